@@ -1,0 +1,155 @@
+#!/usr/bin/env node
+/**
+ * argv -> command. The only place that exits, reads the environment, or touches standard
+ * input and output; exit codes are those of sysexits.h.
+ */
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { parseArgs } from 'node:util';
+import { checkAll } from './commands/check.ts';
+import { deliverSample, demoText, prepareDemo } from './commands/demo.ts';
+import { CommandError, EXIT } from './commands/errors.ts';
+import { openMessage } from './commands/open.ts';
+import { sealMessage } from './commands/seal.ts';
+import { type Chosen, chooseSettings } from './commands/settings.ts';
+import { formatError } from './config/load.ts';
+import type { Settings } from './config/settings.ts';
+import { createLog } from './edge/log.ts';
+import { realWorld } from './edge/world.ts';
+import { type Running, StartError, serve } from './serve.ts';
+
+const USAGE = `usage:
+  sealdir serve [-c FILE]                                   LMTP server
+  sealdir seal  [-c FILE] (-r RECIPIENT | -k KEYFILE)       message on stdin -> sealed message on stdout
+  sealdir open  [-k SECRETKEY] [--passphrase-file F] [FILE] sealed message -> the original on stdout
+  sealdir check [-c FILE]                                   look at configuration, keys, permissions, MTA
+Without -c: /etc/sealdir/sealdir.toml, or where there is none a demo under ./var.
+`;
+
+async function main(argv: string[]): Promise<number> {
+  const [command, ...rest] = argv;
+  const { values, positionals } = parseArgs({
+    args: rest,
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'c' },
+      recipient: { type: 'string', short: 'r' },
+      key: { type: 'string', short: 'k' },
+      'passphrase-file': { type: 'string' },
+    },
+  });
+  switch (command) {
+    case 'serve':
+      return runServer(await chosen(values.config));
+    case 'seal': {
+      const { settings } = await chosen(values.config);
+      const world = realWorld(settings.hostname);
+      await sealMessage(process.stdin, process.stdout, {
+        settings,
+        world,
+        recipient: values.recipient,
+        keyFile: values.key,
+      });
+      return 0;
+    }
+    case 'open': {
+      const message = await readInput(positionals[0]);
+      const passphraseFile = values['passphrase-file'];
+      process.stdout.write(await openMessage({ message, keyFile: values.key, passphraseFile }));
+      return 0;
+    }
+    case 'check':
+      return check(await chosen(values.config));
+    case 'help':
+    case '--help':
+    case '-h':
+      process.stdout.write(USAGE);
+      return 0;
+    default:
+      throw new CommandError('usage', USAGE.trimEnd());
+  }
+}
+
+interface Ready {
+  readonly settings: Settings;
+  readonly file: string | undefined;
+}
+
+async function chosen(file: string | undefined): Promise<Ready> {
+  const { loaded, file: from }: Chosen = await chooseSettings(file, hostname());
+  if (loaded.ok) return { settings: loaded.settings, file: from };
+  throw new CommandError('config', loaded.errors.map(formatError).join('\n'));
+}
+
+async function runServer({ settings, file }: Ready): Promise<number> {
+  const log = createLog(settings.log.level);
+  const isFirstStart = file === undefined && (await prepareDemo());
+  const running = await serve(settings, log, inheritedSockets()).catch((error: unknown) => {
+    if (error instanceof StartError) throw new CommandError('config', error.message);
+    throw error;
+  });
+  log.info('listening', { lmtp: running.lmtp, metrics: running.metrics, config: file ?? 'demo' });
+  if (file === undefined) {
+    if (isFirstStart) log.info('demo sample', { reply: await deliverSample('var/lmtp.sock') });
+    process.stdout.write(await demoText(isFirstStart, running.metrics));
+  }
+  const signal = await stopSignal();
+  log.info('stopping', { signal });
+  await stop(running);
+  log.info('stopped');
+  return 0;
+}
+
+/** systemd's protocol: descriptors from 3 on (sd_listen_fds(3)). */
+function inheritedSockets(): number[] {
+  const count = process.env.LISTEN_PID === String(process.pid) ? Number(process.env.LISTEN_FDS) : 0;
+  return Array.from({ length: count }, (_, index) => 3 + index);
+}
+
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
+}
+
+/** A second signal while deliveries finish stops at once: their clients were told nothing and will send again. */
+async function stop(running: Running): Promise<void> {
+  await Promise.race([running.stop(), stopSignal().then(() => running.stop(0))]);
+}
+
+async function check({ settings, file }: Ready): Promise<number> {
+  const findings = await checkAll(settings, new Date());
+  for (const { level, what, fix } of findings) process.stdout.write(`${level}: ${what}\n    fix: ${fix}\n`);
+  const errors = findings.filter(({ level }) => level === 'error').length;
+  process.stdout.write(
+    `${file ?? 'demo settings'}: ${errors} errors, ${findings.length - errors} warnings\n`,
+  );
+  return errors > 0 ? EXIT.config : 0;
+}
+
+async function readInput(path: string | undefined): Promise<Buffer> {
+  if (path !== undefined) {
+    return readFile(path).catch((error: Error) => {
+      throw new CommandError('noInput', error.message);
+    });
+  }
+  const pieces: Buffer[] = [];
+  for await (const piece of process.stdin) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
+}
+
+main(process.argv.slice(2)).then(
+  (code) => exitWhenWritten(code),
+  (error: unknown) => {
+    const isArgument = error instanceof TypeError && 'code' in error;
+    const kind = error instanceof CommandError ? error.kind : isArgument ? 'usage' : 'software';
+    process.stderr.write(`sealdir: ${error instanceof Error ? error.message : String(error)}\n`);
+    exitWhenWritten(EXIT[kind]);
+  },
+);
+
+/** A pipe may not have taken everything yet; exiting now would cut a message short. */
+function exitWhenWritten(code: number): void {
+  process.stdout.write('', () => process.exit(code));
+}

@@ -1,0 +1,96 @@
+/**
+ * What a newcomer gets on `npm start` without any configuration: a recipient with a key, one
+ * delivered sample, and the commands for the next one. Everything is under var/.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { generateKeyPair } from '../edge/keys.ts';
+
+export const DEMO_SECRET = 'var/demo-secret.asc';
+const ADDRESS = 'demo@localhost';
+const CERTIFICATE = `var/keys/${ADDRESS}.asc`;
+const NEW = 'var/mail/localhost/demo/new';
+
+/** Makes var/ with the demo recipient. True when it was not there before. */
+export async function prepareDemo(): Promise<boolean> {
+  await mkdir('var/keys', { recursive: true });
+  await mkdir('var/mail', { recursive: true, mode: 0o700 });
+  if (existsSync(CERTIFICATE)) return false;
+  const { certificate, secretKey } = await generateKeyPair(ADDRESS);
+  await writeFile(DEMO_SECRET, secretKey, { mode: 0o600 });
+  await writeFile(CERTIFICATE, certificate);
+  return true;
+}
+
+/** Delivers the sample through our own socket, as a mail server would. Resolves to the last reply. */
+export function deliverSample(socketPath: string): Promise<string> {
+  const message = [
+    'From: Sealdir <sealdir@localhost>',
+    `To: ${ADDRESS}`,
+    'Subject: Your first sealed message',
+    `Date: ${new Date().toUTCString().replace('GMT', '+0000')}`,
+    `Message-ID: <${randomBytes(12).toString('hex')}@localhost>`,
+    '',
+    'Nobody but the holder of your secret key can read this line.',
+    '.',
+  ];
+  const commands = [
+    'LHLO localhost',
+    'MAIL FROM:<sealdir@localhost>',
+    `RCPT TO:<${ADDRESS}>`,
+    'DATA',
+    ...message,
+    'QUIT',
+  ];
+  return new Promise((resolve, reject) => {
+    let replies = '';
+    const socket = connect(socketPath, () => socket.write(commands.map((line) => `${line}\r\n`).join('')));
+    socket.on('data', (bytes) => {
+      replies += bytes.toString('latin1');
+    });
+    socket.on('error', reject);
+    socket.on('close', () => resolve(replies.trimEnd().split('\r\n').at(-2) ?? ''));
+  });
+}
+
+/** The text for the terminal. */
+export async function demoText(isFirstStart: boolean, metrics: string | undefined): Promise<string> {
+  const files = existsSync(NEW) ? (await readdir(NEW)).sort() : [];
+  const sample = files[0];
+  const lines = [
+    '',
+    'Sealdir is running with demo settings; everything it writes is under var/.',
+    '',
+    `  LMTP      127.0.0.1:2424 and var/lmtp.sock`,
+    `  metrics   ${metrics === undefined ? 'off' : `http://${metrics}/metrics`}`,
+    `  recipient ${ADDRESS}  (public key ${CERTIFICATE}, secret key ${DEMO_SECRET})`,
+  ];
+  if (sample !== undefined) {
+    lines.push(
+      '',
+      isFirstStart
+        ? 'A first message has been delivered. What is stored is sealed:'
+        : 'A stored message, sealed:',
+      '',
+      `  cat '${join(NEW, sample)}'`,
+      '',
+      'Open it:',
+      '',
+      `  node dist/src/cli.js open '${join(NEW, sample)}'`,
+    );
+  }
+  lines.push(
+    '',
+    'Send the next one (in bash, from another terminal in this directory) and open the newest:',
+    '',
+    `  exec 3<>/dev/tcp/127.0.0.1/2424 && printf '%s\\r\\n' 'LHLO me' 'MAIL FROM:<me@localhost>' 'RCPT TO:<${ADDRESS}>' DATA 'Subject: second' '' 'Hello, it is me.' . QUIT >&3 && cat <&3`,
+    `  node dist/src/cli.js open "$(ls -t ${NEW}/* | head -n 1)"`,
+    '',
+    'Stop with Ctrl-C. For a real server: README.md, config/sealdir.toml.example.',
+    '',
+  );
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,21 @@
+/** How commands fail: a sentence for the terminal and an exit code of sysexits.h. */
+
+export const EXIT = {
+  usage: 64,
+  data: 65,
+  noInput: 66,
+  noUser: 67,
+  software: 70,
+  tempFail: 75,
+  noPermission: 77,
+  config: 78,
+} as const;
+
+export class CommandError extends Error {
+  readonly kind: keyof typeof EXIT;
+
+  constructor(kind: keyof typeof EXIT, message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}

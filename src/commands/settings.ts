@@ -1,0 +1,30 @@
+/**
+ * Which settings a command runs with: the file given with -c, else /etc/sealdir/sealdir.toml
+ * where that exists, else the demo: everything under ./var, nothing outside of it.
+ */
+import { existsSync } from 'node:fs';
+import { type Loaded, loadSettings, parseSettings } from '../config/load.ts';
+
+const USUAL_FILE = '/etc/sealdir/sealdir.toml';
+
+const DEMO = `
+hostname = "localhost"
+[lmtp]
+listen = ["127.0.0.1:2424", "var/lmtp.sock"]
+[store]
+maildir = "var/mail/{domain}/{local}"
+[keys]
+directory = "var/keys"
+`;
+
+export interface Chosen {
+  readonly loaded: Loaded;
+  /** The file, or undefined for the demo. */
+  readonly file: string | undefined;
+}
+
+export async function chooseSettings(file: string | undefined, hostname: string): Promise<Chosen> {
+  const chosen = file ?? (existsSync(USUAL_FILE) ? USUAL_FILE : undefined);
+  if (chosen !== undefined) return { loaded: await loadSettings(chosen, { hostname }), file: chosen };
+  return { loaded: parseSettings(DEMO, 'built-in demo', { hostname }), file: undefined };
+}

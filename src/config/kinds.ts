@@ -1,0 +1,191 @@
+// The kinds of value a setting may have: what the operator writes, and what the program gets.
+// Each kind checks and converts in one step, so nothing after it sees "50MiB" or "[::1]:24" again.
+// Every message is the end of a sentence that begins with the value: `"5x" is not a duration (...)`.
+// Knows no setting by name and no file; the only importer of zod.
+
+import { z } from 'zod';
+import { isHostName, isPath, type Listener, parseListener } from './listener.ts';
+
+/** `name` and `unit` are for people: what to write, and in which units if it is a quantity. */
+export type Kind<T> = { readonly name: string; readonly unit?: string; readonly schema: z.ZodType<T> };
+
+export type LmtpListener = Listener | { readonly type: 'systemd' };
+export type MetricsListener = Listener | { readonly type: 'off' };
+
+/** What is wrong with a value, and where inside it (the index in an array, or nothing). */
+export type Problem = { readonly at: readonly PropertyKey[]; readonly message: string };
+export type Read<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+export function readValue<T>(kind: Kind<T>, written: unknown): Read<T> {
+  const result = kind.schema.safeParse(written);
+  if (result.success) return { ok: true, value: result.data };
+  return {
+    ok: false,
+    problems: result.error.issues.map((issue) => ({ at: issue.path, message: issue.message })),
+  };
+}
+
+class Wrong {
+  readonly message: string;
+  constructor(message: string) {
+    this.message = message;
+  }
+}
+
+function converted<I, T>(input: z.ZodType<I>, convert: (written: I) => T | Wrong): z.ZodType<T> {
+  return input.transform((written, context) => {
+    const value = convert(written);
+    if (!(value instanceof Wrong)) return value;
+    context.addIssue(value.message);
+    return z.NEVER;
+  });
+}
+
+const SIZE_UNITS = new Map([
+  ['', 1],
+  ['KB', 1e3],
+  ['MB', 1e6],
+  ['GB', 1e9],
+  ['KiB', 2 ** 10],
+  ['MiB', 2 ** 20],
+  ['GiB', 2 ** 30],
+]);
+const DURATION_UNITS = new Map([
+  ['ms', 1],
+  ['s', 1e3],
+  ['m', 60e3],
+  ['h', 3600e3],
+]);
+
+function quantity(written: string, units: ReadonlyMap<string, number>): number | undefined {
+  const [, digits, unit = ''] = /^([0-9]+)([A-Za-z]*)$/.exec(written) ?? [];
+  const factor = units.get(unit);
+  if (digits === undefined || factor === undefined) return undefined;
+  const amount = Number(digits) * factor;
+  return Number.isSafeInteger(amount) ? amount : undefined;
+}
+
+const NOT_A_SIZE = 'is not a size (write it like "50MiB", "10MB" or 1000 for bytes)';
+/** Becomes a number of bytes. */
+export const size: Kind<number> = {
+  name: 'size from 1KiB',
+  unit: 'bytes, KB, MB, GB, KiB, MiB, GiB',
+  schema: converted(z.union([z.string(), z.number()], NOT_A_SIZE), (written) => {
+    const bytes = quantity(String(written), SIZE_UNITS);
+    if (bytes === undefined) return new Wrong(NOT_A_SIZE);
+    return bytes < 1024 ? new Wrong('is less than 1KiB, the smallest size allowed') : bytes;
+  }),
+};
+
+// A bare number is refused: nobody remembers whether it would mean seconds or milliseconds.
+const NOT_A_DURATION = 'is not a duration (write it like "30s", "5m", "1h" or "1500ms")';
+/** Becomes a number of milliseconds. */
+export const duration: Kind<number> = {
+  name: 'duration from 1s to 24h',
+  unit: 'ms, s, m, h',
+  schema: converted(z.string(NOT_A_DURATION), (written) => {
+    const ms = quantity(written, DURATION_UNITS);
+    if (ms === undefined) return new Wrong(NOT_A_DURATION);
+    if (ms < 1000) return new Wrong('is shorter than 1s, the shortest time allowed');
+    // setTimeout fires at once beyond 24.8 days.
+    return ms > 24 * 3600e3 ? new Wrong('is longer than 24h, the longest time allowed') : ms;
+  }),
+};
+
+export function count(limits: { min: number; max: number }): Kind<number> {
+  const name = `whole number from ${limits.min} to ${limits.max}`;
+  const schema = z
+    .number(`is not a ${name}`)
+    .refine((n) => Number.isInteger(n) && n >= limits.min && n <= limits.max, `is not a ${name}`);
+  return { name, schema };
+}
+
+export function oneOf<const W extends string>(...words: readonly [W, ...W[]]): Kind<W> {
+  const list = words.map((word) => `"${word}"`).join(', ');
+  const name = words.length === 1 ? list : `one of ${list}`;
+  return { name, schema: z.enum(words, `is not allowed, it must be ${name}`) };
+}
+
+const NOT_A_MODE = 'is not a file mode (write it in octal and in quotes, like "0660")';
+export const fileMode: Kind<number> = {
+  name: 'file mode in octal',
+  schema: converted(z.string(NOT_A_MODE), (written) =>
+    /^0?[0-7]{3}$/.test(written) ? Number.parseInt(written, 8) : new Wrong(NOT_A_MODE),
+  ),
+};
+
+const NOT_A_HOST_NAME =
+  'is not a host name (letters, digits, "-" and "_" between dots, 255 characters at most)';
+export const hostName: Kind<string> = {
+  name: 'host name',
+  schema: z.string(NOT_A_HOST_NAME).refine(isHostName, NOT_A_HOST_NAME),
+};
+
+function listenerOr<W extends string>(word: W): z.ZodType<Listener | { readonly type: W }> {
+  const allowed = `(write a socket path with a "/", "host:port", "[v6]:port" or "${word}")`;
+  return converted(z.string(`is no address to listen on ${allowed}`), (written) => {
+    if (written === word) return { type: word };
+    const listener = parseListener(written);
+    return typeof listener === 'string' ? new Wrong(`${listener} ${allowed}`) : listener;
+  });
+}
+
+export const lmtpListeners: Kind<readonly LmtpListener[]> = {
+  name: 'list of socket paths, "host:port", "[v6]:port" or "systemd"',
+  schema: z
+    .array(listenerOr('systemd'), 'is not a list of addresses (write it like ["/run/sealdir/lmtp.sock"])')
+    .min(1, 'is empty, at least one address is needed')
+    .superRefine((listeners, context) => {
+      const seen = new Set<string>();
+      for (const [index, listener] of listeners.entries()) {
+        const identity = JSON.stringify(listener);
+        if (seen.has(identity)) {
+          context.addIssue({ code: 'custom', path: [index], message: 'is in the list twice' });
+        }
+        seen.add(identity);
+      }
+    }),
+};
+
+export const metricsListener: Kind<MetricsListener> = {
+  name: 'socket path, "host:port", "[v6]:port" or "off"',
+  schema: listenerOr('off'),
+};
+
+const NOT_A_PATH = 'is not a path';
+export const path: Kind<string> = {
+  name: 'path',
+  schema: z.string(NOT_A_PATH).refine(isPath, NOT_A_PATH),
+};
+
+export const maildirPath: Kind<string> = {
+  name: 'path with {local}, and {domain} if wanted',
+  schema: converted(z.string(NOT_A_PATH), (written) => {
+    const wrong = isPath(written) ? wrongInTemplate(written) : NOT_A_PATH;
+    return wrong === undefined ? written : new Wrong(wrong);
+  }),
+};
+
+function wrongInTemplate(template: string): string | undefined {
+  const fixed = template.replaceAll(/\{(?:local|domain)\}/g, '');
+  const segments = template.split('/');
+  if (/[{}]/.test(fixed)) return 'has a placeholder other than {local} and {domain}';
+  if (!template.includes('{local}')) return 'has no {local}: all recipients would share one mailbox';
+  if (segments.includes('..')) return 'goes up with ".."';
+  const first = segments.find((segment) => segment !== '' && segment !== '.') ?? '';
+  if (first.includes('{')) return 'needs a fixed directory before its first placeholder';
+  // Without an "@" between them "a" + "bc" and "ab" + "c" would be one mailbox. No domain has an "@".
+  if (segments.some((segment) => /\}[^@]*\{/.test(segment))) {
+    return 'needs a "/" or an "@" between two placeholders';
+  }
+  return undefined;
+}
+
+// The punctuation of an unquoted local part: atext (RFC 5322 §3.2.3) and the dot.
+const NOT_A_DELIMITER = 'is not a delimiter (one of !#$%&\'*+-/=?^_`{|}~. or "" for off)';
+export const delimiter: Kind<string> = {
+  name: 'one punctuation character, or "" for off',
+  schema: z.string(NOT_A_DELIMITER).regex(/^[!#$%&'*+\-/=?^_`{|}~.]?$/, NOT_A_DELIMITER),
+};

@@ -1,0 +1,156 @@
+// A configuration file becomes Settings, or the list of everything that is wrong with it, each with its line.
+// Promises: every mistake is reported at once, except that a syntax error hides the rest; an unknown name is
+// a mistake; no message is longer than a line or shows more than 80 characters of a value.
+// Knows no setting by name: that is settings.ts. Touches nothing but the one file.
+
+import { readFile } from 'node:fs/promises';
+import { getSystemErrorMap } from 'node:util';
+import { readValue } from './kinds.ts';
+import {
+  type Context,
+  defaultOf,
+  entries,
+  nest,
+  type Path,
+  type Setting,
+  type Settings,
+  sections,
+  splitPath,
+} from './settings.ts';
+import { mostSimilar } from './similar.ts';
+import { isTable, readToml, type TomlTable } from './toml.ts';
+
+/** `line` counts from 1; 0 is for the file as a whole. */
+export type ConfigError = { readonly file: string; readonly line: number; readonly message: string };
+export type Loaded =
+  | { readonly ok: true; readonly settings: Settings }
+  | { readonly ok: false; readonly errors: readonly ConfigError[] };
+
+/** The path in the file a finding is about; the empty path is the file as a whole. */
+type Finding = { readonly path: readonly string[]; readonly message: string };
+
+export function formatError(error: ConfigError): string {
+  return `${error.file}:${error.line === 0 ? '' : `${error.line}:`} ${error.message}`;
+}
+
+export async function loadSettings(file: string, context: Context): Promise<Loaded> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    return failed([{ file, line: 0, message: `cannot be read: ${reasonOf(error)}` }]);
+  }
+  // TOML v1.0.0, "Spec": a TOML file must be a valid UTF-8 encoded Unicode document.
+  const text = bytes.toString('utf8');
+  if (!bytes.equals(Buffer.from(text, 'utf8'))) {
+    return failed([{ file, line: 0, message: 'is not UTF-8 text' }]);
+  }
+  return parseSettings(text, file, context);
+}
+
+/** All settings of `text`, with defaults for the missing ones. `file` is only for the errors. */
+export function parseSettings(text: string, file: string, context: Context): Loaded {
+  const toml = readToml(text);
+  if (!toml.ok) return failed([{ file, line: toml.line, message: toml.message }]);
+
+  const findings = misplacedNames(toml.table);
+  const values = new Map<Path, unknown>();
+  for (const [path, setting] of entries) {
+    const written = valueAt(toml.table, path);
+    const result = readValue(setting.kind, written ?? defaultOf(setting, context));
+    if (result.ok) values.set(path, result.value);
+    else if (written === undefined) findings.push(badDefault(path, setting, context));
+    else {
+      for (const problem of result.problems) {
+        const at = problem.at.map(String);
+        const message = `${path}: ${show(valueIn(written, at))} ${problem.message}`;
+        findings.push({ path: [...path.split('.'), ...at], message });
+      }
+    }
+  }
+  if (findings.length === 0) return { ok: true, settings: nest(values) };
+
+  const errors = findings.map(({ path, message }) => {
+    return { file, line: path.length === 0 ? 0 : toml.lineOf(path), message };
+  });
+  return failed(errors.sort((a, b) => a.line - b.line));
+}
+
+function failed(errors: readonly ConfigError[]): Loaded {
+  return { ok: false, errors };
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error) || !('errno' in error) || typeof error.errno !== 'number') throw error;
+  return getSystemErrorMap().get(error.errno)?.[1] ?? error.message;
+}
+
+function valueAt(root: TomlTable, path: Path): unknown {
+  const [section, key] = splitPath(path);
+  const table = section === '' ? root : root[section];
+  return isTable(table) ? table[key] : undefined;
+}
+
+function valueIn(written: unknown, at: readonly string[]): unknown {
+  const [index] = at;
+  return index !== undefined && Array.isArray(written) ? written[Number(index)] : written;
+}
+
+/** Defaults of the table are valid, as a test proves; what the machine says of itself may not be. */
+function badDefault(path: Path, setting: Setting, context: Context): Finding {
+  const value = show(defaultOf(setting, context));
+  return {
+    path: [],
+    message: `${path}: ${value}, which this machine says, is no ${setting.kind.name}; set it`,
+  };
+}
+
+function misplacedNames(root: TomlTable): Finding[] {
+  const findings: Finding[] = [];
+  for (const [name, value] of Object.entries(root)) {
+    if (!sections.includes(name)) {
+      if (!isSetting(name)) findings.push(isTable(value) ? unknownTable(name) : unknownSetting([name]));
+    } else if (isTable(value)) {
+      for (const key of Object.keys(value)) {
+        if (!isSetting(`${name}.${key}`)) findings.push(unknownSetting([name, key]));
+      }
+    } else {
+      findings.push({ path: [name], message: `${name}: ${show(value)} is not a table (write [${name}])` });
+    }
+  }
+  return findings;
+}
+
+function isSetting(name: string): boolean {
+  return entries.some(([path]) => path === name);
+}
+
+function unknownSetting(path: readonly string[]): Finding {
+  const known = entries.map(([name]) => name);
+  const similar = mostSimilar(path.join('.'), known);
+  const hint = similar === undefined ? '' : `, did you mean ${similar}?`;
+  return { path, message: `unknown setting ${path.map(showKey).join('.')}${hint}` };
+}
+
+function unknownTable(name: string): Finding {
+  const similar = mostSimilar(name, sections);
+  const hint = similar === undefined ? `, there are ${sections.join(', ')}` : `, did you mean [${similar}]?`;
+  return { path: [name], message: `unknown table [${showKey(name)}]${hint}` };
+}
+
+function showKey(key: string): string {
+  return /^[A-Za-z0-9_-]{1,80}$/.test(key) ? key : show(key);
+}
+
+/** A value as text: one line, printable, 80 characters at most. */
+function show(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? '[]' : 'an array';
+  if (value instanceof Date) return 'a date';
+  if (typeof value === 'object') return 'a table';
+  if (typeof value !== 'string') return String(value);
+  const printable = JSON.stringify(value.slice(0, 100)).replaceAll(
+    /[\p{C}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+  return printable.length <= 80 ? printable : `${printable.slice(0, 78).replace(/[\uD800-\uDBFF]$/, '')}…"`;
+}

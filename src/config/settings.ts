@@ -1,0 +1,190 @@
+// Every setting of Sealdir, declared once: name, kind, default and documentation.
+// The types, the checks, the defaults, config/sealdir.toml.example and the README table all come from here.
+// A default is written as an operator would write it; a test proves that each one is valid.
+// Names are the names in the file: settings.lmtp.max_recipients is `max_recipients` under `[lmtp]`.
+
+import {
+  count,
+  delimiter,
+  duration,
+  fileMode,
+  hostName,
+  type Kind,
+  lmtpListeners,
+  maildirPath,
+  metricsListener,
+  oneOf,
+  path,
+  size,
+} from './kinds.ts';
+
+/** What the settings need to know of the machine; the caller reads it (`os.hostname()`). */
+export type Context = { readonly hostname: string };
+
+export type Written = string | number | readonly string[];
+export type FromMachine = { readonly machine: keyof Context };
+
+export type Setting = {
+  readonly kind: Kind<unknown>;
+  /** The value as written in the file, or what of the machine it is. */
+  readonly default: Written | FromMachine;
+  readonly doc: string;
+};
+
+export const table = {
+  hostname: {
+    kind: hostName,
+    default: { machine: 'hostname' },
+    doc: 'Name of this server in greetings, Received fields and Maildir file names.',
+  },
+
+  'lmtp.listen': {
+    kind: lmtpListeners,
+    default: ['/run/sealdir/lmtp.sock'],
+    doc: 'Where mail servers deliver to: Unix socket paths (with a "/"), "host:port", "[v6]:port" (port 0: any free one), or "systemd" for the sockets of a systemd unit. LMTP has no password here, so keep TCP on the loopback or a private network.',
+  },
+  'lmtp.socket_mode': {
+    kind: fileMode,
+    default: '0660',
+    doc: 'Permissions of the Unix sockets Sealdir makes. The mail server must be able to write.',
+  },
+  'lmtp.max_message_size': {
+    kind: size,
+    default: '50MiB',
+    doc: 'Largest message accepted, announced with SIZE. Keep it at or above the limit of the mail server in front, or large messages bounce there.',
+  },
+  'lmtp.max_header_size': {
+    kind: size,
+    default: '2MiB',
+    doc: 'Largest header block accepted; it is held in memory while the message arrives.',
+  },
+  'lmtp.max_recipients': {
+    kind: count({ min: 1, max: 10_000 }),
+    default: 100,
+    doc: 'Most recipients in one transaction; the mail server sends the rest in another one.',
+  },
+  'lmtp.max_connections': {
+    kind: count({ min: 1, max: 65_535 }),
+    default: 256,
+    doc: 'Most connections at one time; further ones are told to come back later.',
+  },
+  'lmtp.idle_timeout': {
+    kind: duration,
+    default: '5m',
+    doc: 'Time without a byte from the client after which its connection is closed.',
+  },
+  'lmtp.stall_timeout': {
+    kind: duration,
+    default: '30s',
+    doc: 'How long one slow mailbox may hold up the other recipients of a message. After that it is deferred and the others go on.',
+  },
+  'lmtp.transaction_timeout': {
+    kind: duration,
+    default: '4m',
+    doc: 'Longest time from the end of DATA to the last reply. Keep it below the patience of the mail server in front (Exim waits 5 minutes, Postfix 10), or messages arrive twice.',
+  },
+
+  'store.maildir': {
+    kind: maildirPath,
+    default: '/var/mail/sealdir/{domain}/{local}',
+    doc: 'Maildir of a recipient. {local} is the part before the "@" (needed), {domain} the part after it; without {domain} the same name in two domains is one mailbox. Both come after at least one fixed directory.',
+  },
+
+  'keys.directory': {
+    kind: path,
+    default: '/etc/sealdir/keys',
+    doc: 'Directory of the public keys, one file for each recipient: <address>.asc or <address>.pgp.',
+  },
+  'keys.unusable': {
+    kind: oneOf('defer', 'reject'),
+    default: 'defer',
+    doc: 'What to answer when a recipient exists but its key cannot be used (expired, revoked, unreadable): "defer" lets the mail server try again, "reject" returns the message to its sender.',
+  },
+  'keys.subkeys': {
+    kind: oneOf('all', 'newest'),
+    default: 'all',
+    doc: 'Encrypt to every currently valid encryption subkey of a key, or to the newest one only. "all" suits people with one subkey for each device.',
+  },
+
+  'recipients.source': {
+    kind: oneOf('keys'),
+    default: 'keys',
+    doc: 'Who exists. "keys": every address that has a key file.',
+  },
+  'recipients.delimiter': {
+    kind: delimiter,
+    default: '+',
+    doc: 'Character between the user and a detail: with "+", mail for alice+lists@example.com falls back to alice@example.com. "" turns this off.',
+  },
+  'recipients.case': {
+    kind: oneOf('ignore', 'exact'),
+    default: 'ignore',
+    doc: 'Whether Alice@ and alice@ are the same recipient ("ignore") or two ("exact"). Domains never differ by case.',
+  },
+
+  'headers.policy': {
+    kind: oneOf('visible'),
+    default: 'visible',
+    doc: 'Which header fields stay readable outside of the encrypted part. "visible": all of them, as they came.',
+  },
+
+  'metrics.listen': {
+    kind: metricsListener,
+    default: '127.0.0.1:9464',
+    doc: 'Where Prometheus reads /metrics: "host:port", "[v6]:port", a Unix socket path (with a "/"), or "off".',
+  },
+
+  'log.level': {
+    kind: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+    default: 'info',
+    doc: 'Least severe level that is logged. No level logs message content.',
+  },
+} as const satisfies Record<string, Setting>;
+
+type Table = typeof table;
+export type Path = keyof Table;
+type SectionOf<P> = P extends `${infer S}.${string}` ? S : never;
+type ValueOf<P extends Path> = Table[P]['kind'] extends Kind<infer T> ? T : never;
+
+/** Settings outside of every section, and one object for each section. Sizes are bytes, durations milliseconds. */
+export type Settings = {
+  readonly [P in Path as P extends `${string}.${string}` ? never : P]: ValueOf<P>;
+} & {
+  readonly [S in SectionOf<Path>]: {
+    readonly [P in Path as P extends `${S}.${infer K}` ? K : never]: ValueOf<P>;
+  };
+};
+
+export const entries: readonly (readonly [Path, Setting])[] = Object.entries(table) as [Path, Setting][];
+
+/** `lmtp.listen` is ['lmtp', 'listen'], `hostname` is ['', 'hostname']. */
+export function splitPath(path: string): readonly [section: string, key: string] {
+  const dot = path.indexOf('.');
+  return [path.slice(0, Math.max(dot, 0)), path.slice(dot + 1)];
+}
+
+export const sections: readonly string[] = [
+  ...new Set(entries.map(([path]) => splitPath(path)[0]).filter((section) => section !== '')),
+];
+
+export function defaultOf(setting: Setting, context: Context): Written {
+  return isFromMachine(setting.default) ? context[setting.default.machine] : setting.default;
+}
+
+export function isFromMachine(value: Written | FromMachine): value is FromMachine {
+  return typeof value === 'object' && 'machine' in value;
+}
+
+/** Nests the values of all paths. The one place where the compiler must take our word for the shape. */
+export function nest(values: ReadonlyMap<Path, unknown>): Settings {
+  const root: Record<string, unknown> = {};
+  const tables = new Map<string, Record<string, unknown>>([['', root]]);
+  for (const [path, value] of values) {
+    const [section, key] = splitPath(path);
+    const parent = tables.get(section) ?? {};
+    if (!tables.has(section)) root[section] = parent;
+    tables.set(section, parent);
+    parent[key] = value;
+  }
+  return root as Settings;
+}

@@ -1,0 +1,15 @@
+/** What the delivery path reports about itself; edge/metrics.ts turns it into Prometheus series. */
+
+/** Timed steps of the hot path. */
+export type Step = 'session_key' | 'encrypt' | 'stage' | 'fsync' | 'commit' | 'delivery';
+
+export interface Meter {
+  /** A step took `seconds`. */
+  time(step: Step, seconds: number): void;
+  /** A recipient's copy was answered; `bytes` is the size of the message as received. */
+  recipient(verdict: 'stored' | 'deferred' | 'refused', why: string, bytes: number): void;
+  /** A message (one DATA) was answered. */
+  message(verdict: 'stored' | 'deferred' | 'refused' | 'aborted', bytes: number): void;
+  /** A file of the key directory could not be used. */
+  keyFileRefused(): void;
+}

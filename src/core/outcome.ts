@@ -1,0 +1,89 @@
+/**
+ * The table of everything Sealdir can say about a recipient or a command: why -> reply.
+ * Texts are fixed: no path, key id, errno or library text ever reaches a client.
+ * Rule of the table: our own trouble defers (4yz), only facts about the recipient or the
+ * message refuse (5yz); in doubt, defer. The class digit of the enhanced code is the
+ * reply code's (RFC 2034 §4), so a row gives subject and detail only (RFC 3463 §3).
+ */
+
+const REPLIES = {
+  // positive
+  senderOk: [250, '1.0', 'Sender OK'],
+  recipientOk: [250, '1.5', 'Recipient OK'],
+  stored: [250, '0.0', 'Sealed'],
+  // the recipient
+  unknownRecipient: [550, '1.1', 'No such recipient here'],
+  badRecipient: [501, '1.3', 'Bad recipient address syntax'],
+  recipientNeedsUtf8: [553, '6.7', 'Non-ASCII recipient needs SMTPUTF8'],
+  keyUnusableNow: [451, '7.5', 'Recipient has no usable encryption key at the moment'],
+  keyUnusable: [550, '7.5', 'Recipient has no usable encryption key'],
+  recipientsUnavailable: [451, '3.0', 'Recipient lookup failed, try again later'],
+  tooManyRecipients: [452, '5.3', 'Too many recipients'],
+  // the message
+  badSender: [501, '1.7', 'Bad sender address syntax'],
+  tooBig: [552, '3.4', 'Message too big'],
+  headerTooBig: [552, '3.4', 'Message header too big'],
+  // ourselves
+  diskFull: [452, '3.1', 'Insufficient system storage'],
+  overQuota: [452, '2.2', 'Mailbox is over quota'],
+  storeFailed: [451, '3.0', 'Cannot store the message at the moment'],
+  cryptoFailed: [451, '7.5', 'Cannot encrypt the message at the moment'],
+  tooSlow: [451, '3.0', 'Delivery took too long, try again later'],
+  aborted: [451, '3.0', 'Transaction aborted'],
+  internal: [451, '3.0', 'Internal error, try again later'],
+  shuttingDown: [421, '3.2', 'Service shutting down'],
+  tooManyConnections: [421, '3.2', 'Too many connections'],
+  // the dialogue
+  needMail: [503, '5.1', 'Need MAIL first'],
+  needRecipient: [503, '5.1', 'No valid recipients'],
+  nestedMail: [503, '5.1', 'Transaction already open'],
+  useLhlo: [500, '5.1', 'This is LMTP: say LHLO'],
+  needLhlo: [503, '5.1', 'Say LHLO first'],
+  badParameters: [501, '5.4', 'Bad parameter'],
+  unknownParameter: [555, '5.4', 'Parameter not recognized'],
+  badSyntax: [501, '5.4', 'Syntax error in arguments'],
+  unknownCommand: [500, '5.2', 'Command not recognized'],
+  lineTooLong: [500, '5.2', 'Line too long'],
+} as const satisfies Record<string, readonly [number, string, string]>;
+
+/** Why a command or a recipient got its answer: a key of the table. */
+export type Why = keyof typeof REPLIES;
+
+/** One reply line: `code SP enhanced SP text`. */
+export interface Reply {
+  readonly why: Why;
+  readonly code: number;
+  /** RFC 3463 status code, e.g. `5.1.1`. */
+  readonly enhanced: string;
+  readonly text: string;
+}
+
+/** The reply of the table for `why`; `detail` (our own id, never foreign text) goes behind the text. */
+export function replyOf(why: Why, detail?: string): Reply {
+  const [code, status, text] = REPLIES[why];
+  const enhanced = `${Math.trunc(code / 100)}.${status}`;
+  return { why, code, enhanced, text: detail === undefined ? text : `${text} ${detail}` };
+}
+
+/** Every row of the table, for documents and the tests that hold them to it. */
+export function allReplies(): Reply[] {
+  return (Object.keys(REPLIES) as Why[]).map((why) => replyOf(why));
+}
+
+/** `stored` (2yz), `deferred` (4yz) or `refused` (5yz): what a reply means for the mail. */
+export function verdictOf(reply: Reply): 'stored' | 'deferred' | 'refused' {
+  if (reply.code < 400) return 'stored';
+  return reply.code < 500 ? 'deferred' : 'refused';
+}
+
+// errno numbers of Linux; matched by number since libuv names only some of them (EDQUOT it does not)
+const ENOSPC = 28;
+const EDQUOT = 122;
+
+/** The one place where a failed disk call becomes an answer. Everything here is our trouble: defer. */
+export function whyOfDiskError(error: unknown): Why {
+  const errno = Math.abs((error as { errno?: number } | undefined)?.errno ?? 0);
+  if (errno === ENOSPC) return 'diskFull';
+  if (errno === EDQUOT) return 'overQuota';
+  return 'storeFailed';
+}

@@ -1,0 +1,64 @@
+/**
+ * MAIL and RCPT as they arrive: syntax, parameters, limits. Decides nothing about who exists
+ * (resolve.ts) or who can be sealed for (select.ts).
+ */
+import { isUtf8 } from 'node:buffer';
+import { type Address, parseAddress, parsePathArguments } from '../core/address.ts';
+import type { Why } from '../core/outcome.ts';
+
+export interface AcceptedSender {
+  /** Reverse-path as sent, without brackets; raw bytes, since some clients send 8-bit ones. */
+  readonly sender: Buffer;
+  readonly smtpUtf8: boolean;
+}
+
+export interface AcceptedRecipient {
+  readonly address: Address;
+  /** As sent, without brackets. */
+  readonly path: string;
+}
+
+/** Everything after `MAIL FROM:`. `maxBytes`: the fixed maximum message size (RFC 1870 §6.1). */
+export function acceptSender(rest: Buffer, maxBytes: number): AcceptedSender | Why {
+  // latin1 maps each byte to one character and back: the path is kept byte for byte
+  const parsed = parsePathArguments(rest.toString('latin1'));
+  if (parsed === undefined) return 'badSender';
+  for (const [keyword, value] of parsed.parameters) {
+    const bad = senderParameterProblem(keyword, value, maxBytes);
+    if (bad !== undefined) return bad;
+  }
+  return { sender: Buffer.from(parsed.path, 'latin1'), smtpUtf8: parsed.parameters.has('SMTPUTF8') };
+}
+
+function senderParameterProblem(keyword: string, value: string, maxBytes: number): Why | undefined {
+  switch (keyword) {
+    case 'SIZE':
+      if (!/^\d{1,20}$/.test(value)) return 'badParameters';
+      return Number(value) > maxBytes ? 'tooBig' : undefined;
+    case 'BODY':
+      return /^(7BIT|8BITMIME)$/i.test(value) ? undefined : 'badParameters';
+    case 'SMTPUTF8': // RFC 6531 §3.4: takes no value
+      return value === '' ? undefined : 'badParameters';
+    case 'RET': // DSN is not announced, yet some MTAs send its parameters: RFC 3461, ignored
+    case 'ENVID':
+    case 'AUTH': // RFC 4954 §5: to be accepted from anyone, trusted from nobody
+      return value === '' ? 'badParameters' : undefined;
+    default:
+      return 'unknownParameter'; // RFC 5321 §4.1.1.11
+  }
+}
+
+/** Everything after `RCPT TO:`. */
+export function acceptRecipient(rest: Buffer, smtpUtf8: boolean): AcceptedRecipient | Why {
+  const isAscii = rest.every((byte) => byte < 0x80);
+  if (!isAscii && !isUtf8(rest)) return 'badRecipient';
+  const parsed = parsePathArguments(rest.toString('utf8'));
+  const address = parsed && parseAddress(parsed.path);
+  if (parsed === undefined || address === undefined) return 'badRecipient';
+  if (!isAscii && !smtpUtf8) return 'recipientNeedsUtf8'; // RFC 6531 §3.5
+  for (const [keyword, value] of parsed.parameters) {
+    if (keyword !== 'NOTIFY' && keyword !== 'ORCPT') return 'unknownParameter';
+    if (value === '') return 'badParameters';
+  }
+  return { address, path: parsed.path.replace(/^@[^:]*:/, '') };
+}

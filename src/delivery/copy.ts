@@ -1,0 +1,78 @@
+/**
+ * One recipient's copy on its way: a lane of the fan-out, made of a sealer and a staged file.
+ * Fails alone: whatever happens to it becomes its `failure`, its file is unlinked, and the
+ * other copies never hear of it.
+ */
+import { CopyFailure } from '../core/errors.ts';
+import { whyOfDiskError } from '../core/outcome.ts';
+import type { Account } from './resolve.ts';
+import type { Sealer } from './seal.ts';
+import type { StagedFile } from './store.ts';
+
+export class Copy {
+  readonly account: Account;
+  readonly #staged: StagedFile;
+  #sealer: Sealer | undefined;
+  #failure: CopyFailure | undefined;
+  #cleanup: Promise<void> | undefined;
+
+  constructor(account: Account, staged: StagedFile) {
+    this.account = account;
+    this.#staged = staged;
+  }
+
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  get failure(): CopyFailure | undefined {
+    return this.#failure;
+  }
+
+  /** Name of the file in new/, once committed. */
+  get file(): string {
+    return this.#staged.finalName(...this.#sizes());
+  }
+
+  /** Gives the copy its sealer and writes everything above the armor. */
+  begin(sealer: Sealer, outer: readonly Buffer[]): void {
+    this.#sealer = sealer;
+    this.#staged.write(sealer.head(outer));
+  }
+
+  push(block: Buffer): Promise<void> | undefined {
+    return this.#staged.write(this.#sealing().update(block));
+  }
+
+  /** S1/S2 -> S3. */
+  async finish(): Promise<void> {
+    await this.#staged.write(this.#sealing().final());
+    await this.#staged.finish();
+  }
+
+  /** S3 -> S5. */
+  async commit(): Promise<void> {
+    await this.#staged.commit(...this.#sizes());
+  }
+
+  /** The first failure counts; the file goes. */
+  fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error instanceof CopyFailure ? error : new CopyFailure(whyOfDiskError(error), error);
+    this.#cleanup = this.#staged.abort();
+  }
+
+  /** Resolves when nothing of a failed copy is left on disk. */
+  cleaned(): Promise<void> {
+    return this.#cleanup ?? Promise.resolve();
+  }
+
+  #sealing(): Sealer {
+    if (this.#sealer === undefined) throw new Error('copy has not begun');
+    return this.#sealer;
+  }
+
+  #sizes(): [size: number, wireSize: number] {
+    return [this.#sealing().size, this.#sealing().wireSize];
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Sealing one recipient's copy: session key and its packets first, then outer header, frame
+ * and armor around the encrypted message. Each copy has its own session key. Takes literal
+ * packet bytes, gives the bytes of the stored file, and counts them.
+ */
+import { performance } from 'node:perf_hooks';
+import { CopyFailure } from '../core/errors.ts';
+import type { Meter } from '../core/meter.ts';
+import type { World } from '../core/world.ts';
+import { type SealingKeys, sessionKeyPackets } from '../edge/keys.ts';
+import { pgpMimeFrame } from '../mime/frame.ts';
+import { EncryptedMessage } from '../openpgp/message.ts';
+
+export interface SealParts {
+  readonly world: World;
+  readonly meter: Meter;
+}
+
+/** Makes the session key and its packets; throws CopyFailure when a key has become unusable. */
+export async function prepareSealer(keys: SealingKeys, parts: SealParts): Promise<Sealer> {
+  const { world, meter } = parts;
+  const start = performance.now();
+  try {
+    const sessionKey = world.random(keys.encryption.keyBytes);
+    const now = new Date(world.now());
+    const packets = await sessionKeyPackets(keys, sessionKey, now);
+    const random = (length: number) => world.random(length);
+    const message = new EncryptedMessage({ ...keys, sessionKey, sessionKeyPackets: packets }, random);
+    meter.time('session_key', (performance.now() - start) / 1000);
+    return new Sealer(message, pgpMimeFrame(world.random(16)), meter);
+  } catch (error) {
+    throw new CopyFailure('cryptoFailed', error);
+  }
+}
+
+export class Sealer {
+  readonly #message: EncryptedMessage;
+  readonly #frame: { readonly head: Buffer; readonly tail: Buffer };
+  readonly #meter: Meter;
+  #frameLines = 0;
+  #encryptMs = 0;
+  /** Bytes given out: the size of the file. */
+  size = 0;
+
+  constructor(
+    message: EncryptedMessage,
+    frame: { readonly head: Buffer; readonly tail: Buffer },
+    meter: Meter,
+  ) {
+    this.#message = message;
+    this.#frame = frame;
+    this.#meter = meter;
+  }
+
+  /** Size of the file were its line ends CRLF. */
+  get wireSize(): number {
+    return this.size + this.#frameLines + this.#message.lines;
+  }
+
+  /** Everything above the armor. `outer`: header fields with LF line ends. */
+  head(outer: readonly Buffer[]): Buffer[] {
+    return this.#plain([...outer, this.#frame.head]);
+  }
+
+  /** Takes literal packet bytes, not kept. */
+  update(literal: Uint8Array): Buffer[] {
+    return this.#sealed(() => this.#message.update(literal));
+  }
+
+  final(): Buffer[] {
+    const sealed = this.#sealed(() => this.#message.final());
+    this.#meter.time('encrypt', this.#encryptMs / 1000);
+    return [...sealed, ...this.#plain([this.#frame.tail])];
+  }
+
+  #plain(pieces: Buffer[]): Buffer[] {
+    for (const piece of pieces) {
+      this.size += piece.length;
+      this.#frameLines += countLines(piece);
+    }
+    return pieces;
+  }
+
+  #sealed(seal: () => Buffer[]): Buffer[] {
+    const start = performance.now();
+    try {
+      const pieces = seal();
+      for (const piece of pieces) this.size += piece.length;
+      return pieces;
+    } catch (error) {
+      throw new CopyFailure('cryptoFailed', error);
+    } finally {
+      this.#encryptMs += performance.now() - start;
+    }
+  }
+}
+
+function countLines(bytes: Buffer): number {
+  let lines = 0;
+  for (let at = bytes.indexOf(0x0a); at !== -1; at = bytes.indexOf(0x0a, at + 1)) lines++;
+  return lines;
+}

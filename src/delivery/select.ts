@@ -1,0 +1,37 @@
+/**
+ * Account -> the keys its copy is sealed with, judged at this moment. Unusable certificates
+ * are left out; a file that cannot be read, or a secret key among them, makes the account
+ * unusable: better no mail than mail sealed with half of what somebody meant.
+ */
+import type { Why } from '../core/outcome.ts';
+import type { KeyEntry } from '../edge/keyring.ts';
+import { agreeOnEncryption, judgeCertificate, type SealingKeys } from '../edge/keys.ts';
+
+export interface SelectPolicy {
+  /** What to answer when no key is usable. */
+  readonly unusable: 'defer' | 'reject';
+  readonly subkeys: 'all' | 'newest';
+}
+
+export interface Unusable {
+  readonly why: Why;
+  /** For the log: file names and the library's reasons. */
+  readonly reasons: readonly string[];
+}
+
+export async function select(
+  keys: KeyEntry,
+  policy: SelectPolicy,
+  nowMs: number,
+): Promise<SealingKeys | Unusable> {
+  const why = policy.unusable === 'defer' ? 'keyUnusableNow' : 'keyUnusable';
+  // a file may be half written right now, so this is never more than a deferral
+  if (keys.problems.length > 0) return { why: 'keyUnusableNow', reasons: keys.problems };
+  const now = new Date(nowMs);
+  const judged = await Promise.all(
+    keys.certificates.map((each) => judgeCertificate(each, now, policy.subkeys)),
+  );
+  const usable = judged.filter((each) => 'keyIds' in each);
+  if (usable.length > 0) return { usable, encryption: agreeOnEncryption(usable) };
+  return { why, reasons: judged.flatMap((each) => ('reason' in each ? [each.reason] : [])) };
+}

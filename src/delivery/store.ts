@@ -1,0 +1,271 @@
+/**
+ * The Maildir store: tmp/ then new/, each step durable before the next (maildir(5)).
+ *
+ *   S1 nothing -> S2 partial in tmp/ -> S3 whole and fsynced in tmp/ -> S4 in new/ -> S5 new/ fsynced
+ *
+ * A file in new/ is always whole, and only S5 may be acknowledged. Whatever goes wrong before,
+ * the file is unlinked; what a crash leaves in tmp/ is swept later (sweep.ts). Knows nothing
+ * of mail or keys: it is given bytes, and they are already sealed.
+ */
+import { dirname, join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import type { Meter } from '../core/meter.ts';
+import type { World } from '../core/world.ts';
+import type { Disk, OpenFile } from '../edge/disk.ts';
+
+/** Sealed bytes waiting for the disk, per file, before the writer is asked to wait. */
+const HIGH_WATER_BYTES = 256 * 1024;
+/** Less than this is kept for one write together with what follows. */
+const LOW_WATER_BYTES = 64 * 1024;
+const MAX_READY_MAILBOXES = 10_000;
+
+export interface StoreParts {
+  readonly disk: Disk;
+  readonly world: World;
+  readonly meter: Meter;
+  /** Directory all mailboxes are under; never created or synced above it. */
+  readonly root: string;
+}
+
+export class Store {
+  readonly #parts: StoreParts;
+  readonly #syncer: DirectorySyncer;
+  readonly #ready = new Map<string, Promise<void>>();
+  #count = 0;
+
+  constructor(parts: StoreParts) {
+    this.#parts = parts;
+    this.#syncer = new DirectorySyncer(parts.disk);
+  }
+
+  /** A new file for `mailbox` (a Maildir path); nothing is on disk until its first write. */
+  stage(mailbox: string): StagedFile {
+    return new StagedFile(this.#parts, this.#syncer, mailbox, this.#uniqueName(), (again) =>
+      this.#prepare(mailbox, again),
+    );
+  }
+
+  /** Time, microseconds, pid, count and 64 random bits: unique on every host and across restarts. */
+  #uniqueName(): string {
+    const { world } = this.#parts;
+    const now = world.now();
+    const micros = Math.trunc(world.micros()) % 1_000_000;
+    const host = world.host.replaceAll('/', '\\057').replaceAll(':', '\\072');
+    const random = world.random(8).toString('hex');
+    return `${Math.trunc(now / 1000)}.M${micros}P${world.pid}Q${++this.#count}R${random}.${host}`;
+  }
+
+  /** Makes the Maildir where it is missing, once per mailbox and process; `again` when it vanished. */
+  #prepare(mailbox: string, again: 'again' | 'once'): Promise<void> {
+    if (again === 'again') this.#ready.delete(mailbox);
+    let ready = this.#ready.get(mailbox);
+    if (ready === undefined) {
+      ready = this.#makeMaildir(mailbox);
+      this.#ready.set(mailbox, ready);
+      ready.catch(() => this.#ready.delete(mailbox));
+      const [oldest] = this.#ready.keys();
+      if (this.#ready.size > MAX_READY_MAILBOXES && oldest !== undefined) this.#ready.delete(oldest);
+    }
+    return ready;
+  }
+
+  /**
+   * Synced up to the root even where the directories exist: whoever made them may have died
+   * before it synced them, and a message is no safer than the directories above it.
+   */
+  async #makeMaildir(mailbox: string): Promise<void> {
+    await this.#makeDirectory(mailbox);
+    for (const name of ['tmp', 'new', 'cur']) await this.#makeDirectory(join(mailbox, name));
+    const { root, disk } = this.#parts;
+    for (let directory = mailbox; ; directory = dirname(directory)) {
+      await disk.syncDirectory(directory);
+      if (directory === root || dirname(directory) === directory) return;
+    }
+  }
+
+  async #makeDirectory(path: string): Promise<void> {
+    const { disk, root } = this.#parts;
+    if (path === root) return;
+    try {
+      await disk.mkdir(path, 0o700);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST') return;
+      // a missing root is an unmounted disk, not a new site: mail must not go under the mount point
+      if (code !== 'ENOENT' || dirname(path) === path || dirname(path) === root) throw error;
+      await this.#makeDirectory(dirname(path));
+      await this.#makeDirectory(path);
+    }
+  }
+}
+
+export class StagedFile {
+  readonly #parts: StoreParts;
+  readonly #syncer: DirectorySyncer;
+  readonly #mailbox: string;
+  readonly #name: string;
+  readonly #prepare: (again: 'again' | 'once') => Promise<void>;
+  #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  #writing: Promise<void> | undefined;
+  #file: OpenFile | undefined;
+  #path: string | undefined; // where the file is now, while it is anywhere
+  #aborted = false;
+  #error: unknown; // the first one; what was to be written then is lost, so the file is too
+
+  constructor(
+    parts: StoreParts,
+    syncer: DirectorySyncer,
+    mailbox: string,
+    name: string,
+    prepare: (again: 'again' | 'once') => Promise<void>,
+  ) {
+    this.#parts = parts;
+    this.#syncer = syncer;
+    this.#mailbox = mailbox;
+    this.#name = name;
+    this.#prepare = prepare;
+  }
+
+  /** Takes bytes (kept until written). A promise means: wait for it before giving more. */
+  write(pieces: readonly Buffer[]): Promise<void> | undefined {
+    if (this.#aborted) return undefined;
+    for (const piece of pieces) {
+      if (piece.length === 0) continue;
+      this.#queue.push(piece);
+      this.#queuedBytes += piece.length;
+    }
+    if (this.#queuedBytes < LOW_WATER_BYTES) return undefined;
+    const writing = this.#kick();
+    writing.catch(() => {}); // remembered: finish() will say it
+    return this.#queuedBytes < HIGH_WATER_BYTES ? undefined : writing;
+  }
+
+  /** S2 -> S3: all bytes written, fsynced, closed. After a failed fsync the file is not tried again. */
+  async finish(): Promise<void> {
+    await this.#kick();
+    await this.#kick(); // what was queued while the first was under way
+    const file = this.#file;
+    if (file === undefined) throw new Error('nothing was written');
+    const start = performance.now();
+    await file.sync();
+    this.#parts.meter.time('fsync', (performance.now() - start) / 1000);
+    this.#file = undefined;
+    await file.close();
+  }
+
+  finalName(size: number, wireSize: number): string {
+    return `${this.#name},S=${size},W=${wireSize}`;
+  }
+
+  /** S3 -> S5. `size` is the file's, `wireSize` with CRLF line ends; IMAP servers trust both. */
+  async commit(size: number, wireSize: number): Promise<void> {
+    const from = this.#path;
+    if (from === undefined || this.#aborted) throw new Error('nothing is staged');
+    const directory = join(this.#mailbox, 'new');
+    const to = join(directory, this.finalName(size, wireSize));
+    await this.#parts.disk.rename(from, to);
+    this.#path = to;
+    await this.#syncer.sync(directory);
+    this.#path = undefined; // no longer ours to undo
+  }
+
+  /** Back to S1, from wherever it is. Never throws: what cannot be removed is left to the sweep. */
+  async abort(): Promise<void> {
+    this.#aborted = true;
+    this.#queue = [];
+    await this.#writing?.catch(() => {}); // its owner is told by what it awaits
+    await this.#file?.close().catch(() => {}); // nothing in it is wanted any more
+    this.#file = undefined;
+    const path = this.#path;
+    this.#path = undefined;
+    if (path !== undefined) await this.#parts.disk.unlink(path).catch(() => {}); // swept later
+  }
+
+  /** Starts writing what is queued unless that is under way already. */
+  #kick(): Promise<void> {
+    this.#writing ??= this.#drain().finally(() => {
+      this.#writing = undefined;
+    });
+    return this.#writing;
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#error !== undefined) throw this.#error;
+    try {
+      this.#file ??= await this.#create();
+      while (this.#queue.length > 0 && !this.#aborted) {
+        const pieces = this.#queue;
+        this.#queue = [];
+        this.#queuedBytes = 0;
+        await writeAll(this.#file, pieces);
+      }
+    } catch (error) {
+      this.#error = error;
+      throw error;
+    }
+  }
+
+  async #create(): Promise<OpenFile> {
+    if (this.#aborted) throw new Error('aborted');
+    await this.#prepare('once');
+    const path = join(this.#mailbox, 'tmp', this.#name);
+    const create = () => this.#parts.disk.create(path, 0o600);
+    const file = await create().catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      await this.#prepare('again'); // somebody removed the Maildir under us
+      return create();
+    });
+    this.#path = path;
+    return file;
+  }
+}
+
+/** A write may be short; the rest is written again, and an error then says why it was. */
+async function writeAll(file: OpenFile, pieces: Buffer[]): Promise<void> {
+  let rest = pieces;
+  while (rest.length > 0) {
+    let written = await file.writev(rest);
+    if (written === 0) throw new Error('write made no progress');
+    while (written > 0 && rest[0] !== undefined && written >= rest[0].length) {
+      written -= rest[0].length;
+      rest = rest.slice(1);
+    }
+    const [first, ...others] = rest;
+    if (first !== undefined && written > 0) rest = [first.subarray(written), ...others];
+  }
+}
+
+/** fsync of a directory, shared by all who ask while one is under way: they get the next one together. */
+class DirectorySyncer {
+  readonly #disk: Disk;
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #next = new Map<string, Promise<void>>();
+
+  constructor(disk: Disk) {
+    this.#disk = disk;
+  }
+
+  /** Resolves after a sync that began after this call. */
+  sync(directory: string): Promise<void> {
+    const waiting = this.#next.get(directory);
+    if (waiting !== undefined) return waiting;
+    const running = this.#running.get(directory);
+    if (running === undefined) return this.#start(directory);
+    // the one under way may have begun before our rename: it does not count
+    const next = running
+      .catch(() => {}) // its own waiters were told
+      .then(() => {
+        this.#next.delete(directory);
+        return this.#start(directory);
+      });
+    this.#next.set(directory, next);
+    return next;
+  }
+
+  #start(directory: string): Promise<void> {
+    const sync = this.#disk.syncDirectory(directory).finally(() => this.#running.delete(directory));
+    this.#running.set(directory, sync);
+    return sync;
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The key directory: one or more files `<address>.asc|.pgp` make an address a recipient.
+ * Nothing is watched and nothing needs a restart: each look-up asks the file system whether
+ * what was parsed before is still what is there, so a key that came, changed or went counts
+ * from the next RCPT on.
+ */
+import type { BigIntStats } from 'node:fs';
+import { open, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  canonicalAddress,
+  parseAddress,
+  pathSegment,
+  type SameAddress,
+  textOfSegment,
+} from '../core/address.ts';
+import { type Certificate, KeyFileError, parseCertificates } from './keys.ts';
+
+/** What the directory holds for one address. */
+export interface KeyEntry {
+  readonly certificates: readonly Certificate[];
+  /** Sentences about files that cannot be used; any of them makes the whole entry unusable. */
+  readonly problems: readonly string[];
+}
+
+interface CachedFile extends KeyEntry {
+  readonly identity: string;
+}
+
+const EXTENSIONS = ['.asc', '.pgp']; // of equal length, so that a stem is easily had
+const MAX_KEY_FILE_BYTES = 4 * 1024 * 1024;
+const MAX_CACHED_FILES = 10_000;
+// a file or directory changed this recently may change again without its time stamp showing it
+const RACY_MS = 100;
+
+export class KeyDirectory {
+  readonly #directory: string;
+  readonly #same: SameAddress;
+  readonly #files = new Map<string, CachedFile>();
+  // canonical address -> names that spell it another way than we would (`Alice@Example.org.asc`)
+  #otherSpellings = new Map<string, string[]>();
+  #indexIdentity = '';
+
+  constructor(directory: string, same: SameAddress) {
+    this.#directory = directory;
+    this.#same = same;
+  }
+
+  /**
+   * The entry of a canonical address, or undefined when it has no file. Throws on I/O errors
+   * other than a missing file: "could not look" must never be taken for "does not exist".
+   */
+  async lookup(address: string): Promise<KeyEntry | undefined> {
+    const usual = EXTENSIONS.map((extension) => pathSegment(address) + extension);
+    const found = await this.#load(usual);
+    if (found.length > 0) return merge(found);
+    await this.#refreshIndex();
+    const others = await this.#load(this.#otherSpellings.get(address) ?? []);
+    return others.length > 0 ? merge(others) : undefined;
+  }
+
+  /** Every key file by name with the address it stands for; undefined where the name is no address. */
+  async list(): Promise<{ file: string; address: string | undefined; entry: KeyEntry }[]> {
+    const names = (await readdir(this.#directory)).filter(isKeyFile).sort();
+    const rows = [];
+    for (const file of names) {
+      const [entry] = await this.#load([file]);
+      if (entry !== undefined) rows.push({ file, address: this.#addressOf(file), entry });
+    }
+    return rows;
+  }
+
+  async #load(names: readonly string[]): Promise<CachedFile[]> {
+    const loaded = await Promise.all(names.map((name) => this.#file(name)));
+    return loaded.filter((file) => file !== undefined);
+  }
+
+  async #file(name: string): Promise<CachedFile | undefined> {
+    const path = join(this.#directory, name);
+    try {
+      const stats = await stat(path, { bigint: true });
+      const cached = this.#files.get(name);
+      if (cached !== undefined && cached.identity === identityOf(stats)) return cached;
+      return await this.#read(name, path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ENAMETOOLONG') throw error;
+      this.#files.delete(name);
+      return undefined;
+    }
+  }
+
+  async #read(name: string, path: string): Promise<CachedFile> {
+    const handle = await open(path, 'r');
+    try {
+      const stats = await handle.stat({ bigint: true });
+      const identity = identityOf(stats);
+      if (!stats.isFile()) return { identity, certificates: [], problems: [`${name} is not a regular file`] };
+      if (stats.size > MAX_KEY_FILE_BYTES)
+        return { identity, certificates: [], problems: [`${name} is too large`] };
+      const file = { identity, ...(await parse(name, await handle.readFile())) };
+      if (Date.now() - Number(stats.ctimeMs) > RACY_MS) this.#remember(name, file);
+      return file;
+    } finally {
+      await handle.close();
+    }
+  }
+
+  #remember(name: string, file: CachedFile): void {
+    this.#files.delete(name);
+    this.#files.set(name, file);
+    if (this.#files.size <= MAX_CACHED_FILES) return;
+    const [oldest] = this.#files.keys();
+    if (oldest !== undefined) this.#files.delete(oldest);
+  }
+
+  /** Reads the directory again if it changed; names in our own spelling are found without it. */
+  async #refreshIndex(): Promise<void> {
+    const stats = await stat(this.#directory, { bigint: true });
+    const identity = identityOf(stats);
+    if (identity === this.#indexIdentity) return;
+    const index = new Map<string, string[]>();
+    for (const name of (await readdir(this.#directory)).filter(isKeyFile)) {
+      const address = this.#addressOf(name);
+      if (address === undefined) continue;
+      if (EXTENSIONS.some((extension) => name === pathSegment(address) + extension)) continue;
+      index.set(address, [...(index.get(address) ?? []), name]);
+    }
+    this.#otherSpellings = index;
+    this.#indexIdentity = Date.now() - Number(stats.ctimeMs) > RACY_MS ? identity : '';
+  }
+
+  #addressOf(file: string): string | undefined {
+    const address = parseAddress(textOfSegment(file.slice(0, -'.asc'.length)));
+    return address && canonicalAddress(address, this.#same);
+  }
+}
+
+async function parse(name: string, bytes: Buffer): Promise<KeyEntry> {
+  try {
+    return { certificates: await parseCertificates(bytes), problems: [] };
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error;
+    return { certificates: [], problems: [`${name} ${error.message}`] };
+  }
+}
+
+function merge(files: readonly KeyEntry[]): KeyEntry {
+  const certificates = new Map(
+    files.flatMap((file) => file.certificates.map((each) => [each.fingerprint, each])),
+  );
+  return { certificates: [...certificates.values()], problems: files.flatMap((file) => file.problems) };
+}
+
+function isKeyFile(name: string): boolean {
+  return !name.startsWith('.') && EXTENSIONS.some((extension) => name.endsWith(extension));
+}
+
+function identityOf(stats: BigIntStats): string {
+  return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
+}

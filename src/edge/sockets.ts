@@ -1,0 +1,54 @@
+/**
+ * Listening: Unix sockets, TCP, and sockets inherited from systemd. A stale socket file is
+ * removed only under a lock beside it, so that a second server cannot take the path away
+ * from a first one that still lives.
+ */
+import { once } from 'node:events';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import type { Server } from 'node:net';
+import { tryLock } from './lock.ts';
+
+export type ListenAddress =
+  | { readonly type: 'unix'; readonly path: string }
+  | { readonly type: 'tcp'; readonly host: string; readonly port: number };
+
+/** Binds `server`; throws with a sentence for the operator. Returns what it listens on, as one would write it. */
+export async function listenOn(server: Server, address: ListenAddress, mode: number): Promise<string> {
+  if (address.type === 'tcp') {
+    server.listen({ host: address.host, port: address.port });
+    await once(server, 'listening');
+    return addressText(server);
+  }
+  const { path } = address;
+  const lock = tryLock(`${path}.lock`);
+  if (lock === undefined) throw new Error(`${path}: another server listens here`);
+  server.once('close', () => lock.release());
+  removeStale(path);
+  server.listen({ path });
+  await once(server, 'listening');
+  // until here only the owner could connect: the umask takes the others' write bit
+  chmodSync(path, mode);
+  return path;
+}
+
+/** A listening descriptor passed by systemd (sd_listen_fds(3)). */
+export async function listenOnDescriptor(server: Server, fd: number): Promise<string> {
+  server.listen({ fd });
+  await once(server, 'listening');
+  return addressText(server);
+}
+
+function addressText(server: Server): string {
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') return bound ?? 'inherited socket';
+  return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
+}
+
+function removeStale(path: string): void {
+  try {
+    if (!lstatSync(path).isSocket()) throw new Error(`${path}: exists and is no socket`);
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * OpenPGP packet framing for content of unknown length (RFC 9580 §4.2): full blocks go out
+ * as partial body lengths, the rest with a definite one. Content of less than one block
+ * becomes a single packet of definite length. Holds at most one block.
+ */
+
+/** Body bytes per partial length: a power of two, at least 512 (RFC 9580 §4.2.1.4). */
+export const BLOCK_BYTES = 65_536;
+const PARTIAL_OF_BLOCK = 224 + Math.log2(BLOCK_BYTES);
+
+/** Packet Type IDs (RFC 9580 §5). */
+export const LITERAL_DATA = 11;
+export const SEIPD = 18;
+export const MDC = 19;
+
+/** `tag octet, length octets` of a packet whose body is `length` bytes. */
+export function packetHeader(tag: number, length: number): Buffer {
+  return Buffer.concat([Buffer.from([0xc0 | tag]), bodyLength(length)]);
+}
+
+function bodyLength(length: number): Buffer {
+  if (length < 192) return Buffer.from([length]);
+  if (length < 8384) return Buffer.from([((length - 192) >> 8) + 192, (length - 192) & 0xff]);
+  const five = Buffer.alloc(5, 0xff);
+  five.writeUInt32BE(length, 1);
+  return five;
+}
+
+export class PacketFramer {
+  readonly #tag: number;
+  // one octet in front of the body for its partial length, so that both go on as one piece
+  readonly #block = Buffer.allocUnsafe(1 + BLOCK_BYTES);
+  #filled = 0;
+  #started = false;
+
+  constructor(tag: number) {
+    this.#tag = tag;
+    this.#block[0] = PARTIAL_OF_BLOCK;
+  }
+
+  /** Takes body bytes; gives what is ready to `emit`, which must not keep the piece: it is reused. */
+  update(bytes: Uint8Array, emit: (piece: Buffer) => void): void {
+    let from = 0;
+    while (from < bytes.length) {
+      if (this.#filled === BLOCK_BYTES) this.#flush(emit);
+      const take = Math.min(bytes.length - from, BLOCK_BYTES - this.#filled);
+      this.#block.set(take === bytes.length ? bytes : bytes.subarray(from, from + take), 1 + this.#filled);
+      this.#filled += take;
+      from += take;
+    }
+  }
+
+  /** Ends the packet. */
+  final(emit: (piece: Buffer) => void): void {
+    const rest = this.#block.subarray(1, 1 + this.#filled);
+    const length = this.#started ? bodyLength(rest.length) : packetHeader(this.#tag, rest.length);
+    emit(Buffer.concat([length, rest]));
+  }
+
+  #flush(emit: (piece: Buffer) => void): void {
+    if (!this.#started) emit(Buffer.from([0xc0 | this.#tag]));
+    this.#started = true;
+    emit(this.#block);
+    this.#filled = 0;
+  }
+}

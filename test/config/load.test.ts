@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { formatError, type Loaded, loadSettings, parseSettings } from '../../src/config/load.ts';
+
+const machine = { hostname: 'mx.example.com' };
+
+function errorsOf(loaded: Loaded): string[] {
+  return loaded.ok ? [] : loaded.errors.map(formatError);
+}
+
+function errorsIn(text: string, context = machine): string[] {
+  return errorsOf(parseSettings(text, 'f', context));
+}
+
+test('every mistake is reported at once, in the order of the lines', () => {
+  const text = `hostname = "a b"
+[metrics]
+listen = "nowhere"
+[lmtp]
+max_message_size = "50 Mib"
+max_recipient = 4
+[lmpt]
+idle_timeout = "5m"
+`;
+  assert.deepEqual(errorsIn(text), [
+    'f:1: hostname: "a b" is not a host name (letters, digits, "-" and "_" between dots, 255 characters at most)',
+    'f:3: metrics.listen: "nowhere" is no address to listen on (write a socket path with a "/", "host:port", "[v6]:port" or "off")',
+    'f:5: lmtp.max_message_size: "50 Mib" is not a size (write it like "50MiB", "10MB" or 1000 for bytes)',
+    'f:6: unknown setting lmtp.max_recipient, did you mean lmtp.max_recipients?',
+    'f:7: unknown table [lmpt], did you mean [lmtp]?',
+  ]);
+});
+
+test('every wrong element of an array is reported on its own line', () => {
+  const text = '[lmtp]\nlisten = [\n  "a:1", # fine ]\n  "b",\n  7,\n  "a:1"\n]\n';
+  const allowed = '(write a socket path with a "/", "host:port", "[v6]:port" or "systemd")';
+  assert.deepEqual(errorsIn(text), [
+    `f:4: lmtp.listen: "b" is no address to listen on ${allowed}`,
+    `f:5: lmtp.listen: 7 is no address to listen on ${allowed}`,
+  ]);
+});
+
+test('an unknown name that resembles nothing gets no suggestion', () => {
+  assert.deepEqual(errorsIn('[lmtp]\ncolour = 1\n[weather]\n'), [
+    'f:2: unknown setting lmtp.colour',
+    'f:3: unknown table [weather], there are lmtp, store, keys, recipients, headers, metrics, log',
+  ]);
+});
+
+test('a setting in the wrong section is told its section', () => {
+  assert.deepEqual(errorsIn('max_recipients = 5\n[lmtp]\nhostname = "a"\n'), [
+    'f:1: unknown setting max_recipients, did you mean lmtp.max_recipients?',
+    'f:3: unknown setting lmtp.hostname, did you mean hostname?',
+  ]);
+});
+
+test('a section that is no table, and a table that is no section, are told so', () => {
+  assert.deepEqual(errorsIn('log = 4\nhostname.x = 1\n[[keys]]\n'), [
+    'f:1: log: 4 is not a table (write [log])',
+    'f:2: hostname: a table is not a host name (letters, digits, "-" and "_" between dots, 255 characters at most)',
+    'f:3: keys: an array is not a table (write [keys])',
+  ]);
+});
+
+test('names with a meaning in JavaScript are unknown settings like any other', () => {
+  assert.deepEqual(errorsIn('__proto__ = 1\nconstructor = 1\n[log]\ntoString = 1\n__proto__.level = "x"\n'), [
+    'f:1: unknown setting __proto__',
+    'f:2: unknown setting constructor',
+    'f:4: unknown setting log.toString',
+    'f:5: unknown setting log.__proto__',
+  ]);
+});
+
+test('a syntax error is one error with its line', () => {
+  assert.deepEqual(errorsIn('[log]\nlevel = "info\n'), [
+    'f:2: syntax error: control characters are not allowed in strings',
+  ]);
+  assert.deepEqual(errorsIn('[lmtp]\nmax_message_size = 50MiB\n'), [
+    'f:2: syntax error: illegal character in numeric literal (text needs quotes)',
+  ]);
+});
+
+test('a value is shown printable, in one line and with 80 characters at most', () => {
+  const [error = ''] = errorsIn(`[log]\nlevel = "\\n\\u001b\\u202e${'é😀'.repeat(200)}"\n`);
+  assert.match(error, /^f:2: log\.level: "\\n\\u001b\\u\{202e\}é😀[é😀]+…" is not allowed/u);
+  assert.ok((/"(.*)…"/u.exec(error)?.[0] ?? '').length <= 80);
+  const [unknown = ''] = errorsIn(`${'k'.repeat(5000)} = 1`);
+  assert.ok(unknown.length < 120, unknown);
+});
+
+test('a machine whose own name is unusable must be given one', () => {
+  assert.deepEqual(errorsIn('', { hostname: 'a/b' }), [
+    'f: hostname: "a/b", which this machine says, is no host name; set it',
+  ]);
+  assert.deepEqual(errorsIn('hostname = "mx.example.com"', { hostname: 'a/b' }), []);
+});
+
+test('a byte order mark and CRLF line ends change neither settings nor lines', () => {
+  assert.deepEqual(errorsIn('\uFEFF[log]\r\nlevel = "debug"\r\n'), []);
+  assert.deepEqual(errorsIn('\uFEFF[log]\r\n\r\nlevle = "debug"\r\n'), [
+    'f:3: unknown setting log.levle, did you mean log.level?',
+  ]);
+});
+
+test('a file is loaded, and one that cannot be is told why', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'sealdir-config-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const file = join(directory, 'sealdir.toml');
+
+  assert.deepEqual(errorsOf(await loadSettings(file, machine)), [
+    `${file}: cannot be read: no such file or directory`,
+  ]);
+  assert.deepEqual(errorsOf(await loadSettings(directory, machine)), [
+    `${directory}: cannot be read: illegal operation on a directory`,
+  ]);
+  await writeFile(file, Buffer.from([0x23, 0xff, 0x0a]));
+  assert.deepEqual(errorsOf(await loadSettings(file, machine)), [`${file}: is not UTF-8 text`]);
+
+  await writeFile(file, '[log]\nlevel = "debug"\n');
+  const loaded = await loadSettings(file, machine);
+  assert.ok(loaded.ok);
+  assert.equal(loaded.settings.log.level, 'debug');
+});

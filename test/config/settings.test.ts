@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseSettings } from '../../src/config/load.ts';
+import { entries, type Settings } from '../../src/config/settings.ts';
+
+const machine = { hostname: 'mx.example.com' };
+
+function read(text: string): Settings {
+  const loaded = parseSettings(text, 'f', machine);
+  assert.ok(loaded.ok, loaded.ok ? '' : loaded.errors.map((error) => error.message).join('\n'));
+  return loaded.settings;
+}
+
+/** What follows the value in the only error. */
+function complaintOf(text: string): string {
+  const loaded = parseSettings(text, 'f', machine);
+  assert.ok(!loaded.ok, `${text} is taken`);
+  assert.equal(loaded.errors.length, 1);
+  return loaded.errors[0]?.message ?? '';
+}
+
+test('an empty file gives the documented defaults, in bytes and milliseconds', () => {
+  assert.deepEqual(read(''), {
+    hostname: 'mx.example.com',
+    lmtp: {
+      listen: [{ type: 'unix', path: '/run/sealdir/lmtp.sock' }],
+      socket_mode: 0o660,
+      max_message_size: 50 * 1024 * 1024,
+      max_header_size: 2 * 1024 * 1024,
+      max_recipients: 100,
+      max_connections: 256,
+      idle_timeout: 300_000,
+      stall_timeout: 30_000,
+      transaction_timeout: 240_000,
+    },
+    store: { maildir: '/var/mail/sealdir/{domain}/{local}' },
+    keys: { directory: '/etc/sealdir/keys', unusable: 'defer', subkeys: 'all' },
+    recipients: { source: 'keys', delimiter: '+', case: 'ignore' },
+    headers: { policy: 'visible' },
+    metrics: { listen: { type: 'tcp', host: '127.0.0.1', port: 9464 } },
+    log: { level: 'info' },
+  });
+});
+
+test('every setting has one or more whole sentences of documentation on one line', () => {
+  for (const [path, { doc }] of entries) assert.match(doc, /^[A-Z"{][^\n]*[.]$/, path);
+});
+
+test('sizes are written with decimal or binary units, or as bytes', () => {
+  const sizes = {
+    '"50MiB"': 52_428_800,
+    '"10MB"': 10_000_000,
+    '"512KiB"': 524_288,
+    '"2000"': 2000,
+    '1024': 1024,
+  };
+  for (const [written, bytes] of Object.entries(sizes)) {
+    assert.equal(read(`lmtp.max_message_size = ${written}`).lmtp.max_message_size, bytes);
+  }
+});
+
+test('what is not a size, or is below 1KiB, is refused', () => {
+  for (const written of [
+    '"50 MiB"',
+    '"50mib"',
+    '"50M"',
+    '"1.5MiB"',
+    '"-1"',
+    '-1',
+    '1500.5',
+    'true',
+    '""',
+    'inf',
+  ]) {
+    assert.match(complaintOf(`lmtp.max_message_size = ${written}`), /is not a size/, written);
+  }
+  assert.match(complaintOf('lmtp.max_message_size = "99999999999GiB"'), /is not a size/);
+  assert.match(complaintOf('lmtp.max_header_size = 1023'), /1023 is less than 1KiB/);
+});
+
+test('durations are written with a unit', () => {
+  const durations = { '30s': 30_000, '5m': 300_000, '1h': 3_600_000, '1500ms': 1500 };
+  for (const [written, ms] of Object.entries(durations)) {
+    assert.equal(read(`lmtp.idle_timeout = "${written}"`).lmtp.idle_timeout, ms);
+  }
+  for (const written of ['30', '"30"', '"5 m"', '"5d"', '07:32:00']) {
+    assert.match(complaintOf(`lmtp.idle_timeout = ${written}`), /is not a duration/, written);
+  }
+});
+
+test('a duration is at least a second and at most a day, which no timer of Node cuts short', () => {
+  assert.match(complaintOf('lmtp.stall_timeout = "250ms"'), /"250ms" is shorter than 1s/);
+  assert.match(complaintOf('lmtp.stall_timeout = "25h"'), /"25h" is longer than 24h/);
+});
+
+test('counts are whole numbers within their limits', () => {
+  for (const written of ['0', '-1', '1.5', 'nan', '"100"', '10001']) {
+    assert.match(complaintOf(`lmtp.max_recipients = ${written}`), /is not a whole number from 1 to 10000$/);
+  }
+});
+
+test('listeners are sockets with a slash, host:port, [v6]:port, or systemd', () => {
+  assert.deepEqual(
+    read('lmtp.listen = ["var/lmtp.sock", "localhost:0", "[::1]:24", "systemd"]').lmtp.listen,
+    [
+      { type: 'unix', path: 'var/lmtp.sock' },
+      { type: 'tcp', host: 'localhost', port: 0 },
+      { type: 'tcp', host: '::1', port: 24 },
+      { type: 'systemd' },
+    ],
+  );
+  assert.deepEqual(read('metrics.listen = "off"').metrics.listen, { type: 'off' });
+});
+
+test('what cannot be listened on is refused with the reason', () => {
+  const complaints = {
+    '"lmtp.sock"': /is no address to listen on/,
+    '"off"': /is no address to listen on/,
+    '":24"': /is no address to listen on/,
+    '"a:65536"': /has a port above 65535/,
+    '"1.2.3.999:24"': /has no valid host before its port/,
+    '"-a:24"': /has no valid host before its port/,
+    '"::1:24"': /needs brackets around its IPv6 address, like "\[::1\]:24"/,
+    '"[1.2.3.4]:24"': /has no IPv6 address in its brackets/,
+    '"var/"': /is not the path of a socket/,
+    '"a/\\u0000"': /is not the path of a socket/,
+    '"a:24", "a:24"': /is in the list twice/,
+    '': /\[\] is empty, at least one/,
+  };
+  for (const [written, complaint] of Object.entries(complaints)) {
+    assert.match(complaintOf(`lmtp.listen = [${written}]`), complaint);
+  }
+  assert.match(complaintOf('lmtp.listen = "a:24"'), /"a:24" is not a list of addresses/);
+  assert.match(complaintOf('metrics.listen = "systemd"'), /is no address to listen on/);
+});
+
+test('a socket path is taken up to the 107 bytes the kernel has room for', () => {
+  read(`lmtp.listen = ["/${'a'.repeat(106)}"]`);
+  assert.match(complaintOf(`lmtp.listen = ["/${'a'.repeat(107)}"]`), /longer than 107 bytes/);
+});
+
+test('a file mode is octal text, since the number 660 would not be what it looks like', () => {
+  assert.equal(read('lmtp.socket_mode = "600"').lmtp.socket_mode, 0o600);
+  for (const written of ['660', '0o660', '"0888"', '"4755"', '"66"']) {
+    assert.match(complaintOf(`lmtp.socket_mode = ${written}`), /is not a file mode/);
+  }
+});
+
+test('a maildir template keeps mailboxes apart and under a fixed directory', () => {
+  for (const template of ['mail/{local}', '/m/{domain}/{local}', '/m/{local}@{domain}/', '/m/x-{local}']) {
+    assert.equal(read(`store.maildir = "${template}"`).store.maildir, template);
+  }
+  const complaints = {
+    '/var/mail': /has no \{local\}/,
+    '/var/mail/{domain}': /has no \{local\}/,
+    '/m/{local}/{user}': /a placeholder other than/,
+    '/m/{local}/{': /a placeholder other than/,
+    '/{domain}/{local}': /needs a fixed directory/,
+    '{local}': /needs a fixed directory/,
+    './{local}': /needs a fixed directory/,
+    '/m/{local}/..': /goes up/,
+    '/m/{domain}{local}': /needs a "\/" or an "@"/,
+    '/m/{domain}-{local}': /needs a "\/" or an "@"/,
+    '': /is not a path/,
+  };
+  for (const [template, complaint] of Object.entries(complaints)) {
+    assert.match(complaintOf(`store.maildir = "${template}"`), complaint);
+  }
+});
+
+test('a delimiter is one punctuation character of a local part, or off', () => {
+  for (const written of ['+', '-', '.', '']) {
+    assert.equal(read(`recipients.delimiter = "${written}"`).recipients.delimiter, written);
+  }
+  for (const written of ['++', 'a', '@', ' ', '/x', 'é']) {
+    assert.match(complaintOf(`recipients.delimiter = "${written}"`), /is not a delimiter/);
+  }
+});
+
+test('a host name has nothing in it that a file name or a greeting could not hold', () => {
+  for (const name of ['mx', 'MX-1.example.com', 'build_host'])
+    assert.equal(read(`hostname = "${name}"`).hostname, name);
+  for (const name of [
+    '',
+    'a..b',
+    'a.',
+    '-a',
+    'a/b',
+    'a:b',
+    'ä',
+    'a b',
+    'a'.repeat(64),
+    'a.'.repeat(128).concat('a'),
+  ]) {
+    assert.match(complaintOf(`hostname = "${name}"`), /is not a host name/, name);
+  }
+});
