@@ -1,0 +1,108 @@
+// The smallest IMAP client: enough to log in, open a mailbox and fetch whole messages as bytes (RFC 3501).
+
+import { once } from 'node:events';
+import { connect } from 'node:net';
+
+export interface ImapResponse {
+  /** One response with `{n}` where a literal was. */
+  text: string;
+  literals: Buffer[];
+}
+
+export interface FetchedMessage {
+  /** RFC822.SIZE, which Dovecot takes from `,W=` of the file name if it is there. */
+  size: number;
+  bytes: Buffer;
+}
+
+export interface ImapClient {
+  /** Untagged responses to one command; rejects unless the server says OK. */
+  command(text: string): Promise<ImapResponse[]>;
+  login(user: string, password: string): Promise<void>;
+  /** The number of messages. */
+  select(mailbox: string): Promise<number>;
+  /** Leaves the message unseen. */
+  fetch(sequenceNumber: number): Promise<FetchedMessage>;
+  logout(): Promise<void>;
+}
+
+export async function connectImap(port: number): Promise<ImapClient> {
+  const socket = connect(port, '127.0.0.1').setTimeout(30_000);
+  socket.on('timeout', () => socket.destroy(new Error(`port ${port}: no response within 30 s`)));
+  await once(socket, 'connect');
+  const responses = responsesOf(socket);
+  await next(responses); // the greeting
+  let commands = 0;
+
+  async function command(text: string): Promise<ImapResponse[]> {
+    const tag = `a${++commands}`;
+    socket.write(`${tag} ${text}\r\n`);
+    const untagged: ImapResponse[] = [];
+    for (;;) {
+      const response = await next(responses);
+      if (response.text.startsWith(`${tag} OK`)) return untagged;
+      if (response.text.startsWith(`${tag} `)) throw new Error(`${text}: ${response.text}`);
+      untagged.push(response);
+    }
+  }
+
+  return {
+    command,
+    login: async (user, password) => void (await command(`LOGIN "${user}" "${password}"`)),
+    async select(mailbox) {
+      const responses = await command(`SELECT "${mailbox}"`);
+      return numberIn(responses, /^\* (\d+) EXISTS/);
+    },
+    async fetch(sequenceNumber) {
+      const responses = await command(`FETCH ${sequenceNumber} (RFC822.SIZE BODY.PEEK[])`);
+      const bytes = responses.flatMap((response) => response.literals)[0];
+      if (bytes === undefined) throw new Error(`message ${sequenceNumber} came without a literal`);
+      return { size: numberIn(responses, /RFC822\.SIZE (\d+)/), bytes };
+    },
+    async logout() {
+      await command('LOGOUT');
+      socket.destroy();
+    },
+  };
+}
+
+async function next(responses: AsyncGenerator<ImapResponse, undefined>): Promise<ImapResponse> {
+  const { value } = await responses.next();
+  if (value === undefined) throw new Error('the IMAP server closed the connection');
+  return value;
+}
+
+function numberIn(responses: readonly ImapResponse[], pattern: RegExp): number {
+  const found = responses.map(({ text }) => pattern.exec(text)?.[1]).find((match) => match !== undefined);
+  if (found === undefined) throw new Error(`no response matches ${pattern}`);
+  return Number(found);
+}
+
+async function* responsesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<ImapResponse, undefined> {
+  let pending: Buffer = Buffer.alloc(0);
+  let response: ImapResponse = { text: '', literals: [] };
+  let literalLength = -1; // -1: a line is next
+  for await (const chunk of chunks) {
+    pending = Buffer.concat([pending, chunk]);
+    for (;;) {
+      const lineEnd = pending.indexOf('\r\n');
+      const isWhole = literalLength === -1 ? lineEnd !== -1 : pending.length >= literalLength;
+      if (!isWhole) break;
+      if (literalLength !== -1) {
+        response.literals.push(pending.subarray(0, literalLength));
+        pending = pending.subarray(literalLength);
+        literalLength = -1;
+        continue;
+      }
+      response.text += pending.subarray(0, lineEnd).toString('latin1');
+      pending = pending.subarray(lineEnd + 2);
+      const literal = /\{(\d+)\}$/.exec(response.text)?.[1];
+      if (literal !== undefined) {
+        literalLength = Number(literal);
+        continue;
+      }
+      yield response;
+      response = { text: '', literals: [] };
+    }
+  }
+}

@@ -1,0 +1,99 @@
+// Foreign OpenPGP programs as oracles: each takes a secret key file and an armored message and returns the exact
+// plaintext bytes, or rejects with what the program said. Nothing touches the user's own key rings.
+// sq 0.27 asks for a passphrase on a terminal only, so it opens unprotected keys alone.
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openGnupgHome } from './gnupghome.ts';
+import { run } from './process.ts';
+
+export interface DecryptOptions {
+  passphrase?: string;
+}
+
+export interface GpgReader {
+  decrypt(sealed: Uint8Array): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+/** For many messages of one key: the key is imported once. */
+export async function openGpgReader(secretKeyFile: string, options: DecryptOptions = {}): Promise<GpgReader> {
+  const home = await openGnupgHome(options.passphrase);
+  try {
+    await home.gpg(['--import', secretKeyFile]);
+  } catch (error) {
+    await home.close();
+    throw error;
+  }
+  return { decrypt: (sealed) => home.gpg(['--decrypt'], sealed), close: home.close };
+}
+
+export async function gpgDecrypt(
+  secretKeyFile: string,
+  sealed: Uint8Array,
+  options: DecryptOptions = {},
+): Promise<Buffer> {
+  const reader = await openGpgReader(secretKeyFile, options);
+  try {
+    return await reader.decrypt(sealed);
+  } finally {
+    await reader.close();
+  }
+}
+
+export async function sqDecrypt(secretKeyFile: string, sealed: Uint8Array): Promise<Buffer> {
+  return read('sq', ['decrypt', '--recipient-key', secretKeyFile], sealed);
+}
+
+export async function sqopDecrypt(
+  secretKeyFile: string,
+  sealed: Uint8Array,
+  options: DecryptOptions = {},
+): Promise<Buffer> {
+  if (options.passphrase === undefined) return read('sqop', ['decrypt', secretKeyFile], sealed);
+  // The Stateless OpenPGP interface takes passwords from files.
+  const directory = await mkdtemp(join(tmpdir(), 'sealdir-sqop-'));
+  try {
+    const file = join(directory, 'password');
+    await writeFile(file, options.passphrase);
+    return await read('sqop', ['decrypt', `--with-key-password=${file}`, secretKeyFile], sealed);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+/** A fresh --homedir is made all the same: rnp must never fall back to ~/.rnp. */
+export async function rnpDecrypt(
+  secretKeyFile: string,
+  sealed: Uint8Array,
+  options: DecryptOptions = {},
+): Promise<Buffer> {
+  const home = await mkdtemp(join(tmpdir(), 'sealdir-rnp-'));
+  try {
+    const password = options.passphrase === undefined ? [] : ['--password', options.passphrase];
+    const source = ['--homedir', home, '--keyfile', secretKeyFile];
+    return await read('rnp', ['--notty', ...source, ...password, '--output', '-', '--decrypt'], sealed);
+  } finally {
+    await rm(home, { recursive: true });
+  }
+}
+
+const BEGIN = '-----BEGIN PGP MESSAGE-----';
+const END = '-----END PGP MESSAGE-----';
+
+/** Cuts the first armored message out of a stored PGP/MIME message, END line included, bytes as they are. */
+export function armorOf(sealedMessage: Buffer): Buffer {
+  const begin = sealedMessage.indexOf(`\n${BEGIN}`) + 1;
+  const end = sealedMessage.indexOf(`\n${END}`, begin);
+  if (begin === 0 || end === -1) throw new Error('no armored OpenPGP message in there');
+  const afterEnd = end + 1 + END.length;
+  const lineEnd = sealedMessage.indexOf('\n', afterEnd);
+  return sealedMessage.subarray(begin, lineEnd === -1 ? afterEnd : lineEnd + 1);
+}
+
+async function read(program: string, args: readonly string[], sealed: Uint8Array): Promise<Buffer> {
+  const { code, stdout, stderr } = await run(program, args, { stdin: sealed });
+  if (code !== 0) throw new Error(`${program}: exit ${code}: ${stderr}`);
+  return stdout;
+}

@@ -1,0 +1,160 @@
+// A private Postfix that hands every message for the given domains to one LMTP server.
+//
+// Its configuration, queue, data and log are under `<dir>/postfix`; nothing of the system's own Postfix is read but
+// its program directory. Needs root (master changes users). Mail for other domains, bounces included, is discarded.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { chmod, chown, mkdir, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { accepts, freePort } from './port.ts';
+import { run, start } from './process.ts';
+import { makeTraversable } from './traversable.ts';
+
+export interface PostfixOptions {
+  /** Below the temporary directory. Made traversable, since delivery runs as user postfix. */
+  dir: string;
+  /** `lmtp:unix:/absolute/path` (the socket writable for user postfix) or `lmtp:inet:127.0.0.1:PORT` */
+  transport: string;
+  /** Every address of these domains is accepted. */
+  domains: readonly string[];
+  /** More of main.cf, last one wins: `{ lmtp_line_length_limit: '0' }` */
+  settings?: Record<string, string>;
+}
+
+export interface Postfix {
+  /** SMTP on 127.0.0.1 */
+  port: number;
+  log(): string;
+  /** `<queue id> <queue name> <recipient> <reason>` for each recipient not delivered yet. */
+  queue(): Promise<string[]>;
+  /** Tries deferred mail again now. */
+  flush(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
+  const home = join(options.dir, 'postfix');
+  const config = join(home, 'etc');
+  const logFile = join(home, 'log');
+  const port = await freePort();
+  const programs = (await postfixRun('postconf', ['-d', '-h', 'daemon_directory'])).trim();
+  await layOut(options.dir, home);
+  await writeOld(join(config, 'main.cf'), mainCf(home, programs, options));
+  await writeOld(join(config, 'master.cf'), masterCf(port));
+  await postfixRun('postfix', ['-c', config, 'check']); // makes the queue directories
+  // -d keeps master our child. It must lead its process group: it ends its daemons with kill(-pid).
+  const log = () => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
+  const master = await start(join(programs, 'master'), ['-c', config, '-d'], {
+    ready: () => accepts(port),
+    log,
+  });
+  return {
+    port,
+    log,
+    queue: async () => parseQueue(await postfixRun('postqueue', ['-c', config, '-j'])),
+    flush: async () => void (await postfixRun('postqueue', ['-c', config, '-f'])),
+    stop: async () => void (await master.stop()),
+  };
+}
+
+async function postfixRun(command: string, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(command, args);
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${code}: ${stderr}`);
+  return stdout.toString();
+}
+
+/** Postfix takes a young configuration file for one still being edited, and waits 2 s for it to settle. */
+async function writeOld(file: string, content: string): Promise<void> {
+  await writeFile(file, content);
+  const hourAgo = Date.now() / 1000 - 3600;
+  await utimes(file, hourAgo, hourAgo);
+}
+
+async function layOut(dir: string, home: string): Promise<void> {
+  const owner = Number((await run('id', ['-u', 'postfix'])).stdout.toString());
+  await makeTraversable(dir);
+  for (const name of ['', 'etc', 'queue', 'data']) {
+    await mkdir(join(home, name));
+    await chmod(join(home, name), 0o755); // whatever the umask is
+  }
+  await chown(join(home, 'data'), owner, 0);
+}
+
+function mainCf(home: string, programs: string, options: PostfixOptions): string {
+  const settings: Record<string, string> = {
+    compatibility_level: '3.6',
+    queue_directory: join(home, 'queue'),
+    data_directory: join(home, 'data'),
+    daemon_directory: programs,
+    maillog_file: join(home, 'log'),
+    maillog_file_prefixes: home,
+    myhostname: 'mx.postfix.test',
+    mydestination: '',
+    alias_maps: '',
+    alias_database: '',
+    local_recipient_maps: '',
+    inet_interfaces: '127.0.0.1',
+    inet_protocols: 'ipv4',
+    mynetworks: '127.0.0.0/8',
+    smtp_host_lookup: 'native',
+    disable_dns_lookups: 'yes',
+    smtpd_peername_lookup: 'no',
+    smtpd_relay_restrictions: 'permit_mynetworks, reject',
+    smtputf8_enable: 'yes',
+    virtual_mailbox_domains: options.domains.join(', '),
+    virtual_mailbox_maps: 'static:all',
+    virtual_transport: options.transport,
+    default_transport: 'discard:',
+    relay_transport: 'discard:',
+    message_size_limit: '0',
+    mailbox_size_limit: '0',
+    in_flow_delay: '0',
+    ...options.settings,
+  };
+  return Object.entries(settings)
+    .map(([name, value]) => `${name} = ${value}\n`)
+    .join('');
+}
+
+function masterCf(port: number): string {
+  // service type private unprivileged chroot wakeup processes command; nothing is chrooted.
+  return `127.0.0.1:${port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+tlsmgr unix - - n 1000? 1 tlsmgr
+postlog unix-dgram n - n - 1 postlogd
+`;
+}
+
+interface QueuedMessage {
+  queue_id: string;
+  queue_name: string;
+  recipients: { address: string; delay_reason?: string }[];
+}
+
+function parseQueue(listing: string): string[] {
+  const messages = listing
+    .split('\n')
+    .filter(Boolean)
+    .map((line): QueuedMessage => JSON.parse(line));
+  return messages.flatMap(({ queue_id, queue_name, recipients }) =>
+    recipients.map(({ address, delay_reason = '' }) =>
+      `${queue_id} ${queue_name} ${address} ${delay_reason}`.trim(),
+    ),
+  );
+}

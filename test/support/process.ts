@@ -1,0 +1,177 @@
+// Child processes: `run` one to its end, or `start` one that stays and `stop` it.
+//
+// A started program leads a process group of its own. `stop` asks the leader (TERM), then ends the group by force
+// (KILL), and returns when no member is left. A guard process does the same should the test process itself die,
+// SIGKILL included: it waits for the end of a pipe that only the test process holds.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { programPath } from './peers.ts';
+import { until } from './until.ts';
+
+export interface RunOptions {
+  stdin?: Uint8Array | string;
+  /** Added to the environment of the test process. */
+  env?: Record<string, string>;
+  cwd?: string;
+  timeoutMs?: number;
+}
+
+export interface Ran {
+  /** The exit code, or 128 + the number of the signal that ended it. */
+  code: number;
+  stdout: Buffer;
+  stderr: string;
+}
+
+/** Runs a program to its end. Rejects when it cannot be started or exceeds `timeoutMs`. */
+export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  const timeoutMs = options.timeoutMs ?? 60_000;
+  const child = spawn(programPath(command) ?? command, args, {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+  });
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  // A program may end without reading all of its input; its exit code tells whether that is a failure.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(options.stdin ?? '');
+  await once(child, 'close');
+  if (child.killed) throw new Error(`${command} did not end within ${timeoutMs} ms`);
+  return { code: codeOf(child), stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() };
+}
+
+export interface StartOptions {
+  /** Polled with the output so far until it is true. */
+  ready: (output: string) => boolean | Promise<boolean>;
+  env?: Record<string, string>;
+  cwd?: string;
+  uid?: number;
+  gid?: number;
+  readyWithinMs?: number;
+  /** What a program writes elsewhere, for the error when it does not get ready. */
+  log?: () => string;
+  /** How long `stop` waits after TERM before it sends KILL. */
+  graceMs?: number;
+}
+
+export interface Running {
+  pid: number;
+  /** Standard output and standard error, in order of arrival. */
+  output(): string;
+  /** The exit code as in `Ran`. Never rejects. */
+  ended: Promise<number>;
+  /** For crash tests: a signal to the leader alone. */
+  signal(name: NodeJS.Signals): void;
+  /** Safe to call twice, and after the program ended by itself. */
+  stop(): Promise<number>;
+}
+
+/** Starts a program and resolves when it is ready; if it ends or dawdles instead, rejects with its output. */
+export async function start(
+  command: string,
+  args: readonly string[],
+  options: StartOptions,
+): Promise<Running> {
+  const child = spawn(programPath(command) ?? command, args, {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
+    ...(options.gid === undefined ? {} : { gid: options.gid }),
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const chunks: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const output = () => Buffer.concat(chunks).toString();
+  const ended = new Promise<number>((resolve) => child.once('exit', () => resolve(codeOf(child))));
+  await once(child, 'spawn');
+  const pid = child.pid;
+  if (pid === undefined) throw new Error(`${command} has no pid`);
+  const guard = guardGroup(pid);
+
+  const stop = async (): Promise<number> => {
+    if (!hasEnded(child)) {
+      child.kill('SIGTERM');
+      await until(`${command} ended after TERM`, () => isGroupGone(pid), options.graceMs).catch(
+        () => undefined,
+      );
+    }
+    if (!isGroupGone(pid)) signalGroup(pid, 'SIGKILL');
+    await until(`no process of ${command} is left`, () => isGroupGone(pid));
+    guard.kill('SIGKILL');
+    child.stdout.destroy();
+    child.stderr.destroy();
+    return ended;
+  };
+
+  try {
+    await until(
+      `${command} is ready`,
+      async () => {
+        if (hasEnded(child)) throw new Error(`${command} ended with ${codeOf(child)}`);
+        return await options.ready(output());
+      },
+      options.readyWithinMs,
+    );
+  } catch (error) {
+    await stop();
+    throw new Error(`${command} did not start: ${output()}${options.log?.() ?? ''}`, { cause: error });
+  }
+  return { pid, output, ended, signal: (name) => void child.kill(name), stop };
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+function codeOf(child: ChildProcess): number {
+  if (child.exitCode !== null) return child.exitCode;
+  return 128 + (child.signalCode === null ? 0 : constants.signals[child.signalCode]);
+}
+
+// `-s TERM`, because dash reads `-TERM -- -123` wrongly.
+const GUARD = 'read -r _; kill -s TERM -- "-$1" || exit 0; sleep 5; kill -s KILL -- "-$1"';
+
+function guardGroup(pid: number): ChildProcess {
+  const guard = spawn('sh', ['-c', GUARD, 'guard', String(pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  guard.unref();
+  return guard;
+}
+
+function signalGroup(pid: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-pid, name);
+  } catch {
+    return false;
+  }
+}
+
+/** Zombies count as gone: in a container it can take the init process a second to reap orphaned ones. */
+function isGroupGone(pid: number): boolean {
+  if (!signalGroup(pid, 0)) return true;
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return !pids.some((member) => isLivingMember(member, pid));
+}
+
+function isLivingMember(member: string, group: number): boolean {
+  try {
+    // proc(5): pid (comm) state ppid pgrp ...; comm may itself hold spaces and brackets.
+    const [state, , pgrp] = readFileSync(`/proc/${member}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return Number(pgrp) === group && state !== 'Z' && state !== 'X';
+  } catch {
+    return false; // it ended between our two looks
+  }
+}
