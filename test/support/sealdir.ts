@@ -1,0 +1,100 @@
+// A real Sealdir for a test: its own directory, a Unix socket and a TCP port, real keys, its log lines kept.
+
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseSettings } from '../../src/config/load.ts';
+import type { OutcomeLine } from '../../src/core/journal.ts';
+import { createLog } from '../../src/edge/log.ts';
+import { serve } from '../../src/serve.ts';
+import { makeTraversable } from './traversable.ts';
+
+export interface TestServer {
+  readonly directory: string;
+  readonly socketPath: string;
+  readonly port: number;
+  /** Base URL of /metrics. */
+  readonly metrics: string;
+  /** Every log line so far, as written. */
+  readonly log: readonly string[];
+  outcomes(): OutcomeLine[];
+  /** Puts a key file into the key directory. */
+  addKey(file: string, bytes: Uint8Array | string): Promise<void>;
+  /** Paths below an account's Maildir directory: 'tmp', 'new' or 'cur'. */
+  files(address: string, directory: 'tmp' | 'new' | 'cur'): Promise<string[]>;
+  /** The only message in new/, or the one an outcome line names. */
+  stored(address: string, file?: string): Promise<Buffer>;
+  stop(): Promise<void>;
+}
+
+export interface ServerOptions {
+  /** address -> certificate */
+  readonly keys?: Readonly<Record<string, Uint8Array | string>>;
+  /** Lines of TOML by section, in addition to what the harness needs. */
+  readonly toml?: { readonly lmtp?: string; readonly rest?: string };
+}
+
+/** The configuration of a server that lives in `directory`; ports are chosen by the kernel. */
+export function tomlFor(directory: string, { toml }: ServerOptions = {}): string {
+  return `hostname = "mx.example.com"
+[lmtp]
+listen = [${JSON.stringify(join(directory, 'lmtp.sock'))}, "127.0.0.1:0"]
+socket_mode = "0666"
+${toml?.lmtp ?? ''}
+[store]
+maildir = ${JSON.stringify(join(directory, 'mail/{domain}/{local}'))}
+[metrics]
+listen = "127.0.0.1:0"
+[keys]
+directory = ${JSON.stringify(join(directory, 'keys'))}
+${toml?.rest ?? ''}
+`;
+}
+
+/** A fresh directory with `keys/` and `mail/`, reachable for the users that real peers run as. */
+export async function makeSite(keys: ServerOptions['keys'] = {}): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'sealdir-'));
+  await mkdir(join(directory, 'keys'));
+  await mkdir(join(directory, 'mail'));
+  await makeTraversable(directory);
+  for (const [address, bytes] of Object.entries(keys))
+    await writeFile(join(directory, 'keys', `${address}.asc`), bytes);
+  return directory;
+}
+
+export async function startSealdir(options: ServerOptions = {}): Promise<TestServer> {
+  const directory = await makeSite(options.keys);
+  const loaded = parseSettings(tomlFor(directory, options), 'test.toml', { hostname: 'localhost' });
+  if (!loaded.ok) throw new Error(loaded.errors.map((error) => error.message).join('\n'));
+  const log: string[] = [];
+  const running = await serve(loaded.settings, createLog('debug', { write: (line) => log.push(line) }), []);
+  const [socketPath = '', tcp = ''] = running.lmtp;
+  const mailbox = (address: string) => join(directory, 'mail', ...address.split('@').reverse());
+  const outcomes = () =>
+    log.map((line) => JSON.parse(line) as OutcomeLine).filter((line) => line.verdict !== undefined);
+  const files = async (address: string, name: string) =>
+    (await readdir(join(mailbox(address), name)).catch(() => [])).map((file) =>
+      join(mailbox(address), name, file),
+    );
+  return {
+    directory,
+    socketPath,
+    port: Number(tcp.split(':').at(-1)),
+    metrics: `http://${running.metrics}`,
+    log,
+    outcomes,
+    files,
+    addKey: (file, bytes) => writeFile(join(directory, 'keys', file), bytes),
+    async stored(address, file) {
+      const all = await files(address, 'new');
+      const wanted = file === undefined ? all : all.filter((path) => path.endsWith(file));
+      if (wanted.length !== 1 || wanted[0] === undefined)
+        throw new Error(`${wanted.length} messages, not one`);
+      return readFile(wanted[0]);
+    },
+    async stop() {
+      await running.stop(0);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,42 @@
+// Key pairs made for a test, so that nothing depends on keys from elsewhere; and a reader for what was sealed with them.
+
+import * as openpgp from 'openpgp';
+
+export interface TestKey {
+  /** Armored. */
+  readonly certificate: string;
+  /** Armored, without a passphrase. */
+  readonly secretKey: string;
+}
+
+export interface TestKeyOptions {
+  /** v4: Ed25519Legacy and Curve25519Legacy, what gpg and Thunderbird make. v6: RFC 9580. */
+  readonly version?: 4 | 6;
+  /** Lifetime in seconds from `date`. */
+  readonly expiresAfter?: number;
+  readonly date?: Date;
+}
+
+export async function makeKey(address: string, options: TestKeyOptions = {}): Promise<TestKey> {
+  const isV6 = options.version === 6;
+  const { privateKey, publicKey } = await openpgp.generateKey({
+    type: isV6 ? 'curve25519' : 'ecc',
+    userIDs: [{ email: address }],
+    format: 'armored',
+    ...(options.expiresAfter === undefined ? {} : { keyExpirationTime: options.expiresAfter }),
+    ...(options.date === undefined ? {} : { date: options.date }),
+    config: { v6Keys: isV6, aeadProtect: isV6 },
+  });
+  return { certificate: publicKey, secretKey: privateKey };
+}
+
+/** What the holder of the key reads: the armor of a stored message, decrypted by openpgp.js. */
+export async function readSealed(stored: Buffer, { secretKey }: TestKey): Promise<Buffer> {
+  const [armor] =
+    /-----BEGIN PGP MESSAGE-----[\s\S]*-----END PGP MESSAGE-----/.exec(stored.toString('latin1')) ?? [];
+  if (armor === undefined) throw new Error('no armor in the stored message');
+  const message = await openpgp.readMessage({ armoredMessage: armor });
+  const decryptionKeys = await openpgp.readPrivateKey({ armoredKey: secretKey });
+  const { data } = await openpgp.decrypt({ message, decryptionKeys, format: 'binary' });
+  return Buffer.from(data as Uint8Array);
+}
