@@ -218,12 +218,13 @@ export class Transaction {
 
   /** The client is gone, or gave up: nothing of the message stays. */
   async abort(): Promise<void> {
+    const isUnanswered = this.#startedAt > 0 && !this.#finishing;
     this.#failAll('aborted');
-    if (this.#startedAt > 0 && !this.#finishing) {
-      this.#parts.meter.message('aborted', this.#bytes);
-      for (const { path } of this.#recipients) this.#answer(path, replyOf('aborted'), {});
-    }
-    await Promise.all([...this.#copies.values()].map(({ copy }) => copy.cleaned()));
+    const cleaned = Promise.all([...this.#copies.values()].map(({ copy }) => copy.cleaned()));
+    await within(cleaned, this.#parts.limits.stallMs);
+    if (!isUnanswered) return;
+    this.#parts.meter.message('aborted', this.#bytes);
+    for (const { path } of this.#recipients) this.#answer(path, replyOf('aborted'), {});
   }
 
   #replyFor(path: string, copy: Copy): Reply {

@@ -82,7 +82,9 @@ for (const kind of ['unix', 'inet'] as const) {
     });
 
     test('an internationalized recipient and raw UTF-8 header fields arrive whole', async () => {
-      const message = Buffer.from(`${COMPLETE}X-From: jürgen@bücher.example\r\nSubject: Grüße 你好\r\n\r\nhallo\r\n`);
+      const message = Buffer.from(
+        `${COMPLETE}X-From: jürgen@bücher.example\r\nSubject: Grüße 你好\r\n\r\nhallo\r\n`,
+      );
       const parameters = 'SMTPUTF8 BODY=8BITMIME';
       await submit(postfix.port, {
         from: 'jürgen@bücher.example',

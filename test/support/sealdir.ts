@@ -24,6 +24,8 @@ export interface TestServer {
   files(address: string, directory: 'tmp' | 'new' | 'cur'): Promise<string[]>;
   /** The only message in new/, or the one an outcome line names. */
   stored(address: string, file?: string): Promise<Buffer>;
+  /** Stops gracefully; the directory stays until `stop`. */
+  drain(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -92,6 +94,7 @@ export async function startSealdir(options: ServerOptions = {}): Promise<TestSer
         throw new Error(`${wanted.length} messages, not one`);
       return readFile(wanted[0]);
     },
+    drain: () => running.stop(),
     async stop() {
       await running.stop(0);
       await rm(directory, { recursive: true, force: true });
