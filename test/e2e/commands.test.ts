@@ -1,0 +1,144 @@
+// The commands as a shell sees them: bytes in, bytes out, exit codes of sysexits.h.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { CLI } from '../support/child.ts';
+import { FIXTURES, messageOfSize } from '../support/fixtures.ts';
+import { type RunOptions, run } from '../support/process.ts';
+import { makeSite, tomlFor } from '../support/sealdir.ts';
+import { makeKey, readSealed, type TestKey } from '../support/testkeys.ts';
+
+const ADDRESS = 'alice@example.com';
+
+describe('sealdir', () => {
+  let key: TestKey;
+  let directory = '';
+  let config = '';
+  let secret = '';
+  const sealdir = (args: string[], options: RunOptions = {}) =>
+    run(process.execPath, [CLI, ...args], { cwd: directory, ...options });
+
+  before(async () => {
+    key = await makeKey(ADDRESS);
+    directory = await makeSite({ [ADDRESS]: key.certificate, 'secret@example.com': key.secretKey });
+    config = join(directory, 'sealdir.toml');
+    secret = join(directory, 'secret.asc');
+    await writeFile(config, tomlFor(directory));
+    await writeFile(secret, key.secretKey);
+  });
+  after(() => rm(directory, { recursive: true, force: true }));
+
+  test('seal, then open, gives back the message byte for byte', async () => {
+    const some = FIXTURES.filter(({ name }) => /nul bytes|nested|every byte|no header/.test(name));
+    for (const { name, bytes } of [...some, { name: '2 MB', bytes: messageOfSize(2_000_000) }]) {
+      const sealed = await sealdir(['seal', '-c', config, '-r', ADDRESS], { stdin: bytes });
+      assert.equal(sealed.code, 0, sealed.stderr);
+      assert.ok((await readSealed(sealed.stdout, key)).equals(bytes), name);
+      const opened = await sealdir(['open', '-k', secret], { stdin: sealed.stdout });
+      assert.equal(opened.code, 0, opened.stderr);
+      assert.ok(opened.stdout.equals(bytes), name);
+    }
+  });
+
+  test('seal makes LF input canonical and works with a key file alone', async () => {
+    const certificate = join(directory, 'keys', `${ADDRESS}.asc`);
+    const sealed = await sealdir(['seal', '-k', certificate], { stdin: 'Subject: a\nX: b\n\none\ntwo\n' });
+    assert.equal(sealed.code, 0, sealed.stderr);
+    assert.match(sealed.stdout.toString(), /^Subject: a\nX: b\nMIME-Version: 1\.0\n/);
+    assert.equal(
+      (await readSealed(sealed.stdout, key)).toString(),
+      'Subject: a\r\nX: b\r\n\r\none\r\ntwo\r\n',
+    );
+  });
+
+  test('seal says why it cannot, with an exit code for the MTA and not a byte of output', async () => {
+    const cases: [string[], number, RegExp][] = [
+      [['seal', '-c', config, '-r', 'nobody@example.com'], 67, /no such recipient/],
+      [['seal', '-c', config, '-r', 'secret@example.com'], 75, /SECRET key/],
+      [['seal', '-c', config], 64, /give a recipient/],
+      [['seal', '-k', join(directory, 'none.asc')], 66, /ENOENT/],
+      [['seal', '-k', secret], 65, /SECRET key/],
+      [['seal', '-c', join(directory, 'none.toml')], 78, /none\.toml/],
+    ];
+    for (const [args, code, message] of cases) {
+      const result = await sealdir(args, { stdin: 'Subject: x\n\nx\n' });
+      assert.equal(result.code, code, args.join(' '));
+      assert.match(result.stderr, message);
+      assert.equal(result.stdout.length, 0, args.join(' '));
+    }
+  });
+
+  test('open refuses what is not sealed, or not for this key, and what was changed', async () => {
+    const plain = await sealdir(['open', '-k', secret], { stdin: 'Content-Type: text/html\n\nhello\n' });
+    assert.equal(plain.code, 65);
+    assert.match(plain.stderr, /no sealed message \(its Content-Type is text\/html\)/);
+    const sealed = await sealdir(['seal', '-c', config, '-r', ADDRESS], { stdin: messageOfSize(10_000) });
+    const other = join(directory, 'other.asc');
+    await writeFile(other, (await makeKey('bob@example.com')).secretKey);
+    assert.equal((await sealdir(['open', '-k', other], { stdin: sealed.stdout })).code, 65);
+    const lines = sealed.stdout.toString().split('\n');
+    const middle = Math.floor(lines.length / 2);
+    const line = lines[middle] ?? '';
+    lines[middle] = (line.startsWith('A') ? 'B' : 'A') + line.slice(1);
+    const changed = await sealdir(['open', '-k', secret], { stdin: lines.join('\n') });
+    assert.equal(changed.code, 65);
+    assert.equal(changed.stdout.length, 0);
+  });
+
+  test('open takes a passphrase from a file', async () => {
+    const openpgp = await import('openpgp');
+    const privateKey = await openpgp.readPrivateKey({ armoredKey: key.secretKey });
+    const locked = await openpgp.encryptKey({ privateKey, passphrase: 'correct horse' });
+    const file = join(directory, 'locked.asc');
+    const passphrase = join(directory, 'passphrase');
+    await writeFile(file, locked.armor());
+    await writeFile(passphrase, 'correct horse\n');
+    const sealed = await sealdir(['seal', '-c', config, '-r', ADDRESS], { stdin: 'Subject: x\r\n\r\nx\r\n' });
+    const opened = await sealdir(['open', '-k', file, '--passphrase-file', passphrase], {
+      stdin: sealed.stdout,
+    });
+    assert.equal(opened.stdout.toString(), 'Subject: x\r\n\r\nx\r\n');
+    assert.match((await sealdir(['open', '-k', file], { stdin: sealed.stdout })).stderr, /--passphrase-file/);
+  });
+
+  test('check names every finding with a fix, and fails when one is an error', async () => {
+    const { code, stdout } = await sealdir(['check', '-c', config]);
+    assert.equal(code, 78);
+    assert.match(stdout.toString(), /error: .*secret@example\.com\.asc: .*SECRET key.*\n {4}fix: /);
+    await rm(join(directory, 'keys/secret@example.com.asc'));
+    const after = await sealdir(['check', '-c', config]);
+    assert.equal(after.code, 0, after.stdout.toString());
+    assert.match(after.stdout.toString(), /: 0 errors, \d+ warnings\n$/);
+  });
+
+  test('a bad configuration is refused with every error at its line, by every command', async () => {
+    const bad = join(await mkdtemp(join(tmpdir(), 'sealdir-')), 'bad.toml');
+    await writeFile(bad, '[lmtp]\nmax_recipient = 5\nmax_message_size = "big"\n');
+    for (const command of ['serve', 'seal', 'check']) {
+      const { code, stderr } = await sealdir([command, '-c', bad]);
+      assert.equal(code, 78);
+      assert.match(stderr, new RegExp(`${bad}:2: .*did you mean lmtp\\.max_recipients`));
+      assert.match(stderr, new RegExp(`${bad}:3: .*max_message_size`));
+    }
+  });
+
+  test('unknown commands and options print the usage and exit 64', async () => {
+    assert.equal((await sealdir([])).code, 64);
+    assert.equal((await sealdir(['frobnicate'])).code, 64);
+    assert.equal((await sealdir(['open', '--frobnicate'])).code, 64);
+    const help = await sealdir(['--help']);
+    assert.equal(help.code, 0);
+    assert.match(help.stdout.toString(), /sealdir serve/);
+  });
+
+  test('serve refuses to start where it could not deliver, and says what to do', async () => {
+    const broken = join(directory, 'broken.toml');
+    await writeFile(broken, tomlFor(directory).replace('/mail/{domain}', '/not-mounted/{domain}'));
+    const { code, stderr } = await sealdir(['serve', '-c', broken]);
+    assert.equal(code, 78);
+    assert.match(stderr, /store\.maildir: .*not-mounted is no directory/);
+  });
+});

@@ -1,0 +1,48 @@
+// A newcomer's first minute: `npm start` without any configuration, then the commands it prints.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { CLI } from '../support/child.ts';
+import { hasProgram } from '../support/peers.ts';
+import { accepts } from '../support/port.ts';
+import { run, start } from '../support/process.ts';
+import { repositoryRoot } from '../support/shared.ts';
+
+test('what the first start prints can be followed to the letter', {
+  skip: !hasProgram('bash') && 'left out: needs bash',
+  timeout: 60_000,
+}, async (t) => {
+  // the contract fixes these ports; a server of somebody else on them is no failure of ours
+  if ((await accepts(2424)) || (await accepts(9464))) return t.skip('left out: port 2424 or 9464 is in use');
+  const directory = await mkdtemp(join(tmpdir(), 'sealdir-'));
+  await symlink(join(repositoryRoot(), 'dist'), join(directory, 'dist'));
+  const ready = (output: string) => output.includes('Stop with Ctrl-C');
+  const serve = () => start(process.execPath, [CLI, 'serve'], { cwd: directory, ready });
+  let server = await serve();
+  try {
+    const text = server.output();
+    const commands = text.split('\n').filter((line) => /^ {2}(cat|node|exec) /.test(line));
+    const [show = '', open = '', send = '', openNewest = ''] = commands;
+    const shell = (command: string) => run('bash', ['-c', command], { cwd: directory });
+    assert.match((await shell(show)).stdout.toString(), /-----BEGIN PGP MESSAGE-----/);
+    assert.match((await shell(open)).stdout.toString(), /Nobody but the holder of your secret key/);
+    assert.match((await shell(send)).stdout.toString(), /^250 2\.0\.0 Sealed /m);
+    assert.match((await shell(openNewest)).stdout.toString(), /Hello, it is me\./);
+    const [url = ''] = /http:\S+/.exec(text) ?? [];
+    assert.match(await (await fetch(url)).text(), /sealdir_delivery_seconds_count 2/);
+    assert.equal((await stat(join(directory, 'var/demo-secret.asc'))).mode & 0o777, 0o600);
+    assert.equal(await server.stop(), 0);
+    server = await serve();
+    assert.equal(
+      (await readdir(join(directory, 'var/mail/localhost/demo/new'))).length,
+      2,
+      'one sample only',
+    );
+  } finally {
+    await server.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,42 @@
+// The program as an operator runs it: `sealdir serve -c FILE` in a process of its own.
+
+import { readFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Running, start } from './process.ts';
+import { makeSite, type ServerOptions, tomlFor } from './sealdir.ts';
+import { repositoryRoot } from './shared.ts';
+
+export const CLI = join(repositoryRoot(), 'dist/src/cli.js');
+
+export interface ChildServer {
+  readonly directory: string;
+  readonly socketPath: string;
+  readonly process: Running;
+  /** Highest resident set so far, in bytes. */
+  peakRss(): number;
+  /** Ends it and removes its directory; its exit code. */
+  stop(): Promise<number>;
+}
+
+export async function startChild(options: ServerOptions = {}): Promise<ChildServer> {
+  const directory = await makeSite(options.keys);
+  const config = join(directory, 'sealdir.toml');
+  await writeFile(config, tomlFor(directory, options));
+  const ready = (output: string) => output.includes('"msg":"listening"');
+  const process = await start(globalThis.process.execPath, [CLI, 'serve', '-c', config], { ready });
+  return {
+    directory,
+    socketPath: join(directory, 'lmtp.sock'),
+    process,
+    peakRss() {
+      const [, kib] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${process.pid}/status`, 'utf8')) ?? [];
+      return Number(kib) * 1024;
+    },
+    async stop() {
+      const code = await process.stop();
+      await rm(directory, { recursive: true, force: true });
+      return code;
+    },
+  };
+}
