@@ -1,0 +1,83 @@
+// Listening: inherited from systemd, stale socket files, and two servers that want the same path.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { listenOn } from '../../src/edge/sockets.ts';
+import { CLI } from '../support/child.ts';
+import { connectLmtp, deliver, openSession } from '../support/lmtp.ts';
+import { needs } from '../support/peers.ts';
+import { start } from '../support/process.ts';
+import { makeSite, tomlFor } from '../support/sealdir.ts';
+import { makeKey } from '../support/testkeys.ts';
+
+let directory = '';
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sealdir-'));
+});
+after(() => rm(directory, { recursive: true, force: true }));
+
+test('a socket file left by a killed server is replaced; a living one, or a file, is not', async () => {
+  const path = join(directory, 'a.sock');
+  const first = createServer();
+  await listenOn(first, { type: 'unix', path }, 0o660);
+  assert.equal((await stat(path)).mode & 0o777, 0o660);
+  await assert.rejects(
+    listenOn(createServer(), { type: 'unix', path }, 0o660),
+    /another server listens here/,
+  );
+  (await connectLmtp(path)).socket.destroy();
+  first.close();
+  await once(first, 'close');
+
+  // what SIGKILL leaves: the socket file without a listener
+  const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log('ready'))`;
+  const killed = await start(process.execPath, ['-e', script], {
+    ready: (output) => output.includes('ready'),
+  });
+  killed.signal('SIGKILL');
+  await killed.ended;
+  assert.ok(existsSync(path));
+  const second = createServer();
+  await listenOn(second, { type: 'unix', path }, 0o600);
+  second.close();
+
+  const file = join(directory, 'file');
+  await writeFile(file, 'precious');
+  await assert.rejects(listenOn(createServer(), { type: 'unix', path: file }, 0o660), /is no socket/);
+});
+
+test('"systemd" serves the sockets that systemd passes', {
+  ...needs('python3'),
+  timeout: 30_000,
+}, async () => {
+  const key = await makeKey('alice@example.com');
+  const site = await makeSite({ 'alice@example.com': key.certificate });
+  const config = join(site, 'sealdir.toml');
+  await writeFile(config, tomlFor(site).replace(/^listen = \[.*$/m, 'listen = ["systemd"]'));
+  const path = join(site, 'inherited.sock');
+  // listens, puts the socket at descriptor 3 and becomes the server, as systemd does (sd_listen_fds(3))
+  const activate = `
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(${JSON.stringify(path)}); s.listen(10)
+os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
+os.execv(sys.argv[1], sys.argv[1:])`;
+  const ready = (output: string) => output.includes('"msg":"listening"');
+  const args = ['-c', activate, process.execPath, CLI, 'serve', '-c', config];
+  const server = await start('python3', args, { ready });
+  try {
+    const session = await openSession(path);
+    const message = Buffer.from('Subject: x\r\n\r\nx\r\n');
+    assert.match((await deliver(session, { to: ['alice@example.com'], message })).final[0] ?? '', /^250 /);
+    await session.vanish();
+  } finally {
+    assert.equal(await server.stop(), 0);
+    await rm(site, { recursive: true, force: true });
+  }
+});
