@@ -19,10 +19,10 @@ import { realWorld } from './edge/world.ts';
 import { type Running, StartError, serve } from './serve.ts';
 
 const USAGE = `usage:
-  sealdir serve [-c FILE]                                   LMTP server
-  sealdir seal  [-c FILE] (-r RECIPIENT | -k KEYFILE)       message on stdin -> sealed message on stdout
-  sealdir open  [-k SECRETKEY] [--passphrase-file F] [FILE] sealed message -> the original on stdout
-  sealdir check [-c FILE]                                   look at configuration, keys, permissions, MTA
+  sealdir serve [-c FILE]                                    LMTP server
+  sealdir seal  [-c FILE] (-r RECIPIENT | -k KEYFILE)        message on stdin -> sealed message on stdout
+  sealdir open  [-k SECRETKEY] [--passphrase-file F] [FILE]  sealed message -> the original on stdout
+  sealdir check [-c FILE]                                    look at configuration, keys, permissions, MTA
 Without -c: /etc/sealdir/sealdir.toml, or where there is none a demo under ./var.
 `;
 

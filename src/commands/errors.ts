@@ -7,7 +7,6 @@ export const EXIT = {
   noUser: 67,
   software: 70,
   tempFail: 75,
-  noPermission: 77,
   config: 78,
 } as const;
 

@@ -107,9 +107,10 @@ export class Transaction {
     address: Parameters<typeof resolve>[0];
     path: string;
   }): Promise<{ why: Why; reasons: readonly string[] } | undefined> {
-    const { world, resolve: resolveParts, select: policy, store } = this.#parts;
+    const { world, meter, resolve: resolveParts, select: policy, store } = this.#parts;
     const account = await resolve(accepted.address, resolveParts);
     if (typeof account === 'string') return { why: account, reasons: [] };
+    if (account.keys.problems.length > 0) meter.keyFileRefused();
     const keys = await select(account.keys, policy, world.now());
     if ('why' in keys) return keys;
     const path = accepted.address.domain === '' ? account.address : accepted.path;

@@ -1,0 +1,44 @@
+// Documents cannot lie: what they say of settings, replies, metrics and commands is what the code has.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { EXIT } from '../src/commands/errors.ts';
+import { CLI } from './support/child.ts';
+import { documents } from './support/documents.ts';
+import { run } from './support/process.ts';
+import { repositoryRoot } from './support/shared.ts';
+
+const read = (file: string) => readFileSync(join(repositoryRoot(), file), 'utf8');
+
+test('the generated parts of the documents are up to date', async () => {
+  for (const [file, text] of await documents()) {
+    assert.equal(read(file), text, `${file}: run "npm run documents"`);
+  }
+});
+
+test('README names every command of the program, with the same options, and no other', async () => {
+  const usage = (await run(process.execPath, [CLI, '--help'])).stdout.toString();
+  const commands = (text: string) =>
+    [...text.matchAll(/^ *(sealdir \w+ .*[\])]) {2,}\S/gm)].map(([, line = '']) => line.replace(/ +/g, ' '));
+  const [, section = ''] = /## Commands\n([\s\S]*?)\n## /.exec(read('README.md')) ?? [];
+  assert.ok(commands(usage).length >= 4);
+  assert.deepEqual(commands(section), commands(usage));
+});
+
+test('README names every exit code and no other', () => {
+  const [, sentence = ''] = /Exit codes are those of sysexits\.h: ([^\n]*)/.exec(read('README.md')) ?? [];
+  const named = [...sentence.matchAll(/\b(\d+) /g)].map(([, code]) => Number(code));
+  assert.deepEqual(
+    named,
+    [0, ...Object.values(EXIT)].sort((a, b) => a - b),
+  );
+});
+
+test('every dependency has a reason in src/README.md, and every reason a dependency', () => {
+  const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };
+  const [, section = ''] = /## Dependencies\n([\s\S]*?)\n## /.exec(read('src/README.md')) ?? [];
+  const named = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name);
+  assert.deepEqual(named.sort(), Object.keys(dependencies).sort());
+});
