@@ -25,13 +25,16 @@ const MAX_PATH_BYTES = 254;
 /**
  * Splits what follows `MAIL FROM:` or `RCPT TO:`. A blank after the colon is tolerated,
  * as real clients send it; missing brackets are not. Returns undefined on bad syntax
- * or a parameter given twice.
+ * or a parameter given twice. `encoding`: how the octets of the line became `text`.
  */
-export function parsePathArguments(text: string): PathArguments | undefined {
+export function parsePathArguments(
+  text: string,
+  encoding: 'utf8' | 'latin1' = 'utf8',
+): PathArguments | undefined {
   const bracketed = /^ *<((?:"(?:\\.|[^"\\])*"|[^<>"])*)>(?= |$) *(.*)$/s.exec(text);
   if (!bracketed) return undefined;
   const [, path = '', rest = ''] = bracketed;
-  if (Buffer.byteLength(path) > MAX_PATH_BYTES || hasControl(text)) return undefined;
+  if (Buffer.byteLength(path, encoding) > MAX_PATH_BYTES || hasControl(text)) return undefined;
   const parameters = new Map<string, string>();
   for (const word of rest.split(' ')) {
     if (word === '') continue;
@@ -58,14 +61,13 @@ function checked(local: string, domain: string | undefined): Address | undefined
   if (local === '' || hasControl(local)) return undefined;
   if (domain === undefined) return { local, domain: '' };
   const bare = domain.replace(/\.$/, '');
-  const isLiteral = /^\[[A-Za-z0-9:.]+\]$/.test(bare);
-  if (!isLiteral && asciiDomain(bare) === undefined) return undefined;
-  return { local, domain: bare };
+  return asciiDomain(bare) === undefined ? undefined : { local, domain: bare };
 }
 
 /** A-label form in lower case, so that `MÜNCHEN.example` and `xn--mnchen-3ya.example` are one; undefined if it is no domain. */
 export function asciiDomain(domain: string): string | undefined {
-  if (domain.startsWith('[')) return domain.toLowerCase();
+  // RFC 5321 §4.1.3: an address literal
+  if (domain.startsWith('[')) return /^\[[A-Za-z0-9:.]+\]$/.test(domain) ? domain.toLowerCase() : undefined;
   if (!/^[\p{L}\p{M}\p{N}._-]+$/u.test(domain)) return undefined;
   // an underscore is no host name but is used in mail domains; domainToASCII passes it
   const ascii = domainToASCII(domain);
@@ -87,7 +89,8 @@ export function canonicalAddress(address: Address, same: SameAddress): string | 
   const domain = asciiDomain(address.domain === '' ? same.defaultDomain : address.domain);
   if (domain === undefined) return undefined;
   const local = address.local.normalize('NFC');
-  return `${same.localCase === 'ignore' ? local.toLowerCase() : local}@${domain}`;
+  // lower case may need composing once more (U+0130 becomes i and a combining dot)
+  return `${same.localCase === 'ignore' ? local.toLowerCase().normalize('NFC') : local}@${domain}`;
 }
 
 /** The address without its detail (`user+list` -> `user`), or undefined when it has none. */

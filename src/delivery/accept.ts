@@ -21,7 +21,7 @@ export interface AcceptedRecipient {
 /** Everything after `MAIL FROM:`. `maxBytes`: the fixed maximum message size (RFC 1870 §6.1). */
 export function acceptSender(rest: Buffer, maxBytes: number): AcceptedSender | Why {
   // latin1 maps each byte to one character and back: the path is kept byte for byte
-  const parsed = parsePathArguments(rest.toString('latin1'));
+  const parsed = parsePathArguments(rest.toString('latin1'), 'latin1');
   if (parsed === undefined) return 'badSender';
   for (const [keyword, value] of parsed.parameters) {
     const bad = senderParameterProblem(keyword, value, maxBytes);

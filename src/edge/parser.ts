@@ -55,7 +55,8 @@ export class SessionParser {
   async #takeData(chunk: Buffer, { decoder, sink }: { decoder: DotDecoder; sink: DataSink }) {
     const { pieces, rest } = decoder.update(chunk);
     if (pieces.length > 0) await sink.write(pieces);
-    if (rest === undefined) return undefined;
+    // who closed the session meanwhile has given the message up: it must not end as if it were whole
+    if (rest === undefined || this.#target.isClosed) return undefined;
     this.#data = undefined;
     await sink.end();
     return rest;

@@ -66,15 +66,13 @@ export class HeaderScanner {
   #takeLine(line: Buffer): boolean {
     const first = this.#first;
     this.#first = false;
-    if (line[0] === 0x20 || line[0] === 0x09) return this.#fieldStart < this.#lineStart; // folded
+    if (line[0] === 0x20 || line[0] === 0x09) return this.#fieldName !== undefined; // folded, if there is a field
     this.#closeField();
     this.#fieldStart = this.#lineStart;
-    // an mbox separator in front of the header is no field (RFC 4155)
-    if (first && /^>?From /.test(line.toString('latin1', 0, 6))) return true;
-    const name = fieldName(line);
-    if (name === undefined) return false;
-    this.#fieldName = name;
-    return true;
+    this.#fieldName = fieldName(line);
+    if (this.#fieldName !== undefined) return true;
+    // an mbox separator in front of the header is no field (RFC 4155); `From : x` is one (RFC 5322 §4.5)
+    return first && /^>?From /.test(line.toString('latin1', 0, 6));
   }
 
   #closeField(): void {

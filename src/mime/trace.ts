@@ -23,7 +23,7 @@ export interface Trace {
 /** `Return-Path`, `Delivered-To`, `Received`, with LF line ends. `recipient` is this copy's. */
 export function traceFields(trace: Trace, recipient: string): Buffer {
   const { clientName, clientAddress, host, protocol, id } = trace;
-  const client = clientAddress === undefined ? 'local' : `[${clientAddress}]`;
+  const client = clientAddress === undefined ? 'local' : addressLiteral(clientAddress);
   const received =
     `Received: from ${headerSafe(clientName)} (${client})\n` +
     `\tby ${headerSafe(host)} with ${protocol} id ${id};\n` +
@@ -33,6 +33,11 @@ export function traceFields(trace: Trace, recipient: string): Buffer {
     trace.sender,
     Buffer.from(`>\nDelivered-To: ${recipient}\n${received}`),
   ]);
+}
+
+/** RFC 5321 §4.1.3. */
+function addressLiteral(address: string): string {
+  return address.includes(':') ? `[IPv6:${address}]` : `[${address}]`;
 }
 
 /** What a client says of itself, cut down to what a header field may hold. */

@@ -9,6 +9,7 @@ export const BLOCK_BYTES = 65_536;
 const PARTIAL_OF_BLOCK = 224 + Math.log2(BLOCK_BYTES);
 
 /** Packet Type IDs (RFC 9580 §5). */
+export const PKESK = 1;
 export const LITERAL_DATA = 11;
 export const SEIPD = 18;
 export const MDC = 19;

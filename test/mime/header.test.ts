@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type HeaderScan, HeaderScanner, type RawField, withLfLines } from '../../src/mime/header.ts';
+import { BYTE_BY_BYTE, type Cut, cut, someCut, WHOLE } from '../support/chunks.ts';
+import { openCorpus } from '../support/corpus.ts';
+import { FIXTURES } from '../support/fixtures.ts';
+
+const corpus = openCorpus();
+const LIMIT = 2 * 1024 * 1024;
+
+function scan(message: Buffer, lengths: Cut = WHOLE, maxBytes = LIMIT): HeaderScan {
+  const scanner = new HeaderScanner(maxBytes);
+  for (const piece of cut(message, lengths)) {
+    const result = scanner.update(piece);
+    if (result.state !== 'more') return result;
+  }
+  return scanner.end();
+}
+
+function fieldsOf(message: Buffer | string, lengths: Cut = WHOLE): RawField[] {
+  const result = scan(typeof message === 'string' ? Buffer.from(message, 'latin1') : message, lengths);
+  assert.equal(result.state, 'complete');
+  return result.fields;
+}
+
+function namesIn(message: string): string[] {
+  return fieldsOf(message).map((field) => field.name);
+}
+
+/** The fields in their order are the start of the message, an mbox line in front allowed. */
+function assertPrefix(message: Buffer, name: string): void {
+  const block = Buffer.concat(fieldsOf(message).map((field) => field.bytes));
+  const isMbox = /^>?From (?![ \t]*:)/.test(message.toString('latin1', 0, 100));
+  const from = isMbox && block.length > 0 ? message.indexOf('\n') + 1 : 0;
+  assert.ok(message.subarray(from, from + block.length).equals(block), name);
+}
+
+test('the fields of every fixture are the start of the message, byte for byte', () => {
+  for (const { name, bytes } of FIXTURES) assertPrefix(bytes, name);
+});
+
+test('the fields of every message of the corpus are the start of the message', { skip: corpus.skip }, () => {
+  for (const message of corpus.messages) assertPrefix(message.wire(), message.name);
+});
+
+test('every fixture gives the same fields whole, in chunks and byte by byte', () => {
+  for (const { name, bytes } of FIXTURES) {
+    const whole = fieldsOf(bytes);
+    assert.deepEqual(fieldsOf(bytes, [1000, 7]), whole, name);
+    const start = bytes.subarray(0, 20_000); // a header of 1 MB byte by byte takes seconds
+    assert.deepEqual(fieldsOf(start, BYTE_BY_BYTE), fieldsOf(start), name);
+  }
+});
+
+test('any start of a message gives the same answer under any limit however it is cut', () => {
+  const piece = fc.constantFrom(
+    '\r',
+    '\n',
+    '\r\n',
+    ' ',
+    '\t',
+    ':',
+    'a',
+    'A: b',
+    'From ',
+    '>',
+    '.',
+    '\0',
+    '\xe4',
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 40 }), someCut, fc.nat(80), (pieces, lengths, maxBytes) => {
+      const message = Buffer.from(pieces.join(''), 'latin1');
+      const whole = scan(message, WHOLE, maxBytes);
+      assert.deepEqual(scan(message, lengths, maxBytes), whole);
+      assert.deepEqual(scan(message, BYTE_BY_BYTE, maxBytes), whole);
+      assertPrefix(message, JSON.stringify(pieces.join('')));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('names are in lower case, and blanks in front of the colon are no part of them', () => {
+  assert.deepEqual(namesIn('SUBJECT: a\r\nX-Odd \t: b\r\nto:c\r\nempty:\r\n\r\n'), [
+    'subject',
+    'x-odd',
+    'to',
+    'empty',
+  ]);
+});
+
+test('a field has its folded lines, blank ones too', () => {
+  const [first, second, ...others] = fieldsOf('A: 1\r\n 2\r\n \t\r\n\t3\r\nB: 4\r\n\r\nC: body\r\n');
+  assert.deepEqual(others, []);
+  assert.equal(first?.bytes.toString(), 'A: 1\r\n 2\r\n \t\r\n\t3\r\n');
+  assert.equal(second?.bytes.toString(), 'B: 4\r\n');
+});
+
+const BODIES: readonly (readonly [what: string, message: string, names: readonly string[]])[] = [
+  ['a message that is a body only', '\r\nSecret: in the body\r\n', []],
+  ['an empty line of a bare LF', 'A: 1\r\n\nSecret: 2\r\n', ['a']],
+  ['a message of LF lines', 'A: 1\n\nSecret: 2\n', ['a']],
+  ['an empty line behind a bare LF', 'A: 1\n\r\nSecret: 2\r\n', ['a']],
+  ['a line that is a bare CR', 'A: 1\r\n\r\r\nSecret: 2\r\n', ['a']],
+  ['a field behind a bare CR', 'A: 1\r\n\rSecret: 2\r\n', ['a']],
+  ['a first line of white space', ' \r\nSecret: 2\r\n', []],
+  ['a first line that is folded', ' Secret: 2\r\nA: 1\r\n', []],
+  ['a first line without a colon', 'Dear Bob,\r\nSecret: 2\r\n', []],
+  ['a line without a colon in mid header', 'A: 1\r\nDear Bob,\r\nSecret: 2\r\n', ['a']],
+  ['a name of 8-bit characters', 'A: 1\r\nGr\xfc\xdfe: x\r\nSecret: 2\r\n', ['a']],
+  ['a name with a blank inside', 'A: 1\r\nDear Bob: x\r\nSecret: 2\r\n', ['a']],
+  ['a line that begins with a colon', 'A: 1\r\n: x\r\nSecret: 2\r\n', ['a']],
+  ['a name with a control character', 'A: 1\r\nB\x07: x\r\nSecret: 2\r\n', ['a']],
+  ['a name with a NUL', 'A: 1\r\nB\0: x\r\nSecret: 2\r\n', ['a']],
+  ['an mbox line in mid header', 'A: 1\r\nFrom x Thu Jan  1 00:00:00\r\nSecret: 2\r\n', ['a']],
+  ['an mbox line and then a folded one', 'From x Thu Jan  1 00:00:00\r\n \r\nSecret: 2\r\n', []],
+  ['an mbox line and then an empty line', 'From x Thu Jan  1 00:00:00\r\n\r\nSecret: 2\r\n', []],
+];
+
+for (const [what, message, names] of BODIES) {
+  test(`${what} ends the header: nothing behind it passes for a field`, () => {
+    assert.deepEqual(namesIn(message), names);
+  });
+}
+
+test('an mbox line in front is skipped', () => {
+  assert.deepEqual(namesIn('From x Thu Jan  1 00:00:00\r\nA: 1\r\n\r\n'), ['a']);
+  assert.deepEqual(namesIn('>From x Thu Jan  1 00:00:00\r\nA: 1\r\n\r\n'), ['a']);
+});
+
+test('a first field "From :" is a field and no mbox line', () => {
+  assert.deepEqual(namesIn('From : a@example.org\r\nTo: b@example.com\r\n\r\n'), ['from', 'to']);
+});
+
+test('a last line without its line end is no field', () => {
+  assert.deepEqual(namesIn('A: 1\r\nB: 2'), ['a']);
+});
+
+test('a header block of 1 MB is taken, with all of its fields', () => {
+  const big = FIXTURES.find(({ name }) => name === 'header block of 1 MB');
+  assert.ok(big !== undefined);
+  assert.equal(fieldsOf(big.bytes, [65_536]).length, 14_003);
+});
+
+test('a header block of exactly the limit is taken, and with one byte more it is too big', () => {
+  const message = Buffer.from('A: 1\r\nB: 2\r\n\r\nbody');
+  for (const lengths of [WHOLE, BYTE_BY_BYTE, [3, 5]]) {
+    assert.equal(scan(message, lengths, 14).state, 'complete');
+    assert.equal(scan(message, lengths, 13).state, 'tooBig');
+  }
+});
+
+test('a header that never ends is too big one byte over the limit, and not before', () => {
+  for (const unit of ['a', 'A: 1\r\n', ' \r\n', 'A:']) {
+    const message = Buffer.from(`A: 1\r\n${unit.repeat(1000)}`).subarray(0, 1001);
+    const scanner = new HeaderScanner(1000);
+    const states = cut(message, BYTE_BY_BYTE).map((piece) => scanner.update(piece).state);
+    assert.equal(states.indexOf('tooBig'), 1000, JSON.stringify(unit));
+  }
+});
+
+test('what was seen is the message as it came, in every state', () => {
+  const message = Buffer.from('A: 1\r\n\r\nbody');
+  for (const lengths of [WHOLE, BYTE_BY_BYTE, [3]]) {
+    const scanner = new HeaderScanner(LIMIT);
+    for (const piece of cut(message, lengths)) scanner.update(piece);
+    assert.ok(scanner.seen.equals(message));
+  }
+});
+
+test('a field turned to LF lines loses blank folded lines, and only its CRs of CRLF', () => {
+  const turned = (text: string) =>
+    withLfLines({ name: 'a', bytes: Buffer.from(text, 'latin1') })?.toString('latin1');
+  assert.equal(turned('A: 1\r\n\t2\r\n'), 'A: 1\n\t2\n');
+  assert.equal(turned('A: 1\r\n \t\r\n 2\r\n  \r\n'), 'A: 1\n 2\n');
+  assert.equal(turned('A: \xfc\xff\x1b$B\r\n'), 'A: \xfc\xff\x1b$B\n');
+  assert.equal(turned('A: 1\n 2\n'), 'A: 1\n 2\n');
+});
+
+test('a field with a bare CR or a NUL is not turned to LF lines at all', () => {
+  for (const text of ['A: 1\r2\r\n', 'A: 1\r\r\n', 'A: 1\r\n\r 2\r\n', 'A: \0\r\n', 'A: 1\r\n \0\r\n'])
+    assert.equal(withLfLines({ name: 'a', bytes: Buffer.from(text) }), undefined, JSON.stringify(text));
+});

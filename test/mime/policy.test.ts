@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { HeaderScanner } from '../../src/mime/header.ts';
+import { outerFields } from '../../src/mime/policy.ts';
+import { openCorpus } from '../support/corpus.ts';
+import { FIXTURES } from '../support/fixtures.ts';
+
+const corpus = openCorpus();
+
+function outside(message: Buffer | string): string {
+  const scanner = new HeaderScanner(2 * 1024 * 1024);
+  let scan = scanner.update(typeof message === 'string' ? Buffer.from(message, 'latin1') : message);
+  if (scan.state === 'more') scan = scanner.end();
+  assert.equal(scan.state, 'complete');
+  return outerFields(scan.fields, 'visible').toString('latin1');
+}
+
+/** What any reader of the stored file relies on. */
+function assertWellFormed(outer: string, name: string): void {
+  assert.ok(!/[\r\0]/.test(outer), `${name}: CR or NUL`);
+  assert.ok(!/^[ \t]*\n/m.test(outer), `${name}: a blank line`);
+  assert.ok(outer === '' || outer.endsWith('\n'), `${name}: ends in mid line`);
+  for (const line of outer.split('\n').slice(0, -1))
+    assert.match(line, /^([!-9;-~]+[ \t]*:|[ \t])/, `${name}: neither a field nor folded`);
+  assert.ok(!/^[ \t]/.test(outer), `${name}: begins folded`);
+  assert.ok(!/^(content-[!-9;-~]*|mime-version|return-path|dkim-signature)[ \t]*:/im.test(outer), name);
+}
+
+const GONE = [
+  'MIME-Version: 1.0',
+  'Content-Type: text/html',
+  'content-TRANSFER-encoding: base64',
+  'Content-Transfer-Encoding : base64',
+  'Content-Anything-Else: x',
+  'Return-Path: <x@example.org>',
+  'DKIM-Signature: v=1',
+  'DomainKey-Signature: x',
+  'X-Google-DKIM-Signature: x',
+  'ARC-Seal: i=1',
+  'ARC-Message-Signature: i=1',
+  'ARC-Authentication-Results: i=1',
+];
+
+for (const field of GONE) {
+  test(`"${field}" and its folded lines do not stand outside`, () => {
+    assert.equal(outside(`A: 1\r\n${field}\r\n folded\r\n\tonce more\r\nB: 2\r\n\r\n`), 'A: 1\nB: 2\n');
+  });
+}
+
+const KEPT = [
+  ...['From', 'To', 'Cc', 'Subject', 'Date', 'Message-ID', 'In-Reply-To', 'References', 'Received'],
+  ...['Delivered-To', 'List-Id', 'List-Unsubscribe', 'Precedence', 'Auto-Submitted', 'X-Spam-Flag'],
+  ...['Authentication-Results', 'Received-SPF', 'X-Content-Type', 'Contents', 'X-MIME-Version'],
+];
+
+test('fields that list, thread, sort or trace the mail stand outside, in their order', () => {
+  const message = KEPT.map((name, n) => `${name}: ${n}\r\n`).join('');
+  assert.equal(outside(`${message}\r\nbody\r\n`), message.replaceAll('\r\n', '\n'));
+});
+
+test('repeated fields are all kept, with their raw 8-bit bytes and folding', () => {
+  const message = 'Received: b\r\n\tfolded\r\nSubject: Gr\xfc\xdfe \x1b$B\xff\r\nReceived: a\r\n\r\n';
+  assert.equal(outside(message), message.slice(0, -2).replaceAll('\r\n', '\n'));
+});
+
+test('a field with a bare CR or NUL stays inside only, and the fields around it stand outside', () => {
+  for (const odd of ['X: 1\rBcc: 2', 'X: \0', 'X: 1\r\n \rMIME-Version: 1.0'])
+    assert.equal(outside(`A: 1\r\n${odd}\r\nB: 2\r\n\r\n`), 'A: 1\nB: 2\n');
+});
+
+test('nothing of a body stands outside', () => {
+  for (const separator of ['\r\n', '\n', '\r\r\n', 'no field\r\n', '\xfc: x\r\n', ': x\r\n'])
+    assert.equal(outside(`A: 1\r\n${separator}Secret: 2\r\n`), 'A: 1\n');
+});
+
+test('what stands outside of every fixture is well formed', () => {
+  for (const { name, bytes } of FIXTURES) assertWellFormed(outside(bytes), name);
+});
+
+test('what stands outside of every message of the corpus is well formed', { skip: corpus.skip }, () => {
+  for (const message of corpus.messages) assertWellFormed(outside(message.wire()), message.name);
+});
+
+test('what stands outside of any bytes is well formed', () => {
+  const piece = fc.constantFrom(
+    ...['\r', '\n', '\r\n', ' ', '\t', ':', 'a', 'A: b', 'From ', '\0', '\xe4', 'Content-Type: '],
+    ...['Return-Path: ', 'MIME-Version:1', 'DKIM-Signature : x'],
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
+      assertWellFormed(outside(pieces.join('')), JSON.stringify(pieces.join('')));
+    }),
+    { numRuns: 1000 },
+  );
+});

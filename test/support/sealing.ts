@@ -1,0 +1,67 @@
+// What sealing takes from outside: a key pair made for the test, randomness that can be held still, a silent meter.
+
+import { createHash } from 'node:crypto';
+import * as openpgp from 'openpgp';
+import type { Meter } from '../../src/core/meter.ts';
+import { judgeCertificate, parseCertificates, type SealingKeys } from '../../src/edge/keys.ts';
+import type { Encryption } from '../../src/openpgp/message.ts';
+
+export const SILENT: Meter = { time() {}, recipient() {}, message() {}, keyFileRefused() {} };
+
+export const ENCRYPTIONS: readonly Encryption[] = [
+  { version: 1, keyBytes: 16 },
+  { version: 1, keyBytes: 24 },
+  { version: 1, keyBytes: 32 },
+  { version: 2, keyBytes: 16, aead: 'ocb' },
+  { version: 2, keyBytes: 32, aead: 'ocb' },
+  { version: 2, keyBytes: 16, aead: 'gcm' },
+  { version: 2, keyBytes: 32, aead: 'gcm' },
+];
+
+export function nameOf(encryption: Encryption): string {
+  const mode = encryption.version === 1 ? 'cfb' : encryption.aead;
+  return `SEIPD v${encryption.version}, aes${encryption.keyBytes * 8}-${mode}`;
+}
+
+/** Gives the same bytes for the same seed, and others at each call. */
+export function seededRandom(seed: string): (length: number) => Buffer {
+  let calls = 0;
+  return (length) => createHash('shake256', { outputLength: length }).update(`${seed}/${calls++}`).digest();
+}
+
+/** A recipient: the certificate as the key directory would give it, and who can read. */
+export interface Reader {
+  sealingKeys(encryption: Encryption): SealingKeys;
+  /** By openpgp.js; rejects what is damaged. */
+  decrypt(packets: Uint8Array): Promise<Buffer>;
+  sessionKeyOf(packets: Uint8Array): Promise<Uint8Array>;
+}
+
+/** Its key lists AES-192 too: openpgp.js does not decrypt what a key does not list. */
+export async function newReader(): Promise<Reader> {
+  const pair = await openpgp.generateKey({
+    type: 'ecc',
+    userIDs: [{ email: 'reader@example.org' }],
+    format: 'armored',
+    config: { preferredSymmetricAlgorithm: openpgp.enums.symmetric.aes192 },
+  });
+  const [certificate] = await parseCertificates(Buffer.from(pair.publicKey));
+  if (certificate === undefined) throw new Error('no certificate was generated');
+  const usable = await judgeCertificate(certificate, new Date(), 'all');
+  if ('reason' in usable) throw new Error(usable.reason);
+  const decryptionKeys = await openpgp.readPrivateKey({ armoredKey: pair.privateKey });
+  return {
+    sealingKeys: (encryption) => ({ usable: [usable], encryption }),
+    async decrypt(packets) {
+      const message = await openpgp.readMessage({ binaryMessage: packets });
+      const { data } = await openpgp.decrypt({ message, decryptionKeys, format: 'binary' });
+      return Buffer.from(data as Uint8Array);
+    },
+    async sessionKeyOf(packets) {
+      const message = await openpgp.readMessage({ binaryMessage: packets });
+      const [found] = await openpgp.decryptSessionKeys({ message, decryptionKeys });
+      if (found === undefined) throw new Error('no session key');
+      return found.data;
+    },
+  };
+}
