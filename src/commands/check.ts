@@ -8,7 +8,7 @@ import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Settings } from '../config/settings.ts';
 import { splitTemplate } from '../delivery/sweep.ts';
-import { KeyDirectory } from '../edge/keyring.ts';
+import { isUsualName, KeyDirectory } from '../edge/keyring.ts';
 import { describeCertificate, judgeCertificate } from '../edge/keys.ts';
 
 export interface Finding {
@@ -56,6 +56,14 @@ async function checkKeys(settings: Settings, now: Date): Promise<Finding[]> {
     findings.push({ level: 'warning', what: `${path} holds no key: every recipient is refused`, fix });
   }
   for (const { file, address, entry } of rows) {
+    if (
+      address !== undefined &&
+      !isUsualName(file, address) &&
+      rows.some((row) => row.address === address && isUsualName(row.file, address))
+    ) {
+      const what = `${path}/${file}: not used, since ${address} has a file in the usual spelling`;
+      findings.push({ level: 'warning', what, fix: 'remove it, or merge the two' });
+    }
     const error = (what: string, fix: string) =>
       findings.push({ level: 'error', what: `${path}/${file}: ${what}`, fix });
     if (address === undefined) error('the name is no address', 'rename it to <address>.asc or <address>.pgp');

@@ -15,6 +15,7 @@ export class Copy {
   #sealer: Sealer | undefined;
   #failure: CopyFailure | undefined;
   #cleanup: Promise<void> | undefined;
+  #isStored = false; // S5: no later trouble takes it back
 
   constructor(account: Account, staged: StagedFile) {
     this.account = account;
@@ -53,11 +54,12 @@ export class Copy {
   /** S3 -> S5. */
   async commit(): Promise<void> {
     await this.#staged.commit(...this.#sizes());
+    this.#isStored = true;
   }
 
   /** The first failure counts; the file goes. */
   fail(error: unknown): void {
-    if (this.#failure !== undefined) return;
+    if (this.#failure !== undefined || this.#isStored) return;
     this.#failure = error instanceof CopyFailure ? error : new CopyFailure(whyOfDiskError(error), error);
     this.#cleanup = this.#staged.abort();
   }

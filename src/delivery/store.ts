@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Meter } from '../core/meter.ts';
 import type { World } from '../core/world.ts';
+import { DirectorySyncer } from '../edge/dirsync.ts';
 import type { Disk, OpenFile } from '../edge/disk.ts';
 
 /** Sealed bytes waiting for the disk, per file, before the writer is asked to wait. */
@@ -18,6 +19,8 @@ const HIGH_WATER_BYTES = 256 * 1024;
 /** Less than this is kept for one write together with what follows. */
 const LOW_WATER_BYTES = 64 * 1024;
 const MAX_READY_MAILBOXES = 10_000;
+// what stands around it takes up to 100 of the 255 bytes of a file name
+const MAX_HOST_BYTES = 150;
 
 export interface StoreParts {
   readonly disk: Disk;
@@ -50,7 +53,7 @@ export class Store {
     const { world } = this.#parts;
     const now = world.now();
     const micros = Math.trunc(world.micros()) % 1_000_000;
-    const host = world.host.replaceAll('/', '\\057').replaceAll(':', '\\072');
+    const host = world.host.replaceAll('/', '\\057').replaceAll(':', '\\072').slice(0, MAX_HOST_BYTES);
     const random = world.random(8).toString('hex');
     return `${Math.trunc(now / 1000)}.M${micros}P${world.pid}Q${++this.#count}R${random}.${host}`;
   }
@@ -110,6 +113,7 @@ export class StagedFile {
   #writing: Promise<void> | undefined;
   #file: OpenFile | undefined;
   #path: string | undefined; // where the file is now, while it is anywhere
+  #isWhole = false; // S3 reached
   #aborted = false;
   #error: unknown; // the first one; what was to be written then is lost, so the file is too
 
@@ -146,12 +150,16 @@ export class StagedFile {
     await this.#kick();
     await this.#kick(); // what was queued while the first was under way
     const file = this.#file;
-    if (file === undefined) throw new Error('nothing was written');
+    if (file === undefined || this.#aborted) throw new Error('nothing was written');
+    this.#file = undefined; // ours to close now: closed by an abort under the fsync, it would hit another file's descriptor
     const start = performance.now();
-    await file.sync();
+    await file.sync().catch(async (error: unknown) => {
+      await file.close().catch(() => {}); // the first error is the one to tell
+      throw error;
+    });
     this.#parts.meter.time('fsync', (performance.now() - start) / 1000);
-    this.#file = undefined;
     await file.close();
+    this.#isWhole = true;
   }
 
   finalName(size: number, wireSize: number): string {
@@ -161,13 +169,27 @@ export class StagedFile {
   /** S3 -> S5. `size` is the file's, `wireSize` with CRLF line ends; IMAP servers trust both. */
   async commit(size: number, wireSize: number): Promise<void> {
     const from = this.#path;
-    if (from === undefined || this.#aborted) throw new Error('nothing is staged');
+    if (from === undefined || !this.#isWhole || this.#aborted) throw new Error('nothing is staged');
     const directory = join(this.#mailbox, 'new');
     const to = join(directory, this.finalName(size, wireSize));
-    await this.#parts.disk.rename(from, to);
+    await this.#rename(from, to);
+    if (this.#aborted) {
+      await this.#parts.disk.unlink(to).catch(() => {}); // the abort found nothing at either place
+      throw new Error('aborted');
+    }
     this.#path = to;
     await this.#syncer.sync(directory);
+    if (this.#aborted) throw new Error('aborted');
     this.#path = undefined; // no longer ours to undo
+  }
+
+  async #rename(from: string, to: string): Promise<void> {
+    const rename = () => this.#parts.disk.rename(from, to);
+    await rename().catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT' || this.#aborted) throw error;
+      await this.#prepare('again'); // somebody removed new/ under us
+      await rename();
+    });
   }
 
   /** Back to S1, from wherever it is. Never throws: what cannot be removed is left to the sweep. */
@@ -175,8 +197,9 @@ export class StagedFile {
     this.#aborted = true;
     this.#queue = [];
     await this.#writing?.catch(() => {}); // its owner is told by what it awaits
-    await this.#file?.close().catch(() => {}); // nothing in it is wanted any more
+    const file = this.#file;
     this.#file = undefined;
+    await file?.close().catch(() => {}); // nothing in it is wanted any more
     const path = this.#path;
     this.#path = undefined;
     if (path !== undefined) await this.#parts.disk.unlink(path).catch(() => {}); // swept later
@@ -233,39 +256,5 @@ async function writeAll(file: OpenFile, pieces: Buffer[]): Promise<void> {
     }
     const [first, ...others] = rest;
     if (first !== undefined && written > 0) rest = [first.subarray(written), ...others];
-  }
-}
-
-/** fsync of a directory, shared by all who ask while one is under way: they get the next one together. */
-class DirectorySyncer {
-  readonly #disk: Disk;
-  readonly #running = new Map<string, Promise<void>>();
-  readonly #next = new Map<string, Promise<void>>();
-
-  constructor(disk: Disk) {
-    this.#disk = disk;
-  }
-
-  /** Resolves after a sync that began after this call. */
-  sync(directory: string): Promise<void> {
-    const waiting = this.#next.get(directory);
-    if (waiting !== undefined) return waiting;
-    const running = this.#running.get(directory);
-    if (running === undefined) return this.#start(directory);
-    // the one under way may have begun before our rename: it does not count
-    const next = running
-      .catch(() => {}) // its own waiters were told
-      .then(() => {
-        this.#next.delete(directory);
-        return this.#start(directory);
-      });
-    this.#next.set(directory, next);
-    return next;
-  }
-
-  #start(directory: string): Promise<void> {
-    const sync = this.#disk.syncDirectory(directory).finally(() => this.#running.delete(directory));
-    this.#running.set(directory, sync);
-    return sync;
   }
 }

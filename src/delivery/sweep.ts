@@ -25,8 +25,10 @@ export async function sweep(template: string, nowMs: number): Promise<SweepResul
   let removed = 0;
   let failed = 0;
   for await (const mailbox of mailboxes(root, segments)) {
-    for await (const name of namesIn(join(mailbox, 'tmp'))) {
-      const path = join(mailbox, 'tmp', name);
+    const tmp = join(mailbox, 'tmp');
+    if (!(await isDirectory(tmp))) continue;
+    for await (const name of namesIn(tmp)) {
+      const path = join(tmp, name);
       try {
         const stats = await lstat(path);
         if (!stats.isFile() || nowMs - Math.max(stats.mtimeMs, stats.atimeMs) < STALE_MS) continue;
@@ -44,19 +46,26 @@ async function* mailboxes(directory: string, segments: readonly string[]): Async
   const [segment, ...rest] = segments;
   if (segment === undefined) {
     yield directory;
-  } else if (!segment.includes('{')) {
-    yield* mailboxes(join(directory, segment), rest);
-  } else {
-    for await (const name of namesIn(directory)) yield* mailboxes(join(directory, name), rest);
+    return;
   }
+  for await (const name of segment.includes('{') ? namesIn(directory) : [segment]) {
+    const path = join(directory, name);
+    if (await isDirectory(path)) yield* mailboxes(path, rest);
+  }
+}
+
+/** False for a link to one, and for what is gone or not ours to look at. */
+async function isDirectory(path: string): Promise<boolean> {
+  return lstat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
 }
 
 async function* namesIn(directory: string): AsyncGenerator<string> {
   try {
     for await (const entry of await opendir(directory)) yield entry.name;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    // not a mailbox, gone meanwhile, or not ours to read
-    if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EACCES') throw error;
+  } catch {
+    // gone meanwhile, not ours to read, or a failing disk: nothing to sweep there today
   }
 }

@@ -9,24 +9,25 @@
  * All copies are staged before any is committed, so a message that never ended leaves nothing.
  */
 import { performance } from 'node:perf_hooks';
-import type { SameAddress } from '../core/address.ts';
+import type { Address, SameAddress } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
 import { CopyFailure } from '../core/errors.ts';
 import type { Journal } from '../core/journal.ts';
 import type { Meter } from '../core/meter.ts';
-import { type Reply, replyOf, verdictOf, type Why } from '../core/outcome.ts';
+import { type Reply, replyOf, type Why } from '../core/outcome.ts';
 import type { World } from '../core/world.ts';
 import type { SealingKeys } from '../edge/keys.ts';
 import { HeaderScanner } from '../mime/header.ts';
 import { type HeaderPolicy, outerFields } from '../mime/policy.ts';
 import { type Trace, traceFields } from '../mime/trace.ts';
 import { LiteralData } from '../openpgp/literal.ts';
-import { type AcceptedSender, acceptRecipient } from './accept.ts';
+import { type AcceptedRecipient, type AcceptedSender, acceptRecipient } from './accept.ts';
 import { Copy } from './copy.ts';
 import { fanOut, settleLane } from './fanout.ts';
+import { Replies, reasonOf } from './reply.ts';
 import { type Account, type ResolveParts, resolve } from './resolve.ts';
 import { prepareSealer } from './seal.ts';
-import { type SelectPolicy, select } from './select.ts';
+import { type SelectPolicy, select, type Unusable } from './select.ts';
 import type { Store } from './store.ts';
 
 /** Literal data goes to the copies in steps of this size, so that none gets far ahead of its disk. */
@@ -70,20 +71,20 @@ export class Transaction {
   readonly #sender: AcceptedSender;
   readonly #client: Client;
   readonly #id: string;
+  readonly #replies: Replies;
   readonly #recipients: Recipient[] = []; // accepted RCPTs in their order, duplicates included
   readonly #copies = new Map<string, { copy: Copy; keys: SealingKeys; path: string }>(); // by account
   readonly #scanner: HeaderScanner;
   readonly #literal = new LiteralData();
   #sealing = false; // the header is complete and has been written
   #finishing = false;
-  #bytes = 0;
-  #startedAt = 0;
 
   constructor(parts: DeliveryParts, sender: AcceptedSender, client: Client) {
     this.#parts = parts;
     this.#sender = sender;
     this.#client = client;
     this.#id = parts.world.random(8).toString('hex');
+    this.#replies = new Replies(parts, this.#id, sender.sender);
     this.#scanner = new HeaderScanner(parts.limits.maxHeaderBytes);
   }
 
@@ -93,34 +94,37 @@ export class Transaction {
     if (typeof accepted === 'string') return replyOf(accepted);
     const { limits } = this.#parts;
     if (this.#recipients.length >= limits.maxRecipients) return replyOf('tooManyRecipients');
-    const admitted = await within(this.#admit(accepted), limits.answerMs).catch((error: unknown) => ({
+    const refused = await this.#admit(accepted).catch((error: unknown) => ({
       why: 'recipientsUnavailable' as const,
       reasons: [reasonOf(error)],
     }));
-    if (admitted === undefined) return replyOf('recipientOk');
-    const { why, reasons } =
-      admitted === 'late' ? { why: 'recipientsUnavailable' as const, reasons: [] } : admitted;
-    return this.#answer(accepted.path, replyOf(why), { reasons });
+    if (refused === undefined) return replyOf('recipientOk');
+    return this.#replies.answer(accepted.path, replyOf(refused.why), { reasons: refused.reasons });
   }
 
-  async #admit(accepted: {
-    address: Parameters<typeof resolve>[0];
-    path: string;
-  }): Promise<{ why: Why; reasons: readonly string[] } | undefined> {
-    const { world, meter, resolve: resolveParts, select: policy, store } = this.#parts;
-    const account = await resolve(accepted.address, resolveParts);
-    if (typeof account === 'string') return { why: account, reasons: [] };
-    if (account.keys.problems.length > 0) meter.keyFileRefused();
-    const keys = await select(account.keys, policy, world.now());
-    if ('why' in keys) return keys;
-    const path = accepted.address.domain === '' ? account.address : accepted.path;
-    const known = this.#copies.get(account.address) ?? this.#addCopy(account, keys, path, store);
-    this.#recipients.push({ path, copy: known.copy });
+  async #admit({ address, path }: AcceptedRecipient): Promise<Unusable | undefined> {
+    const found = await within(this.#find(address), this.#parts.limits.answerMs);
+    // what comes in later changes nothing any more: the client has its answer
+    if (found === 'late') return { why: 'recipientsUnavailable', reasons: ['the look-up took too long'] };
+    if ('why' in found) return found;
+    const { account, keys } = found;
+    const ownPath = address.domain === '' ? account.address : path;
+    const known = this.#copies.get(account.address) ?? this.#addCopy(account, keys, ownPath);
+    this.#recipients.push({ path: ownPath, copy: known.copy });
     return undefined;
   }
 
-  #addCopy(account: Account, keys: SealingKeys, path: string, store: Store) {
-    const added = { copy: new Copy(account, store.stage(account.mailbox)), keys, path };
+  async #find(address: Address): Promise<{ account: Account; keys: SealingKeys } | Unusable> {
+    const { world, meter, resolve: resolveParts, select: policy } = this.#parts;
+    const account = await resolve(address, resolveParts);
+    if (typeof account === 'string') return { why: account, reasons: [] };
+    if (account.keys.problems.length > 0) meter.keyFileRefused();
+    const keys = await select(account.keys, policy, world.now());
+    return 'why' in keys ? keys : { account, keys };
+  }
+
+  #addCopy(account: Account, keys: SealingKeys, path: string) {
+    const added = { copy: new Copy(account, this.#parts.store.stage(account.mailbox)), keys, path };
     this.#copies.set(account.address, added);
     return added;
   }
@@ -132,14 +136,14 @@ export class Transaction {
 
   /** DATA was accepted; message bytes follow. */
   start(): void {
-    this.#startedAt = performance.now();
+    this.#replies.start();
   }
 
   /** Takes message bytes (kept only until the promise settles). Never throws. */
   async write(pieces: readonly Buffer[]): Promise<void> {
     for (const piece of pieces) {
-      this.#bytes += piece.length;
-      if (this.#bytes > this.#parts.limits.maxMessageBytes) this.#failAll('tooBig');
+      this.#replies.bytes += piece.length;
+      if (this.#replies.bytes > this.#parts.limits.maxMessageBytes) this.#failAll('tooBig');
       if (this.#allFailed()) continue; // read on and drop: the client is still sending
       if (this.#sealing) await this.#push(piece);
       else await this.#scan(piece);
@@ -194,81 +198,45 @@ export class Transaction {
   /** The message has ended: stages every copy, then commits them, and gives each RCPT its reply in order. */
   async *finish(): AsyncGenerator<Reply> {
     this.#finishing = true;
-    const { limits, meter } = this.#parts;
-    const deadline = performance.now() + limits.answerMs;
+    const deadline = performance.now() + this.#parts.limits.answerMs;
     const left = () => Math.max(deadline - performance.now(), 0);
-    const end = this.#scanner.end();
-    if (!this.#sealing && !this.#allFailed())
-      await this.#beginSealing(end.state === 'complete' ? end.fields : []);
-    await this.#spread((emit) => this.#literal.final(emit));
-    await this.#each('stage', (copy) => settleLane(copy, copy.finish(), left()));
-    const commits = new Map(
-      this.#lanes().map((copy) => [
-        copy,
-        this.#timed('commit', () => settleLane(copy, copy.commit(), left())),
-      ]),
-    );
+    const commits = await this.#stageAndCommit(left).catch((error: unknown) => {
+      for (const copy of this.#lanes()) copy.fail(new CopyFailure('internal', error));
+      return new Map<Copy, Promise<void>>();
+    });
     for (const { path, copy } of this.#recipients) {
       await commits.get(copy);
-      if (copy.failed) await within(copy.cleaned(), limits.stallMs);
-      yield this.#replyFor(path, copy);
+      if (copy.failed) await within(copy.cleaned(), Math.min(this.#parts.limits.stallMs, left()));
+      yield this.#replies.answerCopy(path, copy);
     }
-    meter.time('delivery', (performance.now() - this.#startedAt) / 1000);
-    meter.message(this.#verdict(), this.#bytes);
+    this.#replies.done([...this.#copies.values()].map(({ copy }) => copy));
+  }
+
+  /** Resolves when all are staged, to the commits under way. */
+  async #stageAndCommit(left: () => number): Promise<Map<Copy, Promise<void>>> {
+    const end = this.#scanner.end();
+    const fields = end.state === 'complete' ? end.fields : [];
+    if (!this.#sealing && !this.#allFailed()) await this.#beginSealing(fields);
+    await this.#spread((emit) => this.#literal.final(emit));
+    // one that hangs must leave the others the time to commit
+    const stageMs = Math.max(left() - this.#parts.limits.stallMs, left() / 2);
+    const stage = (copy: Copy) => settleLane(copy, copy.finish(), stageMs);
+    await Promise.all(this.#lanes().map((copy) => this.#timed('stage', () => stage(copy))));
+    const commit = (copy: Copy) => settleLane(copy, copy.commit(), left());
+    return new Map(this.#lanes().map((copy) => [copy, this.#timed('commit', () => commit(copy))]));
   }
 
   /** The client is gone, or gave up: nothing of the message stays. */
   async abort(): Promise<void> {
-    const isUnanswered = this.#startedAt > 0 && !this.#finishing;
+    const isUnanswered = this.#replies.started && !this.#finishing;
     this.#failAll('aborted');
     const cleaned = Promise.all([...this.#copies.values()].map(({ copy }) => copy.cleaned()));
     await within(cleaned, this.#parts.limits.stallMs);
-    if (!isUnanswered) return;
-    this.#parts.meter.message('aborted', this.#bytes);
-    for (const { path } of this.#recipients) this.#answer(path, replyOf('aborted'), {});
-  }
-
-  #replyFor(path: string, copy: Copy): Reply {
-    const { failure } = copy;
-    if (failure === undefined) return this.#answer(path, replyOf('stored', this.#id), { file: copy.file });
-    return this.#answer(path, replyOf(failure.why), {
-      reasons: failure.cause ? [reasonOf(failure.cause)] : [],
-    });
-  }
-
-  /** Writes the outcome down and returns the reply: nothing is answered that is not logged. */
-  #answer(path: string, reply: Reply, more: { file?: string; reasons?: readonly string[] }): Reply {
-    const { meter, journal } = this.#parts;
-    const verdict = verdictOf(reply);
-    meter.recipient(verdict, reply.why, this.#bytes);
-    journal.outcome({
-      id: this.#id,
-      recipient: path,
-      sender: this.#sender.sender.toString('latin1'),
-      verdict,
-      why: reply.why,
-      code: reply.code,
-      bytes: this.#bytes,
-      ms: this.#startedAt === 0 ? 0 : Math.round(performance.now() - this.#startedAt),
-      ...more,
-    });
-    return reply;
-  }
-
-  #verdict(): 'stored' | 'deferred' | 'refused' {
-    const whys = [...this.#copies.values()].map(({ copy }) => copy.failure?.why);
-    if (whys.includes(undefined)) return 'stored';
-    return whys.some((why) => why !== undefined && verdictOf(replyOf(why)) === 'deferred')
-      ? 'deferred'
-      : 'refused';
+    if (isUnanswered) this.#replies.aborted(this.#recipients.map(({ path }) => path));
   }
 
   #lanes(): Copy[] {
     return [...this.#copies.values()].map(({ copy }) => copy).filter((copy) => !copy.failed);
-  }
-
-  async #each(step: 'stage', work: (copy: Copy) => Promise<void>): Promise<void> {
-    await Promise.all(this.#lanes().map((copy) => this.#timed(step, () => work(copy))));
   }
 
   async #timed(step: 'stage' | 'commit', work: () => Promise<void>): Promise<void> {
@@ -284,9 +252,4 @@ export class Transaction {
   #failAll(why: Why): void {
     for (const { copy } of this.#copies.values()) copy.fail(new CopyFailure(why));
   }
-}
-
-/** For the log: the message and code of what went wrong, without a stack. */
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,17 +4,18 @@
  * what was parsed before is still what is there, so a key that came, changed or went counts
  * from the next RCPT on.
  */
-import type { BigIntStats } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
+import { type BigIntStats, constants } from 'node:fs';
+import { lstat, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   canonicalAddress,
   parseAddress,
+  partsOf,
   pathSegment,
   type SameAddress,
   textOfSegment,
 } from '../core/address.ts';
-import { type Certificate, KeyFileError, parseCertificates } from './keys.ts';
+import { type Certificate, KeyFileError, parseCertificates, uniteCertificates } from './keys.ts';
 
 /** What the directory holds for one address. */
 export interface KeyEntry {
@@ -40,6 +41,7 @@ export class KeyDirectory {
   // canonical address -> names that spell it another way than we would (`Alice@Example.org.asc`)
   #otherSpellings = new Map<string, string[]>();
   #indexIdentity = '';
+  #fileCount = 0;
 
   constructor(directory: string, same: SameAddress) {
     this.#directory = directory;
@@ -55,6 +57,8 @@ export class KeyDirectory {
     const found = await this.#load(usual);
     if (found.length > 0) return merge(found);
     await this.#refreshIndex();
+    // an empty directory is more likely one that is not mounted than a site where nobody exists
+    if (this.#fileCount === 0) throw new Error(`${this.#directory} holds no key file`);
     const others = await this.#load(this.#otherSpellings.get(address) ?? []);
     return others.length > 0 ? merge(others) : undefined;
   }
@@ -86,12 +90,15 @@ export class KeyDirectory {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOENT' && code !== 'ENAMETOOLONG') throw error;
       this.#files.delete(name);
-      return undefined;
+      // a link whose target is not there now (not mounted?) is no sign that nobody of this name exists
+      if (code === 'ENAMETOOLONG' || !(await isLink(path))) return undefined;
+      return { identity: '', certificates: [], problems: [`${name} is a link to nothing`] };
     }
   }
 
   async #read(name: string, path: string): Promise<CachedFile> {
-    const handle = await open(path, 'r');
+    // O_NONBLOCK: a named pipe must not hold a thread of libuv's pool until somebody writes to it
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const stats = await handle.stat({ bigint: true });
       const identity = identityOf(stats);
@@ -120,18 +127,23 @@ export class KeyDirectory {
     const identity = identityOf(stats);
     if (identity === this.#indexIdentity) return;
     const index = new Map<string, string[]>();
-    for (const name of (await readdir(this.#directory)).filter(isKeyFile)) {
+    const names = (await readdir(this.#directory)).filter(isKeyFile);
+    for (const name of names) {
       const address = this.#addressOf(name);
       if (address === undefined) continue;
-      if (EXTENSIONS.some((extension) => name === pathSegment(address) + extension)) continue;
+      if (isUsualName(name, address)) continue;
       index.set(address, [...(index.get(address) ?? []), name]);
     }
     this.#otherSpellings = index;
+    this.#fileCount = names.length;
     this.#indexIdentity = Date.now() - Number(stats.ctimeMs) > RACY_MS ? identity : '';
   }
 
   #addressOf(file: string): string | undefined {
-    const address = parseAddress(textOfSegment(file.slice(0, -'.asc'.length)));
+    const stem = file.slice(0, -'.asc'.length);
+    const text = textOfSegment(stem);
+    // what pathSegment encoded is a local part without its quotes: `a%20b@example.com`
+    const address = parseAddress(text) ?? (text === stem ? undefined : partsOf(text));
     return address && canonicalAddress(address, this.#same);
   }
 }
@@ -145,11 +157,23 @@ async function parse(name: string, bytes: Buffer): Promise<KeyEntry> {
   }
 }
 
-function merge(files: readonly KeyEntry[]): KeyEntry {
-  const certificates = new Map(
-    files.flatMap((file) => file.certificates.map((each) => [each.fingerprint, each])),
-  );
-  return { certificates: [...certificates.values()], problems: files.flatMap((file) => file.problems) };
+async function merge(files: readonly KeyEntry[]): Promise<KeyEntry> {
+  const certificates = await uniteCertificates(files.flatMap((file) => file.certificates));
+  return { certificates, problems: files.flatMap((file) => file.problems) };
+}
+
+async function isLink(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isSymbolicLink();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** Whether we would name the file of `address` like this; such a file hides those in other spellings. */
+export function isUsualName(file: string, address: string): boolean {
+  return EXTENSIONS.some((extension) => file === pathSegment(address) + extension);
 }
 
 function isKeyFile(name: string): boolean {

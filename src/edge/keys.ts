@@ -58,20 +58,31 @@ const AES_NAME = { 16: 'aes128', 24: 'aes192', 32: 'aes256' } as const;
  */
 export async function parseCertificates(bytes: Uint8Array): Promise<Certificate[]> {
   const keys = (await Promise.all(keyBlocks(bytes).map(readBlock))).flat();
-  const byFingerprint = new Map<string, Certificate>();
-  for (const key of keys) {
+  const copies = keys.map((key) => {
     if (key.isPrivate())
       throw new KeyFileError('holds a SECRET key: remove it, and treat that key as exposed');
-    const fingerprint = key.getFingerprint().toUpperCase();
-    byFingerprint.set(fingerprint, { fingerprint, key });
+    return { fingerprint: key.getFingerprint().toUpperCase(), key };
+  });
+  return uniteCertificates(copies);
+}
+
+/** One certificate for each fingerprint, with the signatures of all its copies: an old copy never undoes a revocation. */
+export async function uniteCertificates(copies: readonly Certificate[]): Promise<Certificate[]> {
+  const united = new Map<string, Certificate>();
+  for (const copy of copies) {
+    const { fingerprint, key } = copy;
+    const known = united.get(fingerprint);
+    united.set(fingerprint, known === undefined ? copy : { fingerprint, key: await known.key.update(key) });
   }
-  return [...byFingerprint.values()];
+  return [...united.values()];
 }
 
 function keyBlocks(bytes: Uint8Array): (string | Uint8Array)[] {
   if (bytes.length === 0) throw new KeyFileError('is empty');
-  if ((bytes[0] ?? 0) & 0x80) return [bytes]; // RFC 9580 §4.2: bit 7 of a packet header is always set
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  // RFC 9580 §4.2: bit 7 of a packet header is always set; text in front of an armor may begin like that too
+  const isBinary = ((bytes[0] ?? 0) & 0x80) !== 0 && !text.includes('-----BEGIN PGP ');
+  if (isBinary) return [bytes];
   if (/-----BEGIN PGP PRIVATE KEY BLOCK-----/.test(text)) {
     throw new KeyFileError('holds a SECRET key: remove it, and treat that key as exposed');
   }

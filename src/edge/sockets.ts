@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events';
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
-import type { Server } from 'node:net';
+import { connect, type Server } from 'node:net';
 import { tryLock } from './lock.ts';
 
 export type ListenAddress =
@@ -22,12 +22,17 @@ export async function listenOn(server: Server, address: ListenAddress, mode: num
   const { path } = address;
   const lock = tryLock(`${path}.lock`);
   if (lock === undefined) throw new Error(`${path}: another server listens here`);
+  try {
+    await removeStale(path);
+    server.listen({ path });
+    await once(server, 'listening');
+    // until here only the owner could connect: the umask takes the others' write bit
+    chmodSync(path, mode);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
   server.once('close', () => lock.release());
-  removeStale(path);
-  server.listen({ path });
-  await once(server, 'listening');
-  // until here only the owner could connect: the umask takes the others' write bit
-  chmodSync(path, mode);
   return path;
 }
 
@@ -44,11 +49,22 @@ function addressText(server: Server): string {
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
 }
 
-function removeStale(path: string): void {
-  try {
-    if (!lstatSync(path).isSocket()) throw new Error(`${path}: exists and is no socket`);
-    unlinkSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
+/** Only what nobody answers on: the lock keeps other Sealdirs off, but a path may be another program's. */
+async function removeStale(path: string): Promise<void> {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isSocket()) throw new Error(`${path}: exists and is no socket`);
+  if (await answers(path)) throw new Error(`${path}: another program listens here`);
+  unlinkSync(path);
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
+  });
 }

@@ -22,7 +22,7 @@ const CR = 0x0d;
 /** Collects the start of a message until its header block is complete or over `maxBytes`. */
 export class HeaderScanner {
   readonly #maxBytes: number;
-  readonly #fields: RawField[] = [];
+  readonly #fields: { name: string; start: number; end: number }[] = [];
   #buffer: Buffer = Buffer.alloc(0);
   #length = 0; // bytes of #buffer in use
   #lineStart = 0;
@@ -46,7 +46,9 @@ export class HeaderScanner {
       const lf = this.seen.indexOf(LF, this.#searched);
       if (lf === -1) {
         this.#searched = this.#length;
-        return this.#length > this.#maxBytes ? { state: 'tooBig' } : { state: 'more' };
+        if (this.#length > this.#maxBytes) return { state: 'tooBig' };
+        if (this.#buffer === bytes) this.#buffer = Buffer.from(bytes); // from now on the bytes are their owner's again
+        return { state: 'more' };
       }
       if (lf >= this.#maxBytes) return { state: 'tooBig' };
       const line = this.seen.subarray(this.#lineStart, lf + 1);
@@ -59,7 +61,11 @@ export class HeaderScanner {
   /** The message ended, or its header did. */
   end(): HeaderScan {
     this.#closeField();
-    return { state: 'complete', fields: this.#fields };
+    const fields = this.#fields.map(({ name, start, end }) => ({
+      name,
+      bytes: this.seen.subarray(start, end),
+    }));
+    return { state: 'complete', fields };
   }
 
   /** False when the line is not part of the header block. A bare LF ends a line here too: the careful reading. */
@@ -77,8 +83,7 @@ export class HeaderScanner {
 
   #closeField(): void {
     if (this.#fieldName === undefined) return;
-    const bytes = this.seen.subarray(this.#fieldStart, this.#lineStart);
-    this.#fields.push({ name: this.#fieldName, bytes });
+    this.#fields.push({ name: this.#fieldName, start: this.#fieldStart, end: this.#lineStart });
     this.#fieldName = undefined;
   }
 

@@ -47,6 +47,13 @@ test('a socket file left by a killed server is replaced; a living one, or a file
   await listenOn(second, { type: 'unix', path }, 0o600);
   second.close();
 
+  const foreign = createServer().listen(join(directory, 'foreign.sock'));
+  await once(foreign, 'listening');
+  const listening = { type: 'unix', path: join(directory, 'foreign.sock') } as const;
+  await assert.rejects(listenOn(createServer(), listening, 0o660), /another program listens here/);
+  foreign.close();
+  await listenOn(createServer().unref(), listening, 0o660);
+
   const file = join(directory, 'file');
   await writeFile(file, 'precious');
   await assert.rejects(listenOn(createServer(), { type: 'unix', path: file }, 0o660), /is no socket/);

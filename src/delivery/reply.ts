@@ -1,0 +1,104 @@
+/**
+ * Outcome -> reply: every answer for a recipient is counted and written down before it is
+ * given, so that the log, the metrics and what the client was told cannot differ.
+ */
+import { performance } from 'node:perf_hooks';
+import type { CopyFailure } from '../core/errors.ts';
+import type { Journal } from '../core/journal.ts';
+import type { Meter } from '../core/meter.ts';
+import { type Reply, replyOf, verdictOf } from '../core/outcome.ts';
+
+export interface ReplyParts {
+  readonly meter: Meter;
+  readonly journal: Journal;
+}
+
+/** What has become of one recipient's copy. */
+export interface CopyOutcome {
+  readonly failure: CopyFailure | undefined;
+  /** Name of the stored file. */
+  readonly file: string;
+}
+
+export interface AnswerDetail {
+  /** Name of the stored file. */
+  readonly file?: string;
+  readonly reasons?: readonly string[];
+}
+
+export class Replies {
+  readonly #parts: ReplyParts;
+  readonly #id: string;
+  readonly #sender: string;
+  #startedAt: number | undefined; // of DATA
+  /** Message bytes received so far. */
+  bytes = 0;
+
+  constructor(parts: ReplyParts, id: string, sender: Buffer) {
+    this.#parts = parts;
+    this.#id = id;
+    this.#sender = sender.toString('latin1');
+  }
+
+  /** DATA has begun. */
+  start(): void {
+    this.#startedAt = performance.now();
+  }
+
+  get started(): boolean {
+    return this.#startedAt !== undefined;
+  }
+
+  /** The answer for one recipient, `recipient` being its path as sent. */
+  answer(recipient: string, reply: Reply, detail: AnswerDetail = {}): Reply {
+    const { meter, journal } = this.#parts;
+    const verdict = verdictOf(reply);
+    meter.recipient(verdict, reply.why, this.bytes);
+    const { why, code } = reply;
+    const ms = Math.round(this.#elapsedMs());
+    journal.outcome({
+      id: this.#id,
+      recipient,
+      sender: this.#sender,
+      verdict,
+      why,
+      code,
+      bytes: this.bytes,
+      ms,
+      ...detail,
+    });
+    return reply;
+  }
+
+  /** The answer for a copy that went all the way, or as far as it got. */
+  answerCopy(recipient: string, copy: CopyOutcome): Reply {
+    const { failure } = copy;
+    if (failure === undefined)
+      return this.answer(recipient, replyOf('stored', this.#id), { file: copy.file });
+    const reasons = failure.cause === undefined ? [] : [reasonOf(failure.cause)];
+    return this.answer(recipient, replyOf(failure.why), { reasons });
+  }
+
+  /** All recipients have their answer: stored for one is stored, deferred for one is deferred. */
+  done(copies: readonly CopyOutcome[]): void {
+    const verdicts = copies.map(({ failure }) => verdictOf(replyOf(failure?.why ?? 'stored')));
+    const verdict = (['stored', 'deferred', 'refused'] as const).find((each) => verdicts.includes(each));
+    this.#parts.meter.time('delivery', this.#elapsedMs() / 1000);
+    if (verdict !== undefined) this.#parts.meter.message(verdict, this.bytes);
+  }
+
+  /** The client left before its message was whole. */
+  aborted(recipients: readonly string[]): void {
+    this.#parts.meter.message('aborted', this.bytes);
+    for (const recipient of recipients) this.answer(recipient, replyOf('aborted'));
+  }
+
+  #elapsedMs(): number {
+    return this.#startedAt === undefined ? 0 : performance.now() - this.#startedAt;
+  }
+}
+
+/** For the log: the message of what went wrong, without a stack. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,148 @@
+// The Maildir store when things go wrong: nothing half-written is ever named in new/, and nothing is left behind.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { type StagedFile, Store } from '../../src/delivery/store.ts';
+import { realWorld } from '../../src/edge/world.ts';
+import { filesBelow, UNMETERED } from '../support/delivery.ts';
+import { diskError, FakeDisk } from '../support/fakedisk.ts';
+
+const BYTES = Buffer.from(Array.from({ length: 400_000 }, (_, n) => n % 253));
+
+async function openStore(t: TestContext) {
+  const root = await mkdtemp(join(tmpdir(), 'sealdir-store-'));
+  t.after(() => rm(root, { recursive: true, force: true }));
+  const disk = new FakeDisk();
+  const store = new Store({ disk, world: realWorld('mx.example.com'), meter: UNMETERED, root });
+  const mailbox = join(root, 'example.com/alice');
+  return { root, disk, mailbox, store };
+}
+
+/** What a copy does, from the first byte to S5. */
+async function complete(file: StagedFile): Promise<void> {
+  for (let from = 0; from < BYTES.length; from += 50_000)
+    await file.write([BYTES.subarray(from, from + 50_000)]);
+  await file.finish();
+  await file.commit(BYTES.length, BYTES.length);
+}
+
+async function assertStored(root: string, count: number): Promise<void> {
+  const files = await filesBelow(root);
+  assert.equal(files.length, count);
+  for (const { path, bytes } of files) {
+    assert.match(path, /\/new\//);
+    assert.ok(bytes.equals(BYTES), path);
+  }
+}
+
+for (const maxWriteBytes of [1000, 65_537]) {
+  test(`writes cut short at ${maxWriteBytes} bytes are completed`, async (t) => {
+    const { store, disk, mailbox, root } = await openStore(t);
+    disk.trouble = { maxWriteBytes };
+    await complete(store.stage(mailbox));
+    await assertStored(root, 1);
+  });
+}
+
+test('a write that makes no progress fails the file instead of trying for ever', async (t) => {
+  const { store, disk, mailbox } = await openStore(t);
+  disk.trouble = { maxWriteBytes: 0 };
+  await assert.rejects(complete(store.stage(mailbox)), /no progress/);
+});
+
+test('after one failed write the file can no longer be finished, though later writes would succeed', async (t) => {
+  const { store, disk, mailbox, root } = await openStore(t);
+  let failures = 0;
+  disk.trouble = {
+    before({ name }) {
+      if (name === 'writev' && failures++ === 0) throw diskError('ENOSPC');
+    },
+  };
+  const file = store.stage(mailbox);
+  await assert.rejects(async () => file.write([BYTES]), { code: 'ENOSPC' });
+  await Promise.resolve(file.write([BYTES])).catch(() => {});
+  await assert.rejects(file.finish(), { code: 'ENOSPC' });
+  await file.abort();
+  assert.equal(disk.named('writev').length, 1);
+  await assertStored(root, 0);
+});
+
+test('a failed write that nobody waited for is told by finish', async (t) => {
+  const { store, disk, mailbox } = await openStore(t);
+  disk.trouble = {
+    before({ name }) {
+      if (name === 'writev') throw diskError('EIO');
+    },
+  };
+  const file = store.stage(mailbox);
+  assert.equal(file.write([BYTES.subarray(0, 70_000)]), undefined);
+  await assert.rejects(file.finish(), { code: 'EIO' });
+});
+
+test('a failed fsync is not tried again', async (t) => {
+  const { store, disk, mailbox, root } = await openStore(t);
+  disk.trouble = {
+    before({ name }) {
+      if (name === 'sync') throw diskError('EIO');
+    },
+  };
+  const file = store.stage(mailbox);
+  await assert.rejects(complete(file), { code: 'EIO' });
+  await assert.rejects(file.commit(1, 1));
+  await file.abort();
+  assert.equal(disk.named('sync').length, 1);
+  assert.equal(disk.named('rename').length, 0);
+  await assertStored(root, 0);
+});
+
+test('a mailbox that was removed is made again, for all files that need it', async (t) => {
+  const { store, mailbox, root } = await openStore(t);
+  await complete(store.stage(mailbox));
+  await rm(join(root, 'example.com'), { recursive: true });
+  await Promise.all([1, 2, 3].map(() => complete(store.stage(mailbox))));
+  await assertStored(root, 3);
+});
+
+test('a new/ that was removed is made again', async (t) => {
+  const { store, mailbox, root } = await openStore(t);
+  const file = store.stage(mailbox);
+  await file.write([BYTES]);
+  await file.finish();
+  await rmdir(join(mailbox, 'new'));
+  await file.commit(BYTES.length, BYTES.length);
+  await assertStored(root, 1);
+});
+
+test('a missing root is an unmounted disk: nothing is made, and each file fails', async (t) => {
+  const { store, disk, mailbox, root } = await openStore(t);
+  await rm(root, { recursive: true });
+  const file = store.stage(mailbox);
+  await assert.rejects(complete(file), { code: 'ENOENT' });
+  await file.abort();
+  assert.equal(disk.named('create').length, 0);
+  await assert.rejects(filesBelow(root), { code: 'ENOENT' });
+});
+
+test('a root that goes away later is not made again', async (t) => {
+  const { store, mailbox, root } = await openStore(t);
+  await complete(store.stage(mailbox));
+  await rm(root, { recursive: true });
+  await assert.rejects(complete(store.stage(mailbox)), { code: 'ENOENT' });
+  await assert.rejects(filesBelow(root), { code: 'ENOENT' });
+});
+
+test('a mailbox that could not be made is tried again for the next file', async (t) => {
+  const { store, disk, mailbox, root } = await openStore(t);
+  let failures = 0;
+  disk.trouble = {
+    before({ name }) {
+      if (name === 'mkdir' && failures++ === 0) throw diskError('ENOSPC');
+    },
+  };
+  await assert.rejects(complete(store.stage(mailbox)), { code: 'ENOSPC' });
+  await complete(store.stage(mailbox));
+  await assertStored(root, 1);
+});

@@ -1,0 +1,154 @@
+// The delivery path with real keys in a real key directory and a real temporary store: one site per test.
+
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { OutcomeLine } from '../../src/core/journal.ts';
+import type { Meter } from '../../src/core/meter.ts';
+import type { Reply } from '../../src/core/outcome.ts';
+import type { World } from '../../src/core/world.ts';
+import { Store } from '../../src/delivery/store.ts';
+import { type DeliveryLimits, type DeliveryParts, Transaction } from '../../src/delivery/transaction.ts';
+import { type Disk, realDisk } from '../../src/edge/disk.ts';
+import { KeyDirectory } from '../../src/edge/keyring.ts';
+import { realWorld } from '../../src/edge/world.ts';
+import { type FreshKey, openSealed } from './freshkey.ts';
+
+export const UNMETERED: Meter = { time() {}, recipient() {}, message() {}, keyFileRefused() {} };
+
+export interface SiteOptions {
+  /** Who exists: a key file for each, named after its address. */
+  keys?: readonly FreshKey[];
+  disk?: Disk;
+  world?: Partial<World>;
+  limits?: Partial<DeliveryLimits>;
+  keyDirectory?: Pick<KeyDirectory, 'lookup'>;
+}
+
+export interface StoredFile {
+  /** Relative to the store, with '/' between segments. */
+  readonly path: string;
+  readonly bytes: Buffer;
+}
+
+export interface Site {
+  /** The mail store; Maildirs are `<domain>/<local>` in it. */
+  readonly store: string;
+  readonly parts: DeliveryParts;
+  readonly journal: readonly OutcomeLine[];
+  transaction(): Transaction;
+  files(): Promise<StoredFile[]>;
+}
+
+const LIMITS: DeliveryLimits = {
+  maxMessageBytes: 10_000_000,
+  maxHeaderBytes: 100_000,
+  maxRecipients: 10,
+  stallMs: 10_000,
+  answerMs: 20_000,
+};
+
+const SAME = { localCase: 'ignore', defaultDomain: 'mx.example.com' } as const;
+
+/** Removed when the test is over; `close` before that where there are many in one test. */
+export async function openSite(t: TestContext, options: SiteOptions = {}): Promise<Site & AsyncDisposable> {
+  const directory = await mkdtemp(join(tmpdir(), 'sealdir-site-'));
+  const close = () => rm(directory, { recursive: true, force: true });
+  t.after(close);
+  const [store, keys] = [join(directory, 'mail'), join(directory, 'keys')];
+  await mkdir(store);
+  await mkdir(keys);
+  for (const { address, certificate } of options.keys ?? [])
+    await writeFile(join(keys, `${address}.asc`), certificate);
+  const world = { ...realWorld('mx.example.com'), ...options.world };
+  const journal: OutcomeLine[] = [];
+  const parts: DeliveryParts = {
+    world,
+    meter: UNMETERED,
+    journal: { outcome: (line) => journal.push(line), fault: () => {} },
+    store: new Store({ disk: options.disk ?? realDisk, world, meter: UNMETERED, root: store }),
+    resolve: {
+      keyDirectory: options.keyDirectory ?? new KeyDirectory(keys, SAME),
+      same: SAME,
+      delimiter: '+',
+      maildir: join(store, '{domain}/{local}'),
+    },
+    select: { unusable: 'defer', subkeys: 'all' },
+    policy: 'visible',
+    limits: { ...LIMITS, ...options.limits },
+  };
+  const sender = { sender: Buffer.from('sender@example.org'), smtpUtf8: false };
+  return {
+    store,
+    parts,
+    journal,
+    transaction: () => new Transaction(parts, sender, { name: 'client.example', address: undefined }),
+    files: () => filesBelow(store),
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Every file below a directory. */
+export async function filesBelow(directory: string): Promise<StoredFile[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  return Promise.all(
+    files.map(async ({ parentPath, name }) => {
+      const path = join(parentPath, name);
+      return { path: path.slice(directory.length + 1), bytes: await readFile(path) };
+    }),
+  );
+}
+
+export interface Dialogue {
+  /** Answers to RCPT. */
+  readonly accepted: Reply[];
+  /** Answers to DATA. */
+  readonly replies: Reply[];
+}
+
+/** RCPT for each path, DATA in pieces of `pieceBytes`, and all replies. */
+export async function deliver(
+  transaction: Transaction,
+  paths: readonly string[],
+  message: Buffer,
+  pieceBytes = 50_000,
+): Promise<Dialogue> {
+  const accepted: Reply[] = [];
+  for (const path of paths) accepted.push(await transaction.recipient(Buffer.from(`<${path}>`)));
+  transaction.start();
+  for (let from = 0; from < message.length; from += pieceBytes) {
+    await transaction.write([message.subarray(from, from + pieceBytes)]);
+  }
+  return { accepted, replies: await repliesOf(transaction) };
+}
+
+export async function repliesOf(transaction: Transaction): Promise<Reply[]> {
+  const replies: Reply[] = [];
+  for await (const reply of transaction.finish()) replies.push(reply);
+  return replies;
+}
+
+/** `250 2.0.0`, without the text. */
+export function codesOf(replies: readonly Reply[]): string[] {
+  return replies.map(({ code, enhanced }) => `${code} ${enhanced}`);
+}
+
+/** The files in new/ of one recipient, opened. */
+export async function opened(site: Site, key: FreshKey): Promise<Buffer[]> {
+  const [local, domain] = key.address.split('@');
+  const files = (await site.files()).filter(({ path }) => path.startsWith(`${domain}/${local}/new/`));
+  return Promise.all(files.map(async ({ bytes }) => (await openSealed(bytes, [key.secret])).plaintext));
+}
+
+/** Whether `bytes` hold `canary` in plain or in base64, however the base64 is aligned and broken into lines. */
+export function holds(bytes: Buffer, canary: string): boolean {
+  if (bytes.includes(canary)) return true;
+  const packed = bytes.toString('latin1').replace(/\s/g, '');
+  return ['', 'x', 'xx'].some((before) => {
+    const encoded = Buffer.from(before + canary).toString('base64');
+    // its first and last characters depend on the neighbours
+    return packed.includes(encoded.slice(4, -4));
+  });
+}

@@ -1,0 +1,127 @@
+// The real disk with a record of every call, and trouble where a test wants it: errors, short writes, calls that
+// hang before or after they took effect. Also notes what would hit another file's descriptor (`misuse`).
+
+import { type Disk, type OpenFile, realDisk } from '../../src/edge/disk.ts';
+
+export interface DiskCall {
+  /** From 1, in the order in which the calls began. */
+  readonly number: number;
+  readonly name: 'create' | 'writev' | 'sync' | 'close' | 'rename' | 'unlink' | 'mkdir' | 'syncDirectory';
+  /** What the call works on; of a rename, where to. */
+  readonly path: string;
+  /** Moments on one scale for the beginnings and ends of all calls. */
+  readonly beganAt: number;
+  readonly endedAt: number | undefined;
+}
+
+export interface DiskTrouble {
+  /** Throws to fail the call before it takes effect, waits to hang it. */
+  before?(call: DiskCall): void | Promise<void>;
+  /** The same once the call has taken effect. */
+  after?(call: DiskCall): void | Promise<void>;
+  /** The most bytes that one writev takes. */
+  maxWriteBytes?: number;
+}
+
+// EDQUOT has no name in libuv
+const ERRNO = { ENOENT: 2, EIO: 5, EACCES: 13, ENOSPC: 28, EROFS: 30, EDQUOT: 122 } as const;
+export type ErrnoName = keyof typeof ERRNO;
+
+export function diskError(name: ErrnoName): NodeJS.ErrnoException {
+  const code = name === 'EDQUOT' ? 'Unknown system error -122' : name;
+  return Object.assign(new Error(`${code}: made up`), { code, errno: -ERRNO[name], syscall: 'made up' });
+}
+
+export class FakeDisk implements Disk {
+  readonly calls: DiskCall[] = [];
+  /** Sentences; a test wants none. */
+  readonly misuse: string[] = [];
+  trouble: DiskTrouble;
+  #moment = 0;
+
+  constructor(trouble: DiskTrouble = {}) {
+    this.trouble = trouble;
+  }
+
+  /** Calls of one name, in order. */
+  named(name: DiskCall['name']): DiskCall[] {
+    return this.calls.filter((call) => call.name === name);
+  }
+
+  create(path: string, mode: number): Promise<OpenFile> {
+    return this.#call('create', path, async () => this.#watched(path, await realDisk.create(path, mode)));
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#call('rename', to, () => realDisk.rename(from, to));
+  }
+
+  unlink(path: string): Promise<void> {
+    return this.#call('unlink', path, () => realDisk.unlink(path));
+  }
+
+  mkdir(path: string, mode: number): Promise<void> {
+    return this.#call('mkdir', path, () => realDisk.mkdir(path, mode));
+  }
+
+  syncDirectory(path: string): Promise<void> {
+    return this.#call('syncDirectory', path, () => realDisk.syncDirectory(path));
+  }
+
+  #watched(path: string, file: OpenFile): OpenFile {
+    let running = 0;
+    let closed = false;
+    const use = async <T>(name: 'writev' | 'sync', work: () => Promise<T>): Promise<T> => {
+      if (closed) this.misuse.push(`${name} after close of ${path}`);
+      running++;
+      return this.#call(name, path, work).finally(() => running--);
+    };
+    return {
+      writev: (pieces) => use('writev', () => file.writev(this.#shortened(pieces))),
+      sync: () => use('sync', () => file.sync()),
+      close: async () => {
+        if (closed) this.misuse.push(`second close of ${path}`);
+        if (running > 0) this.misuse.push(`close of ${path} under a running call`);
+        const isSecond = closed;
+        closed = true;
+        await this.#call('close', path, async () => {
+          if (!isSecond) await file.close();
+        });
+      },
+    };
+  }
+
+  #shortened(pieces: Buffer[]): Buffer[] {
+    const { maxWriteBytes } = this.trouble;
+    if (maxWriteBytes === undefined) return pieces;
+    return [Buffer.concat(pieces).subarray(0, maxWriteBytes)];
+  }
+
+  async #call<T>(name: DiskCall['name'], path: string, work: () => Promise<T>): Promise<T> {
+    const call = { number: this.calls.length + 1, name, path, beganAt: ++this.#moment, endedAt: undefined };
+    const record: { endedAt: number | undefined } & DiskCall = call;
+    this.calls.push(record);
+    try {
+      await this.trouble.before?.(record);
+      const result = await work();
+      await this.trouble.after?.(record);
+      return result;
+    } finally {
+      (record as { endedAt: number | undefined }).endedAt = ++this.#moment;
+    }
+  }
+}
+
+export interface Gate {
+  readonly opened: Promise<void>;
+  open(): void;
+}
+
+/** Something to hang on until the test lets go. */
+export function gate(): Gate {
+  let open: () => void = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
