@@ -5,7 +5,7 @@
  */
 import type { Why } from '../core/outcome.ts';
 import type { KeyEntry } from '../edge/keyring.ts';
-import { agreeOnEncryption, judgeCertificate, type SealingKeys } from '../edge/keys.ts';
+import { judgeCertificate, type SealingKeys, sealingKeysOf } from '../edge/keys.ts';
 
 export interface SelectPolicy {
   /** What to answer when no key is usable. */
@@ -31,7 +31,7 @@ export async function select(
   const judged = await Promise.all(
     keys.certificates.map((each) => judgeCertificate(each, now, policy.subkeys)),
   );
-  const usable = judged.filter((each) => 'keyIds' in each);
-  if (usable.length > 0) return { usable, encryption: agreeOnEncryption(usable) };
+  const usable = judged.filter((each) => 'keys' in each);
+  if (usable.length > 0) return sealingKeysOf(usable);
   return { why, reasons: judged.flatMap((each) => ('reason' in each ? [each.reason] : [])) };
 }

@@ -15,7 +15,8 @@ import {
   type SameAddress,
   textOfSegment,
 } from '../core/address.ts';
-import { type Certificate, KeyFileError, parseCertificates, uniteCertificates } from './keys.ts';
+import { KeyFileError } from './keyblocks.ts';
+import { type Certificate, parseCertificates, uniteCertificates } from './keys.ts';
 
 /** What the directory holds for one address. */
 export interface KeyEntry {

@@ -6,20 +6,42 @@
  */
 import { Buffer } from 'node:buffer';
 import * as openpgp from 'openpgp';
+import { agreeOnEncryption, type Preferences } from '../openpgp/agree.ts';
 import type { Encryption } from '../openpgp/message.ts';
+import { type SessionKeyEncryptor, sessionKeyEncryptor } from '../openpgp/pkesk.ts';
+import { AES_ID } from '../openpgp/seipd2.ts';
+import { KeyFileError, keyBlocks } from './keyblocks.ts';
+import { type KeyPacket, recipientKeyOf } from './keymaterial.ts';
 
 /** One OpenPGP certificate (a public key with its subkeys and user IDs). */
 export interface Certificate {
   /** Upper-case hex. */
   readonly fingerprint: string;
   readonly key: openpgp.PublicKey;
+  /** The last judgement, good until it ends; judging again costs more than the encryption of a small message. */
+  judged?: Judged;
 }
 
 /** The keys of one certificate that a session key may be encrypted to at the time it was judged. */
 export interface UsableCertificate {
   readonly certificate: Certificate;
-  readonly keyIds: openpgp.KeyID[];
+  readonly keys: readonly UsableKey[];
   readonly preferences: Preferences;
+  /** Milliseconds since the epoch; from then on one of the keys is not valid any more. */
+  readonly validUntil: number;
+}
+
+interface UsableKey {
+  readonly id: openpgp.KeyID;
+  /** Undefined for the kinds of keys that are left to the library. */
+  readonly encryptor: SessionKeyEncryptor | undefined;
+}
+
+interface Judged {
+  readonly subkeys: 'all' | 'newest';
+  readonly from: number;
+  readonly until: number;
+  readonly result: UsableCertificate;
 }
 
 /** The keys a copy is encrypted to, and how. */
@@ -27,17 +49,6 @@ export interface SealingKeys {
   readonly usable: readonly UsableCertificate[];
   readonly encryption: Encryption;
 }
-
-interface Preferences {
-  readonly readsSeipd2: boolean;
-  /** Symmetric algorithm IDs of SEIPD v1, most wanted first. */
-  readonly symmetric: readonly number[];
-  /** `[symmetric, aead]` IDs of SEIPD v2. */
-  readonly suites: readonly (readonly number[])[];
-}
-
-/** A key file that cannot be used, with a reason for the log and for `check`; never sent to a client. */
-export class KeyFileError extends Error {}
 
 // The library has it, its type declarations do not (openpgp 6.3.2; test/edge/keys.test.ts)
 interface SelfSignature {
@@ -48,8 +59,8 @@ interface SelfSignature {
 type WithSelfSignature = openpgp.PublicKey & { getPrimarySelfSignature(date: Date): Promise<SelfSignature> };
 
 const SEIPD2_FEATURE = 0x08; // RFC 9580 §5.2.3.32
-const AES_BYTES = { 7: 16, 8: 24, 9: 32 } as const;
-const AEAD = { 2: 'ocb', 3: 'gcm' } as const;
+// a key that becomes valid later is seen within this time; one that ends, at its end
+const JUDGED_FOR_MS = 60_000;
 const AES_NAME = { 16: 'aes128', 24: 'aes192', 32: 'aes256' } as const;
 
 /**
@@ -77,23 +88,6 @@ export async function uniteCertificates(copies: readonly Certificate[]): Promise
   return [...united.values()];
 }
 
-function keyBlocks(bytes: Uint8Array): (string | Uint8Array)[] {
-  if (bytes.length === 0) throw new KeyFileError('is empty');
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-  // RFC 9580 §4.2: bit 7 of a packet header is always set; text in front of an armor may begin like that too
-  const isBinary = ((bytes[0] ?? 0) & 0x80) !== 0 && !text.includes('-----BEGIN PGP ');
-  if (isBinary) return [bytes];
-  if (/-----BEGIN PGP PRIVATE KEY BLOCK-----/.test(text)) {
-    throw new KeyFileError('holds a SECRET key: remove it, and treat that key as exposed');
-  }
-  const blocks =
-    text.match(/-----BEGIN PGP PUBLIC KEY BLOCK-----[\s\S]*?-----END PGP PUBLIC KEY BLOCK-----/g) ?? [];
-  const begun = text.split('-----BEGIN PGP PUBLIC KEY BLOCK-----').length - 1;
-  if (begun === 0) throw new KeyFileError('holds no OpenPGP public key');
-  if (blocks.length < begun) throw new KeyFileError('ends in the middle of an armored key (truncated?)');
-  return blocks;
-}
-
 async function readBlock(block: string | Uint8Array): Promise<openpgp.Key[]> {
   try {
     return typeof block === 'string'
@@ -113,28 +107,60 @@ export async function judgeCertificate(
   now: Date,
   subkeys: 'all' | 'newest',
 ): Promise<UsableCertificate | { readonly reason: string }> {
-  const { key } = certificate;
+  const { judged } = certificate;
+  const at = now.getTime();
+  if (judged?.subkeys === subkeys && judged.from <= at && at < judged.until) return judged.result;
   try {
-    const newest = await key.getEncryptionKey(undefined, now);
-    const self = await (key as WithSelfSignature).getPrimarySelfSignature(now);
-    const keyIds = subkeys === 'newest' ? [newest.getKeyID()] : await allValid(key, now);
-    return { certificate, keyIds, preferences: preferencesOf(self) };
+    const result = await judge(certificate, now, subkeys);
+    certificate.judged = {
+      subkeys,
+      from: at,
+      until: Math.min(result.validUntil, at + JUDGED_FOR_MS),
+      result,
+    };
+    return result;
   } catch (error) {
     return { reason: messageOf(error) };
   }
 }
 
-async function allValid(key: openpgp.PublicKey, now: Date): Promise<openpgp.KeyID[]> {
+async function judge(
+  certificate: Certificate,
+  now: Date,
+  subkeys: 'all' | 'newest',
+): Promise<UsableCertificate> {
+  const { key } = certificate;
+  const newest = await key.getEncryptionKey(undefined, now);
+  const self = await (key as WithSelfSignature).getPrimarySelfSignature(now);
+  const chosen = subkeys === 'newest' ? [newest] : await allValid(key, now);
+  const ends = [
+    await key.getExpirationTime(),
+    ...(await Promise.all(chosen.map((each) => each.getExpirationTime(now)))),
+  ];
+  return {
+    certificate,
+    keys: chosen.map((each) => ({ id: each.getKeyID(), encryptor: encryptorOf(each.keyPacket) })),
+    preferences: preferencesOf(self),
+    validUntil: Math.min(
+      ...ends.map((end) => (end instanceof Date ? end.getTime() : Number.POSITIVE_INFINITY)),
+    ),
+  };
+}
+
+async function allValid(key: openpgp.PublicKey, now: Date): Promise<(openpgp.PublicKey | openpgp.Subkey)[]> {
   const judged = await Promise.all(
-    key.getKeys().map((each) => {
-      const id = each.getKeyID();
-      return key.getEncryptionKey(id, now).then(
-        () => id,
+    key.getKeys().map((each) =>
+      key.getEncryptionKey(each.getKeyID(), now).catch(
         () => undefined, // not for encryption, or no longer valid: the others decide
-      );
-    }),
+      ),
+    ),
   );
-  return judged.filter((id) => id !== undefined);
+  return judged.filter((each) => each !== undefined);
+}
+
+function encryptorOf(packet: KeyPacket): SessionKeyEncryptor | undefined {
+  const material = recipientKeyOf(packet);
+  return material && sessionKeyEncryptor(material);
 }
 
 function preferencesOf(self: SelfSignature): Preferences {
@@ -145,27 +171,9 @@ function preferencesOf(self: SelfSignature): Preferences {
   };
 }
 
-/**
- * How to encrypt so that every one of `usable` can read it. SEIPD v2 only if all announce it;
- * an algorithm only if all list it, else the one each must have: AES-128, with OCB for v2
- * (RFC 9580 §5.2.3.14, §5.2.3.15).
- */
-export function agreeOnEncryption(usable: readonly UsableCertificate[]): Encryption {
-  const all = usable.map((each) => each.preferences);
-  if (all.every((each) => each.readsSeipd2)) {
-    const suite = all[0]?.suites.find(
-      ([cipher = 0, aead = 0]) =>
-        cipher in AES_BYTES &&
-        aead in AEAD &&
-        all.every((each) => each.suites.some(([c, a]) => c === cipher && a === aead)),
-    );
-    const [cipher, aead] = (suite ?? [7, 2]) as [keyof typeof AES_BYTES, keyof typeof AEAD];
-    return { version: 2, keyBytes: AES_BYTES[cipher], aead: AEAD[aead] };
-  }
-  const cipher = all[0]?.symmetric.find(
-    (id) => id in AES_BYTES && all.every((each) => each.symmetric.includes(id)),
-  );
-  return { version: 1, keyBytes: AES_BYTES[(cipher ?? 7) as keyof typeof AES_BYTES] };
+/** The keys of one copy and what they can all read. */
+export function sealingKeysOf(usable: readonly UsableCertificate[]): SealingKeys {
+  return { usable, encryption: agreeOnEncryption(usable.map((each) => each.preferences)) };
 }
 
 /** PKESK packets, v3 before SEIPD v1 and v6 before v2 (RFC 9580 §10.3.2.1). Throws when a key is no longer valid at `now`. */
@@ -174,16 +182,35 @@ export async function sessionKeyPackets(
   sessionKey: Uint8Array,
   now: Date,
 ): Promise<Uint8Array> {
-  const targets = usable.flatMap(({ certificate, keyIds }) =>
-    keyIds.map((id) => ({ key: certificate.key, id })),
-  );
-  if (targets.length === 0) throw new Error('no key to encrypt to');
+  const packets: Uint8Array[] = [];
+  for (const { certificate, keys, validUntil } of usable) {
+    if (now.getTime() >= validUntil) throw new Error('a key has expired since it was chosen');
+    for (const { id, encryptor } of keys) {
+      const cipher = AES_ID[encryption.keyBytes] ?? 0;
+      const packetVersion = encryption.version === 1 ? 3 : 6;
+      packets.push(
+        encryptor?.({ packetVersion, cipher, key: sessionKey }) ??
+          (await libraryPacket(certificate.key, id, encryption, sessionKey, now)),
+      );
+    }
+  }
+  if (packets.length === 0) throw new Error('no key to encrypt to');
+  return Buffer.concat(packets);
+}
+
+function libraryPacket(
+  key: openpgp.PublicKey,
+  id: openpgp.KeyID,
+  encryption: Encryption,
+  sessionKey: Uint8Array,
+  now: Date,
+): Promise<Uint8Array> {
   return openpgp.encryptSessionKey({
     data: sessionKey,
     algorithm: AES_NAME[encryption.keyBytes],
     ...(encryption.version === 2 ? { aeadAlgorithm: encryption.aead } : {}),
-    encryptionKeys: targets.map(({ key }) => key),
-    encryptionKeyIDs: targets.map(({ id }) => id),
+    encryptionKeys: key,
+    encryptionKeyIDs: [id],
     date: now,
     format: 'binary',
   });

@@ -96,9 +96,9 @@ test('randomness that comes up short is a failure of this copy', async () => {
 });
 
 test('keys that are no longer valid now are a failure of this copy', async () => {
-  const real = realWorld('mx.example.com');
-  const world = { ...real, now: () => 0 }; // before the key was made
-  const sealing = prepareSealer(reader.sealingKeys({ version: 1, keyBytes: 32 }), { world, meter: SILENT });
+  const keys = reader.sealingKeys({ version: 1, keyBytes: 32 });
+  const expired = { ...keys, usable: keys.usable.map((each) => ({ ...each, validUntil: Date.now() - 1 })) };
+  const sealing = prepareSealer(expired, { world: realWorld('mx.example.com'), meter: SILENT });
   await assert.rejects(sealing, (error) => error instanceof CopyFailure && error.why === 'cryptoFailed');
 });
 

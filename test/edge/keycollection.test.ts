@@ -4,13 +4,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
+import { KeyFileError } from '../../src/edge/keyblocks.ts';
 import {
-  agreeOnEncryption,
   judgeCertificate,
-  KeyFileError,
   parseCertificates,
+  sealingKeysOf,
   type UsableCertificate,
 } from '../../src/edge/keys.ts';
+import type { Encryption } from '../../src/openpgp/message.ts';
 import { openSealed, secretKeysOf } from '../support/freshkey.ts';
 import { type CollectedKey, needsKeyCollection, openKeyCollection } from '../support/keys.ts';
 import { sealTo } from '../support/sealto.ts';
@@ -40,7 +41,7 @@ const POLICY: Record<string, readonly [used: number | 'no key file', why: string
 async function judge(key: CollectedKey, now: Date, subkeys: 'all' | 'newest' = 'all') {
   const certificates = await parseCertificates(key.certificate);
   const judged = await Promise.all(certificates.map((each) => judgeCertificate(each, now, subkeys)));
-  return judged.filter((each): each is UsableCertificate => 'keyIds' in each);
+  return judged.filter((each): each is UsableCertificate => 'keys' in each);
 }
 
 async function usedBy(key: CollectedKey): Promise<number | 'no key file'> {
@@ -58,7 +59,7 @@ function keysExpected(...expectations: readonly string[]): readonly CollectedKey
 
 function assertListed(usable: readonly UsableCertificate[], name: string): void {
   const id = { 16: 7, 24: 8, 32: 9 } as const;
-  const encryption = agreeOnEncryption(usable);
+  const encryption = sealingKeysOf(usable).encryption;
   for (const { preferences } of usable) {
     if (encryption.version === 2)
       assert.ok(preferences.readsSeipd2, `${name} gets SEIPD v2, which it cannot read`);
@@ -79,7 +80,7 @@ test(
       assert.ok(usable.length > 0, `${key.name} is not usable`);
       assertListed(usable, key.name);
       assert.ok(key.secretKeyFile, `${key.name} has no secret key`);
-      const sealed = await sealTo({ usable, encryption: agreeOnEncryption(usable) }, MESSAGE);
+      const sealed = await sealTo({ usable, encryption: sealingKeysOf(usable).encryption }, MESSAGE);
       const secrets = await secretKeysOf(readFileSync(key.secretKeyFile), key.passphrase);
       assert.deepEqual((await openSealed(sealed, secrets)).plaintext, MESSAGE, key.name);
     }
@@ -110,8 +111,11 @@ test(
     assert.ok(old?.secretKeyFile);
     for (const key of keysExpected('v6')) {
       assert.ok(key.secretKeyFile);
-      const usable = [...(await judge(key, new Date())), ...(await judge(old, new Date()))];
-      const encryption = agreeOnEncryption(usable);
+      const usable: UsableCertificate[] = [
+        ...(await judge(key, new Date())),
+        ...(await judge(old, new Date())),
+      ];
+      const encryption: Encryption = sealingKeysOf(usable).encryption;
       assert.equal(encryption.version, 1, key.name);
       assertListed(usable, key.name);
       const sealed = await sealTo({ usable, encryption }, MESSAGE);
@@ -142,12 +146,12 @@ test(
     const key = collection?.key('gpg-multi-enc');
     assert.ok(key);
     assert.deepEqual(
-      (await judge(key, new Date())).map(({ keyIds }) => keyIds.length),
+      (await judge(key, new Date())).map(({ keys }) => keys.length),
       [3],
     );
     const [newest] = await judge(key, new Date(), 'newest');
-    assert.equal(newest?.keyIds.length, 1);
-    const [subkey] = newest?.certificate.key.getSubkeys(newest.keyIds[0]) ?? [];
+    assert.equal(newest?.keys.length, 1);
+    const [subkey] = newest?.certificate.key.getSubkeys(newest.keys[0]?.id) ?? [];
     assert.equal(subkey?.getCreationTime().getUTCFullYear(), 2022);
   },
 );
@@ -161,7 +165,7 @@ test(
       assert.ok(key);
       for (const subkeys of ['all', 'newest'] as const) {
         assert.deepEqual(
-          (await judge(key, new Date(), subkeys)).map(({ keyIds }) => keyIds.length),
+          (await judge(key, new Date(), subkeys)).map(({ keys }) => keys.length),
           [1],
           name,
         );

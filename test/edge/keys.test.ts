@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { KeyFileError } from '../../src/edge/keyblocks.ts';
 import {
-  agreeOnEncryption,
   judgeCertificate,
-  KeyFileError,
   parseCertificates,
+  sealingKeysOf,
   sessionKeyPackets,
   type UsableCertificate,
 } from '../../src/edge/keys.ts';
@@ -22,12 +22,12 @@ async function usableIn(file: Buffer, now = NOW, subkeys: 'all' | 'newest' = 'al
   const judged = await Promise.all(
     (await parseCertificates(file)).map((certificate) => judgeCertificate(certificate, now, subkeys)),
   );
-  return judged.filter((each): each is UsableCertificate => 'keyIds' in each);
+  return judged.filter((each): each is UsableCertificate => 'keys' in each);
 }
 
 async function keysIn(...files: Buffer[]) {
   const usable = (await Promise.all(files.map((file) => usableIn(file)))).flat();
-  return { usable, encryption: agreeOnEncryption(usable) };
+  return { usable, encryption: sealingKeysOf(usable).encryption };
 }
 
 test('a message to a v4 key without AEAD is SEIPD v1, and the key opens it', async () => {
@@ -117,12 +117,12 @@ test('with "newest" a message goes to the newest subkey, with "all" to each', as
   const [all] = await usableIn(key.certificate);
   const [newest] = await usableIn(key.certificate, NOW, 'newest');
   assert.ok(all && newest);
-  assert.equal(all.keyIds.length, 3);
-  assert.equal(newest.keyIds.length, 1);
-  const sealed = await sealTo({ usable: [all], encryption: agreeOnEncryption([all]) }, MESSAGE);
+  assert.equal(all.keys.length, 3);
+  assert.equal(newest.keys.length, 1);
+  const sealed = await sealTo({ usable: [all], encryption: sealingKeysOf([all]).encryption }, MESSAGE);
   assert.deepEqual(
     (await addressees(sealed)).sort(),
-    all.keyIds.map((id) => id.toHex().toUpperCase()).sort(),
+    all.keys.map(({ id }) => id.toHex().toUpperCase()).sort(),
   );
 });
 
