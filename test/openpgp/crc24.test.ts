@@ -1,44 +1,42 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Crc24 } from '../../src/openpgp/crc24.ts';
-import { lend, someCut } from '../support/chunks.ts';
+import { CRC24_TABLE, encodeLines, LINE_BYTES, MAX_LINES } from '../../src/openpgp/armorloop.ts';
+import { CRC24_INIT, crc24 } from '../../src/openpgp/crc24.ts';
+import { noise } from '../support/chunks.ts';
+import { plainCrc24 } from '../support/crc24.ts';
 
-/** RFC 9580 §6.1.1, a bit at a time. */
-function bitwise(bytes: Uint8Array): string {
-  let crc = 0xb704ce;
-  for (const byte of bytes) {
-    crc ^= byte << 16;
-    for (let bit = 0; bit < 8; bit++) {
-      crc <<= 1;
-      if (crc & 0x1000000) crc ^= 0x1864cfb;
-    }
-  }
-  return crc.toString(16).padStart(6, '0');
-}
-
-function sumOf(bytes: Buffer, lengths: readonly number[]): string {
-  const crc = new Crc24();
-  lend(bytes, lengths, (piece) => crc.update(piece));
-  return crc.digest().toString('hex');
-}
+const plain = (bytes: Uint8Array) => plainCrc24(bytes).readUIntBE(0, 3);
 
 test('the sums of "" and "123456789" are the published ones (CRC-24/OPENPGP)', () => {
-  assert.equal(sumOf(Buffer.alloc(0), [1]), 'b704ce');
-  assert.equal(sumOf(Buffer.from('123456789'), [9]), '21cf02');
+  assert.equal(crc24(CRC24_INIT, Buffer.alloc(0), CRC24_TABLE), 0xb704ce);
+  assert.equal(crc24(CRC24_INIT, Buffer.from('123456789'), CRC24_TABLE), 0x21cf02);
 });
 
-test('four bytes a step give what a bit at a time gives, however the bytes are cut', () => {
+test('a byte a step gives what a bit at a time gives, wherever the bytes are cut', () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 300 }), someCut, (bytes, lengths) => {
-      assert.equal(sumOf(Buffer.from(bytes), lengths), bitwise(bytes));
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(300), (bytes, at) => {
+      const first = crc24(CRC24_INIT, bytes.subarray(0, at), CRC24_TABLE);
+      assert.equal(crc24(first, bytes.subarray(at), CRC24_TABLE), plain(bytes));
     }),
   );
 });
 
-test('a sum that begins with zeros still has three bytes', () => {
-  // the CRC of a message followed by its own CRC is 0
-  const message = Buffer.from('any message');
-  const own = Buffer.from(bitwise(message), 'hex');
-  assert.equal(sumOf(Buffer.concat([message, own]), [4]), '000000');
+test('sixteen bytes a step, in WebAssembly, give the same for any whole number of lines', () => {
+  for (const lines of [1, 2, 3, 100, MAX_LINES]) {
+    const bytes = noise(lines * LINE_BYTES);
+    assert.equal(encodeLines([bytes], CRC24_INIT).crc, plain(bytes), `${lines} lines`);
+    const cut = Math.floor(bytes.length / 3);
+    assert.equal(encodeLines([bytes.subarray(0, cut), bytes.subarray(cut)], CRC24_INIT).crc, plain(bytes));
+  }
+});
+
+test('every group of six bits has its character in the WebAssembly loop, as Node encodes it', () => {
+  const every = Buffer.from(
+    Array.from({ length: 64 }, (_, n) => [n << 2, (n >> 4) | (n << 4), (n >> 2) | (n << 6), n]).flat(),
+  );
+  const padded = Buffer.concat([every, Buffer.alloc(LINE_BYTES - (every.length % LINE_BYTES))]);
+  const { text, crc } = encodeLines([padded], undefined);
+  assert.equal(text.toString('latin1').replaceAll('\n', ''), padded.toString('base64'));
+  assert.equal(crc, undefined);
 });

@@ -1,4 +1,4 @@
-// The generated parts of the documents. `npm run documents` writes them; a test proves that they are up to date.
+// The generated parts of the documents and of the source. `npm run documents` writes them; a test proves that they are up to date.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { exampleToml, settingsMarkdown } from '../../src/config/example.ts';
 import { allReplies } from '../../src/core/outcome.ts';
 import { createMetrics } from '../../src/edge/metrics.ts';
 import { repositoryRoot } from './shared.ts';
+import { armorWasm } from './wasm.ts';
 
 /** file, below the root of the repository -> its text with every generated part made anew. */
 export async function documents(): Promise<Map<string, string>> {
@@ -19,6 +20,7 @@ export async function documents(): Promise<Map<string, string>> {
   return new Map([
     ['README.md', text],
     ['config/sealdir.toml.example', exampleToml()],
+    ['src/openpgp/armorwasm.ts', await armorWasm()],
   ]);
 }
 

@@ -1,0 +1,99 @@
+;; Base64 in lines, and CRC24, for armorloop.ts: the one loop of the hot path that JavaScript is too slow for.
+;; Memory: tables of the CRC at 0 (16 x 256 x 4 bytes, filled in by armorloop.ts), then input, then output,
+;; at offsets armorloop.ts chooses. Nothing here allocates, branches on data, or touches anything else.
+(module
+  (memory (export "memory") 4)
+
+  ;; Encodes `lines` lines of 48 bytes at `in` as 64 characters and LF each at `out`.
+  ;; Reads up to 4 bytes behind the last line.
+  (func (export "encode") (param $in i32) (param $out i32) (param $lines i32)
+    (local $step i32)
+    (local $v v128)
+    (block $done
+      (loop $line
+        (br_if $done (i32.eqz (local.get $lines)))
+        (local.set $step (i32.const 4))
+        (loop $twelve
+          ;; 12 bytes, each 3 of them spread over a lane as b1 b0 b2 b1
+          (local.set $v
+            (i8x16.swizzle (v128.load (local.get $in))
+              (v128.const i8x16 1 0 2 1 4 3 5 4 7 6 8 7 10 9 11 10)))
+          ;; the four groups of 6 bits, each moved to a byte of its own
+          (local.set $v
+            (v128.or
+              (v128.or
+                (i32x4.shr_u (v128.and (local.get $v) (v128.const i32x4 0x0000fc00 0x0000fc00 0x0000fc00 0x0000fc00)) (i32.const 10))
+                (i32x4.shl (v128.and (local.get $v) (v128.const i32x4 0x000003f0 0x000003f0 0x000003f0 0x000003f0)) (i32.const 4)))
+              (v128.or
+                (i32x4.shr_u (v128.and (local.get $v) (v128.const i32x4 0x0fc00000 0x0fc00000 0x0fc00000 0x0fc00000)) (i32.const 6))
+                (i32x4.shl (v128.and (local.get $v) (v128.const i32x4 0x003f0000 0x003f0000 0x003f0000 0x003f0000)) (i32.const 8)))))
+          ;; 0..25 -> 13, 26..51 -> 0, 52..61 -> 1..10, 62 -> 11, 63 -> 12: the row of the offset to ASCII
+          (v128.store (local.get $out)
+            (i8x16.add (local.get $v)
+              (i8x16.swizzle
+                (v128.const i8x16 71 -4 -4 -4 -4 -4 -4 -4 -4 -4 -4 -19 -16 65 0 0)
+                (v128.or
+                  (i8x16.sub_sat_u (local.get $v) (v128.const i8x16 51 51 51 51 51 51 51 51 51 51 51 51 51 51 51 51))
+                  (v128.and
+                    (i8x16.lt_u (local.get $v) (v128.const i8x16 26 26 26 26 26 26 26 26 26 26 26 26 26 26 26 26))
+                    (v128.const i8x16 13 13 13 13 13 13 13 13 13 13 13 13 13 13 13 13))))))
+          (local.set $in (i32.add (local.get $in) (i32.const 12)))
+          (local.set $out (i32.add (local.get $out) (i32.const 16)))
+          (br_if $twelve (local.tee $step (i32.sub (local.get $step) (i32.const 1)))))
+        (i32.store8 (local.get $out) (i32.const 10))
+        (local.set $out (i32.add (local.get $out) (i32.const 1)))
+        (local.set $lines (i32.sub (local.get $lines) (i32.const 1)))
+        (br $line))))
+
+  ;; CRC24 of `length` bytes at `in`, a multiple of 16, going on from `crc`: sixteen bytes a step,
+  ;; table n giving the remainder of a byte with n more behind it. Sums stand with their most
+  ;; significant byte lowest, in the tables too, so that they meet the input without being turned.
+  (func (export "crc24") (param $crc i32) (param $in i32) (param $length i32) (result i32)
+    (local $end i32)
+    (local $a i32)
+    (local $b i32)
+    (local $c i32)
+    (local $d i32)
+    (local.set $end (i32.add (local.get $in) (local.get $length)))
+    (block $done
+      (loop $sixteen
+        (br_if $done (i32.ge_u (local.get $in) (local.get $end)))
+        (local.set $a (i32.xor (i32.load (local.get $in)) (local.get $crc)))
+        (local.set $b (i32.load offset=4 (local.get $in)))
+        (local.set $c (i32.load offset=8 (local.get $in)))
+        (local.set $d (i32.load offset=12 (local.get $in)))
+        (local.set $crc
+          (i32.xor
+            (i32.xor
+              (i32.xor
+                (i32.xor
+                  (i32.load offset=15360 (i32.and (i32.shl (local.get $a) (i32.const 2)) (i32.const 0x3fc)))
+                  (i32.load offset=14336 (i32.and (i32.shr_u (local.get $a) (i32.const 6)) (i32.const 0x3fc))))
+                (i32.xor
+                  (i32.load offset=13312 (i32.and (i32.shr_u (local.get $a) (i32.const 14)) (i32.const 0x3fc)))
+                  (i32.load offset=12288 (i32.and (i32.shr_u (local.get $a) (i32.const 22)) (i32.const 0x3fc)))))
+              (i32.xor
+                (i32.xor
+                  (i32.load offset=11264 (i32.and (i32.shl (local.get $b) (i32.const 2)) (i32.const 0x3fc)))
+                  (i32.load offset=10240 (i32.and (i32.shr_u (local.get $b) (i32.const 6)) (i32.const 0x3fc))))
+                (i32.xor
+                  (i32.load offset=9216 (i32.and (i32.shr_u (local.get $b) (i32.const 14)) (i32.const 0x3fc)))
+                  (i32.load offset=8192 (i32.and (i32.shr_u (local.get $b) (i32.const 22)) (i32.const 0x3fc))))))
+            (i32.xor
+              (i32.xor
+                (i32.xor
+                  (i32.load offset=7168 (i32.and (i32.shl (local.get $c) (i32.const 2)) (i32.const 0x3fc)))
+                  (i32.load offset=6144 (i32.and (i32.shr_u (local.get $c) (i32.const 6)) (i32.const 0x3fc))))
+                (i32.xor
+                  (i32.load offset=5120 (i32.and (i32.shr_u (local.get $c) (i32.const 14)) (i32.const 0x3fc)))
+                  (i32.load offset=4096 (i32.and (i32.shr_u (local.get $c) (i32.const 22)) (i32.const 0x3fc)))))
+              (i32.xor
+                (i32.xor
+                  (i32.load offset=3072 (i32.and (i32.shl (local.get $d) (i32.const 2)) (i32.const 0x3fc)))
+                  (i32.load offset=2048 (i32.and (i32.shr_u (local.get $d) (i32.const 6)) (i32.const 0x3fc))))
+                (i32.xor
+                  (i32.load offset=1024 (i32.and (i32.shr_u (local.get $d) (i32.const 14)) (i32.const 0x3fc)))
+                  (i32.load offset=0 (i32.and (i32.shr_u (local.get $d) (i32.const 22)) (i32.const 0x3fc))))))))
+        (local.set $in (i32.add (local.get $in) (i32.const 16)))
+        (br $sixteen)))
+    (local.get $crc)))
