@@ -4,9 +4,10 @@
  * what was parsed before is still what is there, so a key that came, changed or went counts
  * from the next RCPT on.
  */
-import { type BigIntStats, constants } from 'node:fs';
-import { lstat, open, readdir, stat } from 'node:fs/promises';
+import * as fs from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import {
   canonicalAddress,
   parseAddress,
@@ -28,6 +29,10 @@ export interface KeyEntry {
 interface CachedFile extends KeyEntry {
   readonly identity: string;
 }
+
+// a look-up is two of these; callbacks made promises cost half of node:fs/promises
+const lstat = promisify(fs.lstat);
+const stat = promisify(fs.stat);
 
 const EXTENSIONS = ['.asc', '.pgp']; // of equal length, so that a stem is easily had
 const MAX_KEY_FILE_BYTES = 4 * 1024 * 1024;
@@ -82,24 +87,23 @@ export class KeyDirectory {
 
   async #file(name: string): Promise<CachedFile | undefined> {
     const path = join(this.#directory, name);
-    try {
-      const stats = await stat(path, { bigint: true });
-      const cached = this.#files.get(name);
-      if (cached !== undefined && cached.identity === identityOf(stats)) return cached;
-      return await this.#read(name, path);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOENT' && code !== 'ENAMETOOLONG') throw error;
-      this.#files.delete(name);
-      // a link whose target is not there now (not mounted?) is no sign that nobody of this name exists
-      if (code === 'ENAMETOOLONG' || !(await isLink(path))) return undefined;
-      return { identity: '', certificates: [], problems: [`${name} is a link to nothing`] };
-    }
+    const stats = await look(lstat, path);
+    // a link whose target is not there now (not mounted?) is no sign that nobody of this name exists
+    const target = stats?.isSymbolicLink() ? await look(stat, path) : stats;
+    if (stats === undefined) this.#files.delete(name);
+    if (target === undefined)
+      return stats && { identity: '', certificates: [], problems: [`${name} is a link to nothing`] };
+    const cached = this.#files.get(name);
+    if (cached !== undefined && cached.identity === identityOf(target)) return cached;
+    return this.#read(name, path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined; // gone since we looked
+      throw error;
+    });
   }
 
   async #read(name: string, path: string): Promise<CachedFile> {
     // O_NONBLOCK: a named pipe must not hold a thread of libuv's pool until somebody writes to it
-    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const handle = await open(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
     try {
       const stats = await handle.stat({ bigint: true });
       const identity = identityOf(stats);
@@ -163,24 +167,23 @@ async function merge(files: readonly KeyEntry[]): Promise<KeyEntry> {
   return { certificates, problems: files.flatMap((file) => file.problems) };
 }
 
-async function isLink(path: string): Promise<boolean> {
-  try {
-    return (await lstat(path)).isSymbolicLink();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
-  }
-}
-
 /** Whether we would name the file of `address` like this; such a file hides those in other spellings. */
 export function isUsualName(file: string, address: string): boolean {
   return EXTENSIONS.some((extension) => file === pathSegment(address) + extension);
+}
+
+/** Undefined where there is nothing of that name; throws when it could not look. */
+async function look(call: typeof stat, path: string): Promise<fs.BigIntStats | undefined> {
+  return call(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENAMETOOLONG') return undefined;
+    throw error;
+  });
 }
 
 function isKeyFile(name: string): boolean {
   return !name.startsWith('.') && EXTENSIONS.some((extension) => name.endsWith(extension));
 }
 
-function identityOf(stats: BigIntStats): string {
+function identityOf(stats: fs.BigIntStats): string {
   return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
 }

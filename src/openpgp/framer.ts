@@ -7,6 +7,8 @@
 /** Body bytes per partial length: a power of two, at least 512 (RFC 9580 §4.2.1.4). */
 export const BLOCK_BYTES = 65_536;
 const PARTIAL_OF_BLOCK = 224 + Math.log2(BLOCK_BYTES);
+/** What usually follows the first bytes of a small packet: a header, a checksum. */
+const SPARE_BYTES = 256;
 
 /** Packet Type IDs (RFC 9580 §5). */
 export const PKESK = 1;
@@ -29,14 +31,14 @@ function bodyLength(length: number): Buffer {
 
 export class PacketFramer {
   readonly #tag: number;
-  // one octet in front of the body for its partial length, so that both go on as one piece
-  readonly #block = Buffer.allocUnsafe(1 + BLOCK_BYTES);
+  // one octet in front of the body for its partial length, so that both go on as one piece;
+  // as large as the content so far wants it, since most messages are far from filling a block
+  #block: Buffer = Buffer.alloc(0);
   #filled = 0;
   #started = false;
 
   constructor(tag: number) {
     this.#tag = tag;
-    this.#block[0] = PARTIAL_OF_BLOCK;
   }
 
   /** Takes body bytes; gives what is ready to `emit`, which must not keep the piece: it is reused. */
@@ -45,6 +47,7 @@ export class PacketFramer {
     while (from < bytes.length) {
       if (this.#filled === BLOCK_BYTES) this.#flush(emit);
       const take = Math.min(bytes.length - from, BLOCK_BYTES - this.#filled);
+      this.#makeRoom(this.#filled + take);
       this.#block.set(take === bytes.length ? bytes : bytes.subarray(from, from + take), 1 + this.#filled);
       this.#filled += take;
       from += take;
@@ -56,6 +59,16 @@ export class PacketFramer {
     const rest = this.#block.subarray(1, 1 + this.#filled);
     const length = this.#started ? bodyLength(rest.length) : packetHeader(this.#tag, rest.length);
     emit(Buffer.concat([length, rest]));
+  }
+
+  #makeRoom(bytes: number): void {
+    if (1 + bytes <= this.#block.length) return;
+    const grown = Buffer.allocUnsafe(
+      1 + Math.min(BLOCK_BYTES, Math.max(bytes + SPARE_BYTES, 2 * this.#filled)),
+    );
+    grown.set(this.#block.subarray(0, 1 + this.#filled));
+    grown[0] = PARTIAL_OF_BLOCK;
+    this.#block = grown;
   }
 
   #flush(emit: (piece: Buffer) => void): void {
