@@ -3,9 +3,11 @@
  * argv -> command. The only place that exits, reads the environment, or touches standard
  * input and output; exit codes are those of sysexits.h.
  */
+import cluster from 'node:cluster';
 import { readFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { parseArgs } from 'node:util';
+import { servePrimary, serveWorker } from './cluster.ts';
 import { checkAll } from './commands/check.ts';
 import { deliverSample, demoText, prepareDemo } from './commands/demo.ts';
 import { CommandError, EXIT } from './commands/errors.ts';
@@ -40,6 +42,7 @@ async function main(argv: string[]): Promise<number> {
   });
   switch (command) {
     case 'serve':
+      if (cluster.isWorker) return work();
       return runServer(await chosen(values.config));
     case 'seal': {
       const { settings } = await chosen(values.config);
@@ -84,7 +87,12 @@ async function chosen(file: string | undefined): Promise<Ready> {
 async function runServer({ settings, file }: Ready): Promise<number> {
   const log = createLog(settings.log.level);
   const isFirstStart = file === undefined && (await prepareDemo());
-  const running = await serve(settings, log, inheritedSockets()).catch((error: unknown) => {
+  const processes = settings.processes === 0 ? availableParallelism() : settings.processes;
+  const starting =
+    processes === 1
+      ? serve(settings, log, inheritedSockets())
+      : servePrimary(settings, log, inheritedSockets(), processes);
+  const running = await starting.catch((error: unknown) => {
     if (error instanceof StartError) throw new CommandError('config', error.message);
     throw error;
   });
@@ -97,6 +105,13 @@ async function runServer({ settings, file }: Ready): Promise<number> {
   log.info('stopping', { signal });
   await stop(running);
   log.info('stopped');
+  return 0;
+}
+
+/** A worker process; it is the primary that signals are for. */
+async function work(): Promise<number> {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
+  await serveWorker((settings) => createLog(settings.log.level));
   return 0;
 }
 

@@ -16,8 +16,8 @@ import { realDisk } from './edge/disk.ts';
 import { KeyDirectory } from './edge/keyring.ts';
 import { type LmtpConnection, type LmtpOptions, LmtpServer } from './edge/lmtp.ts';
 import type { Log } from './edge/log.ts';
-import { createMetrics, createMetricsServer, type Metrics } from './edge/metrics.ts';
-import { type ListenAddress, listenOn, listenOnDescriptor } from './edge/sockets.ts';
+import { createMetrics, createMetricsServer, type Metrics, type MetricsSource } from './edge/metrics.ts';
+import { claimPaths, type ListenAddress, listenOn, listenOnDescriptor } from './edge/sockets.ts';
 import { realWorld } from './edge/world.ts';
 
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
@@ -35,9 +35,59 @@ export interface Running {
 /** Anything the operator must mend before the server can run. */
 export class StartError extends Error {}
 
-/** `inherited`: listening descriptors passed by systemd. Throws StartError. */
+/** One process that does everything. `inherited`: listening descriptors passed by systemd. Throws StartError. */
 export async function serve(settings: Settings, log: Log, inherited: readonly number[]): Promise<Running> {
   const metrics = createMetrics();
+  const shared = await startShared(settings, log, metrics);
+  try {
+    const delivery = await startDelivery(settings, log, metrics, inherited);
+    return {
+      lmtp: delivery.lmtp,
+      metrics: shared.metrics,
+      async stop(graceMs) {
+        await delivery.stop(graceMs);
+        shared.stop();
+      },
+    };
+  } catch (error) {
+    shared.stop();
+    throw error;
+  }
+}
+
+/** What one process does for all: the paths of Unix sockets, /metrics, the sweep. Throws StartError. */
+export async function startShared(settings: Settings, log: Log, source: MetricsSource) {
+  try {
+    mustBeDirectory('store.maildir', splitTemplate(resolve(settings.store.maildir)).root);
+    mustBeDirectory('keys.directory', resolve(settings.keys.directory));
+    const listeners: ListenAddress[] = settings.lmtp.listen.filter((address) => address.type !== 'systemd');
+    const { listen } = settings.metrics;
+    const claim = await claimPaths(listen.type === 'off' ? listeners : [...listeners, listen]);
+    const scrape = listen.type === 'off' ? undefined : createMetricsServer(source);
+    const metrics =
+      scrape && listen.type !== 'off' ? await listenOn(scrape, listen, settings.lmtp.socket_mode) : undefined;
+    const stopSweeping = startSweeping(settings, log);
+    return {
+      metrics,
+      stop() {
+        stopSweeping();
+        scrape?.close();
+        scrape?.closeAllConnections();
+        claim.release();
+      },
+    };
+  } catch (error) {
+    throw startError(error);
+  }
+}
+
+/** LMTP and the deliveries of one process. Throws StartError. */
+export async function startDelivery(
+  settings: Settings,
+  log: Log,
+  metrics: Metrics,
+  inherited: readonly number[],
+) {
   const parts = deliveryParts(settings, log, metrics);
   const open = new Set<LmtpConnection>();
   metrics.watchConnections(() => open.size);
@@ -61,29 +111,28 @@ export async function serve(settings: Settings, log: Log, inherited: readonly nu
   };
   try {
     for (const address of settings.lmtp.listen) {
-      if (address.type !== 'systemd') await listen((server) => bindTo(server, address, settings));
+      if (address.type !== 'systemd')
+        await listen((server) => listenOn(server, address, settings.lmtp.socket_mode));
       else for (const fd of fromSystemd(inherited)) await listen((server) => listenOnDescriptor(server, fd));
     }
-    const scrape = await startMetrics(settings, metrics);
-    const stopSweeping = startSweeping(settings, log);
-    return {
-      lmtp,
-      metrics: scrape?.address,
-      async stop(graceMs = DRAIN_MS) {
-        stopSweeping();
-        await Promise.all(servers.map((server) => server.drain(graceMs)));
-        scrape?.server.close();
-        scrape?.server.closeAllConnections();
-      },
-    };
   } catch (error) {
     for (const server of servers) server.server.close();
-    throw new StartError(error instanceof Error ? error.message : String(error), { cause: error });
+    throw startError(error);
   }
+  return {
+    lmtp,
+    async stop(graceMs = DRAIN_MS) {
+      await Promise.all(servers.map((server) => server.drain(graceMs)));
+    },
+  };
 }
 
-function bindTo(server: Server, address: ListenAddress, settings: Settings): Promise<string> {
-  return listenOn(server, address, settings.lmtp.socket_mode);
+function startError(error: unknown): StartError {
+  return error instanceof StartError ? error : new StartError(messageOf(error), { cause: error });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function fromSystemd(inherited: readonly number[]): readonly number[] {
@@ -101,8 +150,6 @@ function deliveryParts(settings: Settings, log: Log, metrics: Metrics): Delivery
   const { lmtp, keys, recipients, headers } = settings;
   const maildir = resolve(settings.store.maildir);
   const { root } = splitTemplate(maildir);
-  mustBeDirectory('store.maildir', root);
-  mustBeDirectory('keys.directory', resolve(keys.directory));
   const world = realWorld(settings.hostname);
   const same = addressRules(settings);
   return {
@@ -133,13 +180,6 @@ function mustBeDirectory(setting: string, path: string): void {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     throw new StartError(`${setting}: ${path} is no directory (make it, or mount what belongs there)`);
   }
-}
-
-async function startMetrics(settings: Settings, metrics: Metrics) {
-  const { listen } = settings.metrics;
-  if (listen.type === 'off') return undefined;
-  const server = createMetricsServer(metrics.registry);
-  return { server, address: await listenOn(server, listen, settings.lmtp.socket_mode) };
 }
 
 function startSweeping(settings: Settings, log: Log): () => void {

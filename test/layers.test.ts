@@ -17,7 +17,8 @@ const BELOW: Record<string, readonly string[]> = {
   delivery: ['core', 'mime', 'openpgp', 'edge'], // is given settings, reads none
   commands: ['core', 'mime', 'openpgp', 'edge', 'config', 'delivery'],
   'serve.ts': ['core', 'mime', 'openpgp', 'edge', 'config', 'delivery'],
-  'cli.ts': ['core', 'edge', 'config', 'commands', 'serve.ts'],
+  'cluster.ts': ['core', 'edge', 'config', 'serve.ts'],
+  'cli.ts': ['core', 'edge', 'config', 'commands', 'serve.ts', 'cluster.ts'],
 };
 /** They alone know the order of the steps. */
 const SPINE = ['delivery/transaction.ts', 'delivery/copy.ts'];

@@ -9,6 +9,7 @@ const USUAL_FILE = '/etc/sealdir/sealdir.toml';
 
 const DEMO = `
 hostname = "localhost"
+processes = 1
 [lmtp]
 listen = ["127.0.0.1:2424", "var/lmtp.sock"]
 [store]

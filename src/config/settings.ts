@@ -38,6 +38,12 @@ export const table = {
     doc: 'Name of this server in greetings, Received fields and Maildir file names.',
   },
 
+  processes: {
+    kind: count({ min: 0, max: 256 }),
+    default: 0,
+    doc: 'Processes that deliver. 0: one for each core. 1: no others beside the first.',
+  },
+
   'lmtp.listen': {
     kind: lmtpListeners,
     default: ['/run/sealdir/lmtp.sock'],

@@ -15,7 +15,13 @@ export function tryLock(path: string): { release(): void } | undefined {
   const fd = openSync(path, 'a', 0o600);
   try {
     flockSync(fd, 'exnb');
-    return { release: () => closeSync(fd) };
+    let isHeld = true;
+    return {
+      release() {
+        if (isHeld) closeSync(fd);
+        isHeld = false;
+      },
+    };
   } catch (error) {
     closeSync(fd);
     if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined;

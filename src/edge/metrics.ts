@@ -1,6 +1,6 @@
 /** prom-client, and the only file that knows it: what the delivery path reports, as Prometheus series. */
 import { createServer, type Server } from 'node:http';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Meter, Step } from '../core/meter.ts';
 
 const STEPS: Record<Step, string> = {
@@ -15,7 +15,7 @@ const STEPS: Record<Step, string> = {
 // 50 us to about 100 s: a session key on one end, a slow 50 MiB message on the other
 const SECONDS = [0.00005, 0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 25, 100];
 
-export interface Metrics extends Meter {
+export interface Metrics extends Meter, MetricsSource {
   readonly registry: Registry;
   /** Connections open now are read from here at scrape time. */
   watchConnections(count: () => number): void;
@@ -56,6 +56,8 @@ export function createMetrics(): Metrics {
   ) as Record<Step, Histogram>;
   return {
     registry,
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
     time: (step, seconds) => steps[step].observe(seconds),
     recipient: (verdict, why) => recipients.inc({ verdict, why }),
     message(verdict, size) {
@@ -76,16 +78,47 @@ export function createMetrics(): Metrics {
   };
 }
 
+/** Lets the primary process ask this worker for its series. */
+export function answerPrimary(registry: Registry): void {
+  AggregatorRegistry.setRegistries([registry]);
+  new AggregatorRegistry(); // listens for the question
+}
+
+/** What a primary process serves: the sum over its workers, and how often one had to be replaced. */
+export function createClusterMetrics(): MetricsSource & { workerReplaced(): void } {
+  const workers = new AggregatorRegistry();
+  const own = new Registry();
+  const replaced = workersReplaced(own);
+  return {
+    contentType: own.contentType,
+    text: async () => `${await workers.clusterMetrics()}${await own.metrics()}`,
+    workerReplaced: () => replaced.inc(),
+  };
+}
+
+function workersReplaced(registry: Registry): Counter {
+  return new Counter({
+    name: 'sealdir_workers_replaced_total',
+    help: 'Worker processes that died and were replaced',
+    registers: [registry],
+  });
+}
+
+export interface MetricsSource {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
 /** An HTTP server that answers GET /metrics and nothing else; the caller lets it listen. */
-export function createMetricsServer(registry: Registry): Server {
+export function createMetricsServer(source: MetricsSource): Server {
   return createServer(async (request, response) => {
     if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('only GET /metrics is here\n');
       return;
     }
     try {
-      const text = await registry.metrics();
-      response.writeHead(200, { 'content-type': registry.contentType }).end(text);
+      const text = await source.text();
+      response.writeHead(200, { 'content-type': source.contentType }).end(text);
     } catch {
       response.writeHead(500, { 'content-type': 'text/plain' }).end('metrics failed\n');
     }

@@ -12,28 +12,41 @@ export type ListenAddress =
   | { readonly type: 'unix'; readonly path: string }
   | { readonly type: 'tcp'; readonly host: string; readonly port: number };
 
-/** Binds `server`; throws with a sentence for the operator. Returns what it listens on, as one would write it. */
+/** Binds `server`; a Unix path has to be claimed before. Returns what it listens on, as one would write it. */
 export async function listenOn(server: Server, address: ListenAddress, mode: number): Promise<string> {
   if (address.type === 'tcp') {
     server.listen({ host: address.host, port: address.port });
     await once(server, 'listening');
     return addressText(server);
   }
-  const { path } = address;
-  const lock = tryLock(`${path}.lock`);
-  if (lock === undefined) throw new Error(`${path}: another server listens here`);
+  server.listen({ path: address.path });
+  await once(server, 'listening');
+  // until here only the owner could connect: the umask takes the others' write bit
+  chmodSync(address.path, mode);
+  return address.path;
+}
+
+/**
+ * Makes the paths of Unix sockets ours until `release`: locks them, and removes what a dead
+ * server left. Throws with a sentence for the operator.
+ */
+export async function claimPaths(addresses: readonly ListenAddress[]): Promise<{ release(): void }> {
+  const locks: { release(): void }[] = [];
+  const release = () => {
+    for (const lock of locks) lock.release();
+  };
   try {
-    await removeStale(path);
-    server.listen({ path });
-    await once(server, 'listening');
-    // until here only the owner could connect: the umask takes the others' write bit
-    chmodSync(path, mode);
+    for (const { path } of addresses.filter((address) => address.type === 'unix')) {
+      const lock = tryLock(`${path}.lock`);
+      if (lock === undefined) throw new Error(`${path}: another server listens here`);
+      locks.push(lock);
+      await removeStale(path);
+    }
+    return { release };
   } catch (error) {
-    lock.release();
+    release();
     throw error;
   }
-  server.once('close', () => lock.release());
-  return path;
 }
 
 /** A listening descriptor passed by systemd (sd_listen_fds(3)). */

@@ -22,6 +22,7 @@ function complaintOf(text: string): string {
 test('an empty file gives the documented defaults, in bytes and milliseconds', () => {
   assert.deepEqual(read(''), {
     hostname: 'mx.example.com',
+    processes: 0,
     lmtp: {
       listen: [{ type: 'unix', path: '/run/sealdir/lmtp.sock' }],
       socket_mode: 0o660,

@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { listenOn } from '../../src/edge/sockets.ts';
+import { claimPaths, type ListenAddress, listenOn } from '../../src/edge/sockets.ts';
 import { CLI } from '../support/child.ts';
 import { connectLmtp, deliver, openSession } from '../support/lmtp.ts';
 import { needs } from '../support/peers.ts';
@@ -22,15 +22,19 @@ before(async () => {
 });
 after(() => rm(directory, { recursive: true, force: true }));
 
+/** What a server does with a path of its own; the path is free again when it is closed. */
+async function open(server: Server, address: ListenAddress, mode = 0o660): Promise<Server> {
+  const claim = await claimPaths([address]);
+  server.once('close', () => claim.release());
+  await listenOn(server, address, mode);
+  return server;
+}
+
 test('a socket file left by a killed server is replaced; a living one, or a file, is not', async () => {
   const path = join(directory, 'a.sock');
-  const first = createServer();
-  await listenOn(first, { type: 'unix', path }, 0o660);
+  const first = await open(createServer(), { type: 'unix', path });
   assert.equal((await stat(path)).mode & 0o777, 0o660);
-  await assert.rejects(
-    listenOn(createServer(), { type: 'unix', path }, 0o660),
-    /another server listens here/,
-  );
+  await assert.rejects(open(createServer(), { type: 'unix', path }), /another server listens here/);
   (await connectLmtp(path)).socket.destroy();
   first.close();
   await once(first, 'close');
@@ -43,20 +47,18 @@ test('a socket file left by a killed server is replaced; a living one, or a file
   killed.signal('SIGKILL');
   await killed.ended;
   assert.ok(existsSync(path));
-  const second = createServer();
-  await listenOn(second, { type: 'unix', path }, 0o600);
-  second.close();
+  (await open(createServer(), { type: 'unix', path }, 0o600)).close();
 
   const foreign = createServer().listen(join(directory, 'foreign.sock'));
   await once(foreign, 'listening');
   const listening = { type: 'unix', path: join(directory, 'foreign.sock') } as const;
-  await assert.rejects(listenOn(createServer(), listening, 0o660), /another program listens here/);
+  await assert.rejects(open(createServer(), listening), /another program listens here/);
   foreign.close();
-  await listenOn(createServer().unref(), listening, 0o660);
+  (await open(createServer(), listening)).close();
 
   const file = join(directory, 'file');
   await writeFile(file, 'precious');
-  await assert.rejects(listenOn(createServer(), { type: 'unix', path: file }, 0o660), /is no socket/);
+  await assert.rejects(open(createServer(), { type: 'unix', path: file }), /is no socket/);
 });
 
 test('"systemd" serves the sockets that systemd passes', {

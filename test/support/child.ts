@@ -13,6 +13,10 @@ export interface ChildServer {
   readonly directory: string;
   readonly socketPath: string;
   readonly process: Running;
+  /** Process ids of its workers. */
+  workers(): number[];
+  /** Base URL of /metrics. */
+  metrics(): string;
   /** Highest resident set so far, in bytes. */
   peakRss(): number;
   /** Ends it and removes its directory; its exit code. */
@@ -29,6 +33,12 @@ export async function startChild(options: ServerOptions = {}): Promise<ChildServ
     directory,
     socketPath: join(directory, 'lmtp.sock'),
     process,
+    workers() {
+      const { pid } = process;
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+      return children.map(Number);
+    },
+    metrics: () => `http://${/"metrics":"([^"]+)"/.exec(process.output())?.[1]}`,
     peakRss() {
       const [, kib] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${process.pid}/status`, 'utf8')) ?? [];
       return Number(kib) * 1024;

@@ -32,15 +32,18 @@ export interface TestServer {
 export interface ServerOptions {
   /** address -> certificate */
   readonly keys?: Readonly<Record<string, Uint8Array | string>>;
+  /** Where TCP listens; any free port when left out. */
+  readonly tcpPort?: number;
   /** Lines of TOML by section, in addition to what the harness needs. */
-  readonly toml?: { readonly lmtp?: string; readonly rest?: string };
+  readonly toml?: { readonly processes?: number; readonly lmtp?: string; readonly rest?: string };
 }
 
 /** The configuration of a server that lives in `directory`; ports are chosen by the kernel. */
-export function tomlFor(directory: string, { toml }: ServerOptions = {}): string {
+export function tomlFor(directory: string, { toml, tcpPort = 0 }: ServerOptions = {}): string {
   return `hostname = "mx.example.com"
+processes = ${toml?.processes ?? 1}
 [lmtp]
-listen = [${JSON.stringify(join(directory, 'lmtp.sock'))}, "127.0.0.1:0"]
+listen = [${JSON.stringify(join(directory, 'lmtp.sock'))}, "127.0.0.1:${tcpPort}"]
 socket_mode = "0666"
 ${toml?.lmtp ?? ''}
 [store]
