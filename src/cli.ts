@@ -40,6 +40,7 @@ async function main(argv: string[]): Promise<number> {
       'passphrase-file': { type: 'string' },
     },
   });
+  refuseStray(command, values, positionals);
   switch (command) {
     case 'serve':
       if (cluster.isWorker) return work();
@@ -71,6 +72,24 @@ async function main(argv: string[]): Promise<number> {
     default:
       throw new CommandError('usage', USAGE.trimEnd());
   }
+}
+
+/** Options by command: one that is ignored is one that somebody meant. */
+const TAKES: Readonly<Record<string, readonly string[]>> = {
+  serve: ['config'],
+  seal: ['config', 'recipient', 'key'],
+  open: ['key', 'passphrase-file'],
+  check: ['config'],
+};
+
+function refuseStray(command: string | undefined, values: object, positionals: readonly string[]): void {
+  const takes = TAKES[command ?? ''];
+  if (takes === undefined) return;
+  const stray = Object.keys(values).find((name) => !takes.includes(name));
+  if (stray !== undefined) throw new CommandError('usage', `${command} takes no --${stray}`);
+  const [extra] = positionals.slice(command === 'open' ? 1 : 0);
+  if (extra !== undefined)
+    throw new CommandError('usage', `${command}: what is "${extra}"? A configuration goes behind -c`);
 }
 
 interface Ready {

@@ -12,9 +12,10 @@ import { acceptSender } from './delivery/accept.ts';
 import { Store } from './delivery/store.ts';
 import { splitTemplate, sweep } from './delivery/sweep.ts';
 import { type DeliveryParts, Transaction } from './delivery/transaction.ts';
+import type { LmtpOptions } from './edge/dialogue.ts';
 import { realDisk } from './edge/disk.ts';
 import { KeyDirectory } from './edge/keyring.ts';
-import { type LmtpConnection, type LmtpOptions, LmtpServer } from './edge/lmtp.ts';
+import { type LmtpConnection, LmtpServer } from './edge/lmtp.ts';
 import type { Log } from './edge/log.ts';
 import { createMetrics, createMetricsServer, type Metrics, type MetricsSource } from './edge/metrics.ts';
 import { claimPaths, type ListenAddress, listenOn, listenOnDescriptor } from './edge/sockets.ts';
@@ -62,10 +63,15 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
     mustBeDirectory('keys.directory', resolve(settings.keys.directory));
     const listeners: ListenAddress[] = settings.lmtp.listen.filter((address) => address.type !== 'systemd');
     const { listen } = settings.metrics;
-    const claim = await claimPaths(listen.type === 'off' ? listeners : [...listeners, listen]);
+    const claim = await named(
+      'lmtp.listen',
+      claimPaths(listen.type === 'off' ? listeners : [...listeners, listen]),
+    );
     const scrape = listen.type === 'off' ? undefined : createMetricsServer(source);
     const metrics =
-      scrape && listen.type !== 'off' ? await listenOn(scrape, listen, settings.lmtp.socket_mode) : undefined;
+      scrape && listen.type !== 'off'
+        ? await named('metrics.listen', listenOn(scrape, listen, settings.lmtp.socket_mode))
+        : undefined;
     const stopSweeping = startSweeping(settings, log);
     return {
       metrics,
@@ -90,12 +96,17 @@ export async function startDelivery(
 ) {
   const parts = deliveryParts(settings, log, metrics);
   const open = new Set<LmtpConnection>();
-  metrics.watchConnections(() => open.size);
+  metrics.watch(
+    () => open.size,
+    () => log.lostLines,
+  );
   const options: LmtpOptions = {
     host: settings.hostname,
     maxMessageBytes: settings.lmtp.max_message_size,
     maxConnections: settings.lmtp.max_connections,
     idleMs: settings.lmtp.idle_timeout,
+    dataMs: settings.lmtp.data_timeout,
+    sessionMs: settings.lmtp.session_timeout,
     begin(rest, client) {
       const sender = acceptSender(rest, settings.lmtp.max_message_size);
       return typeof sender === 'string' ? sender : new Transaction(parts, sender, client);
@@ -109,10 +120,11 @@ export async function startDelivery(
     servers.push(server);
     lmtp.push(await bind(server.server));
   };
+  const bindTo = (address: ListenAddress) => (server: Server) =>
+    named('lmtp.listen', listenOn(server, address, settings.lmtp.socket_mode));
   try {
     for (const address of settings.lmtp.listen) {
-      if (address.type !== 'systemd')
-        await listen((server) => listenOn(server, address, settings.lmtp.socket_mode));
+      if (address.type !== 'systemd') await listen(bindTo(address));
       else for (const fd of fromSystemd(inherited)) await listen((server) => listenOnDescriptor(server, fd));
     }
   } catch (error) {
@@ -129,6 +141,13 @@ export async function startDelivery(
 
 function startError(error: unknown): StartError {
   return error instanceof StartError ? error : new StartError(messageOf(error), { cause: error });
+}
+
+/** Says which setting is to be looked at. */
+function named<T>(setting: string, work: Promise<T>): Promise<T> {
+  return work.catch((error: unknown) => {
+    throw new StartError(`${setting}: ${messageOf(error)}`, { cause: error });
+  });
 }
 
 function messageOf(error: unknown): string {

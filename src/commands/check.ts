@@ -48,12 +48,16 @@ function checkKeyDirectory(settings: Settings): Finding[] {
 async function checkKeys(settings: Settings, now: Date): Promise<Finding[]> {
   const path = resolve(settings.keys.directory);
   const same = { localCase: settings.recipients.case, defaultDomain: settings.hostname };
-  const rows = await new KeyDirectory(path, same).list().catch(() => undefined);
-  if (rows === undefined) return []; // checkKeyDirectory has said why
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return []; // checkKeyDirectory has said so
+  const rows = await new KeyDirectory(path, same).list().catch((error: NodeJS.ErrnoException) => error);
+  if (rows instanceof Error) {
+    const fix = `chmod a+rx '${path}', or run this check as the user Sealdir runs as`;
+    return [{ level: 'error', what: `keys.directory: cannot list ${path} (${rows.code})`, fix }];
+  }
   const findings: Finding[] = [];
   if (rows.length === 0) {
     const fix = `copy a public key there as <address>.asc, e.g. alice@example.com.asc`;
-    findings.push({ level: 'warning', what: `${path} holds no key: every recipient is refused`, fix });
+    findings.push({ level: 'warning', what: `${path} holds no key: every recipient is deferred`, fix });
   }
   for (const { file, address, entry } of rows) {
     if (
@@ -181,7 +185,7 @@ function checkLimits(settings: Settings): Finding[] {
 
 /** Where Postfix is installed and talks to us: the settings that lose or change messages. */
 async function checkPostfix(settings: Settings): Promise<Finding[]> {
-  const values = await postconf(['message_size_limit', 'lmtp_line_length_limit', 'smtputf8_enable']);
+  const values = await postconf(['message_size_limit', 'lmtp_line_length_limit']);
   if (values === undefined) return [];
   const findings: Finding[] = [];
   const limit = Number(values.message_size_limit);

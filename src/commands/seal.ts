@@ -51,15 +51,9 @@ export async function sealMessage(input: Readable, output: Writable, options: Se
       throw new CommandError('data', 'the header block is over lmtp.max_header_size');
     if (scan.state === 'more') continue;
     isHeader = false;
-    await body.begin(outerFields(scan.fields, options.settings.headers.policy), scanner.seen);
+    await body.begin(outerFields(scan.block, options.settings.headers.policy), scanner.seen);
   }
-  if (isHeader) {
-    const scan = scanner.end();
-    await body.begin(
-      outerFields(scan.state === 'complete' ? scan.fields : [], options.settings.headers.policy),
-      scanner.seen,
-    );
-  }
+  if (isHeader) await body.begin(outerFields(scanner.end(), options.settings.headers.policy), scanner.seen);
   await body.end();
 }
 

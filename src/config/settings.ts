@@ -79,6 +79,16 @@ export const table = {
     default: '5m',
     doc: 'Time without a byte from the client after which its connection is closed.',
   },
+  'lmtp.data_timeout': {
+    kind: duration,
+    default: '10m',
+    doc: 'Longest time a message may take to arrive, from DATA to its final dot.',
+  },
+  'lmtp.session_timeout': {
+    kind: duration,
+    default: '1h',
+    doc: 'Longest time a connection may stay open; a message that is arriving then is finished first.',
+  },
   'lmtp.stall_timeout': {
     kind: duration,
     default: '30s',

@@ -11,6 +11,9 @@ const REPLIES = {
   senderOk: [250, '1.0', 'Sender OK'],
   recipientOk: [250, '1.5', 'Recipient OK'],
   stored: [250, '0.0', 'Sealed'],
+  ok: [250, '0.0', 'OK'],
+  bye: [221, '0.0', 'Bye'],
+  notVerified: [252, '1.5', 'Cannot say, but will take mail for it'],
   // the recipient
   unknownRecipient: [550, '1.1', 'No such recipient here'],
   badRecipient: [501, '1.3', 'Bad recipient address syntax'],
@@ -33,6 +36,10 @@ const REPLIES = {
   internal: [451, '3.0', 'Internal error, try again later'],
   shuttingDown: [421, '3.2', 'Service shutting down'],
   tooManyConnections: [421, '3.2', 'Too many connections'],
+  idle: [421, '4.2', 'Idle for too long, closing'],
+  sessionTooLong: [421, '3.2', 'Session lasted too long, closing'],
+  dataTooSlow: [421, '4.2', 'Message took too long to arrive, closing'],
+  tooManyErrors: [421, '7.0', 'Too many errors, closing'],
   // the dialogue
   needMail: [503, '5.1', 'Need MAIL first'],
   needRecipient: [503, '5.1', 'No valid recipients'],

@@ -17,7 +17,7 @@ import type { Meter } from '../core/meter.ts';
 import { type Reply, replyOf, type Why } from '../core/outcome.ts';
 import type { World } from '../core/world.ts';
 import type { SealingKeys } from '../edge/keys.ts';
-import { HeaderScanner } from '../mime/header.ts';
+import { type HeaderBlock, HeaderScanner } from '../mime/header.ts';
 import { type HeaderPolicy, outerFields } from '../mime/policy.ts';
 import { type Trace, traceFields } from '../mime/trace.ts';
 import { LiteralData } from '../openpgp/literal.ts';
@@ -153,13 +153,13 @@ export class Transaction {
   async #scan(piece: Buffer): Promise<void> {
     const scan = this.#scanner.update(piece);
     if (scan.state === 'tooBig') this.#failAll('headerTooBig');
-    if (scan.state === 'complete') await this.#beginSealing(scan.fields);
+    if (scan.state === 'complete') await this.#beginSealing(scan.block);
   }
 
-  async #beginSealing(fields: Parameters<typeof outerFields>[0]): Promise<void> {
+  async #beginSealing(header: HeaderBlock): Promise<void> {
     this.#sealing = true;
     const { world, limits, policy } = this.#parts;
-    const outer = outerFields(fields, policy);
+    const outer = outerFields(header, policy);
     const trace = this.#trace(world.now());
     const begin = async ({ copy, keys, path }: { copy: Copy; keys: SealingKeys; path: string }) => {
       copy.begin(await prepareSealer(keys, this.#parts), [traceFields(trace, path), outer]);
@@ -214,9 +214,7 @@ export class Transaction {
 
   /** Resolves when all are staged, to the commits under way. */
   async #stageAndCommit(left: () => number): Promise<Map<Copy, Promise<void>>> {
-    const end = this.#scanner.end();
-    const fields = end.state === 'complete' ? end.fields : [];
-    if (!this.#sealing && !this.#allFailed()) await this.#beginSealing(fields);
+    if (!this.#sealing && !this.#allFailed()) await this.#beginSealing(this.#scanner.end());
     await this.#spread((emit) => this.#literal.final(emit));
     // one that hangs must leave the others the time to commit
     const stageMs = Math.max(left() - this.#parts.limits.stallMs, left() / 2);

@@ -74,7 +74,9 @@ export class KeyDirectory {
     const names = (await readdir(this.#directory)).filter(isKeyFile).sort();
     const rows = [];
     for (const file of names) {
-      const [entry] = await this.#load([file]);
+      const [entry] = await this.#load([file]).catch((error: NodeJS.ErrnoException) => [
+        { certificates: [], problems: [`${file} cannot be read (${error.code})`] },
+      ]);
       if (entry !== undefined) rows.push({ file, address: this.#addressOf(file), entry });
     }
     return rows;

@@ -11,24 +11,40 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 export interface Log extends Journal {
   info(what: string, detail?: object): void;
   warn(what: string, detail?: object): void;
+  /** Lines that could not be written, on a full disk for instance. */
+  readonly lostLines: number;
 }
 
-/** `to` stands in for standard error. */
+/** `to` stands in for standard error. A log that cannot be written never stops a delivery. */
 export function createLog(level: LogLevel, to?: DestinationStream): Log {
   const options = { level, base: null, timestamp: stdTimeFunctions.isoTime } as const;
-  const logger: Logger = pino(options, to ?? destination({ fd: 2, sync: true }));
+  let lostLines = 0;
+  const stream = to ?? destination({ fd: 2, sync: true });
+  // without this a full disk under the log ends the process between a stored message and its 250
+  if ('on' in stream && typeof stream.on === 'function') stream.on('error', () => lostLines++);
+  const logger: Logger = pino(options, stream);
+  const write = (how: 'debug' | 'info' | 'warn' | 'error', what: string, detail: object) => {
+    try {
+      logger[how](detail, what);
+    } catch {
+      lostLines++; // counted, and shown by /metrics
+    }
+  };
   return {
     outcome(line: OutcomeLine) {
       const isTrouble = line.verdict !== 'stored' && (line.reasons?.length ?? 0) > 0;
-      logger[isTrouble ? 'warn' : 'info'](line, line.verdict);
+      write(isTrouble ? 'warn' : 'info', line.verdict, line);
     },
     fault(what, error) {
       const { code, message } = (error ?? {}) as NodeJS.ErrnoException;
       // peers that go away are everyday; everything else is worth a look
       const isEveryday = code === 'ECONNRESET' || code === 'EPIPE' || code === 'ETIMEDOUT';
-      logger[isEveryday ? 'debug' : 'error']({ code, error: message ?? String(error) }, what);
+      write(isEveryday ? 'debug' : 'error', what, { code, error: message ?? String(error) });
     },
-    info: (what, detail) => logger.info(detail ?? {}, what),
-    warn: (what, detail) => logger.warn(detail ?? {}, what),
+    info: (what, detail) => write('info', what, detail ?? {}),
+    warn: (what, detail) => write('warn', what, detail ?? {}),
+    get lostLines() {
+      return lostLines;
+    },
   };
 }

@@ -17,8 +17,8 @@ const SECONDS = [0.00005, 0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 
 export interface Metrics extends Meter, MetricsSource {
   readonly registry: Registry;
-  /** Connections open now are read from here at scrape time. */
-  watchConnections(count: () => number): void;
+  /** What is true at scrape time: connections open, log lines lost so far. */
+  watch(connections: () => number, lostLines: () => number): void;
 }
 
 export function createMetrics(): Metrics {
@@ -65,17 +65,27 @@ export function createMetrics(): Metrics {
       bytes.inc({ verdict }, size);
     },
     keyFileRefused: () => keyFiles.inc(),
-    watchConnections(count) {
-      new Gauge({
-        name: 'sealdir_connections',
-        help: 'LMTP connections open now',
-        registers,
-        collect() {
-          this.set(count());
-        },
-      });
+    watch(connections, lostLines) {
+      gauge(registry, 'sealdir_connections', 'LMTP connections open now', connections);
+      gauge(
+        registry,
+        'sealdir_log_lines_lost',
+        'Log lines that could not be written since the start',
+        lostLines,
+      );
     },
   };
+}
+
+function gauge(registry: Registry, name: string, help: string, value: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(value());
+    },
+  });
 }
 
 /** Lets the primary process ask this worker for its series. */

@@ -18,7 +18,8 @@ export interface CommandTarget {
   readonly isClosed: boolean;
   /** A line without its end. `done` when answered; never called when the session is over. */
   command(line: Buffer, done: () => void): void;
-  lineTooLong(): void;
+  /** `done` when answered, as with a command. */
+  lineTooLong(done: () => void): void;
 }
 
 /** RFC 5321 §4.5.3.1.4 asks for 512 octets and more for extensions. */
@@ -72,7 +73,7 @@ export class SessionParser {
     this.#line = Buffer.alloc(0);
     if (this.#skipping) {
       this.#skipping = false;
-      this.#target.lineTooLong();
+      await new Promise<void>((resolve) => this.#target.lineTooLong(resolve));
     } else {
       await new Promise<void>((resolve) => this.#target.command(line, resolve));
     }

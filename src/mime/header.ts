@@ -11,9 +11,15 @@ export interface RawField {
   readonly bytes: Buffer;
 }
 
+export interface HeaderBlock {
+  readonly fields: readonly RawField[];
+  /** An empty line ended the block: what stands before it is a header for every reader. */
+  readonly isCertain: boolean;
+}
+
 export type HeaderScan =
   | { readonly state: 'more' } // the block goes on beyond what was seen
-  | { readonly state: 'complete'; readonly fields: RawField[] }
+  | { readonly state: 'complete'; readonly block: HeaderBlock }
   | { readonly state: 'tooBig' };
 
 const LF = 0x0a;
@@ -52,27 +58,33 @@ export class HeaderScanner {
       }
       if (lf >= this.#maxBytes) return { state: 'tooBig' };
       const line = this.seen.subarray(this.#lineStart, lf + 1);
-      if (!this.#takeLine(line)) return this.end();
+      if (!this.#takeLine(line))
+        return { state: 'complete', block: this.#block(/^\r?\n$/.test(line.toString('latin1'))) };
       this.#lineStart = lf + 1;
       this.#searched = lf + 1;
     }
   }
 
-  /** The message ended, or its header did. */
-  end(): HeaderScan {
+  /** The message ended, its header with it. */
+  end(): HeaderBlock {
+    return this.#block(false);
+  }
+
+  #block(isCertain: boolean): HeaderBlock {
     this.#closeField();
-    const fields = this.#fields.map(({ name, start, end }) => ({
-      name,
-      bytes: this.seen.subarray(start, end),
-    }));
-    return { state: 'complete', fields };
+    const bytesOf = (start: number, end: number) => this.seen.subarray(start, end);
+    return {
+      isCertain,
+      fields: this.#fields.map(({ name, start, end }) => ({ name, bytes: bytesOf(start, end) })),
+    };
   }
 
   /** False when the line is not part of the header block. A bare LF ends a line here too: the careful reading. */
   #takeLine(line: Buffer): boolean {
     const first = this.#first;
     this.#first = false;
-    if (line[0] === 0x20 || line[0] === 0x09) return this.#fieldName !== undefined; // folded, if there is a field
+    // folded, if there is a field; a blank one is a fold to RFC 5322 and the end of the header to some readers
+    if (line[0] === 0x20 || line[0] === 0x09) return this.#fieldName !== undefined && !isBlank(line);
     this.#closeField();
     this.#fieldStart = this.#lineStart;
     this.#fieldName = fieldName(line);
@@ -112,8 +124,7 @@ function fieldName(line: Buffer): string | undefined {
 }
 
 /**
- * A field as it may stand in a file of LF lines: CRLF becomes LF, folded lines that are
- * blank go. Undefined when it holds a bare CR or NUL, which some reader would take for the
+ * A field as it may stand in a file of LF lines: CRLF becomes LF. Undefined when it holds a bare CR or NUL, which some reader would take for the
  * end of a line: such a field stays inside only.
  */
 export function withLfLines(field: RawField): Buffer | undefined {
@@ -136,5 +147,5 @@ export function withLfLines(field: RawField): Buffer | undefined {
 }
 
 function isBlank(line: Buffer): boolean {
-  return line.every((byte) => byte === 0x20 || byte === 0x09);
+  return line.every((byte) => byte <= 0x20);
 }

@@ -3,7 +3,7 @@
  * Inside everything is as it came. `visible` is what IMAP lists, searches, threads and
  * server-side rules expect; policies that show less have their place in POLICIES.
  */
-import { type RawField, withLfLines } from './header.ts';
+import { type HeaderBlock, withLfLines } from './header.ts';
 
 export type HeaderPolicy = keyof typeof POLICIES;
 
@@ -28,12 +28,18 @@ function isReplaced(name: string): boolean {
   return name === 'return-path' || name.startsWith('content-') || OF_THE_BODY.has(name);
 }
 
+// Where no empty line ended the header, a line of text with a colon in it may have passed for a
+// field: only names that mail programs write are shown then.
+const COMMON =
+  /^(from|sender|reply-to|to|cc|date|subject|message-id|in-reply-to|references|received|list-[a-z-]+|precedence|auto-submitted|authentication-results)$/;
+
 /** The outer copy of the original fields, in their order, with LF line ends. */
-export function outerFields(fields: readonly RawField[], policy: HeaderPolicy): Buffer {
+export function outerFields({ fields, isCertain }: HeaderBlock, policy: HeaderPolicy): Buffer {
   const stays = POLICIES[policy];
   const out: Buffer[] = [];
   for (const field of fields) {
-    const bytes = stays(field.name) ? withLfLines(field) : undefined;
+    if (!stays(field.name) || !(isCertain || COMMON.test(field.name))) continue;
+    const bytes = withLfLines(field);
     if (bytes !== undefined) out.push(bytes);
   }
   return Buffer.concat(out);

@@ -31,6 +31,8 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       max_recipients: 100,
       max_connections: 256,
       idle_timeout: 300_000,
+      data_timeout: 600_000,
+      session_timeout: 3_600_000,
       stall_timeout: 30_000,
       transaction_timeout: 240_000,
     },

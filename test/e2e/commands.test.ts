@@ -1,7 +1,7 @@
 // The commands as a shell sees them: bytes in, bytes out, exit codes of sysexits.h.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -112,6 +112,33 @@ describe('sealdir', () => {
     const after = await sealdir(['check', '-c', config]);
     assert.equal(after.code, 0, after.stdout.toString());
     assert.match(after.stdout.toString(), /: 0 errors, \d+ warnings\n$/);
+  });
+
+  test('check goes on past a key file it cannot look at', async () => {
+    const site = await makeSite({
+      'alice@example.com': key.certificate,
+      'secret@example.com': key.secretKey,
+    });
+    const loop = join(site, 'keys/loop@example.com.asc');
+    await symlink('loop@example.com.asc', loop);
+    const file = join(site, 'sealdir.toml');
+    await writeFile(file, tomlFor(site));
+    const { code, stdout } = await sealdir(['check', '-c', file]);
+    await rm(site, { recursive: true, force: true });
+    assert.equal(code, 78);
+    assert.match(stdout.toString(), /loop@example\.com\.asc cannot be read \(ELOOP\)/);
+    assert.match(stdout.toString(), /secret@example\.com\.asc: .*SECRET key/);
+  });
+
+  test('what a command does not take is refused, not ignored', async () => {
+    for (const args of [
+      ['check', config],
+      ['serve', config],
+      ['open', 'a', 'b'],
+      ['seal', '--passphrase-file', 'x'],
+      ['check', '-k', 'x'],
+    ])
+      assert.equal((await sealdir(args)).code, 64, args.join(' '));
   });
 
   test('a bad configuration is refused with every error at its line, by every command', async () => {

@@ -161,6 +161,22 @@ describe('a session', () => {
   });
 });
 
+test('no reply is too long for Exim, which reads one into 256 bytes, whatever our name', async () => {
+  const key = await makeKey(ALICE);
+  const hostname = `${'a'.repeat(60)}.`.repeat(4).slice(0, 240);
+  const server = await startSealdir({ keys: { [ALICE]: key.certificate }, hostname });
+  const client = await connectLmtp(server.socketPath);
+  const replies = [await client.reply(), await client.say('LHLO x'), await client.say('MAIL FROM:<>')];
+  replies.push(await client.say(`RCPT TO:<${ALICE}>`), await client.say('DATA'), await client.say('.'));
+  await client.vanish();
+  await server.stop();
+  for (const reply of replies) {
+    const lines = reply.split('\n');
+    const bytes = lines.reduce((sum, line) => sum + line.length + '\r\n'.length + 1, 0);
+    assert.ok(bytes <= 245, `${bytes}: ${reply}`);
+  }
+});
+
 describe('stopping', () => {
   test('tells idle sessions 421 4.3.2, finishes the delivery in flight, and takes no more', async () => {
     const key = await makeKey(ALICE);

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type HeaderScan, HeaderScanner, type RawField, withLfLines } from '../../src/mime/header.ts';
+import {
+  type HeaderBlock,
+  type HeaderScan,
+  HeaderScanner,
+  type RawField,
+  withLfLines,
+} from '../../src/mime/header.ts';
 import { BYTE_BY_BYTE, type Cut, cut, someCut, WHOLE } from '../support/chunks.ts';
 import { openCorpus } from '../support/corpus.ts';
 import { FIXTURES } from '../support/fixtures.ts';
@@ -15,13 +21,17 @@ function scan(message: Buffer, lengths: Cut = WHOLE, maxBytes = LIMIT): HeaderSc
     const result = scanner.update(piece);
     if (result.state !== 'more') return result;
   }
-  return scanner.end();
+  return { state: 'complete', block: scanner.end() };
 }
 
-function fieldsOf(message: Buffer | string, lengths: Cut = WHOLE): RawField[] {
+function blockOf(message: Buffer | string, lengths: Cut = WHOLE): HeaderBlock {
   const result = scan(typeof message === 'string' ? Buffer.from(message, 'latin1') : message, lengths);
   assert.equal(result.state, 'complete');
-  return result.fields;
+  return result.block;
+}
+
+function fieldsOf(message: Buffer | string, lengths: Cut = WHOLE): readonly RawField[] {
+  return blockOf(message, lengths).fields;
 }
 
 function namesIn(message: string): string[] {
@@ -90,11 +100,17 @@ test('names are in lower case, and blanks in front of the colon are no part of t
   ]);
 });
 
-test('a field has its folded lines, blank ones too', () => {
-  const [first, second, ...others] = fieldsOf('A: 1\r\n 2\r\n \t\r\n\t3\r\nB: 4\r\n\r\nC: body\r\n');
+test('a field has its folded lines', () => {
+  const [first, second, ...others] = fieldsOf('A: 1\r\n 2\r\n\t3\r\nB: 4\r\n\r\nC: body\r\n');
   assert.deepEqual(others, []);
-  assert.equal(first?.bytes.toString(), 'A: 1\r\n 2\r\n \t\r\n\t3\r\n');
+  assert.equal(first?.bytes.toString(), 'A: 1\r\n 2\r\n\t3\r\n');
   assert.equal(second?.bytes.toString(), 'B: 4\r\n');
+});
+
+test('only an empty line makes a header certain', () => {
+  for (const end of ['\r\n', '\n', '\r\nbody\r\n']) assert.equal(blockOf(`A: 1\r\n${end}`).isCertain, true);
+  for (const end of ['', ' \r\n', 'Dear Bob,\r\n\r\n', '\xfc: x\r\n\r\n', '\r\r\n'])
+    assert.equal(blockOf(`A: 1\r\n${end}`).isCertain, false, JSON.stringify(end));
 });
 
 const BODIES: readonly (readonly [what: string, message: string, names: readonly string[]])[] = [
@@ -104,6 +120,8 @@ const BODIES: readonly (readonly [what: string, message: string, names: readonly
   ['an empty line behind a bare LF', 'A: 1\n\r\nSecret: 2\r\n', ['a']],
   ['a line that is a bare CR', 'A: 1\r\n\r\r\nSecret: 2\r\n', ['a']],
   ['a field behind a bare CR', 'A: 1\r\n\rSecret: 2\r\n', ['a']],
+  ['a folded line that is blank', 'A: 1\r\n \t\r\nSecret: 2\r\n\r\n', ['a']],
+  ['a folded line of a control character', 'A: 1\r\n \x0b\r\nSecret: 2\r\n\r\n', ['a']],
   ['a first line of white space', ' \r\nSecret: 2\r\n', []],
   ['a first line that is folded', ' Secret: 2\r\nA: 1\r\n', []],
   ['a first line without a colon', 'Dear Bob,\r\nSecret: 2\r\n', []],
@@ -152,7 +170,7 @@ test('a header block of exactly the limit is taken, and with one byte more it is
 });
 
 test('a header that never ends is too big one byte over the limit, and not before', () => {
-  for (const unit of ['a', 'A: 1\r\n', ' \r\n', 'A:']) {
+  for (const unit of ['a', 'A: 1\r\n', ' x\r\n', 'A:']) {
     const message = Buffer.from(`A: 1\r\n${unit.repeat(1000)}`).subarray(0, 1001);
     const scanner = new HeaderScanner(1000);
     const states = cut(message, BYTE_BY_BYTE).map((piece) => scanner.update(piece).state);

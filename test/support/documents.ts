@@ -39,8 +39,16 @@ function repliesMarkdown(): string {
 
 async function metricsMarkdown(): Promise<string> {
   const metrics = createMetrics();
-  metrics.watchConnections(() => 0);
-  const all = await metrics.registry.getMetricsAsJSON();
+  metrics.watch(
+    () => 0,
+    () => 0,
+  );
+  const replaced = {
+    name: 'sealdir_workers_replaced_total',
+    type: 'counter',
+    help: 'Worker processes that died and were replaced (with several processes)',
+  };
+  const all = [...(await metrics.registry.getMetricsAsJSON()), replaced];
   const rows = all
     .filter(({ name }) => name.startsWith('sealdir_'))
     .map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |\n`);

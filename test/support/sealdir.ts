@@ -32,6 +32,7 @@ export interface TestServer {
 export interface ServerOptions {
   /** address -> certificate */
   readonly keys?: Readonly<Record<string, Uint8Array | string>>;
+  readonly hostname?: string;
   /** Where TCP listens; any free port when left out. */
   readonly tcpPort?: number;
   /** Lines of TOML by section, in addition to what the harness needs. */
@@ -39,8 +40,9 @@ export interface ServerOptions {
 }
 
 /** The configuration of a server that lives in `directory`; ports are chosen by the kernel. */
-export function tomlFor(directory: string, { toml, tcpPort = 0 }: ServerOptions = {}): string {
-  return `hostname = "mx.example.com"
+export function tomlFor(directory: string, options: ServerOptions = {}): string {
+  const { toml, tcpPort = 0, hostname = 'mx.example.com' } = options;
+  return `hostname = "${hostname}"
 processes = ${toml?.processes ?? 1}
 [lmtp]
 listen = [${JSON.stringify(join(directory, 'lmtp.sock'))}, "127.0.0.1:${tcpPort}"]
