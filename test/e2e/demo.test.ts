@@ -24,7 +24,7 @@ test('what the first start prints can be followed to the letter', {
   let server = await serve();
   try {
     const text = server.output();
-    const commands = text.split('\n').filter((line) => /^ {2}(cat|node|exec) /.test(line));
+    const commands = text.split('\n').filter((line) => /^ {2}(cat |node |\(exec )/.test(line));
     const [show = '', open = '', send = '', openNewest = ''] = commands;
     const shell = (command: string) => run('bash', ['-c', command], { cwd: directory });
     assert.match((await shell(show)).stdout.toString(), /-----BEGIN PGP MESSAGE-----/);

@@ -138,3 +138,30 @@ for (const kind of ['unix', 'inet'] as const) {
     });
   });
 }
+
+test('with the verification that README shows, Postfix refuses an unknown recipient before it takes the message', {
+  ...needs('root', 'postfix'),
+  timeout: 60_000,
+}, async () => {
+  const key = await makeKey('alice@example.com');
+  const server = await startSealdir({ keys: { 'alice@example.com': key.certificate } });
+  const dir = await mkdtemp(join(tmpdir(), 'sealdir-'));
+  const settings = {
+    smtpd_recipient_restrictions: 'reject_unauth_destination, reject_unverified_recipient',
+    unverified_recipient_reject_code: '550',
+    address_verify_poll_delay: '1s',
+  };
+  const transport = `lmtp:unix:${server.socketPath}`;
+  const postfix = await startPostfix({ dir, transport, domains: ['example.com'], settings });
+  try {
+    const message = Buffer.from('Subject: x\r\n\r\nx\r\n');
+    const to = (address: string) => submit(postfix.port, { from: 'a@example.org', to: [address], message });
+    await assert.rejects(to('nobody@example.com'), /550 5\.1\.1 .*No such recipient here/);
+    await to('alice@example.com');
+    await until('it has arrived', async () => (await server.files('alice@example.com', 'new')).length === 1);
+  } finally {
+    await postfix.stop();
+    await server.stop();
+    await rm(dir, { recursive: true, force: true });
+  }
+});
