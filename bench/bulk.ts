@@ -1,0 +1,52 @@
+// Encryption of one long stream: a contender in a process of its own, after a warm-up, its output thrown away.
+//
+// `node bulk.js NAME FILE CERTIFICATE` prints the seconds it took; foreign programs read the same file by a pipe.
+
+import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+import { run } from '../test/support/process.ts';
+import { ENCRYPTORS, type EncryptorName } from './encryptors.ts';
+
+const SELF = fileURLToPath(import.meta.url);
+const PIECE_BYTES = 65_536;
+const WARM_UP_PIECES = 256;
+
+/** Seconds in one thread of Node, start of the process and reading of the file not counted. */
+export async function secondsInNode(
+  name: EncryptorName,
+  file: string,
+  certificateFile: string,
+): Promise<number> {
+  const { code, stdout, stderr } = await run(process.execPath, [SELF, name, file, certificateFile]);
+  if (code !== 0) throw new Error(`${name}: exit ${code}: ${stderr}`);
+  return Number(stdout.toString());
+}
+
+/** Seconds of a whole program that encrypts its standard input; its start, some milliseconds, counts. */
+export async function secondsOf(command: string, args: readonly string[], file: string): Promise<number> {
+  const shell = ['-c', 'file=$0; exec "$@" <"$file" >/dev/null', file, command, ...args];
+  const start = performance.now();
+  const { code, stderr } = await run('sh', shell);
+  if (code !== 0) throw new Error(`${command}: exit ${code}: ${stderr}`);
+  return (performance.now() - start) / 1000;
+}
+
+async function main(name: EncryptorName, file: string, certificateFile: string): Promise<void> {
+  const certificate = readFileSync(certificateFile, 'latin1');
+  const message = readFileSync(file);
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < message.length; at += PIECE_BYTES)
+    pieces.push(message.subarray(at, at + PIECE_BYTES));
+  await ENCRYPTORS[name](pieces.slice(0, WARM_UP_PIECES), certificate);
+  const start = performance.now();
+  const bytes = await ENCRYPTORS[name](pieces, certificate);
+  const seconds = (performance.now() - start) / 1000;
+  if (bytes < message.length) throw new Error(`${bytes} bytes out of ${message.length}`);
+  console.log(seconds);
+}
+
+if (process.argv[1] === SELF) {
+  const [, , name = '', file = '', certificateFile = ''] = process.argv;
+  await main(name as EncryptorName, file, certificateFile);
+}

@@ -1,0 +1,108 @@
+// Ways to encrypt one stream in this process: ours, openpgp.js, and the bare ciphers of node:crypto as the limit.
+//
+// All get the message in pieces of 64 KiB, as it comes from a socket, and give out armor that nobody keeps.
+
+import { createCipheriv, createHash, randomBytes } from 'node:crypto';
+import * as openpgp from 'openpgp';
+import { judgeCertificate, parseCertificates, sealingKeysOf, sessionKeyPackets } from '../src/edge/keys.ts';
+import { LiteralData } from '../src/openpgp/literal.ts';
+import { EncryptedMessage } from '../src/openpgp/message.ts';
+
+/** Resolves to the bytes given out. */
+type Encryptor = (pieces: readonly Buffer[], certificate: string) => Promise<number>;
+
+const CHUNK_TAG_BYTES = 16;
+
+export const ENCRYPTORS = {
+  sealdir,
+  'openpgp.js': openpgpjs,
+  'cfb+sha1': bare((output) => output.length, cfb),
+  'cfb+sha1+base64': bare(base64, cfb),
+  'gcm+base64': bare(base64, aead('aes-256-gcm', 12)),
+  'ocb+base64': bare(base64, aead('aes-256-ocb', 15)),
+} as const satisfies Record<string, Encryptor>;
+
+export type EncryptorName = keyof typeof ENCRYPTORS;
+
+/** SEIPD version and algorithm are what the certificate asks for. */
+async function sealdir(pieces: readonly Buffer[], certificate: string): Promise<number> {
+  const [parsed] = await parseCertificates(Buffer.from(certificate));
+  if (parsed === undefined) throw new Error('no certificate');
+  const usable = await judgeCertificate(parsed, new Date(), 'all');
+  if ('reason' in usable) throw new Error(usable.reason);
+  const keys = sealingKeysOf([usable]);
+  const sessionKey = randomBytes(keys.encryption.keyBytes);
+  const packets = await sessionKeyPackets(keys, sessionKey, new Date());
+  const { encryption } = keys;
+  const message = new EncryptedMessage({ encryption, sessionKey, sessionKeyPackets: packets }, randomBytes);
+  const literal = new LiteralData();
+  let bytes = 0;
+  const take = (out: readonly Buffer[]) => {
+    for (const each of out) bytes += each.length;
+  };
+  const emit = (packet: Buffer) => take(message.update(packet));
+  for (const piece of pieces) literal.update(piece, emit);
+  literal.final(emit);
+  take(message.final());
+  return bytes;
+}
+
+async function openpgpjs(pieces: readonly Buffer[], certificate: string): Promise<number> {
+  const source = pieces[Symbol.iterator]();
+  const stream = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      const { done, value } = source.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+  });
+  const sealed = await openpgp.encrypt({
+    message: await openpgp.createMessage({ binary: stream }),
+    encryptionKeys: await openpgp.readKey({ armoredKey: certificate }),
+    format: 'armored',
+  });
+  let bytes = 0;
+  for await (const text of sealed as unknown as AsyncIterable<string>) bytes += text.length;
+  return bytes;
+}
+
+type Count = (output: Buffer) => number;
+type Cipher = (piece: Buffer) => Buffer;
+
+function bare(count: Count, makeCipher: () => Cipher): Encryptor {
+  return async (pieces) => {
+    const cipher = makeCipher();
+    let bytes = 0;
+    for (const piece of pieces) bytes += count(cipher(piece));
+    return bytes;
+  };
+}
+
+function base64(output: Buffer): number {
+  return output.toString('base64').length;
+}
+
+/** SEIPD v1 hashes what it encrypts. */
+function cfb(): Cipher {
+  const cipher = createCipheriv('aes-256-cfb', randomBytes(32), randomBytes(16));
+  const hash = createHash('sha1');
+  return (piece) => {
+    hash.update(piece);
+    return cipher.update(piece);
+  };
+}
+
+/** SEIPD v2 has a cipher of its own for each chunk, as large as a piece here. */
+function aead(name: 'aes-256-gcm' | 'aes-256-ocb', nonceBytes: number): () => Cipher {
+  return () => {
+    const key = randomBytes(32);
+    return (piece) => {
+      const options = { authTagLength: CHUNK_TAG_BYTES };
+      const cipher = createCipheriv(name as 'aes-256-gcm', key, randomBytes(nonceBytes), options);
+      const output = cipher.update(piece);
+      cipher.final();
+      cipher.getAuthTag();
+      return output;
+    };
+  };
+}

@@ -1,0 +1,56 @@
+// What /proc knows of a server: the CPU time and the memory of a process and all its descendants.
+
+import { readdirSync, readFileSync } from 'node:fs';
+
+const TICK_MS = 10; // sysconf(_SC_CLK_TCK) is 100 on every Linux that Node runs on
+
+interface Stat {
+  readonly pid: number;
+  readonly parent: number;
+  /** User and system time of itself and of the children it has waited for. */
+  readonly cpuMs: number;
+}
+
+/** CPU time so far, children that have ended included. */
+export function cpuMs(root: number): number {
+  return familyOf(root).reduce((sum, { cpuMs }) => sum + cpuMs, 0);
+}
+
+/** Sum of the highest resident sets so far, in bytes. Pages shared between processes count in each. */
+export function peakRss(root: number): number {
+  return familyOf(root).reduce((sum, { pid }) => sum + highWaterMark(pid), 0);
+}
+
+function familyOf(root: number): Stat[] {
+  const all = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(readStat)
+    .filter((stat) => stat !== undefined);
+  const family = all.filter(({ pid }) => pid === root);
+  // grows while it is walked: children of children are found too
+  for (const { pid } of family) family.push(...all.filter(({ parent }) => parent === pid));
+  return family;
+}
+
+function readStat(name: string): Stat | undefined {
+  // proc(5): pid (comm) state ppid ... utime stime cutime cstime are fields 14 to 17; comm may hold blanks and brackets
+  const fields = read(`/proc/${name}/stat`)
+    ?.replace(/^.*\) /s, '')
+    .split(' ');
+  if (fields === undefined) return undefined;
+  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  return { pid: Number(name), parent: Number(fields[1]), cpuMs: ticks * TICK_MS };
+}
+
+function highWaterMark(pid: number): number {
+  const [, kib = '0'] = /VmHWM:\s+(\d+) kB/.exec(read(`/proc/${pid}/status`) ?? '') ?? [];
+  return Number(kib) * 1024;
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return undefined; // the process has ended since it was listed
+  }
+}

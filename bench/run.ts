@@ -1,0 +1,67 @@
+// `npm run bench [-- [--quick] [--dir DIR] [NAME...]]`: runs the benches, prints their tables, keeps their results.
+//
+// Ends only what it started, an interruption included.
+
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { repositoryRoot } from '../test/support/shared.ts';
+import { Bed } from './bed.ts';
+import type { Bench } from './bench.ts';
+import { growth } from './growth.ts';
+import { latency } from './latency.ts';
+import { limit } from './limit.ts';
+import { describeMachine } from './machine.ts';
+import { memory } from './memory.ts';
+import { peers } from './peers.ts';
+import { save, toText } from './report.ts';
+import { throughput } from './throughput.ts';
+
+const BENCHES: readonly Bench[] = [peers, limit, throughput, memory, latency, growth];
+const RESULTS = join(repositoryRoot(), 'bench/results');
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false }, dir: { type: 'string', default: tmpdir() } },
+});
+const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name));
+if (unknown.length > 0) {
+  console.error(
+    `no such bench: ${unknown.join(', ')}; there are ${BENCHES.map(({ name }) => name).join(', ')}`,
+  );
+  process.exit(2);
+}
+const chosen = BENCHES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+const form = values.quick ? 'quick' : 'long';
+const bed = await Bed.open(form, values.dir);
+let closing: Promise<void> | undefined;
+const close = () => {
+  closing ??= bed.close();
+  return closing;
+};
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void close().finally(() => process.exit(130)));
+try {
+  const machine = await describeMachine(bed.root);
+  console.log(
+    Object.entries(machine)
+      .map(([name, value]) => `${name}: ${value}`)
+      .join('\n'),
+  );
+  for (const bench of chosen) {
+    console.log(`\n== ${bench.name} (${form})\n${bench.about}\n`);
+    const startedAt = Date.now();
+    const result = await bench.run(bed);
+    bed.progress('');
+    console.log(toText(result));
+    console.log(
+      `  ${Math.round((Date.now() - startedAt) / 1000)} s; kept in bench/results/${bench.name}.json and .svg`,
+    );
+    await save(RESULTS, bench, result, { machine, form });
+  }
+} catch (error) {
+  // whatever fails because its server was ended by an interruption is no failure
+  if (closing === undefined) throw error;
+} finally {
+  await close();
+}

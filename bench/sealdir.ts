@@ -1,0 +1,63 @@
+// Sealdir as an operator runs it: `sealdir serve -c FILE` in a process of its own, its log in a file.
+
+import { readFileSync } from 'node:fs';
+import { link, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CLI } from '../test/support/child.ts';
+import { start } from '../test/support/process.ts';
+import { type ServerOptions, tomlFor } from '../test/support/sealdir.ts';
+import type { Bed } from './bed.ts';
+import type { Server } from './server.ts';
+
+// ext4 allows 65,000 names for one file
+const NAMES_PER_FILE = 30_000;
+
+export interface Sealdir extends Server {
+  /** Maildir of an address. */
+  maildir(address: string): string;
+  addRecipients(addresses: readonly string[], certificate: string): Promise<void>;
+}
+
+export interface SealdirOptions {
+  readonly toml?: ServerOptions['toml'];
+  /** Where else than in the bed, to be on another file system. */
+  readonly directory?: string;
+}
+
+export async function startSealdir(bed: Bed, options: SealdirOptions = {}): Promise<Sealdir> {
+  const directory = options.directory ?? (await bed.directory('sealdir'));
+  const config = join(directory, 'sealdir.toml');
+  const log = join(directory, 'log');
+  for (const name of ['keys', 'mail', 'certificates']) await mkdir(join(directory, name));
+  await writeFile(config, tomlFor(directory, { toml: options.toml ?? {} }));
+  const shell = ['-c', 'exec "$0" "$@" >>log 2>&1', process.execPath, CLI, 'serve', '-c', config];
+  const output = () => readFileSync(log, { encoding: 'utf8', flag: 'a+' });
+  const child = await start('sh', shell, {
+    cwd: directory,
+    ready: () => output().includes('"msg":"listening"'),
+    log: output,
+  });
+  const stop = async () => void (await child.stop());
+  bed.atEnd(stop);
+  const [, port] = /"127\.0\.0\.1:(\d+)"/.exec(/"lmtp":\[[^\]]*\]/.exec(output())?.[0] ?? '') ?? [];
+  return {
+    name: 'Sealdir',
+    port: Number(port),
+    pid: child.pid,
+    stop,
+    maildir(address) {
+      return join(directory, 'mail', ...address.split('@').reverse());
+    },
+    addRecipients: (addresses, certificate) => addKeys(directory, addresses, certificate),
+  };
+}
+
+/** One file under many names. A file of its own for each call: a further name would make known ones look changed. */
+async function addKeys(directory: string, addresses: readonly string[], certificate: string): Promise<void> {
+  for (let from = 0; from < addresses.length; from += NAMES_PER_FILE) {
+    const names = addresses.slice(from, from + NAMES_PER_FILE);
+    const file = join(directory, 'certificates', names[0] ?? '');
+    await writeFile(file, certificate, { flag: 'wx' });
+    for (const address of names) await link(file, join(directory, 'keys', `${address}.asc`));
+  }
+}

@@ -1,0 +1,11 @@
+// A server under test, whoever made it.
+
+export interface Server {
+  readonly name: string;
+  /** LMTP on 127.0.0.1 */
+  readonly port: number;
+  /** The parent of all its processes. */
+  readonly pid: number;
+  /** Safe to call twice. */
+  stop(): Promise<void>;
+}
