@@ -6,8 +6,8 @@
 import { statSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { resolve } from 'node:path';
+import { addressRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
-import type { SameAddress } from './core/address.ts';
 import { acceptSender } from './delivery/accept.ts';
 import { Store } from './delivery/store.ts';
 import { splitTemplate, sweep } from './delivery/sweep.ts';
@@ -68,10 +68,14 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
       claimPaths(listen.type === 'off' ? listeners : [...listeners, listen]),
     );
     const scrape = listen.type === 'off' ? undefined : createMetricsServer(source);
-    const metrics =
-      scrape && listen.type !== 'off'
-        ? await named('metrics.listen', listenOn(scrape, listen, settings.lmtp.socket_mode))
-        : undefined;
+    let metrics: string | undefined;
+    if (scrape !== undefined && listen.type !== 'off') {
+      const bound = named('metrics.listen', listenOn(scrape, listen, settings.lmtp.socket_mode));
+      metrics = await bound.catch((error: unknown) => {
+        claim.release();
+        throw error;
+      });
+    }
     const stopSweeping = startSweeping(settings, log);
     return {
       metrics,
@@ -157,11 +161,6 @@ function messageOf(error: unknown): string {
 function fromSystemd(inherited: readonly number[]): readonly number[] {
   if (inherited.length === 0) throw new Error('lmtp.listen is "systemd" but systemd passed no sockets');
   return inherited;
-}
-
-/** The recipient rules that `serve`, `seal` and `check` share. */
-export function addressRules(settings: Settings): SameAddress {
-  return { localCase: settings.recipients.case, defaultDomain: settings.hostname };
 }
 
 /** Everything a delivery needs, made of the settings. */

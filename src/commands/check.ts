@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
 import { splitTemplate } from '../delivery/sweep.ts';
 import { isUsualName, KeyDirectory } from '../edge/keyring.ts';
@@ -47,7 +48,7 @@ function checkKeyDirectory(settings: Settings): Finding[] {
 
 async function checkKeys(settings: Settings, now: Date): Promise<Finding[]> {
   const path = resolve(settings.keys.directory);
-  const same = { localCase: settings.recipients.case, defaultDomain: settings.hostname };
+  const same = addressRules(settings);
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return []; // checkKeyDirectory has said so
   const rows = await new KeyDirectory(path, same).list().catch((error: NodeJS.ErrnoException) => error);
   if (rows instanceof Error) {

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { resolve as resolvePath } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
 import { parseAddress } from '../core/address.ts';
 import type { Meter } from '../core/meter.ts';
@@ -119,7 +120,7 @@ async function entryOfRecipient(settings: Settings, recipient: string | undefine
   const address = recipient === undefined ? undefined : parseAddress(recipient);
   if (address === undefined)
     throw new CommandError('usage', 'give a recipient (-r ADDRESS) or a key (-k KEYFILE)');
-  const same = { localCase: settings.recipients.case, defaultDomain: settings.hostname };
+  const same = addressRules(settings);
   const keyDirectory = new KeyDirectory(resolvePath(settings.keys.directory), same);
   const { maildir } = settings.store;
   const account = await resolve(address, {
