@@ -177,6 +177,20 @@ test('no reply is too long for Exim, which reads one into 256 bytes, whatever ou
   }
 });
 
+test('a site that says so refuses a recipient without a usable key with 550 5.7.5', async () => {
+  const past = new Date(Date.now() - 86_400_000);
+  const expired = await makeKey(ALICE, { date: past, expiresAfter: 3600 });
+  const server = await startSealdir({
+    keys: { [ALICE]: expired.certificate },
+    toml: { rest: 'unusable = "reject"' },
+  });
+  const session = await openSession(server.socketPath);
+  await session.say('MAIL FROM:<>');
+  assert.match(await session.say(`RCPT TO:<${ALICE}>`), /^550 5\.7\.5 /);
+  await session.vanish();
+  await server.stop();
+});
+
 describe('stopping', () => {
   test('tells idle sessions 421 4.3.2, finishes the delivery in flight, and takes no more', async () => {
     const key = await makeKey(ALICE);
