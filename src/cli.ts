@@ -120,11 +120,12 @@ async function runServer({ settings, file }: Ready): Promise<number> {
     if (isFirstStart) log.info('demo sample', { reply: await deliverSample('var/lmtp.sock') });
     process.stdout.write(await demoText(isFirstStart, running.metrics));
   }
-  const signal = await stopSignal();
-  log.info('stopping', { signal });
+  const reason = await Promise.race([stopSignal(), running.failed]);
+  log.info('stopping', { reason });
   await stop(running);
   log.info('stopped');
-  return 0;
+  // what is no signal is a failure: the service manager starts us anew
+  return reason === 'SIGTERM' || reason === 'SIGINT' ? 0 : EXIT.software;
 }
 
 /** A worker process; it is the primary that signals are for. */

@@ -4,14 +4,17 @@
  * that dies is replaced; what it had not answered with 250 its clients send again.
  */
 import cluster, { type Worker } from 'node:cluster';
-import { once } from 'node:events';
 import type { Settings } from './config/settings.ts';
 import type { Log } from './edge/log.ts';
 import { answerPrimary, createClusterMetrics, createMetrics } from './edge/metrics.ts';
-import { type Running, StartError, startDelivery, startShared } from './serve.ts';
+import { DRAIN_MS, type Running, StartError, startDelivery, startShared } from './serve.ts';
 
 /** A worker that lives for less is replaced only after this long: a fault at start must not spin. */
 const SETTLED_MS = 2000;
+/** How much longer than its deliveries a worker may take to go, before it is killed. */
+const LINGER_MS = 5000;
+/** Connections are dealt out evenly but do not end so: no worker's share is smaller than this. */
+const LEAST_SHARE = 16;
 
 interface Assignment {
   readonly settings: Settings;
@@ -21,7 +24,8 @@ interface Dismissal {
   readonly stop: true;
   readonly graceMs?: number | undefined;
 }
-type Report = { readonly lmtp: readonly string[] } | { readonly failed: string };
+/** `ready`: it listens to us. Messages of prom-client go the same way and are none of these. */
+type Report = { readonly ready: true } | { readonly lmtp: readonly string[] } | { readonly failed: string };
 
 /** The primary process. Throws StartError when the first workers cannot start. */
 export async function servePrimary(
@@ -32,78 +36,142 @@ export async function servePrimary(
 ): Promise<Running> {
   const metrics = createClusterMetrics();
   const shared = await startShared(settings, log, metrics);
-  const own = {
-    ...settings,
-    lmtp: { ...settings.lmtp, max_connections: Math.ceil(settings.lmtp.max_connections / processes) },
-  };
-  let isStopping = false;
+  const assignment: Assignment = { settings: shareOf(settings, processes), inherited };
+  let phase: 'starting' | 'running' | 'stopping' = 'starting';
+  let fail: (reason: string) => void = () => {};
+  const failed = new Promise<string>((resolve) => {
+    fail = resolve;
+  });
   const hire = async (): Promise<Report> => {
     const worker = cluster.fork();
     const hiredAt = Date.now();
     worker.on('error', (error) => log.fault('worker', error));
     worker.once('exit', (code, signal) => {
-      if (isStopping) return;
+      if (phase !== 'running') return;
       log.warn('worker died, replacing it', { pid: worker.process.pid, code, signal });
       metrics.workerReplaced();
-      setTimeout(() => isStopping || hire(), Math.max(0, SETTLED_MS - (Date.now() - hiredAt)));
+      // with the last worker Node closes the sockets we were given, and nobody can open them again
+      if (inherited.length > 0 && livingWorkers().length === 0)
+        fail('all workers died, and the inherited sockets with them');
+      else setTimeout(replace, Math.max(0, SETTLED_MS - (Date.now() - hiredAt)));
     });
-    // sent only when it listens: a message that comes too early is lost
-    const ready = await nextReport(worker);
-    if ('failed' in ready) return ready;
-    worker.send({ settings: own, inherited } satisfies Assignment);
+    const first = await nextReport(worker);
+    if ('failed' in first || phase === 'stopping') return first;
+    worker.send(assignment);
     return nextReport(worker);
   };
-  const stop = async (graceMs?: number) => {
-    isStopping = true;
-    await Promise.all(
-      Object.values(cluster.workers ?? {}).map((worker) => worker && dismiss(worker, graceMs)),
+  const replace = async (): Promise<void> => {
+    if (phase !== 'running') return;
+    // one that was never born does not exit, so its place is filled here
+    const unborn = await hire().then(
+      (report) => 'failed' in report && report.failed === UNBORN,
+      () => true,
     );
+    if (unborn) setTimeout(replace, SETTLED_MS);
+  };
+  const stop = async (graceMs?: number) => {
+    phase = 'stopping';
+    await Promise.all(livingWorkers().map((worker) => dismiss(worker, graceMs)));
     shared.stop();
   };
   const reports = await Promise.all(Array.from({ length: processes }, hire));
-  const failed = reports.find((report) => 'failed' in report);
-  if (failed !== undefined) {
+  const fault = reports.find((report) => 'failed' in report);
+  if (fault !== undefined) {
     await stop(0);
-    throw new StartError(failed.failed);
+    throw new StartError(fault.failed);
   }
-  const [first] = reports;
-  return { lmtp: first !== undefined && 'lmtp' in first ? first.lmtp : [], metrics: shared.metrics, stop };
+  phase = 'running';
+  // one may have died while the others were starting
+  for (let missing = processes - livingWorkers().length; missing > 0; missing--) void replace();
+  const lmtp = reports.flatMap((report) => ('lmtp' in report ? [report.lmtp] : []))[0] ?? [];
+  return { lmtp, metrics: shared.metrics, failed, stop };
 }
 
-async function nextReport(worker: Worker): Promise<Report> {
-  const [report] = await Promise.race([
-    once(worker, 'message'),
-    once(worker, 'exit').then(() => [{ failed: 'a worker died while starting' }]),
-  ]);
-  return report as Report;
+function shareOf(settings: Settings, processes: number): Settings {
+  const { max_connections: all } = settings.lmtp;
+  const share = Math.min(all, Math.max(2 * Math.ceil(all / processes), LEAST_SHARE));
+  return { ...settings, lmtp: { ...settings.lmtp, max_connections: share } };
 }
 
-async function dismiss(worker: Worker, graceMs: number | undefined): Promise<void> {
-  if (worker.isDead()) return;
-  const gone = once(worker, 'exit');
-  worker.send({ stop: true, graceMs } satisfies Dismissal);
+function livingWorkers(): Worker[] {
+  return Object.values(cluster.workers ?? {}).filter(
+    (worker) => worker !== undefined && !worker.isDead(),
+  ) as Worker[];
+}
+
+const UNBORN = 'a worker could not be started';
+
+function nextReport(worker: Worker): Promise<Report> {
+  return new Promise((resolve) => {
+    const done = (report: Report) => {
+      worker.off('message', take);
+      worker.off('exit', gone);
+      worker.off('error', unborn);
+      resolve(report);
+    };
+    const take = (message: object) => {
+      if ('ready' in message || 'lmtp' in message || 'failed' in message) done(message as Report);
+    };
+    const gone = () => done({ failed: 'a worker died while starting' });
+    const unborn = () =>
+      done({ failed: worker.process.pid === undefined ? UNBORN : 'a worker died while starting' });
+    worker.on('message', take);
+    worker.once('exit', gone);
+    worker.once('error', unborn);
+  });
+}
+
+async function dismiss(worker: Worker, graceMs = DRAIN_MS): Promise<void> {
+  const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  if (worker.isConnected()) worker.send({ stop: true, graceMs } satisfies Dismissal);
+  const late = setTimeout(() => worker.process.kill('SIGKILL'), graceMs + LINGER_MS);
   await gone;
+  clearTimeout(late);
 }
 
 /** A worker process, until the primary says stop or is gone. */
 export async function serveWorker(log: (settings: Settings) => Log): Promise<void> {
-  const assignment = once(process, 'message') as Promise<[Assignment]>;
-  process.send?.({ lmtp: [] } satisfies Report);
-  const [{ settings, inherited }] = await assignment;
+  // else Node ends the process as soon as the primary is gone, with deliveries in flight
+  if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
+  const report = (what: Report) => process.send?.(what);
+  const { assignment, stopped } = listenToPrimary();
+  report({ ready: true });
+  const given = await Promise.race([assignment, stopped(() => Promise.resolve())]);
+  if (given === undefined) return;
   const metrics = createMetrics();
   answerPrimary(metrics.registry);
-  const report = (what: Report) => process.send?.(what);
-  const delivery = await startDelivery(settings, log(settings), metrics, inherited).catch((error: Error) => {
-    report({ failed: error.message });
-    throw error;
-  });
+  const delivery = await startDelivery(given.settings, log(given.settings), metrics, given.inherited).catch(
+    (error: Error) => {
+      report({ failed: error.message });
+      throw error;
+    },
+  );
   report({ lmtp: delivery.lmtp });
-  await new Promise<void>((resolve, reject) => {
-    // a second one, with less patience, cuts the first short; other messages are prom-client's
-    process.on('message', (message: Partial<Dismissal>) => {
-      if (message.stop === true) delivery.stop(message.graceMs).then(resolve, reject);
+  await stopped((graceMs) => delivery.stop(graceMs));
+}
+
+/** Listens from the first moment on, since a message that comes too early is lost. */
+function listenToPrimary() {
+  let stop: ((graceMs: number | undefined) => void) | undefined;
+  let early: { readonly graceMs: number | undefined } | undefined;
+  const take = (graceMs: number | undefined) => {
+    early = { graceMs };
+    stop?.(graceMs);
+  };
+  const assignment = new Promise<Assignment>((resolve) => {
+    process.on('message', (message: Partial<Assignment & Dismissal>) => {
+      if (message.settings !== undefined) resolve(message as Assignment);
+      if (message.stop === true) take(message.graceMs);
     });
-    // without its primary a worker gets no connections any more: finish and go
-    process.once('disconnect', () => delivery.stop().then(resolve, reject));
   });
+  process.once('disconnect', () => take(undefined));
+  return {
+    assignment,
+    /** Resolves when `act` has, once told to stop; a second order, with less patience, cuts the first short. */
+    stopped: (act: (graceMs: number | undefined) => Promise<void>) =>
+      new Promise<undefined>((resolve, reject) => {
+        stop = (graceMs) => void act(graceMs).then(() => resolve(undefined), reject);
+        if (early !== undefined) stop(early.graceMs);
+      }),
+  };
 }

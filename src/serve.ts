@@ -23,12 +23,14 @@ import { realWorld } from './edge/world.ts';
 
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
 /** Deliveries in flight get this long to finish on a stop; systemd waits 90 s by default. */
-const DRAIN_MS = 60_000;
+export const DRAIN_MS = 60_000;
 
 export interface Running {
   /** What LMTP listens on, as one would write it in the configuration. */
   readonly lmtp: readonly string[];
   readonly metrics: string | undefined;
+  /** Resolves, with a sentence, when it cannot go on by itself; never otherwise. */
+  readonly failed: Promise<string>;
   /** Stops gracefully; what is not finished after `graceMs` is cut off and deferred by the client. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -45,6 +47,7 @@ export async function serve(settings: Settings, log: Log, inherited: readonly nu
     return {
       lmtp: delivery.lmtp,
       metrics: shared.metrics,
+      failed: new Promise(() => {}),
       async stop(graceMs) {
         await delivery.stop(graceMs);
         shared.stop();

@@ -72,7 +72,7 @@ export const table = {
   'lmtp.max_connections': {
     kind: count({ min: 1, max: 65_535 }),
     default: 256,
-    doc: 'Most connections at one time; further ones are told to come back later.',
+    doc: 'Most connections at one time; further ones are told to come back later. With several processes it is approximate: each has its own count.',
   },
   'lmtp.idle_timeout': {
     kind: duration,

@@ -19,6 +19,7 @@ const MAX_ANNOUNCED_HOST = 120;
 export class LmtpServer extends SMTPServer {
   readonly #own: LmtpOptions;
   readonly #open: Set<LmtpConnection>;
+  readonly #refused = new Set<Socket>();
   #draining = false;
 
   /** `open` counts connections; servers that share it share the limit. */
@@ -49,11 +50,20 @@ export class LmtpServer extends SMTPServer {
   override connect(socket: Socket): void {
     const connection = new LmtpConnection(this, socket, this.#own);
     connection.on('error', (error) => this.#own.fault('lmtp connection', error));
-    if (this.#open.size >= this.#own.maxConnections) return connection.turnAway();
+    if (this.#draining) return connection.turnAway('shuttingDown');
+    if (this.#open.size >= this.#own.maxConnections) return this.#turnAway(connection, socket);
     this.connections.add(connection);
     this.#open.add(connection);
     socket.once('close', () => this.#open.delete(connection));
     connection.greet();
+  }
+
+  /** With a reply, but where too many wait for theirs to be read without one: a refusal must not cost a descriptor for long. */
+  #turnAway(connection: LmtpConnection, socket: Socket): void {
+    connection.turnAway('tooManyConnections');
+    if (this.#refused.size >= this.#own.maxConnections) socket.destroy();
+    this.#refused.add(socket);
+    socket.once('close', () => this.#refused.delete(socket));
   }
 
   /** Accepts no more, tells idle sessions 421, lets deliveries finish; cuts what is left after `graceMs`. */
@@ -97,8 +107,8 @@ export class LmtpConnection extends SMTPConnection {
     this.#sessionTimer = setTimeout(() => this.retire('sessionTooLong'), this.#own.sessionMs);
   }
 
-  turnAway(): void {
-    this._setListeners(() => this.#send('tooManyConnections'));
+  turnAway(why: Why): void {
+    this._setListeners(() => this.#send(why));
   }
 
   /** Called by the library's constructor, so only what happens later may look at our own fields. */
@@ -118,6 +128,11 @@ export class LmtpConnection extends SMTPConnection {
         (error) => done(error),
       );
     };
+    parser.on('error', (error) => {
+      this.#own.fault('session', error); // a bug of ours ends one session, not the process
+      this.#send('internal');
+      this.cut();
+    });
     // the client has closed its side and everything it sent has been dealt with
     parser.on('finish', () => this.close());
     return parser;
@@ -265,7 +280,9 @@ export class LmtpConnection extends SMTPConnection {
   }
 
   #answer(work: () => Promise<Reply>, next: () => void): void {
+    this.#busy++; // a look-up may take longer than a client may be idle
     work()
+      .finally(() => this.#busy--)
       .catch((error: unknown) => {
         this.#own.fault('command', error);
         return replyOf('internal');

@@ -1,11 +1,16 @@
 // Several processes behind one socket: all deliver, a dead one is replaced, the numbers add up.
 
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type ChildServer, startChild } from '../support/child.ts';
+import { startActivated } from '../support/activate.ts';
+import { type ChildServer, CLI, childrenOf, startChild } from '../support/child.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
+import { needs } from '../support/peers.ts';
+import { start } from '../support/process.ts';
+import { makeSite, tomlFor } from '../support/sealdir.ts';
 import { makeKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
@@ -69,6 +74,73 @@ test('a stop lets the worker finish its delivery and the others go at once', {
   busy.write('Subject: last\r\n\r\nlast\r\n.\r\n');
   assert.match(await busy.reply(), /^250 2\.0\.0 /);
   assert.equal(await server.stop(), 0);
+});
+
+test('without their primary the workers finish what they have begun', { timeout: 60_000 }, async () => {
+  const key = await makeKey(ALICE);
+  const server = await startChild({ keys: { [ALICE]: key.certificate }, toml: { processes: 2 } });
+  const busy = await openSession(server.socketPath);
+  await busy.say('MAIL FROM:<>');
+  await busy.say(`RCPT TO:<${ALICE}>`);
+  await busy.say('DATA');
+  // what is left of the group is ended by stop(); only the primary is killed here
+  process.kill(server.process.pid, 'SIGKILL');
+  busy.write('Subject: last\r\n\r\nlast\r\n.\r\n');
+  assert.match(await busy.reply(), /^250 2\.0\.0 /);
+  assert.match(await busy.reply(), /^421 4\.3\.2 /);
+  await busy.vanish();
+  await server.stop();
+});
+
+test('being asked for metrics from the first moment on disturbs no start', { timeout: 60_000 }, async () => {
+  const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
+  const metrics = join(site, 'metrics.sock');
+  const config = join(site, 'sealdir.toml');
+  const toml = tomlFor(site, { toml: { processes: 2 } });
+  await writeFile(
+    config,
+    toml.replace('[metrics]\nlisten = "127.0.0.1:0"', `[metrics]\nlisten = "${metrics}"`),
+  );
+  let asked = 0;
+  const asking = setInterval(() => {
+    const socket = createConnection(metrics, () => asked++);
+    socket.on('error', () => undefined); // not there yet
+    socket.end('GET /metrics HTTP/1.0\r\n\r\n');
+    socket.resume();
+  }, 5);
+  const ready = (output: string) => output.includes('"msg":"listening"');
+  try {
+    const server = await start(process.execPath, [CLI, 'serve', '-c', config], { ready });
+    assert.match(server.output(), /"lmtp":\["[^"]+lmtp\.sock"/);
+    assert.ok(asked > 0);
+    const session = await openSession(join(site, 'lmtp.sock'));
+    assert.match((await deliver(session, { to: [ALICE], message: MESSAGE })).final[0] ?? '', /^250 /);
+    await session.vanish();
+    assert.equal(await server.stop(), 0);
+  } finally {
+    clearInterval(asking);
+    await rm(site, { recursive: true, force: true });
+  }
+});
+
+test('when all workers have died, inherited sockets are lost, and the service manager is told by an exit', {
+  ...needs('python3'),
+  timeout: 60_000,
+}, async () => {
+  const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
+  const config = join(site, 'sealdir.toml');
+  await writeFile(
+    config,
+    tomlFor(site, { toml: { processes: 2 } }).replace(/^listen = \[.*$/m, 'listen = ["systemd"]'),
+  );
+  const server = await startActivated(join(site, 'inherited.sock'), [CLI, 'serve', '-c', config]);
+  const session = await openSession(join(site, 'inherited.sock'));
+  assert.match((await deliver(session, { to: [ALICE], message: MESSAGE })).final[0] ?? '', /^250 /);
+  for (const pid of childrenOf(server.pid)) process.kill(pid, 'SIGKILL');
+  assert.equal(await server.ended, 70);
+  await session.vanish();
+  await server.stop();
+  await rm(site, { recursive: true, force: true });
 });
 
 test('a fault at start ends all of it with one message', { timeout: 60_000 }, async () => {

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { claimPaths, type ListenAddress, listenOn } from '../../src/edge/sockets.ts';
+import { startActivated } from '../support/activate.ts';
 import { CLI } from '../support/child.ts';
 import { connectLmtp, deliver, openSession } from '../support/lmtp.ts';
 import { needs } from '../support/peers.ts';
@@ -70,16 +71,7 @@ test('"systemd" serves the sockets that systemd passes', {
   const config = join(site, 'sealdir.toml');
   await writeFile(config, tomlFor(site).replace(/^listen = \[.*$/m, 'listen = ["systemd"]'));
   const path = join(site, 'inherited.sock');
-  // listens, puts the socket at descriptor 3 and becomes the server, as systemd does (sd_listen_fds(3))
-  const activate = `
-import os, socket, sys
-s = socket.socket(socket.AF_UNIX); s.bind(${JSON.stringify(path)}); s.listen(10)
-os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
-os.execv(sys.argv[1], sys.argv[1:])`;
-  const ready = (output: string) => output.includes('"msg":"listening"');
-  const args = ['-c', activate, process.execPath, CLI, 'serve', '-c', config];
-  const server = await start('python3', args, { ready });
+  const server = await startActivated(path, [CLI, 'serve', '-c', config]);
   try {
     const session = await openSession(path);
     const message = Buffer.from('Subject: x\r\n\r\nx\r\n');

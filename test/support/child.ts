@@ -33,11 +33,7 @@ export async function startChild(options: ServerOptions = {}): Promise<ChildServ
     directory,
     socketPath: join(directory, 'lmtp.sock'),
     process,
-    workers() {
-      const { pid } = process;
-      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
-      return children.map(Number);
-    },
+    workers: () => childrenOf(process.pid),
     metrics: () => `http://${/"metrics":"([^"]+)"/.exec(process.output())?.[1]}`,
     peakRss() {
       const [, kib] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${process.pid}/status`, 'utf8')) ?? [];
@@ -49,4 +45,10 @@ export async function startChild(options: ServerOptions = {}): Promise<ChildServ
       return code;
     },
   };
+}
+
+/** Process ids of the children of a process. */
+export function childrenOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+  return children.map(Number);
 }

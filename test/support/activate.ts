@@ -1,0 +1,15 @@
+// What systemd does for a socket unit: listens, and starts the program with the socket as descriptor 3.
+
+import { type Running, start } from './process.ts';
+
+/** Node with `args` and an inherited Unix socket at `path` (sd_listen_fds(3)). Needs python3. */
+export function startActivated(path: string, args: readonly string[]): Promise<Running> {
+  const activate = `
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(${JSON.stringify(path)}); s.listen(10)
+os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
+os.execv(sys.argv[1], sys.argv[1:])`;
+  const ready = (output: string) => output.includes('"msg":"listening"');
+  return start('python3', ['-c', activate, process.execPath, ...args], { ready });
+}
