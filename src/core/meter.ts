@@ -6,9 +6,9 @@ export type Step = 'session_key' | 'encrypt' | 'stage' | 'fsync' | 'commit' | 'd
 export interface Meter {
   /** A step took `seconds`. */
   time(step: Step, seconds: number): void;
-  /** A recipient's copy was answered; `bytes` is the size of the message as received. */
-  recipient(verdict: 'stored' | 'deferred' | 'refused', why: string, bytes: number): void;
-  /** A message (one DATA) was answered. */
+  /** A recipient was answered. */
+  recipient(verdict: 'stored' | 'deferred' | 'refused', why: string): void;
+  /** A message (one DATA) was answered; `bytes` is its size as received. */
   message(verdict: 'stored' | 'deferred' | 'refused' | 'aborted', bytes: number): void;
   /** A file of the key directory could not be used. */
   keyFileRefused(): void;

@@ -53,7 +53,7 @@ export class Replies {
   answer(recipient: string, reply: Reply, detail: AnswerDetail = {}): Reply {
     const { meter, journal } = this.#parts;
     const verdict = verdictOf(reply);
-    meter.recipient(verdict, reply.why, this.bytes);
+    meter.recipient(verdict, reply.why);
     const { why, code } = reply;
     const ms = Math.round(this.#elapsedMs());
     journal.outcome({

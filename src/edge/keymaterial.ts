@@ -1,6 +1,6 @@
 /**
  * The material of a key packet as openpgp holds it -> what src/openpgp/pkesk.ts works with.
- * The library does not declare these fields (openpgp 6.3.2; test/edge/keymaterial.test.ts), so
+ * The library does not declare these fields (openpgp 6.3.2; test/openpgp/pkesk.test.ts), so
  * all of it is unknown until it has been looked at; what does not fit is left to the library.
  */
 import type { EcdhCurve, KeyMaterial, RecipientKey } from '../openpgp/pkesk.ts';

@@ -28,12 +28,8 @@ export class LmtpServer extends SMTPServer {
       lmtp: true,
       name: own.host.slice(0, MAX_ANNOUNCED_HOST),
       logger: false,
-      authOptional: true,
-      hideSTARTTLS: true,
-      hideENHANCEDSTATUSCODES: false,
       disableReverseLookup: true,
       socketTimeout: own.idleMs,
-      disabledCommands: ['AUTH', 'STARTTLS', 'XCLIENT', 'XFORWARD', 'WIZ', 'SHELL', 'KILL', 'HELP'],
       // a client may close its side behind its last command and still wants the replies
       allowHalfOpen: true,
       onConnect: (_session, callback) => callback(),

@@ -95,11 +95,15 @@ export function answerPrimary(registry: Registry): void {
 }
 
 /** What a primary process serves: the sum over its workers, and how often one had to be replaced. */
-export function createClusterMetrics(): MetricsSource & { workerReplaced(): void } {
+export function createClusterMetrics(): MetricsSource & {
+  readonly registry: Registry;
+  workerReplaced(): void;
+} {
   const workers = new AggregatorRegistry();
   const own = new Registry();
   const replaced = workersReplaced(own);
   return {
+    registry: own,
     contentType: own.contentType,
     text: async () => `${await workers.clusterMetrics()}${await own.metrics()}`,
     workerReplaced: () => replaced.inc(),
@@ -109,7 +113,7 @@ export function createClusterMetrics(): MetricsSource & { workerReplaced(): void
 function workersReplaced(registry: Registry): Counter {
   return new Counter({
     name: 'sealdir_workers_replaced_total',
-    help: 'Worker processes that died and were replaced',
+    help: 'Worker processes that died and were replaced (with several processes)',
     registers: [registry],
   });
 }

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exampleToml, settingsMarkdown } from '../../src/config/example.ts';
 import { allReplies } from '../../src/core/outcome.ts';
-import { createMetrics } from '../../src/edge/metrics.ts';
+import { createClusterMetrics, createMetrics } from '../../src/edge/metrics.ts';
 import { repositoryRoot } from './shared.ts';
 import { armorWasm } from './wasm.ts';
 
@@ -43,12 +43,10 @@ async function metricsMarkdown(): Promise<string> {
     () => 0,
     () => 0,
   );
-  const replaced = {
-    name: 'sealdir_workers_replaced_total',
-    type: 'counter',
-    help: 'Worker processes that died and were replaced (with several processes)',
-  };
-  const all = [...(await metrics.registry.getMetricsAsJSON()), replaced];
+  const all = [
+    ...(await metrics.registry.getMetricsAsJSON()),
+    ...(await createClusterMetrics().registry.getMetricsAsJSON()),
+  ];
   const rows = all
     .filter(({ name }) => name.startsWith('sealdir_'))
     .map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |\n`);
