@@ -12,7 +12,7 @@ import { performance } from 'node:perf_hooks';
 import type { Meter } from '../core/meter.ts';
 import type { World } from '../core/world.ts';
 import { DirectorySyncer } from '../edge/dirsync.ts';
-import type { Disk, OpenFile } from '../edge/disk.ts';
+import { type Disk, MAX_WHOLE_BYTES, type OpenFile } from '../edge/disk.ts';
 
 /** Sealed bytes waiting for the disk, per file, before the writer is asked to wait. */
 const HIGH_WATER_BYTES = 256 * 1024;
@@ -139,14 +139,31 @@ export class StagedFile {
       this.#queue.push(piece);
       this.#queuedBytes += piece.length;
     }
-    if (this.#queuedBytes < LOW_WATER_BYTES) return undefined;
+    // what may still be a small message is written in one go at its end
+    const enough = this.#file === undefined ? MAX_WHOLE_BYTES : LOW_WATER_BYTES;
+    if (this.#queuedBytes <= enough) return undefined;
     const writing = this.#kick();
     writing.catch(() => {}); // remembered: finish() will say it
     return this.#queuedBytes < HIGH_WATER_BYTES ? undefined : writing;
   }
 
-  /** S2 -> S3: all bytes written, fsynced, closed. After a failed fsync the file is not tried again. */
+  /** S1/S2 -> S3: all bytes written, fsynced, closed. After a failed fsync the file is not tried again. */
   async finish(): Promise<void> {
+    const isWholeInQueue =
+      this.#file === undefined && this.#writing === undefined && this.#error === undefined;
+    await (isWholeInQueue ? this.#under(this.#writeWhole()) : this.#finishStream());
+    this.#isWhole = true;
+  }
+
+  async #writeWhole(): Promise<void> {
+    const pieces = this.#queue;
+    this.#queue = [];
+    if (pieces.length === 0) throw new Error('nothing was written');
+    const write = (path: string) => this.#parts.disk.writeWhole(path, 0o600, pieces);
+    this.#parts.meter.time('fsync', (await this.#inTmp(write)) / 1000);
+  }
+
+  async #finishStream(): Promise<void> {
     await this.#kick();
     await this.#kick(); // what was queued while the first was under way
     const file = this.#file;
@@ -159,7 +176,6 @@ export class StagedFile {
     });
     this.#parts.meter.time('fsync', (performance.now() - start) / 1000);
     await file.close();
-    this.#isWhole = true;
   }
 
   finalName(size: number, wireSize: number): string {
@@ -170,26 +186,18 @@ export class StagedFile {
   async commit(size: number, wireSize: number): Promise<void> {
     const from = this.#path;
     if (from === undefined || !this.#isWhole || this.#aborted) throw new Error('nothing is staged');
-    const directory = join(this.#mailbox, 'new');
-    const to = join(directory, this.finalName(size, wireSize));
-    await this.#rename(from, to);
-    if (this.#aborted) {
-      await this.#parts.disk.unlink(to).catch(() => {}); // the abort found nothing at either place
-      throw new Error('aborted');
-    }
-    this.#path = to;
-    await this.#syncer.sync(directory);
-    if (this.#aborted) throw new Error('aborted');
-    this.#path = undefined; // no longer ours to undo
-  }
-
-  async #rename(from: string, to: string): Promise<void> {
-    const rename = () => this.#parts.disk.rename(from, to);
+    const to = join(this.#mailbox, 'new', this.finalName(size, wireSize));
+    const rename = () => this.#syncer.renameAndSync(from, to);
     await rename().catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT' || this.#aborted) throw error;
       await this.#prepare('again'); // somebody removed new/ under us
       await rename();
     });
+    if (this.#aborted) {
+      await this.#parts.disk.unlink(to).catch(() => {}); // the abort looked where it was before
+      throw new Error('aborted');
+    }
+    this.#path = undefined; // no longer ours to undo
   }
 
   /** Back to S1, from wherever it is. Never throws: what cannot be removed is left to the sweep. */
@@ -207,7 +215,12 @@ export class StagedFile {
 
   /** Starts writing what is queued unless that is under way already. */
   #kick(): Promise<void> {
-    this.#writing ??= this.#drain().finally(() => {
+    return this.#writing ?? this.#under(this.#drain());
+  }
+
+  /** An abort waits for `work` before it looks what there is to remove. */
+  #under(work: Promise<void>): Promise<void> {
+    this.#writing = work.finally(() => {
       this.#writing = undefined;
     });
     return this.#writing;
@@ -216,7 +229,7 @@ export class StagedFile {
   async #drain(): Promise<void> {
     if (this.#error !== undefined) throw this.#error;
     try {
-      this.#file ??= await this.#create();
+      this.#file ??= await this.#inTmp((path) => this.#parts.disk.create(path, 0o600));
       while (this.#queue.length > 0 && !this.#aborted) {
         const pieces = this.#queue;
         this.#queue = [];
@@ -229,18 +242,18 @@ export class StagedFile {
     }
   }
 
-  async #create(): Promise<OpenFile> {
+  /** Makes the file with `create`, which gets its path and fails with ENOENT when the Maildir is not there. */
+  async #inTmp<T>(create: (path: string) => Promise<T>): Promise<T> {
     if (this.#aborted) throw new Error('aborted');
     await this.#prepare('once');
     const path = join(this.#mailbox, 'tmp', this.#name);
-    const create = () => this.#parts.disk.create(path, 0o600);
-    const file = await create().catch(async (error: NodeJS.ErrnoException) => {
+    const made = await create(path).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
       await this.#prepare('again'); // somebody removed the Maildir under us
-      return create();
+      return create(path);
     });
     this.#path = path;
-    return file;
+    return made;
   }
 }
 

@@ -1,10 +1,12 @@
 /** fsync of directories for the store: how a rename becomes durable, at the price of one call for many. */
+import { dirname } from 'node:path';
 import type { Disk } from './disk.ts';
 
 /**
- * fsync of a directory, shared by all who ask while one is under way: they get the next one
- * together. If the one under way fails, they fail with it: the kernel tells of a lost write
- * once, so the next fsync may succeed over a rename that is not on disk.
+ * Renames, each followed by an fsync of the directory it went to. One that comes while such
+ * an fsync is under way shares the next one with all who come in that time. If the one under
+ * way fails, they fail with it: the kernel tells of a lost write once, so the next fsync may
+ * succeed over a rename that is not on disk.
  */
 export class DirectorySyncer {
   readonly #disk: Disk;
@@ -15,21 +17,38 @@ export class DirectorySyncer {
     this.#disk = disk;
   }
 
+  /** See `Disk.renameAndSync`. */
+  async renameAndSync(from: string, to: string): Promise<void> {
+    const directory = dirname(to);
+    if (!this.#running.has(directory)) {
+      return this.#start(directory, this.#disk.renameAndSync(from, to));
+    }
+    await this.#disk.rename(from, to);
+    try {
+      await this.#sync(directory);
+    } catch (error) {
+      await this.#disk.unlink(to).catch(() => {}); // the error of the fsync is the one to tell
+      throw error;
+    }
+  }
+
   /** Resolves after a sync that began after this call. */
-  sync(directory: string): Promise<void> {
+  #sync(directory: string): Promise<void> {
     const waiting = this.#next.get(directory);
     if (waiting !== undefined) return waiting;
     const running = this.#running.get(directory);
-    if (running === undefined) return this.#start(directory);
+    const again = () => this.#start(directory, this.#disk.syncDirectory(directory));
+    if (running === undefined) return again();
     // the one under way may have begun before our rename: it does not count
     const over = () => this.#next.delete(directory);
     const next = running.then(
       () => {
         over();
-        return this.#start(directory);
+        return again();
       },
-      (error: unknown) => {
+      (error: NodeJS.ErrnoException) => {
         over();
+        if (error.syscall === 'rename') return again(); // it never came to its fsync
         throw error;
       },
     );
@@ -37,8 +56,8 @@ export class DirectorySyncer {
     return next;
   }
 
-  #start(directory: string): Promise<void> {
-    const sync = this.#disk.syncDirectory(directory).finally(() => this.#running.delete(directory));
+  #start(directory: string, work: Promise<void>): Promise<void> {
+    const sync = work.finally(() => this.#running.delete(directory));
     this.#running.set(directory, sync);
     return sync;
   }

@@ -1,9 +1,11 @@
 /**
  * The disk calls of a delivery, one method each, so that a test can count them, fail them or
- * cut them short. Together with `World` the only thing a test may fake.
+ * cut them short. Together with `World` the only thing a test may fake. Two of them are
+ * several calls in one go, done by a thread of their own (diskthreads.ts).
  */
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
+import { renameAndSyncOnThread, writeWholeOnThread } from './diskthreads.ts';
 
 export interface OpenFile {
   /** One writev(2): may take fewer bytes than given; resolves to how many. */
@@ -15,13 +17,26 @@ export interface OpenFile {
 export interface Disk {
   /** O_CREAT|O_EXCL|O_WRONLY. */
   create(path: string, mode: number): Promise<OpenFile>;
+  /**
+   * A small file in one go: create, write all, fsync, close. Resolves to the milliseconds its
+   * fsync took. After an error nothing of it is left, unless it could not be removed.
+   */
+  writeWhole(path: string, mode: number, pieces: readonly Buffer[]): Promise<number>;
   rename(from: string, to: string): Promise<void>;
+  /**
+   * Rename, then fsync of the directory it went to. After an error of the fsync the file is
+   * unlinked; where the rename failed the error's `syscall` is 'rename', and nothing has changed.
+   */
+  renameAndSync(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   /** Not recursive; fails with EEXIST. */
   mkdir(path: string, mode: number): Promise<void>;
   /** fsync of the directory itself. */
   syncDirectory(path: string): Promise<void>;
 }
+
+/** The most bytes `writeWhole` takes. */
+export { SLOT_BYTES as MAX_WHOLE_BYTES } from './diskthreads.ts';
 
 // callbacks made promises: half the cost of FileHandle on this path
 const open = promisify(fs.open);
@@ -43,7 +58,9 @@ export const realDisk: Disk = {
       close: () => close(fd),
     };
   },
+  writeWhole: writeWholeOnThread,
   rename,
+  renameAndSync: renameAndSyncOnThread,
   unlink,
   async mkdir(path, mode) {
     await mkdir(path, { mode });

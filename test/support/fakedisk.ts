@@ -1,6 +1,8 @@
 // The real disk with a record of every call, and trouble where a test wants it: errors, short writes, calls that
 // hang before or after they took effect. Also notes what would hit another file's descriptor (`misuse`).
+// What the real disk's threads do in one go is done here call by call, each of them recorded and open to trouble.
 
+import { dirname } from 'node:path';
 import { type Disk, type OpenFile, realDisk } from '../../src/edge/disk.ts';
 
 export interface DiskCall {
@@ -52,8 +54,42 @@ export class FakeDisk implements Disk {
     return this.#call('create', path, async () => this.#watched(path, await realDisk.create(path, mode)));
   }
 
+  async writeWhole(path: string, mode: number, pieces: readonly Buffer[]): Promise<number> {
+    const file = await this.create(path, mode);
+    try {
+      await this.#fill(file, Buffer.concat(pieces));
+      await file.close();
+    } catch (error) {
+      await this.unlink(path).catch(() => {});
+      throw error;
+    }
+    return 1;
+  }
+
+  async #fill(file: OpenFile, bytes: Buffer): Promise<void> {
+    try {
+      for (let from = 0; from < bytes.length; ) from += await file.writev([bytes.subarray(from)]);
+      await file.sync();
+    } catch (error) {
+      await file.close().catch(() => {});
+      throw error;
+    }
+  }
+
   rename(from: string, to: string): Promise<void> {
     return this.#call('rename', to, () => realDisk.rename(from, to));
+  }
+
+  async renameAndSync(from: string, to: string): Promise<void> {
+    await this.rename(from, to).catch((error: unknown) => {
+      throw Object.assign(error as Error, { syscall: 'rename' });
+    });
+    try {
+      await this.syncDirectory(dirname(to));
+    } catch (error) {
+      await this.unlink(to).catch(() => {});
+      throw error;
+    }
   }
 
   unlink(path: string): Promise<void> {
