@@ -5,7 +5,7 @@
  */
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
-import { renameAndSyncOnThread, writeWholeOnThread } from './diskthreads.ts';
+import { renameAndSyncOnThread, syncDirectoryOnThread, writeWholeOnThread } from './diskthreads.ts';
 
 export interface OpenFile {
   /** One writev(2): may take fewer bytes than given; resolves to how many. */
@@ -65,12 +65,5 @@ export const realDisk: Disk = {
   async mkdir(path, mode) {
     await mkdir(path, { mode });
   },
-  async syncDirectory(path) {
-    const fd = await open(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-    try {
-      await fsync(fd);
-    } finally {
-      await close(fd);
-    }
-  },
+  syncDirectory: syncDirectoryOnThread,
 };

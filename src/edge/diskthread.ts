@@ -15,8 +15,7 @@ parentPort?.on('message', (job: string) => parentPort?.postMessage(answerTo(JSON
 
 function answerTo(job: Job): Answer {
   try {
-    if (job.kind === 'renameAndSync') return renameAndSync(job.from, job.to);
-    return writeWhole(job.path, job.mode, slot.subarray(0, job.bytes));
+    return perform(job);
   } catch (error) {
     // a cloned Error would lose what is told apart by
     const { message, code, errno, syscall } = error as NodeJS.ErrnoException;
@@ -24,14 +23,26 @@ function answerTo(job: Job): Answer {
   }
 }
 
-function writeWhole(path: string, mode: number, bytes: Buffer): Answer {
+function perform(job: Job): number {
+  switch (job.kind) {
+    case 'writeWhole':
+      return writeWhole(job.path, job.mode, slot.subarray(0, job.bytes));
+    case 'renameAndSync':
+      fs.renameSync(job.from, job.to);
+      return orUnlink(job.to, () => syncDirectory(dirname(job.to)));
+    case 'syncDirectory':
+      return syncDirectory(job.path);
+    default:
+      return job satisfies never;
+  }
+}
+
+function writeWhole(path: string, mode: number, bytes: Buffer): number {
   const fd = fs.openSync(path, fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_WRONLY, mode);
   return orUnlink(path, () => {
     return thenClose(fd, () => {
       writeAll(fd, bytes);
-      const start = performance.now();
-      fs.fsyncSync(fd);
-      return performance.now() - start;
+      return timed(() => fs.fsyncSync(fd));
     });
   });
 }
@@ -45,13 +56,15 @@ function writeAll(fd: number, bytes: Buffer): void {
   }
 }
 
-function renameAndSync(from: string, to: string): Answer {
-  fs.renameSync(from, to);
-  return orUnlink(to, () => {
-    const fd = fs.openSync(dirname(to), fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-    thenClose(fd, () => fs.fsyncSync(fd));
-    return 0;
-  });
+function syncDirectory(path: string): number {
+  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  return thenClose(fd, () => timed(() => fs.fsyncSync(fd)));
+}
+
+function timed(work: () => void): number {
+  const start = performance.now();
+  work();
+  return performance.now() - start;
 }
 
 /** An error of `work` comes before one of close(2), which is told otherwise: some file systems write late. */

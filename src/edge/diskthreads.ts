@@ -1,22 +1,25 @@
 /**
  * A few threads that do several disk calls in one go. Through libuv's pool every single call
  * wakes a thread and then the event loop, which for a small message costs more than the
- * calls themselves. A thread has one job at a time, so a disk that hangs holds what it was
- * given and nothing else, as long as there are threads left.
+ * calls themselves. A thread has one job at a time, and where a job waits for long another
+ * thread is started: a quick disk needs one, and one that hangs holds what it was given and
+ * nothing else, as long as there are threads left.
  */
 import { Worker } from 'node:worker_threads';
 
 export type Job =
   | { readonly kind: 'writeWhole'; readonly path: string; readonly mode: number; readonly bytes: number }
-  | { readonly kind: 'renameAndSync'; readonly from: string; readonly to: string };
+  | { readonly kind: 'renameAndSync'; readonly from: string; readonly to: string }
+  | { readonly kind: 'syncDirectory'; readonly path: string };
 
 /** Milliseconds the fsync took, or the error. */
 export type Answer = number | Pick<NodeJS.ErrnoException, 'message' | 'code' | 'errno' | 'syscall'>;
 
 /** Bytes that go to a thread with a job, in memory it shares. */
 export const SLOT_BYTES = 256 * 1024;
-// as many as libuv has
-const MAX_THREADS = 4;
+// each has 8 MiB of its own
+const MAX_THREADS = 8;
+const PATIENCE_MS = 250;
 
 interface Order {
   readonly job: Job;
@@ -28,6 +31,7 @@ interface Order {
 const idle: DiskThread[] = [];
 const waiting: Order[] = [];
 let count = 0;
+let patience: NodeJS.Timeout | undefined;
 
 /** See `Disk.writeWhole`. */
 export function writeWholeOnThread(path: string, mode: number, pieces: readonly Buffer[]): Promise<number> {
@@ -40,6 +44,11 @@ export async function renameAndSyncOnThread(from: string, to: string): Promise<v
   await perform({ kind: 'renameAndSync', from, to }, []);
 }
 
+/** See `Disk.syncDirectory`. */
+export async function syncDirectoryOnThread(path: string): Promise<void> {
+  await perform({ kind: 'syncDirectory', path }, []);
+}
+
 function perform(job: Job, pieces: readonly Buffer[]): Promise<number> {
   return new Promise((resolve, reject) => {
     if (job.kind === 'writeWhole' && job.bytes > SLOT_BYTES) throw new RangeError('too much for one go');
@@ -49,12 +58,22 @@ function perform(job: Job, pieces: readonly Buffer[]): Promise<number> {
 }
 
 function assign(): void {
-  while (waiting.length > 0) {
-    const thread = idle.pop() ?? (count < MAX_THREADS ? new DiskThread() : undefined);
-    const order = thread && waiting.shift();
-    if (order === undefined) return;
-    thread?.take(order);
+  if (count === 0) idle.push(new DiskThread());
+  for (let thread = idle.pop(); thread !== undefined; thread = idle.pop()) {
+    const order = waiting.shift();
+    if (order === undefined) return void idle.push(thread);
+    thread.take(order);
   }
+  if (waiting.length > 0 && count < MAX_THREADS && patience === undefined) {
+    patience = setTimeout(reinforce, PATIENCE_MS, waiting[0]);
+  }
+}
+
+/** One more thread, if what waited first then is waiting still. */
+function reinforce(first: Order | undefined): void {
+  patience = undefined;
+  if (waiting[0] === first) idle.push(new DiskThread());
+  assign();
 }
 
 class DiskThread {

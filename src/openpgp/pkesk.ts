@@ -9,12 +9,13 @@ import {
   createCipheriv,
   createECDH,
   createHash,
+  createPrivateKey,
   createPublicKey,
   diffieHellman,
-  generateKeyPairSync,
   hkdfSync,
   type KeyObject,
   publicEncrypt,
+  randomBytes,
 } from 'node:crypto';
 import { PKESK, packetHeader } from './framer.ts';
 
@@ -160,14 +161,17 @@ function publicX25519(point: Uint8Array): KeyObject {
   return createPublicKey({ key: Buffer.concat([SPKI_X25519, point]), format: 'der', type: 'spki' });
 }
 
-// RFC 7748 §6.1: the public key is the private one times this point
-const X25519_BASE = publicX25519(Buffer.from([9, ...Buffer.alloc(31)]));
-
+/**
+ * By way of JWK, since OpenSSL then takes and gives the bare 32 bytes: half the price of a
+ * generated pair whose public key is exported as DER. (Nor may a generated private key be
+ * exported as JWK: on Node 20 a collection of garbage in that moment waits for itself.)
+ */
 function agreeX25519(publicKey: KeyObject): Agreement {
-  const { privateKey } = generateKeyPairSync('x25519');
-  // half the price of an export of the public key, which OpenSSL writes through its list of encoders
-  const ephemeral = diffieHellman({ privateKey, publicKey: X25519_BASE });
-  return { ephemeral, shared: diffieHellman({ privateKey, publicKey }) };
+  // 32 random bytes are a private key (RFC 7748 §5); its public one is computed on import, whatever `x` says
+  const secret = { kty: 'OKP', crv: 'X25519', x: '', d: base64url(randomBytes(32)) };
+  const privateKey = createPrivateKey({ key: secret, format: 'jwk' });
+  const { x = '' } = privateKey.export({ format: 'jwk' });
+  return { ephemeral: Buffer.from(x, 'base64url'), shared: diffieHellman({ privateKey, publicKey }) };
 }
 
 /** Algorithm ID (v3 only), key, and the sum of the key's bytes modulo 65536 (RFC 9580 §5.1). */
