@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { codesOf, deliver, holds, opened, openSite } from '../support/delivery.ts';
+import { holds } from '../support/canary.ts';
+import { codesOf, deliver, opened, openSite } from '../support/delivery.ts';
 import { freshKey } from '../support/freshkey.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;

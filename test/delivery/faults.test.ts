@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KeyEntry } from '../../src/edge/keyring.ts';
 import { parseCertificates } from '../../src/edge/keys.ts';
-import { codesOf, deliver, holds, opened, openSite, type Site } from '../support/delivery.ts';
+import { holds } from '../support/canary.ts';
+import { codesOf, deliver, opened, openSite, type Site } from '../support/delivery.ts';
 import { type DiskCall, diskError, type ErrnoName, FakeDisk } from '../support/fakedisk.ts';
 import { freshKey } from '../support/freshkey.ts';
 

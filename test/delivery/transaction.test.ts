@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { holds } from '../support/canary.ts';
 import {
   codesOf,
   deliver,
   filesBelow,
-  holds,
   opened,
   openSite,
   repliesOf,

@@ -141,14 +141,3 @@ export async function opened(site: Site, key: FreshKey): Promise<Buffer[]> {
   const files = (await site.files()).filter(({ path }) => path.startsWith(`${domain}/${local}/new/`));
   return Promise.all(files.map(async ({ bytes }) => (await openSealed(bytes, [key.secret])).plaintext));
 }
-
-/** Whether `bytes` hold `canary` in plain or in base64, however the base64 is aligned and broken into lines. */
-export function holds(bytes: Buffer, canary: string): boolean {
-  if (bytes.includes(canary)) return true;
-  const packed = bytes.toString('latin1').replace(/\s/g, '');
-  return ['', 'x', 'xx'].some((before) => {
-    const encoded = Buffer.from(before + canary).toString('base64');
-    // its first and last characters depend on the neighbours
-    return packed.includes(encoded.slice(4, -4));
-  });
-}

@@ -8,8 +8,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import { programPath } from './peers.ts';
 import { until } from './until.ts';
+
+const OUTPUT_MS = 500;
 
 export interface RunOptions {
   stdin?: Uint8Array | string;
@@ -92,6 +95,7 @@ export async function start(
   child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
   const output = () => Buffer.concat(chunks).toString();
   const ended = new Promise<number>((resolve) => child.once('exit', () => resolve(codeOf(child))));
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   await once(child, 'spawn');
   const pid = child.pid;
   if (pid === undefined) throw new Error(`${command} has no pid`);
@@ -107,6 +111,8 @@ export async function start(
     if (!isGroupGone(pid)) signalGroup(pid, 'SIGKILL');
     await until(`no process of ${command} is left`, () => isGroupGone(pid));
     guard.kill('SIGKILL');
+    // its last words may still be in the pipes; who has left the group may hold them open
+    await Promise.race([closed, pause(OUTPUT_MS, undefined, { ref: false })]);
     child.stdout.destroy();
     child.stderr.destroy();
     return ended;

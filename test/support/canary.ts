@@ -1,0 +1,104 @@
+// Strings planted in messages, and the search for them where no byte of a message may be: in plain, in base64 however
+// it is aligned and broken into lines, and in quoted-printable however much of it is encoded.
+//
+// Header policy `visible` shows the subject in the outer header of a stored message, and nowhere else; what the body
+// says, and what its attachments are called, shows nowhere.
+
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { filesBelow, type StoredFile } from './delivery.ts';
+
+export interface Canaries {
+  readonly subject: string;
+  readonly body: string;
+  readonly fileName: string;
+}
+
+/** Unlike any planted before. */
+export function newCanaries(): Canaries {
+  const unique = (what: string) => `canary${what}${randomBytes(12).toString('hex')}`;
+  return { subject: unique('S'), body: unique('B'), fileName: unique('F') };
+}
+
+/** A message in wire form with each canary where it belongs, and `more` at the end of its text. */
+export function messageWith({ subject, body, fileName }: Canaries, more = ''): Buffer {
+  return Buffer.from(
+    [
+      'From: sender@example.org',
+      `Subject: ${subject}`,
+      'MIME-Version: 1.0',
+      `Content-Type: multipart/mixed; boundary="b"; name="${fileName}"`,
+      '',
+      '--b',
+      '',
+      body,
+      '--b',
+      `Content-Disposition: attachment; filename="${fileName}.txt"`,
+      '',
+      `${body}${more}`,
+      '--b--',
+      '',
+    ].join('\r\n'),
+  );
+}
+
+/** Whether `bytes` hold `canary` in any of its forms. */
+export function holds(bytes: Buffer, canary: string): boolean {
+  return bytes.includes(canary) || quotedPrintable(bytes).includes(canary) || inBase64(bytes, canary);
+}
+
+function quotedPrintable(bytes: Buffer): string {
+  const unbroken = bytes.toString('latin1').replace(/=\r?\n/g, '');
+  return unbroken.replace(/=([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}
+
+function inBase64(bytes: Buffer, canary: string): boolean {
+  const packed = bytes.toString('latin1').replace(/\s/g, '');
+  return ['', 'x', 'xx'].some((before) => {
+    const encoded = Buffer.from(before + canary).toString('base64');
+    // its first and last characters depend on the neighbours
+    return packed.includes(encoded.slice(4, -4));
+  });
+}
+
+/** Which canaries a text of ours shows: a log, a reply, a page. All are wanted absent. */
+export function shownIn(text: string | Buffer, canaries: Canaries): string[] {
+  const bytes = Buffer.from(text);
+  return Object.values(canaries).filter((canary: string) => holds(bytes, canary));
+}
+
+/** Sentences about files below `directory` that show a canary; the subject may stand in the header of a stored message. */
+export async function searchFiles(directory: string, canaries: Canaries): Promise<string[]> {
+  return (await filesBelow(directory)).flatMap((file) =>
+    shownIn(hidden(file, canaries), canaries).map((canary) => `${file.path} shows ${canary}`),
+  );
+}
+
+function hidden({ path, bytes }: StoredFile, { subject }: Canaries): Buffer {
+  if (!/(^|\/)(tmp|new|cur)\/[^/]+$/.test(path)) return bytes;
+  const end = bytes.indexOf('\n\n');
+  const header = bytes.subarray(0, end === -1 ? bytes.length : end);
+  const rest = bytes.subarray(header.length);
+  return Buffer.concat([Buffer.from(header.toString('latin1').replace(`Subject: ${subject}\n`, '')), rest]);
+}
+
+const BLOCK_BYTES = 1024 * 1024;
+const OVERLAP_BYTES = 4096;
+
+/** The same for the raw image of a file system, where stored headers cannot be told from the rest: subjects are left out. */
+export async function searchImage(path: string, { body, fileName }: Canaries): Promise<string[]> {
+  const found = new Set<string>();
+  const zeros = Buffer.alloc(BLOCK_BYTES);
+  let before: Buffer = Buffer.alloc(0);
+  for await (const read of createReadStream(path, { highWaterMark: BLOCK_BYTES })) {
+    const block = read as Buffer;
+    if (!block.equals(zeros.subarray(0, block.length))) {
+      const bytes = Buffer.concat([before, block]);
+      for (const canary of [body, fileName]) if (holds(bytes, canary)) found.add(`${path} shows ${canary}`);
+    }
+    before = block.subarray(-OVERLAP_BYTES);
+  }
+  return [...found];
+}
