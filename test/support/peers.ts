@@ -24,7 +24,12 @@ export function hasProgram(name: string): boolean {
 export function needs(...programs: readonly string[]): { skip: string | false } {
   const missing = programs.filter((name) => (name === 'root' ? process.getuid?.() !== 0 : !hasProgram(name)));
   if (missing.length === 0) return { skip: false };
-  const sentence = `left out: needs ${missing.join(', ')}`;
+  return leftOut(missing.join(', '));
+}
+
+/** The same for what only a try can tell. */
+export function leftOut(missing: string): { skip: string } {
+  const sentence = `left out: needs ${missing}`;
   const { SEALDIR_REQUIRE_PEERS } = process.env;
   if (SEALDIR_REQUIRE_PEERS === '1') throw new Error(`SEALDIR_REQUIRE_PEERS=1, but ${sentence}`);
   return { skip: sentence };

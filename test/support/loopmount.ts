@@ -1,0 +1,132 @@
+// A small journaled file system in a file, mounted through a loop device: one whose power can be cut, that can be
+// frozen, and that the root file system's own peculiarities (no journal, perhaps) have no part in.
+//
+// Should the test process die, a guard thaws and unmounts it.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { leftOut, needs, programPath } from './peers.ts';
+import { run } from './process.ts';
+import { until } from './until.ts';
+
+export type FileSystem = 'ext4' | 'xfs';
+
+// what mkfs.xfs asks for at least; sparse files
+const BYTES: Readonly<Record<FileSystem, number>> = { ext4: 64 * 1024 * 1024, xfs: 300 * 1024 * 1024 };
+const GUARD = 'read -r _; fsfreeze -u "$1"; umount -l "$1"; rm -rf "$2"';
+
+/** Options for node:test. Root in a container may lack the permission to mount, so it is tried. */
+export async function needsLoopMount(...programs: readonly string[]): Promise<{ skip: string | false }> {
+  const { skip } = needs('root', 'mount', 'umount', 'mkfs.ext4', 'mkfs.xfs', ...programs);
+  if (skip !== false) return { skip };
+  const directory = await mkdtemp(join(tmpdir(), 'sealdir-mount-'));
+  try {
+    await (await LoopMount.open('ext4', directory)).close();
+    return { skip: false };
+  } catch (error) {
+    return leftOut(`mounting a file: ${(error as Error).message.trim()}`);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+export class LoopMount {
+  /** Where it is mounted. */
+  readonly directory: string;
+  /** The file that holds it. */
+  readonly image: string;
+  readonly #options: string;
+  readonly #home: string;
+  readonly #guard: ChildProcess;
+
+  private constructor(directory: string, home: string, options: string) {
+    this.directory = directory;
+    this.image = join(home, 'image');
+    this.#options = options;
+    this.#home = home;
+    const stdio = ['pipe', 'ignore', 'ignore'] as const;
+    this.#guard = spawn('sh', ['-c', GUARD, 'guard', directory, home], { detached: true, stdio: [...stdio] });
+    this.#guard.unref();
+  }
+
+  /** Makes one and mounts it on a directory. */
+  static async open(type: FileSystem, directory: string, options = ''): Promise<LoopMount> {
+    const mount = new LoopMount(directory, await mkdtemp(join(tmpdir(), 'sealdir-loop-')), options);
+    try {
+      await writeFile(mount.image, '');
+      await truncate(mount.image, BYTES[type]);
+      await must(`mkfs.${type}`, '-q', mount.image);
+      await mount.mount();
+      return mount;
+    } catch (error) {
+      await mount.close();
+      throw error;
+    }
+  }
+
+  async mount(): Promise<void> {
+    await must('mount', '-o', ['loop', this.#options].filter(Boolean).join(), this.image, this.directory);
+  }
+
+  /** Waits for those who still have files open there. */
+  async unmount(): Promise<void> {
+    await until(
+      `${this.directory} is unmounted`,
+      async () => (await run('umount', [this.directory])).code === 0,
+    );
+  }
+
+  /**
+   * Gets a power cut ready: once the result is called, nothing more reaches the image, and what was not forced there
+   * is lost. Until it is unmounted every call fails with EIO.
+   */
+  armPowerCut(): () => Promise<void> {
+    const args = ['-x', '-c', 'shutdown', this.directory];
+    // waits for a line, so that no start of a program lies between an acknowledgement and the cut
+    const child = spawn('sh', ['-c', `read -r _; exec "$@"`, 'cut', programPath('xfs_io') ?? '', ...args], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    return async () => {
+      child.stdin.end('\n');
+      const [code] = await once(child, 'exit');
+      if (code !== 0) throw new Error(`xfs_io ended with ${code}`);
+    };
+  }
+
+  async remount(options: string): Promise<void> {
+    await must('mount', '-o', `remount,${options}`, this.directory);
+  }
+
+  /** What ext4 does when it meets an error (`errors=remount-ro`): read-only at once, files open or not. */
+  async failReadOnly(): Promise<void> {
+    const { stdout } = await run('losetup', ['--noheadings', '--output', 'NAME', '--associated', this.image]);
+    const device = basename(stdout.toString().trim());
+    await writeFile(`/sys/fs/ext4/${device}/trigger_fs_error`, 'made up by a test');
+  }
+
+  /** From now on whoever writes waits, and cannot be killed. */
+  async freeze(): Promise<void> {
+    await must('fsfreeze', '-f', this.directory);
+  }
+
+  async thaw(): Promise<void> {
+    await must('fsfreeze', '-u', this.directory);
+  }
+
+  /** Safe to call in whatever state it is. */
+  async close(): Promise<void> {
+    await run('fsfreeze', ['-u', this.directory]);
+    await run('umount', [this.directory]);
+    await run('umount', ['-l', this.directory]); // where somebody still has files open
+    this.#guard.kill('SIGKILL');
+    await rm(this.#home, { recursive: true, force: true });
+  }
+}
+
+async function must(command: string, ...args: readonly string[]): Promise<void> {
+  const { code, stderr } = await run(command, args);
+  if (code !== 0) throw new Error(`${command}: ${stderr}`);
+}
