@@ -13,7 +13,7 @@ import { Store } from './delivery/store.ts';
 import { splitTemplate, sweep } from './delivery/sweep.ts';
 import { type DeliveryParts, Transaction } from './delivery/transaction.ts';
 import type { LmtpOptions } from './edge/dialogue.ts';
-import { realDisk } from './edge/disk.ts';
+import { type Disk, realDisk } from './edge/disk.ts';
 import { KeyDirectory } from './edge/keyring.ts';
 import { type LmtpConnection, LmtpServer } from './edge/lmtp.ts';
 import type { Log } from './edge/log.ts';
@@ -39,11 +39,16 @@ export interface Running {
 export class StartError extends Error {}
 
 /** One process that does everything. `inherited`: listening descriptors passed by systemd. Throws StartError. */
-export async function serve(settings: Settings, log: Log, inherited: readonly number[]): Promise<Running> {
+export async function serve(
+  settings: Settings,
+  log: Log,
+  inherited: readonly number[],
+  disk: Disk = realDisk,
+): Promise<Running> {
   const metrics = createMetrics();
   const shared = await startShared(settings, log, metrics);
   try {
-    const delivery = await startDelivery(settings, log, metrics, inherited);
+    const delivery = await startDelivery(settings, log, metrics, inherited, disk);
     return {
       lmtp: delivery.lmtp,
       metrics: shared.metrics,
@@ -100,8 +105,9 @@ export async function startDelivery(
   log: Log,
   metrics: Metrics,
   inherited: readonly number[],
+  disk: Disk = realDisk,
 ) {
-  const parts = deliveryParts(settings, log, metrics);
+  const parts = deliveryParts(settings, log, metrics, disk);
   const open = new Set<LmtpConnection>();
   metrics.watch(
     () => open.size,
@@ -167,7 +173,7 @@ function fromSystemd(inherited: readonly number[]): readonly number[] {
 }
 
 /** Everything a delivery needs, made of the settings. */
-function deliveryParts(settings: Settings, log: Log, metrics: Metrics): DeliveryParts {
+function deliveryParts(settings: Settings, log: Log, metrics: Metrics, disk: Disk): DeliveryParts {
   const { lmtp, keys, recipients, headers } = settings;
   const maildir = resolve(settings.store.maildir);
   const { root } = splitTemplate(maildir);
@@ -177,7 +183,7 @@ function deliveryParts(settings: Settings, log: Log, metrics: Metrics): Delivery
     world,
     meter: metrics,
     journal: log,
-    store: new Store({ disk: realDisk, world, meter: metrics, root }),
+    store: new Store({ disk, world, meter: metrics, root }),
     resolve: {
       keyDirectory: new KeyDirectory(resolve(keys.directory), same),
       same,

@@ -1,0 +1,23 @@
+// Kills of the real server at its disk calls and at random moments, in the short form; `npm run test:crash` is the long.
+
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { killCampaign } from './campaign.ts';
+import { KINDS } from './plan.ts';
+
+test('whatever disk call a kill comes before or after, no acknowledged message is lost and none is torn', {
+  timeout: 120_000,
+}, async (t) => {
+  const seed = randomBytes(4).toString('hex');
+  const { places, states, swept } = await killCampaign({ seed, numbered: 0, moments: 12 });
+  t.diagnostic(`seed ${seed}: ${JSON.stringify({ ...Object.fromEntries(places), ...states, swept })}`);
+  for (const kind of KINDS) {
+    for (const when of ['before', 'after'])
+      assert.ok(places.has(`${when} ${kind}`), `killed ${when} ${kind}`);
+  }
+  // else the campaign would show nothing
+  for (const state of ['S2', 'S3', 'unanswered', 'acknowledged'] as const)
+    assert.ok(states[state] > 0, state);
+  assert.ok(swept > 0);
+});

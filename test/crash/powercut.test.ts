@@ -1,0 +1,57 @@
+// Power cuts on real journaled file systems, and disks that forget something, to show that the cuts would tell.
+
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { type Disk, realDisk } from '../../src/edge/disk.ts';
+import { needsLoopMount } from '../support/loopmount.ts';
+import { cutPower } from './powercut.ts';
+
+const CUTS = 20;
+const needed = await needsLoopMount('xfs_io');
+const options = { timeout: 60_000 };
+
+const forgetsDirectories: Disk = { ...realDisk, syncDirectory: async () => {} };
+const forgetsFiles: Disk = {
+  ...realDisk,
+  async create(path, mode) {
+    return { ...(await realDisk.create(path, mode)), sync: async () => {} };
+  },
+};
+
+// most of it is waiting for mount and umount
+describe('power cuts', { ...needed, concurrency: true }, () => {
+  for (const type of ['ext4', 'xfs'] as const) {
+    test(
+      `${type}: no power cut loses what was acknowledged right before it, or tears a file`,
+      options,
+      async (t) => {
+        const seed = randomBytes(4).toString('hex');
+        const { states, wrong } = await cutPower({ type, seed, quiet: CUTS, busy: 4 });
+        t.diagnostic(`seed ${seed}: ${JSON.stringify(states)}`);
+        assert.deepEqual(wrong, []);
+        assert.ok(states.acknowledged >= CUTS, 'each quiet cut comes after an acknowledgement');
+      },
+    );
+
+    test(
+      `${type}: a cut does lose the message of a disk that does not sync directories`,
+      options,
+      async () => {
+        const { wrong } = await cutPower({
+          type,
+          seed: 'control',
+          quiet: 2,
+          busy: 0,
+          disk: forgetsDirectories,
+        });
+        assert.match(wrong.join('\n'), /was acknowledged and is lost/);
+      },
+    );
+
+    test(`${type}: a cut does tear the message of a disk that does not sync files`, options, async () => {
+      const { wrong } = await cutPower({ type, seed: 'control', quiet: 2, busy: 0, disk: forgetsFiles });
+      assert.match(wrong.join('\n'), /,S=\d+,W=\d+: has 0 bytes/);
+    });
+  }
+});

@@ -1,0 +1,58 @@
+// The server as a crash test runs it: the real one, on a disk that ends the process at a numbered call.
+//
+//   node server.js SETTINGS.json [KILL]     KILL: a KillPoint in JSON; begins at SIGUSR2
+
+import { once } from 'node:events';
+import { readFileSync, writeSync } from 'node:fs';
+import type { Settings } from '../../src/config/settings.ts';
+import { realDisk } from '../../src/edge/disk.ts';
+import { createLog } from '../../src/edge/log.ts';
+import { serve } from '../../src/serve.ts';
+import { type DiskCall, FakeDisk } from '../support/fakedisk.ts';
+
+export interface KillPoint {
+  /** The disk call, counted from 1: among those of one kind if `name` says so. */
+  readonly call: number;
+  readonly name?: DiskCall['name'];
+  /** `after` a call that fails: after the next one that does not. */
+  readonly when: 'before' | 'after';
+  /** The most that this call takes, if it is a writev: a message torn in two. */
+  readonly maxWriteBytes?: number;
+}
+
+function deadlyDisk({ call: wanted, name, when, maxWriteBytes }: KillPoint): FakeDisk {
+  const disk = new FakeDisk();
+  const isReached = (call: DiskCall) =>
+    name === undefined ? call.number >= wanted : call.name === name && disk.named(name).length >= wanted;
+  const die = (call: DiskCall) => {
+    writeSync(2, `killed ${when} call ${call.number}: ${call.name}\n`);
+    process.kill(process.pid, 'SIGKILL');
+  };
+  disk.trouble = {
+    before(call) {
+      if (!isReached(call)) return;
+      if (when === 'before') die(call);
+      if (maxWriteBytes !== undefined) disk.trouble = { ...disk.trouble, maxWriteBytes };
+    },
+    after(call) {
+      if (when === 'after' && isReached(call)) die(call);
+    },
+  };
+  return disk;
+}
+
+/** To be loaded takes ten times as long as to begin: the next server loads while the one before still runs. */
+async function untilWanted(): Promise<void> {
+  const stay = setInterval(() => undefined, 60_000);
+  const wanted = once(process, 'SIGUSR2');
+  writeSync(2, 'loaded\n');
+  await wanted;
+  clearInterval(stay);
+}
+
+const [, , settingsFile = '', kill] = process.argv;
+await untilWanted();
+const settings = JSON.parse(readFileSync(settingsFile, 'utf8')) as Settings;
+const disk = kill === undefined ? realDisk : deadlyDisk(JSON.parse(kill) as KillPoint);
+const running = await serve(settings, createLog(settings.log.level), [], disk);
+writeSync(2, `listening ${running.metrics}\n`);
