@@ -18,6 +18,7 @@ import { KeyDirectory } from './edge/keyring.ts';
 import { type LmtpConnection, LmtpServer } from './edge/lmtp.ts';
 import type { Log } from './edge/log.ts';
 import { createMetrics, createMetricsServer, type Metrics, type MetricsSource } from './edge/metrics.ts';
+import { sharedDisk } from './edge/share.ts';
 import { claimPaths, type ListenAddress, listenOn, listenOnDescriptor } from './edge/sockets.ts';
 import { realWorld } from './edge/world.ts';
 
@@ -183,7 +184,7 @@ function deliveryParts(settings: Settings, log: Log, metrics: Metrics, disk: Dis
     world,
     meter: metrics,
     journal: log,
-    store: new Store({ disk, world, meter: metrics, root }),
+    store: new Store({ disk: sharedDisk(disk, lmtp.stall_timeout), world, meter: metrics, root }),
     resolve: {
       keyDirectory: new KeyDirectory(resolve(keys.directory), same),
       same,
