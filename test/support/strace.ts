@@ -1,0 +1,70 @@
+// What a program hands to the kernel to be written, seen by strace: the bytes of each call by what they went to.
+
+import { readFile } from 'node:fs/promises';
+
+/** Calls that carry bytes out of the process. */
+const CARRYING = ['write', 'writev', 'pwrite64', 'pwritev', 'pwritev2', 'sendto', 'sendmsg', 'sendmmsg'];
+/** Calls that move bytes past our eyes: wanted never. */
+const HIDDEN = ['sendfile', 'splice', 'tee', 'vmsplice', 'copy_file_range', 'io_uring_setup', 'io_submit'];
+
+/** Arguments of strace in front of a program, whose children are followed too. */
+export function straceInto(file: string): string[] {
+  const calls = [...CARRYING, ...HIDDEN, 'mmap'].join();
+  return [
+    '-f',
+    '-y',
+    '-xx',
+    '-s',
+    String(16 * 1024 * 1024),
+    '-e',
+    `trace=${calls}`,
+    '-e',
+    'signal=none',
+    '-o',
+    file,
+  ];
+}
+
+export interface Traced {
+  /** What was written to: a path, or for instance `socket:[123]`. */
+  readonly to: string;
+  readonly bytes: Buffer;
+}
+
+export interface Trace {
+  readonly written: readonly Traced[];
+  /** Lines of calls that would have to be looked into by other means. */
+  readonly hidden: readonly string[];
+}
+
+export async function readTrace(file: string): Promise<Trace> {
+  const pieces = new Map<string, Buffer[]>();
+  const hidden: string[] = [];
+  for (const line of (await readFile(file, 'latin1')).split('\n')) {
+    const [, call = '', rest = ''] = /^\d+ +(\w+)\((.*)$/.exec(line) ?? [];
+    if (HIDDEN.includes(call) || isSharedMapping(call, rest)) hidden.push(line);
+    if (!CARRYING.includes(call)) continue;
+    const [, to = ''] = /^\d+<((?:\\x..)*)>/.exec(rest) ?? [];
+    const path = bytesOf(to).toString();
+    pieces.set(path, [...(pieces.get(path) ?? []), ...stringsIn(rest)]);
+  }
+  return { written: [...pieces].map(([to, bytes]) => ({ to, bytes: Buffer.concat(bytes) })), hidden };
+}
+
+/** Of a file: what is stored there is written without a call. */
+function isSharedMapping(call: string, rest: string): boolean {
+  return (
+    call === 'mmap' &&
+    rest.includes('MAP_SHARED') &&
+    rest.includes('PROT_WRITE') &&
+    !rest.includes('MAP_ANON')
+  );
+}
+
+function stringsIn(text: string): Buffer[] {
+  return [...text.matchAll(/"((?:\\x[0-9a-f]{2})*)"/g)].map(([, escaped = '']) => bytesOf(escaped));
+}
+
+function bytesOf(escaped: string): Buffer {
+  return Buffer.from(escaped.replaceAll('\\x', ''), 'hex');
+}
