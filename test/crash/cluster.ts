@@ -37,7 +37,7 @@ export async function clusterCampaign({ seed: root, kills }: ClusterOptions): Pr
       places.set(`the ${who}`, (places.get(`the ${who}`) ?? 0) + 1);
       if (who === 'primary') await server.stop();
       mustBeEmpty(await site.ledger.check(mailboxes), `seed ${seed}, killed the ${who}`);
-      if (who === 'worker') await until('there are two again', () => childrenOf(server.pid).length === 2);
+      if (who === 'worker') await until('it is replaced', () => isReplaced(server.pid, victim));
       else {
         printed.push(server.output());
         server = await site.startProgram();
@@ -52,4 +52,10 @@ export async function clusterCampaign({ seed: root, kills }: ClusterOptions): Pr
     await server.stop();
     await site.close();
   }
+}
+
+/** A dead worker is a child until its end has been noticed. */
+function isReplaced(primary: number, victim: number): boolean {
+  const workers = childrenOf(primary);
+  return workers.length === 2 && !workers.includes(victim);
 }
