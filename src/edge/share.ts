@@ -11,23 +11,33 @@ import type { Disk, OpenFile } from './disk.ts';
 
 /** Of the four threads that libuv has unless told otherwise, one is left for everything else. */
 const MOST_CALLS = 3;
+/** Of the threads for jobs of several calls (diskthreads.ts). */
+const MOST_JOBS = 6;
 /** Something may have been mounted there meanwhile. */
 const FORGET_MS = 60_000;
 const MAX_KNOWN = 10_000;
 
 /** `hungMs`: how long a file system may take all of its share without an answer to any call. */
 export function sharedDisk(disk: Disk, hungMs: number): Disk {
-  const shares = new Shares(hungMs);
+  const calls = new Shares(hungMs, MOST_CALLS);
+  const jobs = new Shares(hungMs, MOST_JOBS);
   return {
     async create(path, mode) {
-      const share = await shares.of(dirname(path));
+      const share = await calls.of(maildirOf(path));
       return sharedFile(await share.run(() => disk.create(path, mode)), share);
     },
-    rename: (from, to) => shares.run(dirname(to), () => disk.rename(from, to)),
-    unlink: (path) => shares.run(dirname(path), () => disk.unlink(path)),
-    mkdir: (path, mode) => shares.run(dirname(path), () => disk.mkdir(path, mode)),
-    syncDirectory: (path) => shares.run(path, () => disk.syncDirectory(path)),
+    writeWhole: (path, mode, pieces) => jobs.run(maildirOf(path), () => disk.writeWhole(path, mode, pieces)),
+    rename: (from, to) => calls.run(maildirOf(to), () => disk.rename(from, to)),
+    renameAndSync: (from, to) => jobs.run(maildirOf(to), () => disk.renameAndSync(from, to)),
+    unlink: (path) => calls.run(maildirOf(path), () => disk.unlink(path)),
+    mkdir: (path, mode) => calls.run(dirname(path), () => disk.mkdir(path, mode)),
+    syncDirectory: (path) => jobs.run(path, () => disk.syncDirectory(path)),
   };
+}
+
+/** Of a file in its tmp/ or new/. */
+function maildirOf(path: string): string {
+  return dirname(dirname(path));
 }
 
 function sharedFile(file: OpenFile, share: Share): OpenFile {
@@ -41,12 +51,14 @@ function sharedFile(file: OpenFile, share: Share): OpenFile {
 /** By directory, and by the device it is on. */
 class Shares {
   readonly #hungMs: number;
+  readonly #most: number;
   readonly #byDevice = new Map<number, Share>();
   #byDirectory = new Map<string, Share>();
   #forgetAt = 0;
 
-  constructor(hungMs: number) {
+  constructor(hungMs: number, most: number) {
     this.#hungMs = hungMs;
+    this.#most = most;
   }
 
   async run<T>(directory: string, call: () => Promise<T>): Promise<T> {
@@ -64,7 +76,7 @@ class Shares {
 
   async #find(directory: string): Promise<Share> {
     const device = await deviceOf(directory);
-    const share = this.#byDevice.get(device) ?? new Share(this.#hungMs);
+    const share = this.#byDevice.get(device) ?? new Share(this.#hungMs, this.#most);
     this.#byDevice.set(device, share);
     this.#byDirectory.set(directory, share);
     return share;
@@ -83,16 +95,18 @@ async function deviceOf(directory: string): Promise<number> {
 
 class Share {
   readonly #hungMs: number;
+  readonly #most: number;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
   #answeredAt = 0;
 
-  constructor(hungMs: number) {
+  constructor(hungMs: number, most: number) {
     this.#hungMs = hungMs;
+    this.#most = most;
   }
 
   async run<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#running < MOST_CALLS) {
+    if (this.#running < this.#most) {
       if (this.#running++ === 0) this.#answeredAt = performance.now(); // the wait begins
     } else {
       if (performance.now() - this.#answeredAt > this.#hungMs)
