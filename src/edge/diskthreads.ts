@@ -18,7 +18,7 @@ export type Answer = number | Pick<NodeJS.ErrnoException, 'message' | 'code' | '
 /** Bytes that go to a thread with a job, in memory it shares. */
 export const SLOT_BYTES = 256 * 1024;
 // each has 8 MiB of its own
-const MAX_THREADS = 8;
+const MAX_THREADS = 4;
 const PATIENCE_MS = 250;
 
 interface Order {

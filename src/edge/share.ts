@@ -9,18 +9,16 @@ import { dirname } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Disk, OpenFile } from './disk.ts';
 
-/** Of the four threads that libuv has unless told otherwise, one is left for everything else. */
-const MOST_CALLS = 3;
-/** Of the threads for jobs of several calls (diskthreads.ts). */
-const MOST_JOBS = 6;
+/** Of the four threads that libuv has unless told otherwise, and of the four of diskthreads.ts, one is left for everything else. */
+const MOST = 3;
 /** Something may have been mounted there meanwhile. */
 const FORGET_MS = 60_000;
 const MAX_KNOWN = 10_000;
 
 /** `hungMs`: how long a file system may take all of its share without an answer to any call. */
 export function sharedDisk(disk: Disk, hungMs: number): Disk {
-  const calls = new Shares(hungMs, MOST_CALLS);
-  const jobs = new Shares(hungMs, MOST_JOBS);
+  const calls = new Shares(hungMs);
+  const jobs = new Shares(hungMs);
   return {
     async create(path, mode) {
       const share = await calls.of(maildirOf(path));
@@ -51,14 +49,12 @@ function sharedFile(file: OpenFile, share: Share): OpenFile {
 /** By directory, and by the device it is on. */
 class Shares {
   readonly #hungMs: number;
-  readonly #most: number;
   readonly #byDevice = new Map<number, Share>();
   #byDirectory = new Map<string, Share>();
   #forgetAt = 0;
 
-  constructor(hungMs: number, most: number) {
+  constructor(hungMs: number) {
     this.#hungMs = hungMs;
-    this.#most = most;
   }
 
   async run<T>(directory: string, call: () => Promise<T>): Promise<T> {
@@ -76,7 +72,7 @@ class Shares {
 
   async #find(directory: string): Promise<Share> {
     const device = await deviceOf(directory);
-    const share = this.#byDevice.get(device) ?? new Share(this.#hungMs, this.#most);
+    const share = this.#byDevice.get(device) ?? new Share(this.#hungMs);
     this.#byDevice.set(device, share);
     this.#byDirectory.set(directory, share);
     return share;
@@ -95,18 +91,16 @@ async function deviceOf(directory: string): Promise<number> {
 
 class Share {
   readonly #hungMs: number;
-  readonly #most: number;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
   #answeredAt = 0;
 
-  constructor(hungMs: number, most: number) {
+  constructor(hungMs: number) {
     this.#hungMs = hungMs;
-    this.#most = most;
   }
 
   async run<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#running < this.#most) {
+    if (this.#running < MOST) {
       if (this.#running++ === 0) this.#answeredAt = performance.now(); // the wait begins
     } else {
       if (performance.now() - this.#answeredAt > this.#hungMs)

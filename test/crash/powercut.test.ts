@@ -11,11 +11,21 @@ const CUTS = 20;
 const needed = await needsLoopMount('xfs_io');
 const options = { timeout: 60_000 };
 
-const forgetsDirectories: Disk = { ...realDisk, syncDirectory: async () => {} };
+const forgetsDirectories: Disk = {
+  ...realDisk,
+  renameAndSync: realDisk.rename,
+  syncDirectory: async () => {},
+};
 const forgetsFiles: Disk = {
   ...realDisk,
   async create(path, mode) {
     return { ...(await realDisk.create(path, mode)), sync: async () => {} };
+  },
+  async writeWhole(path, mode, pieces) {
+    const file = await realDisk.create(path, mode);
+    await file.writev([...pieces]);
+    await file.close();
+    return 0;
   },
 };
 
