@@ -10,7 +10,7 @@ import { addresses, freshBase } from './recipients.ts';
 import { startSealdir } from './sealdir.ts';
 
 const MIB = 2 ** 20;
-const TOML = { lmtp: 'max_message_size = "200MiB"\nmax_connections = 2000' };
+const TOML = { lmtp: 'max_message_size = "200MiB"\nmax_connections = 2000\nmax_peer_connections = 2000' };
 
 interface Case {
   readonly what: string;

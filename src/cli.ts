@@ -18,7 +18,9 @@ import { formatError } from './config/load.ts';
 import type { Settings } from './config/settings.ts';
 import { createLog } from './edge/log.ts';
 import { realWorld } from './edge/world.ts';
-import { type Running, StartError, serve } from './serve.ts';
+import { createReload } from './reload.ts';
+import { serve } from './serve.ts';
+import { StartError } from './start.ts';
 
 const USAGE = `usage:
   sealdir serve [-c FILE]                                    LMTP server
@@ -104,6 +106,9 @@ async function chosen(file: string | undefined): Promise<Ready> {
 }
 
 async function runServer({ settings, file }: Ready): Promise<number> {
+  // a demo has nothing to reload, and ends with its terminal
+  const stops = stopSignals(file === undefined ? ['SIGTERM', 'SIGINT', 'SIGHUP'] : ['SIGTERM', 'SIGINT']);
+  const hangups = file === undefined ? undefined : listenForHangups();
   const log = createLog(settings.log.level);
   const isFirstStart = file === undefined && (await prepareDemo());
   const processes = settings.processes === 0 ? availableParallelism() : settings.processes;
@@ -120,12 +125,15 @@ async function runServer({ settings, file }: Ready): Promise<number> {
     if (isFirstStart) log.info('demo sample', { reply: await deliverSample('var/lmtp.sock') });
     process.stdout.write(await demoText(isFirstStart, running.metrics));
   }
-  const reason = await Promise.race([stopSignal(), running.failed]);
+  const load = async () => (await chooseSettings(file, hostname())).loaded;
+  hangups?.(createReload({ log, running, load }, settings));
+  const reason = await Promise.race([stops.first, running.failed]);
   log.info('stopping', { reason });
-  await stop(running);
+  // a second signal cuts off what is under way: its clients were told nothing and will send again
+  await Promise.race([running.stop(), stops.second.then(() => running.stop(0))]);
   log.info('stopped');
   // what is no signal is a failure: the service manager starts us anew
-  return reason === 'SIGTERM' || reason === 'SIGINT' ? 0 : EXIT.software;
+  return reason.startsWith('SIG') ? 0 : EXIT.software;
 }
 
 /** A worker process; it is the primary that signals are for. */
@@ -141,16 +149,25 @@ function inheritedSockets(): number[] {
   return Array.from({ length: count }, (_, index) => 3 + index);
 }
 
-function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    process.once('SIGTERM', resolve);
-    process.once('SIGINT', resolve);
-  });
+/** One listener for all of them: between two listeners a signal would end the process on the spot. */
+function stopSignals(names: readonly NodeJS.Signals[]): Record<'first' | 'second', Promise<NodeJS.Signals>> {
+  const waiting: ((signal: NodeJS.Signals) => void)[] = [];
+  const next = () => new Promise<NodeJS.Signals>((resolve) => void waiting.push(resolve));
+  for (const name of names) process.on(name, (signal) => waiting.shift()?.(signal));
+  return { first: next(), second: next() };
 }
 
-/** A second signal while deliveries finish stops at once: their clients were told nothing and will send again. */
-async function stop(running: Running): Promise<void> {
-  await Promise.race([running.stop(), stopSignal().then(() => running.stop(0))]);
+/** SIGHUP, which by default would end the process, goes to the function given to what is returned; an early one is kept. */
+function listenForHangups(): (reload: () => Promise<void>) => void {
+  let isEarly = false;
+  let act = () => {
+    isEarly = true;
+  };
+  process.on('SIGHUP', () => act());
+  return (reload) => {
+    act = reload;
+    if (isEarly) reload();
+  };
 }
 
 async function check({ settings, file }: Ready): Promise<number> {

@@ -4,10 +4,13 @@
  * that dies is replaced; what it had not answered with 250 its clients send again.
  */
 import cluster, { type Worker } from 'node:cluster';
+import { performance } from 'node:perf_hooks';
 import type { Settings } from './config/settings.ts';
+import { DRAIN_MS, startDeliveries } from './deliveries.ts';
 import type { Log } from './edge/log.ts';
 import { answerPrimary, createClusterMetrics, createMetrics } from './edge/metrics.ts';
-import { DRAIN_MS, type Running, StartError, startDelivery, startShared } from './serve.ts';
+import { type Running, startShared } from './serve.ts';
+import { StartError } from './start.ts';
 
 /** A worker that lives for less is replaced only after this long: a fault at start must not spin. */
 const SETTLED_MS = 2000;
@@ -19,6 +22,9 @@ const LEAST_SHARE = 16;
 interface Assignment {
   readonly settings: Settings;
   readonly inherited: readonly number[];
+}
+interface Reload {
+  readonly reload: Settings;
 }
 interface Dismissal {
   readonly stop: true;
@@ -36,7 +42,7 @@ export async function servePrimary(
 ): Promise<Running> {
   const metrics = createClusterMetrics();
   const shared = await startShared(settings, log, metrics);
-  const assignment: Assignment = { settings: shareOf(settings, processes), inherited };
+  let assignment: Assignment = { settings: shareOf(settings, processes), inherited };
   let phase: 'starting' | 'running' | 'stopping' = 'starting';
   let fail: (reason: string) => void = () => {};
   const failed = new Promise<string>((resolve) => {
@@ -44,7 +50,7 @@ export async function servePrimary(
   });
   const hire = async (): Promise<Report> => {
     const worker = cluster.fork();
-    const hiredAt = Date.now();
+    const hiredAt = performance.now();
     worker.on('error', (error) => log.fault('worker', error));
     worker.once('exit', (code, signal) => {
       if (phase !== 'running') return;
@@ -53,7 +59,7 @@ export async function servePrimary(
       // with the last worker Node closes the sockets we were given, and nobody can open them again
       if (inherited.length > 0 && livingWorkers().length === 0)
         fail('all workers died, and the inherited sockets with them');
-      else setTimeout(replace, Math.max(0, SETTLED_MS - (Date.now() - hiredAt)));
+      else setTimeout(replace, Math.max(0, SETTLED_MS - (performance.now() - hiredAt)));
     });
     const first = await nextReport(worker);
     if ('failed' in first || phase === 'stopping') return first;
@@ -68,6 +74,11 @@ export async function servePrimary(
       () => true,
     );
     if (unborn) setTimeout(replace, SETTLED_MS);
+  };
+  const reload = (fresh: Settings) => {
+    assignment = { settings: shareOf(fresh, processes), inherited };
+    for (const worker of livingWorkers())
+      if (worker.isConnected()) worker.send({ reload: assignment.settings } satisfies Reload);
   };
   const stop = async (graceMs?: number) => {
     phase = 'stopping';
@@ -84,13 +95,18 @@ export async function servePrimary(
   // one may have died while the others were starting
   for (let missing = processes - livingWorkers().length; missing > 0; missing--) void replace();
   const lmtp = reports.flatMap((report) => ('lmtp' in report ? [report.lmtp] : []))[0] ?? [];
-  return { lmtp, metrics: shared.metrics, failed, stop };
+  return { lmtp, metrics: shared.metrics, failed, reload, noteReload: metrics.noteReload, stop };
 }
 
 function shareOf(settings: Settings, processes: number): Settings {
-  const { max_connections: all } = settings.lmtp;
-  const share = Math.min(all, Math.max(2 * Math.ceil(all / processes), LEAST_SHARE));
-  return { ...settings, lmtp: { ...settings.lmtp, max_connections: share } };
+  const share = (all: number) => Math.min(all, Math.max(2 * Math.ceil(all / processes), LEAST_SHARE));
+  const { max_connections, max_peer_connections, max_mailbox_deliveries } = settings.lmtp;
+  const shares = {
+    max_connections: share(max_connections),
+    max_peer_connections: share(max_peer_connections),
+    max_mailbox_deliveries: share(max_mailbox_deliveries),
+  };
+  return { ...settings, lmtp: { ...settings.lmtp, ...shares } };
 }
 
 function livingWorkers(): Worker[] {
@@ -134,39 +150,53 @@ export async function serveWorker(log: (settings: Settings) => Log): Promise<voi
   // else Node ends the process as soon as the primary is gone, with deliveries in flight
   if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
   const report = (what: Report) => process.send?.(what);
-  const { assignment, stopped } = listenToPrimary();
+  const { assignment, reloaded, stopped } = listenToPrimary();
   report({ ready: true });
   const given = await Promise.race([assignment, stopped(() => Promise.resolve())]);
   if (given === undefined) return;
   const metrics = createMetrics();
   answerPrimary(metrics.registry);
-  const delivery = await startDelivery(given.settings, log(given.settings), metrics, given.inherited).catch(
-    (error: Error) => {
-      report({ failed: error.message });
-      throw error;
-    },
-  );
-  report({ lmtp: delivery.lmtp });
-  await stopped((graceMs) => delivery.stop(graceMs));
+  const own = log(given.settings);
+  const starting = startDeliveries(given.settings, own, metrics, given.inherited);
+  const deliveries = await starting.catch((error: Error) => {
+    report({ failed: error.message });
+    throw error;
+  });
+  reloaded((fresh) => {
+    deliveries.reload(fresh);
+    own.setLevel(fresh.log.level);
+  });
+  report({ lmtp: deliveries.lmtp });
+  await stopped((graceMs) => deliveries.stop(graceMs));
 }
 
 /** Listens from the first moment on, since a message that comes too early is lost. */
 function listenToPrimary() {
   let stop: ((graceMs: number | undefined) => void) | undefined;
   let early: { readonly graceMs: number | undefined } | undefined;
+  let reload: ((settings: Settings) => void) | undefined;
+  let newest: Settings | undefined;
   const take = (graceMs: number | undefined) => {
     early = { graceMs };
     stop?.(graceMs);
   };
   const assignment = new Promise<Assignment>((resolve) => {
-    process.on('message', (message: Partial<Assignment & Dismissal>) => {
+    process.on('message', (message: Partial<Assignment & Reload & Dismissal>) => {
       if (message.settings !== undefined) resolve(message as Assignment);
       if (message.stop === true) take(message.graceMs);
+      if (message.reload === undefined) return;
+      newest = message.reload;
+      reload?.(newest);
     });
   });
   process.once('disconnect', () => take(undefined));
   return {
     assignment,
+    /** `act` is called for each reload, the last of those before this call included. */
+    reloaded(act: (settings: Settings) => void) {
+      reload = act;
+      if (newest !== undefined) act(newest);
+    },
     /** Resolves when `act` has, once told to stop; a second order, with less patience, cuts the first short. */
     stopped: (act: (graceMs: number | undefined) => Promise<void>) =>
       new Promise<undefined>((resolve, reject) => {

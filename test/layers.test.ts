@@ -16,9 +16,12 @@ const BELOW: Record<string, readonly string[]> = {
   edge: ['core', 'openpgp'], // agrees on an encryption that openpgp/ then does
   delivery: ['core', 'mime', 'openpgp', 'edge'], // is given settings, reads none
   commands: ['core', 'mime', 'openpgp', 'edge', 'config', 'delivery'],
-  'serve.ts': ['core', 'mime', 'openpgp', 'edge', 'config', 'delivery'],
-  'cluster.ts': ['core', 'edge', 'config', 'serve.ts'],
-  'cli.ts': ['core', 'edge', 'config', 'commands', 'serve.ts', 'cluster.ts'],
+  'start.ts': [],
+  'deliveries.ts': ['core', 'edge', 'config', 'delivery', 'start.ts'],
+  'serve.ts': ['core', 'edge', 'config', 'delivery', 'start.ts', 'deliveries.ts'],
+  'cluster.ts': ['core', 'edge', 'config', 'start.ts', 'deliveries.ts', 'serve.ts'],
+  'reload.ts': ['edge', 'config', 'start.ts', 'serve.ts'],
+  'cli.ts': ['core', 'edge', 'config', 'commands', 'start.ts', 'serve.ts', 'cluster.ts', 'reload.ts'],
 };
 /** They alone know the order of the steps. */
 const SPINE = ['delivery/transaction.ts', 'delivery/copy.ts'];
@@ -81,6 +84,11 @@ test('each npm package is imported by one file', () => {
   }
   assert.ok(importers.has('openpgp') && importers.has('fs-ext'), 'the imports are found');
   for (const [name, by] of importers) assert.equal(by.size, 1, `${name} in ${[...by].join(', ')}`);
+});
+
+test('the time of day comes in through World', () => {
+  for (const file of files.filter((each) => each !== 'edge/world.ts'))
+    assert.ok(!/\bDate\.now\b/.test(textOf(file)), file);
 });
 
 test('only cli.ts reads the environment or ends the process', () => {

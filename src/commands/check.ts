@@ -3,7 +3,7 @@
  * operator should mend, each finding with a one-line fix. Changes nothing.
  */
 import { execFile } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { addressRules } from '../config/rules.ts';
@@ -50,7 +50,8 @@ async function checkKeys(settings: Settings, now: Date): Promise<Finding[]> {
   const path = resolve(settings.keys.directory);
   const same = addressRules(settings);
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return []; // checkKeyDirectory has said so
-  const rows = await new KeyDirectory(path, same).list().catch((error: NodeJS.ErrnoException) => error);
+  const keyDirectory = new KeyDirectory(path, same, { now: () => now.getTime() });
+  const rows = await keyDirectory.list().catch((error: NodeJS.ErrnoException) => error);
   if (rows instanceof Error) {
     const fix = `chmod a+rx '${path}', or run this check as the user Sealdir runs as`;
     return [{ level: 'error', what: `keys.directory: cannot list ${path} (${rows.code})`, fix }];
@@ -127,6 +128,12 @@ function checkStore(settings: Settings): Finding[] {
   if (!isWritable(root)) {
     const fix = `chown it to the user Sealdir runs as (and run this check as that user)`;
     findings.push({ level: 'error', what: `store.maildir: ${root} is not writable for us`, fix });
+  }
+  const { bavail, bsize } = statfsSync(root);
+  const { min_free_space: least } = settings.store;
+  if (bavail * bsize < least) {
+    const what = `store.maildir: ${bavail * bsize} bytes are free at ${root}, and below ${least} mail is deferred`;
+    findings.push({ level: 'error', what, fix: 'make room, or lower store.min_free_space' });
   }
   if ((stats.mode & 0o007) !== 0) {
     const what = `store.maildir: others may look into ${root}; sender and subject of every message are in clear`;

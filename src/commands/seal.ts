@@ -95,8 +95,7 @@ class Body {
 
 async function keysFor(options: SealOptions): Promise<SealingKeys> {
   const { settings, world, recipient, keyFile } = options;
-  const entry =
-    keyFile !== undefined ? await entryOfFile(keyFile) : await entryOfRecipient(settings, recipient);
+  const entry = keyFile !== undefined ? await entryOfFile(keyFile) : await entryOfRecipient(options);
   const { unusable, subkeys } = settings.keys;
   const selected = await select(entry, { unusable, subkeys }, world.now());
   if (!('why' in selected)) return selected;
@@ -116,12 +115,12 @@ async function entryOfFile(keyFile: string): Promise<KeyEntry> {
   }
 }
 
-async function entryOfRecipient(settings: Settings, recipient: string | undefined): Promise<KeyEntry> {
+async function entryOfRecipient({ settings, world, recipient }: SealOptions): Promise<KeyEntry> {
   const address = recipient === undefined ? undefined : parseAddress(recipient);
   if (address === undefined)
     throw new CommandError('usage', 'give a recipient (-r ADDRESS) or a key (-k KEYFILE)');
   const same = addressRules(settings);
-  const keyDirectory = new KeyDirectory(resolvePath(settings.keys.directory), same);
+  const keyDirectory = new KeyDirectory(resolvePath(settings.keys.directory), same, world);
   const { maildir } = settings.store;
   const account = await resolve(address, {
     keyDirectory,

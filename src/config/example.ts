@@ -22,7 +22,7 @@ export function exampleToml(): string {
     const [section, key] = splitPath(path);
     if (section !== current) text += `\n[${section}]\n`;
     current = section;
-    text += `\n${comment(setting.doc)}${comment(typeSentence(setting))}`;
+    text += `\n${comment(docOf(setting))}${comment(typeSentence(setting))}`;
     text += `#${key} = ${literal(setting)}\n`;
   }
   return text;
@@ -32,9 +32,13 @@ export function exampleToml(): string {
 export function settingsMarkdown(): string {
   const rows = entries.map(([path, setting]) => {
     const value = isFromMachine(setting.default) ? "the machine's" : code(literal(setting));
-    return `| ${code(path)} | ${cell(typeOf(setting))} | ${value} | ${cell(setting.doc)} |\n`;
+    return `| ${code(path)} | ${cell(typeOf(setting))} | ${value} | ${cell(docOf(setting))} |\n`;
   });
   return `| setting | type | default | what it does |\n|---|---|---|---|\n${rows.join('')}`;
+}
+
+function docOf({ doc, restart }: Setting): string {
+  return restart ? `${doc} A change needs a restart.` : doc;
 }
 
 function typeOf({ kind }: Setting): string {

@@ -68,15 +68,29 @@ function quantity(written: string, units: ReadonlyMap<string, number>): number |
 }
 
 const NOT_A_SIZE = 'is not a size (write it like "50MiB", "10MB" or 1000 for bytes)';
+const SIZE_UNIT = 'bytes, KB, MB, GB, KiB, MiB, GiB';
+const sizeWritten = z.union([z.string(), z.number()], NOT_A_SIZE);
+
+function sizeOf(written: string | number): number | Wrong {
+  const bytes = quantity(String(written), SIZE_UNITS);
+  if (bytes === undefined) return new Wrong(NOT_A_SIZE);
+  return bytes < 1024 ? new Wrong('is less than 1KiB, the smallest size allowed') : bytes;
+}
+
 /** Becomes a number of bytes. */
 export const size: Kind<number> = {
   name: 'size from 1KiB',
-  unit: 'bytes, KB, MB, GB, KiB, MiB, GiB',
-  schema: converted(z.union([z.string(), z.number()], NOT_A_SIZE), (written) => {
-    const bytes = quantity(String(written), SIZE_UNITS);
-    if (bytes === undefined) return new Wrong(NOT_A_SIZE);
-    return bytes < 1024 ? new Wrong('is less than 1KiB, the smallest size allowed') : bytes;
-  }),
+  unit: SIZE_UNIT,
+  schema: converted(sizeWritten, sizeOf),
+};
+
+/** Becomes a number of bytes, 0 for off. */
+export const sizeOrOff: Kind<number> = {
+  name: 'size from 1KiB, or 0 for off',
+  unit: SIZE_UNIT,
+  schema: converted(sizeWritten, (written) =>
+    quantity(String(written), SIZE_UNITS) === 0 ? 0 : sizeOf(written),
+  ),
 };
 
 // A bare number is refused: nobody remembers whether it would mean seconds or milliseconds.

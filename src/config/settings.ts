@@ -16,6 +16,7 @@ import {
   oneOf,
   path,
   size,
+  sizeOrOff,
 } from './kinds.ts';
 
 /** What the settings need to know of the machine; the caller reads it (`os.hostname()`). */
@@ -29,6 +30,8 @@ export type Setting = {
   /** The value as written in the file, or what of the machine it is. */
   readonly default: Written | FromMachine;
   readonly doc: string;
+  /** A running server cannot change it. */
+  readonly restart?: true;
 };
 
 export const table = {
@@ -36,23 +39,27 @@ export const table = {
     kind: hostName,
     default: { machine: 'hostname' },
     doc: 'Name of this server in greetings, Received fields and Maildir file names.',
+    restart: true,
   },
 
   processes: {
     kind: count({ min: 0, max: 256 }),
     default: 0,
     doc: 'Processes that deliver. 0: one for each core. 1: no others beside the first.',
+    restart: true,
   },
 
   'lmtp.listen': {
     kind: lmtpListeners,
     default: ['/run/sealdir/lmtp.sock'],
     doc: 'Where mail servers deliver to: Unix socket paths (with a "/"), "host:port", "[v6]:port" (port 0: any free one), or "systemd" for the sockets of a systemd unit. LMTP has no password here, so keep TCP on the loopback or a private network.',
+    restart: true,
   },
   'lmtp.socket_mode': {
     kind: fileMode,
     default: '0660',
     doc: 'Permissions of the Unix sockets Sealdir makes. The mail server must be able to write.',
+    restart: true,
   },
   'lmtp.max_message_size': {
     kind: size,
@@ -74,15 +81,30 @@ export const table = {
     default: 256,
     doc: 'Most connections at one time; further ones are told to come back later. With several processes it is approximate: each has its own count.',
   },
+  'lmtp.max_peer_connections': {
+    kind: count({ min: 1, max: 65_535 }),
+    default: 200,
+    doc: 'Most connections at one time from one IP address, approximate like the one above. Connections to a Unix socket have no address and count only there.',
+  },
+  'lmtp.max_mailbox_deliveries': {
+    kind: count({ min: 1, max: 65_535 }),
+    default: 100,
+    doc: 'Most deliveries to one mailbox at one time, so that one whose disk is slow does not take all connections; further ones are deferred. Keep it above the number of connections the mail server opens (Postfix: 20). With several processes it is approximate, as above.',
+  },
   'lmtp.idle_timeout': {
     kind: duration,
     default: '5m',
-    doc: 'Time without a byte from the client after which its connection is closed.',
+    doc: 'Longest wait for the next command of a client, whole, and for any byte of a message; then its connection is closed. Time in which the client waits for us does not count.',
   },
   'lmtp.data_timeout': {
     kind: duration,
     default: '10m',
     doc: 'Longest time a message may take to arrive, from DATA to its final dot.',
+  },
+  'lmtp.block_timeout': {
+    kind: duration,
+    default: '2m',
+    doc: 'Longest wait for the next 64 KiB of a message, or for its end: a client may be slow, by default 500 bytes a second, but may not drip. Time in which we hold it back does not count.',
   },
   'lmtp.session_timeout': {
     kind: duration,
@@ -104,6 +126,12 @@ export const table = {
     kind: maildirPath,
     default: '/var/mail/sealdir/{domain}/{local}',
     doc: 'Maildir of a recipient. {local} is the part before the "@" (needed), {domain} the part after it; without {domain} the same name in two domains is one mailbox. Both come after at least one fixed directory.',
+    restart: true,
+  },
+  'store.min_free_space': {
+    kind: sizeOrOff,
+    default: '128MiB',
+    doc: 'Recipients are deferred while less than this is free where their mailbox is, or room for fewer than 100 files: mail must not fill the disk to the last byte. Room for the message itself is asked for on top, where the mail server says its size. 0 turns this off.',
   },
 
   'keys.directory': {
@@ -148,6 +176,7 @@ export const table = {
     kind: metricsListener,
     default: '127.0.0.1:9464',
     doc: 'Where Prometheus reads /metrics: "host:port", "[v6]:port", a Unix socket path (with a "/"), or "off".',
+    restart: true,
   },
 
   'log.level': {

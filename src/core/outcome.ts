@@ -22,6 +22,7 @@ const REPLIES = {
   keyUnusable: [550, '7.5', 'Recipient has no usable encryption key'],
   recipientsUnavailable: [451, '3.0', 'Recipient lookup failed, try again later'],
   tooManyRecipients: [452, '5.3', 'Too many recipients'],
+  mailboxBusy: [450, '2.1', 'Mailbox is busy with other deliveries, try again later'],
   // the message
   badSender: [501, '1.7', 'Bad sender address syntax'],
   tooBig: [552, '3.4', 'Message too big'],
@@ -36,6 +37,7 @@ const REPLIES = {
   internal: [451, '3.0', 'Internal error, try again later'],
   shuttingDown: [421, '3.2', 'Service shutting down'],
   tooManyConnections: [421, '3.2', 'Too many connections'],
+  tooManyFromPeer: [421, '7.0', 'Too many connections from your address'],
   idle: [421, '4.2', 'Idle for too long, closing'],
   sessionTooLong: [421, '3.2', 'Session lasted too long, closing'],
   dataTooSlow: [421, '4.2', 'Message took too long to arrive, closing'],

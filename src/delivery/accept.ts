@@ -10,6 +10,8 @@ export interface AcceptedSender {
   /** Reverse-path as sent, without brackets; raw bytes, since some clients send 8-bit ones. */
   readonly sender: Buffer;
   readonly smtpUtf8: boolean;
+  /** Of the message in bytes, as the client says (RFC 1870); 0 where it does not. */
+  readonly size: number;
 }
 
 export interface AcceptedRecipient {
@@ -27,7 +29,12 @@ export function acceptSender(rest: Buffer, maxBytes: number): AcceptedSender | W
     const bad = senderParameterProblem(keyword, value, maxBytes);
     if (bad !== undefined) return bad;
   }
-  return { sender: Buffer.from(parsed.path, 'latin1'), smtpUtf8: parsed.parameters.has('SMTPUTF8') };
+  const { path, parameters } = parsed;
+  return {
+    sender: Buffer.from(path, 'latin1'),
+    smtpUtf8: parameters.has('SMTPUTF8'),
+    size: Number(parameters.get('SIZE') ?? 0),
+  };
 }
 
 function senderParameterProblem(keyword: string, value: string, maxBytes: number): Why | undefined {

@@ -12,14 +12,17 @@ import type { StagedFile } from './store.ts';
 export class Copy {
   readonly account: Account;
   readonly #staged: StagedFile;
+  readonly #over: () => void;
   #sealer: Sealer | undefined;
   #failure: CopyFailure | undefined;
   #cleanup: Promise<void> | undefined;
   #isStored = false; // S5: no later trouble takes it back
 
-  constructor(account: Account, staged: StagedFile) {
+  /** `over` is called when it is stored, or has failed and been cleaned up; one of the two comes, whatever happens. */
+  constructor(account: Account, staged: StagedFile, over: () => void) {
     this.account = account;
     this.#staged = staged;
+    this.#over = over;
   }
 
   get failed(): boolean {
@@ -55,13 +58,14 @@ export class Copy {
   async commit(): Promise<void> {
     await this.#staged.commit(...this.#sizes());
     this.#isStored = true;
+    this.#over();
   }
 
   /** The first failure counts; the file goes. */
   fail(error: unknown): void {
     if (this.#failure !== undefined || this.#isStored) return;
     this.#failure = error instanceof CopyFailure ? error : new CopyFailure(whyOfDiskError(error), error);
-    this.#cleanup = this.#staged.abort();
+    this.#cleanup = this.#staged.abort().finally(this.#over);
   }
 
   /** Resolves when nothing of a failed copy is left on disk. */

@@ -15,6 +15,7 @@ import { CopyFailure } from '../core/errors.ts';
 import type { Journal } from '../core/journal.ts';
 import type { Meter } from '../core/meter.ts';
 import { type Reply, replyOf, type Why } from '../core/outcome.ts';
+import type { Places } from '../core/places.ts';
 import type { World } from '../core/world.ts';
 import type { SealingKeys } from '../edge/keys.ts';
 import { type HeaderBlock, HeaderScanner } from '../mime/header.ts';
@@ -28,15 +29,22 @@ import { Replies, reasonOf } from './reply.ts';
 import { type Account, type ResolveParts, resolve } from './resolve.ts';
 import { prepareSealer } from './seal.ts';
 import { type SelectPolicy, select, type Unusable } from './select.ts';
+import type { Space } from './space.ts';
 import type { Store } from './store.ts';
 
 /** Literal data goes to the copies in steps of this size, so that none gets far ahead of its disk. */
 const STEP_BYTES = 64 * 1024;
+/** What a byte of a message takes on disk: base64, and a line end every 64 characters. */
+const SEALED_GROWTH = (4 / 3) * (65 / 64);
 
 export interface DeliveryLimits {
   readonly maxMessageBytes: number;
   readonly maxHeaderBytes: number;
   readonly maxRecipients: number;
+  /** Copies on their way to one mailbox, of all transactions. */
+  readonly maxMailboxDeliveries: number;
+  /** Stays free on the disk of a mailbox; 0: not looked at. */
+  readonly minFreeBytes: number;
   /** How long one copy may hold up the others while the message streams. */
   readonly stallMs: number;
   /** From the end of DATA to the last reply; also the longest look-up of one recipient. */
@@ -48,6 +56,9 @@ export interface DeliveryParts {
   readonly meter: Meter;
   readonly journal: Journal;
   readonly store: Store;
+  /** Mailboxes by path: a place for each copy on its way. */
+  readonly mailboxes: Places;
+  readonly space: Space;
   readonly resolve: ResolveParts & { readonly same: SameAddress };
   readonly select: SelectPolicy;
   readonly policy: HeaderPolicy;
@@ -78,6 +89,7 @@ export class Transaction {
   readonly #literal = new LiteralData();
   #sealing = false; // the header is complete and has been written
   #finishing = false;
+  #isOver = false; // aborted: the client is gone
 
   constructor(parts: DeliveryParts, sender: AcceptedSender, client: Client) {
     this.#parts = parts;
@@ -107,9 +119,14 @@ export class Transaction {
     // what comes in later changes nothing any more: the client has its answer
     if (found === 'late') return { why: 'recipientsUnavailable', reasons: ['the look-up took too long'] };
     if ('why' in found) return found;
+    const lack = await this.#lackOfSpace(found.account);
+    if (lack !== undefined) return { why: 'diskFull', reasons: [lack] };
+    // a copy that is added to what is over would keep its place for ever
+    if (this.#isOver) return { why: 'aborted', reasons: [] };
     const { account, keys } = found;
     const ownPath = address.domain === '' ? account.address : path;
     const known = this.#copies.get(account.address) ?? this.#addCopy(account, keys, ownPath);
+    if (known === undefined) return { why: 'mailboxBusy', reasons: [] };
     this.#recipients.push({ path: ownPath, copy: known.copy });
     return undefined;
   }
@@ -123,8 +140,20 @@ export class Transaction {
     return 'why' in keys ? keys : { account, keys };
   }
 
+  /** Room for one more copy is asked for behind those there are, as if all went to one disk. */
+  async #lackOfSpace({ address, mailbox }: Account): Promise<string | undefined> {
+    const { space, limits } = this.#parts;
+    if (limits.minFreeBytes === 0 || this.#copies.has(address)) return undefined;
+    const messageBytes = Math.ceil(this.#sender.size * SEALED_GROWTH) * (this.#copies.size + 1);
+    return space.lack(mailbox, limits.minFreeBytes + messageBytes);
+  }
+
   #addCopy(account: Account, keys: SealingKeys, path: string) {
-    const added = { copy: new Copy(account, this.#parts.store.stage(account.mailbox)), keys, path };
+    const { mailboxes, limits, store } = this.#parts;
+    const staged = store.stage(account.mailbox);
+    const over = mailboxes.take(account.mailbox, limits.maxMailboxDeliveries);
+    if (over === undefined) return undefined;
+    const added = { copy: new Copy(account, staged, over), keys, path };
     this.#copies.set(account.address, added);
     return added;
   }
@@ -227,6 +256,7 @@ export class Transaction {
   /** The client is gone, or gave up: nothing of the message stays. */
   async abort(): Promise<void> {
     const isUnanswered = this.#replies.started && !this.#finishing;
+    this.#isOver = true;
     this.#failAll('aborted');
     const cleaned = Promise.all([...this.#copies.values()].map(({ copy }) => copy.cleaned()));
     await within(cleaned, this.#parts.limits.stallMs);

@@ -1,5 +1,7 @@
 /** What the LMTP server asks of the rest of the program; delivery/transaction.ts answers. */
 import type { Reply, Why } from '../core/outcome.ts';
+import type { World } from '../core/world.ts';
+import type { ConnectionLimits } from './connections.ts';
 
 export interface LmtpClient {
   /** Name given in LHLO. */
@@ -20,13 +22,15 @@ export interface LmtpTransaction {
   abort(): Promise<void>;
 }
 
-export interface LmtpOptions {
+export interface LmtpOptions extends ConnectionLimits {
+  readonly world: Pick<World, 'micros'>;
   /** Name in the greeting and in the LHLO reply. */
   readonly host: string;
   readonly maxMessageBytes: number;
-  readonly maxConnections: number;
-  /** Without a byte from the client. */
+  /** Until the next command. */
   readonly idleMs: number;
+  /** Until the next block of a message. */
+  readonly blockMs: number;
   /** From 354 to the final dot. */
   readonly dataMs: number;
   readonly sessionMs: number;

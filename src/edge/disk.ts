@@ -14,6 +14,13 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+/** What a file system has left for us. */
+export interface Free {
+  readonly bytes: number;
+  /** Files that can still be made; infinite where the file system has no such limit. */
+  readonly files: number;
+}
+
 export interface Disk {
   /** O_CREAT|O_EXCL|O_WRONLY. */
   create(path: string, mode: number): Promise<OpenFile>;
@@ -33,6 +40,10 @@ export interface Disk {
   mkdir(path: string, mode: number): Promise<void>;
   /** fsync of the directory itself. */
   syncDirectory(path: string): Promise<void>;
+  /** The number of the file system a path is on. */
+  device(path: string): Promise<number>;
+  /** statfs(2). */
+  free(path: string): Promise<Free>;
 }
 
 /** The most bytes `writeWhole` takes. */
@@ -45,6 +56,8 @@ const fsync = promisify(fs.fsync);
 const rename = promisify(fs.rename);
 const unlink = promisify(fs.unlink);
 const mkdir = promisify(fs.mkdir);
+const stat = promisify(fs.stat);
+const statfs = promisify(fs.statfs);
 
 export const realDisk: Disk = {
   async create(path, mode) {
@@ -66,4 +79,12 @@ export const realDisk: Disk = {
     await mkdir(path, { mode });
   },
   syncDirectory: syncDirectoryOnThread,
+  async device(path) {
+    return (await stat(path)).dev;
+  },
+  async free(path) {
+    // what root may use beyond the others is not for mail
+    const { bavail, bsize, files, ffree } = await statfs(path);
+    return { bytes: bavail * bsize, files: files === 0 ? Number.POSITIVE_INFINITY : ffree };
+  },
 };

@@ -16,6 +16,7 @@ import {
   type SameAddress,
   textOfSegment,
 } from '../core/address.ts';
+import type { World } from '../core/world.ts';
 import { KeyFileError } from './keyblocks.ts';
 import { type Certificate, parseCertificates, uniteCertificates } from './keys.ts';
 
@@ -43,15 +44,17 @@ const RACY_MS = 100;
 export class KeyDirectory {
   readonly #directory: string;
   readonly #same: SameAddress;
+  readonly #world: Pick<World, 'now'>;
   readonly #files = new Map<string, CachedFile>();
   // canonical address -> names that spell it another way than we would (`Alice@Example.org.asc`)
   #otherSpellings = new Map<string, string[]>();
   #indexIdentity = '';
   #fileCount = 0;
 
-  constructor(directory: string, same: SameAddress) {
+  constructor(directory: string, same: SameAddress, world: Pick<World, 'now'>) {
     this.#directory = directory;
     this.#same = same;
+    this.#world = world;
   }
 
   /**
@@ -113,7 +116,7 @@ export class KeyDirectory {
       if (stats.size > MAX_KEY_FILE_BYTES)
         return { identity, certificates: [], problems: [`${name} is too large`] };
       const file = { identity, ...(await parse(name, await handle.readFile())) };
-      if (Date.now() - Number(stats.ctimeMs) > RACY_MS) this.#remember(name, file);
+      if (this.#isSettled(stats)) this.#remember(name, file);
       return file;
     } finally {
       await handle.close();
@@ -143,7 +146,11 @@ export class KeyDirectory {
     }
     this.#otherSpellings = index;
     this.#fileCount = names.length;
-    this.#indexIdentity = Date.now() - Number(stats.ctimeMs) > RACY_MS ? identity : '';
+    this.#indexIdentity = this.#isSettled(stats) ? identity : '';
+  }
+
+  #isSettled({ ctimeMs }: fs.BigIntStats): boolean {
+    return this.#world.now() - Number(ctimeMs) > RACY_MS;
   }
 
   #addressOf(file: string): string | undefined {

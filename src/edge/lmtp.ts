@@ -8,22 +8,30 @@ import type { Socket } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js';
+import { within } from '../core/deadline.ts';
 import { type Reply, replyOf, type Why } from '../core/outcome.ts';
+import type { Connections } from './connections.ts';
 import type { LmtpOptions, LmtpTransaction } from './dialogue.ts';
 import { SessionParser } from './parser.ts';
+import { Patience } from './patience.ts';
 
 // Exim's lmtp transport reads a whole reply into 256 bytes, so the LHLO reply must stay below
 // 245 with one byte per line added; the keywords take 100 of them.
 const MAX_ANNOUNCED_HOST = 120;
+// the piece of a message that has to arrive within lmtp.block_timeout
+const BLOCK_BYTES = 64 * 1024;
+/** What is cut off gets this long to remove its files. */
+const CLEANUP_MS = 4000;
 
 export class LmtpServer extends SMTPServer {
-  readonly #own: LmtpOptions;
-  readonly #open: Set<LmtpConnection>;
+  #own: LmtpOptions;
+  readonly #connections: Connections<LmtpConnection>;
   readonly #refused = new Set<Socket>();
+  readonly #living = new Set<Promise<void>>(); // connections, until all they began has ended
   #draining = false;
 
-  /** `open` counts connections; servers that share it share the limit. */
-  constructor(own: LmtpOptions, open: Set<LmtpConnection>) {
+  /** Servers that share `connections` share the limits. */
+  constructor(own: LmtpOptions, connections: Connections<LmtpConnection>) {
     super({
       lmtp: true,
       name: own.host.slice(0, MAX_ANNOUNCED_HOST),
@@ -35,8 +43,14 @@ export class LmtpServer extends SMTPServer {
       onConnect: (_session, callback) => callback(),
     });
     this.#own = own;
-    this.#open = open;
+    this.#connections = connections;
     this.on('error', (error) => own.fault('lmtp connection', error));
+  }
+
+  /** For connections from now on; a transaction begins in whatever way `begin` says then. */
+  configure(own: LmtpOptions): void {
+    this.#own = own;
+    this.options.socketTimeout = own.idleMs;
   }
 
   get isDraining(): boolean {
@@ -47,31 +61,36 @@ export class LmtpServer extends SMTPServer {
     const connection = new LmtpConnection(this, socket, this.#own);
     connection.on('error', (error) => this.#own.fault('lmtp connection', error));
     if (this.#draining) return connection.turnAway('shuttingDown');
-    if (this.#open.size >= this.#own.maxConnections) return this.#turnAway(connection, socket);
+    const refusal = this.#connections.admit(connection, socket, this.#own);
+    if (refusal !== undefined) return this.#turnAway(connection, socket, refusal);
     this.connections.add(connection);
-    this.#open.add(connection);
-    socket.once('close', () => this.#open.delete(connection));
-    connection.greet();
+    const over = connection.greet();
+    this.#living.add(over);
+    over.then(() => this.#living.delete(over));
   }
 
   /** With a reply, but where too many wait for theirs to be read without one: a refusal must not cost a descriptor for long. */
-  #turnAway(connection: LmtpConnection, socket: Socket): void {
-    connection.turnAway('tooManyConnections');
+  #turnAway(connection: LmtpConnection, socket: Socket, why: Why): void {
+    connection.turnAway(why);
     if (this.#refused.size >= this.#own.maxConnections) socket.destroy();
     this.#refused.add(socket);
     socket.once('close', () => this.#refused.delete(socket));
   }
 
-  /** Accepts no more, tells idle sessions 421, lets deliveries finish; cuts what is left after `graceMs`. */
+  /**
+   * Accepts no more, tells idle sessions 421, lets deliveries finish; cuts off what is left after
+   * `graceMs`. Who has gone is waited for too: the end of the process would leave its files in tmp/.
+   */
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
-    for (const connection of [...this.#open]) connection.retire('shuttingDown');
-    const timer = setTimeout(() => {
-      for (const connection of [...this.#open]) connection.cut();
-    }, graceMs);
-    await closed;
-    clearTimeout(timer);
+    const { open } = this.#connections;
+    for (const connection of [...open]) connection.retire('shuttingDown');
+    const over = Promise.all([closed, ...this.#living]);
+    if ((await within(over, graceMs)) !== 'late') return;
+    for (const connection of [...open]) connection.cut();
+    for (const socket of this.#refused) socket.destroy();
+    await within(over, CLEANUP_MS);
   }
 }
 
@@ -86,21 +105,32 @@ export class LmtpConnection extends SMTPConnection {
   #clientName = '';
   #receiving = false; // between 354 and the last reply
   #retired: Why | undefined; // closes with this as soon as nothing is being received
-  #busy = 0; // the client waits for us
+  readonly #patience: Patience;
+  #blockBytes = 0; // of the block that is arriving
   #errors = 0;
   #sessionTimer: NodeJS.Timeout | undefined;
   #dataTimer: NodeJS.Timeout | undefined;
+  #finished: Promise<void> | undefined; // the answers to the last message
+  #end: () => void = () => {};
 
   constructor(server: LmtpServer, socket: Socket, own: LmtpOptions) {
     super(server, socket);
     this.#lmtp = server;
     this.#own = own;
+    this.#patience = new Patience(own.world, (why) => this.#send(why));
   }
 
-  /** At once: the library's 100 ms wait for early talkers is against spammers, and a client of ours is an MTA. */
-  greet(): void {
+  /**
+   * At once: the library's 100 ms wait for early talkers is against spammers, and a client of ours
+   * is an MTA. Resolves when the connection has closed and all it began has ended.
+   */
+  greet(): Promise<void> {
     this._setListeners(() => this.connectionReady());
+    this.#patience.expect(this.#own.idleMs, 'idle');
     this.#sessionTimer = setTimeout(() => this.retire('sessionTooLong'), this.#own.sessionMs);
+    return new Promise((resolve) => {
+      this.#end = resolve;
+    });
   }
 
   turnAway(why: Why): void {
@@ -136,6 +166,7 @@ export class LmtpConnection extends SMTPConnection {
 
   /** The library's dispatch is not used: a command is ours or it is unknown. */
   override _onCommand(line: Buffer, done: () => void = () => {}): void {
+    this.#patience.expect(this.#own.idleMs, 'idle');
     // a client that does not read its replies is not read from either
     const next = () => this._whenWritable(done);
     const text = line.toString('latin1');
@@ -208,12 +239,29 @@ export class LmtpConnection extends SMTPConnection {
     this.#receiving = true;
     transaction.start();
     this.#session?.startData({
-      write: (pieces) => this.#whileBusy(() => transaction.write(pieces)),
-      end: () => this.#whileBusy(() => this.#finish(transaction)),
+      write: (pieces) => {
+        this.#count(pieces);
+        return this.#patience.hold(() => transaction.write(pieces));
+      },
+      end: () => {
+        this.#finished = this.#patience.hold(() => this.#finish(transaction));
+        return this.#finished;
+      },
     });
+    this.#expectBlock();
     this.#dataTimer = setTimeout(() => this.#send('dataTooSlow'), this.#own.dataMs);
     this.send(354, 'End data with <CR><LF>.<CR><LF>', false);
     next();
+  }
+
+  #count(pieces: readonly Buffer[]): void {
+    for (const piece of pieces) this.#blockBytes += piece.length;
+    if (this.#blockBytes >= BLOCK_BYTES) this.#expectBlock();
+  }
+
+  #expectBlock(): void {
+    this.#blockBytes = 0;
+    this.#patience.expect(this.#own.blockMs, 'dataTooSlow');
   }
 
   /** One reply per accepted RCPT, whatever happens (RFC 2033 §4.2). */
@@ -229,11 +277,12 @@ export class LmtpConnection extends SMTPConnection {
     this.#receiving = false;
     this.#transaction = undefined;
     this.#errors = 0;
+    this.#patience.expect(this.#own.idleMs, 'idle');
     if (this.#retired !== undefined) this.#send(this.#retired);
   }
 
   override _onTimeout(): void {
-    if (this.#busy > 0 && !this._closing) this._armTimeout();
+    if (this.#patience.isHeld && !this._closing) this._armTimeout();
     else if (this._closing) super._onTimeout();
     else this.#send('idle');
   }
@@ -241,8 +290,9 @@ export class LmtpConnection extends SMTPConnection {
   override _onClose(): void {
     clearTimeout(this.#sessionTimer);
     clearTimeout(this.#dataTimer);
+    this.#patience.stop();
     super._onClose();
-    this.#forget();
+    Promise.allSettled([this.#forget(), this.#finished]).then(this.#end);
   }
 
   /** Closes the session, if something is being received after its replies. */
@@ -268,17 +318,16 @@ export class LmtpConnection extends SMTPConnection {
     if (code === 421) this.close();
   }
 
-  #forget(): void {
+  async #forget(): Promise<void> {
     const transaction = this.#transaction;
     this.#transaction = undefined;
     this.#receiving = false;
-    transaction?.abort().catch((error: unknown) => this.#own.fault('abort', error));
+    await transaction?.abort().catch((error: unknown) => this.#own.fault('abort', error));
   }
 
   #answer(work: () => Promise<Reply>, next: () => void): void {
-    this.#busy++; // a look-up may take longer than a client may be idle
-    work()
-      .finally(() => this.#busy--)
+    this.#patience
+      .hold(work)
       .catch((error: unknown) => {
         this.#own.fault('command', error);
         return replyOf('internal');
@@ -293,11 +342,6 @@ export class LmtpConnection extends SMTPConnection {
   #mistake(why: Why, next: () => void): void {
     if (++this.#errors >= MAX_ERRORS) return this.#send('tooManyErrors');
     this.#sendThen(why, next);
-  }
-
-  async #whileBusy(work: () => Promise<void>): Promise<void> {
-    this.#busy++;
-    await work().finally(() => this.#busy--);
   }
 
   #sendThen(why: Why, next: () => void): void {

@@ -11,6 +11,8 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 export interface Log extends Journal {
   info(what: string, detail?: object): void;
   warn(what: string, detail?: object): void;
+  error(what: string, detail?: object): void;
+  setLevel(level: LogLevel): void;
   /** Lines that could not be written, on a full disk for instance. */
   readonly lostLines: number;
 }
@@ -43,6 +45,10 @@ export function createLog(level: LogLevel, to?: DestinationStream): Log {
     },
     info: (what, detail) => write('info', what, detail ?? {}),
     warn: (what, detail) => write('warn', what, detail ?? {}),
+    error: (what, detail) => write('error', what, detail ?? {}),
+    setLevel(chosen) {
+      logger.level = chosen;
+    },
     get lostLines() {
       return lostLines;
     },

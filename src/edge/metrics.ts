@@ -15,10 +15,17 @@ const STEPS: Record<Step, string> = {
 // 50 us to about 100 s: a session key on one end, a slow 50 MiB message on the other
 const SECONDS = [0.00005, 0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 25, 100];
 
+export interface Watched {
+  connections(): number;
+  deliveries(): number;
+  /** Log lines lost so far. */
+  lostLines(): number;
+}
+
 export interface Metrics extends Meter, MetricsSource {
   readonly registry: Registry;
-  /** What is true at scrape time: connections open, log lines lost so far. */
-  watch(connections: () => number, lostLines: () => number): void;
+  /** What is true at scrape time. */
+  watch(now: Watched): void;
 }
 
 export function createMetrics(): Metrics {
@@ -65,8 +72,14 @@ export function createMetrics(): Metrics {
       bytes.inc({ verdict }, size);
     },
     keyFileRefused: () => keyFiles.inc(),
-    watch(connections, lostLines) {
+    watch({ connections, deliveries, lostLines }) {
       gauge(registry, 'sealdir_connections', 'LMTP connections open now', connections);
+      gauge(
+        registry,
+        'sealdir_deliveries',
+        'Copies on their way to a mailbox now, from RCPT to stored or given up',
+        deliveries,
+      );
       gauge(
         registry,
         'sealdir_log_lines_lost',
@@ -98,6 +111,7 @@ export function answerPrimary(registry: Registry): void {
 export function createClusterMetrics(): MetricsSource & {
   readonly registry: Registry;
   workerReplaced(): void;
+  noteReload(result: ReloadResult): void;
 } {
   const workers = new AggregatorRegistry();
   const own = new Registry();
@@ -107,6 +121,7 @@ export function createClusterMetrics(): MetricsSource & {
     contentType: own.contentType,
     text: async () => `${await workers.clusterMetrics()}${await own.metrics()}`,
     workerReplaced: () => replaced.inc(),
+    noteReload: watchReloads(own),
   };
 }
 
@@ -116,6 +131,18 @@ function workersReplaced(registry: Registry): Counter {
     help: 'Worker processes that died and were replaced (with several processes)',
     registers: [registry],
   });
+}
+
+export type ReloadResult = 'taken' | 'refused';
+
+/** Of the process that reads the configuration; call what is returned after each reload. */
+export function watchReloads(registry: Registry): (result: ReloadResult) => void {
+  const isRefused = new Gauge({
+    name: 'sealdir_reload_refused',
+    help: '1 when the last reload met a bad configuration and the old one stayed, else 0',
+    registers: [registry],
+  });
+  return (result) => isRefused.set(result === 'refused' ? 1 : 0);
 }
 
 export interface MetricsSource {

@@ -4,7 +4,6 @@
  * the look-ups of keys. Beyond its share the calls of a file system wait here, and where none has come
  * back for long they fail at once, so that neither clients nor memory are held up by it.
  */
-import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Disk, OpenFile } from './disk.ts';
@@ -17,8 +16,8 @@ const MAX_KNOWN = 10_000;
 
 /** `hungMs`: how long a file system may take all of its share without an answer to any call. */
 export function sharedDisk(disk: Disk, hungMs: number): Disk {
-  const calls = new Shares(hungMs);
-  const jobs = new Shares(hungMs);
+  const calls = new Shares(disk, hungMs);
+  const jobs = new Shares(disk, hungMs);
   return {
     async create(path, mode) {
       const share = await calls.of(maildirOf(path));
@@ -30,6 +29,8 @@ export function sharedDisk(disk: Disk, hungMs: number): Disk {
     unlink: (path) => calls.run(maildirOf(path), () => disk.unlink(path)),
     mkdir: (path, mode) => calls.run(dirname(path), () => disk.mkdir(path, mode)),
     syncDirectory: (path) => jobs.run(path, () => disk.syncDirectory(path)),
+    device: (path) => disk.device(path),
+    free: (path) => calls.run(path, () => disk.free(path)),
   };
 }
 
@@ -48,12 +49,14 @@ function sharedFile(file: OpenFile, share: Share): OpenFile {
 
 /** By directory, and by the device it is on. */
 class Shares {
+  readonly #disk: Disk;
   readonly #hungMs: number;
   readonly #byDevice = new Map<number, Share>();
   #byDirectory = new Map<string, Share>();
   #forgetAt = 0;
 
-  constructor(hungMs: number) {
+  constructor(disk: Disk, hungMs: number) {
+    this.#disk = disk;
     this.#hungMs = hungMs;
   }
 
@@ -71,21 +74,21 @@ class Shares {
   }
 
   async #find(directory: string): Promise<Share> {
-    const device = await deviceOf(directory);
+    const device = await this.#deviceOf(directory);
     const share = this.#byDevice.get(device) ?? new Share(this.#hungMs);
     this.#byDevice.set(device, share);
     this.#byDirectory.set(directory, share);
     return share;
   }
-}
 
-/** Of a directory that is not there: of the one it would be in. */
-async function deviceOf(directory: string): Promise<number> {
-  try {
-    return (await stat(directory)).dev;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(directory) === directory) throw error;
-    return deviceOf(dirname(directory));
+  /** Of a directory that is not there: of the one it would be in. */
+  async #deviceOf(directory: string): Promise<number> {
+    try {
+      return await this.#disk.device(directory);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(directory) === directory) throw error;
+      return this.#deviceOf(dirname(directory));
+    }
   }
 }
 

@@ -30,13 +30,16 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       max_header_size: 2 * 1024 * 1024,
       max_recipients: 100,
       max_connections: 256,
+      max_peer_connections: 200,
+      max_mailbox_deliveries: 100,
       idle_timeout: 300_000,
       data_timeout: 600_000,
+      block_timeout: 120_000,
       session_timeout: 3_600_000,
       stall_timeout: 30_000,
       transaction_timeout: 240_000,
     },
-    store: { maildir: '/var/mail/sealdir/{domain}/{local}' },
+    store: { maildir: '/var/mail/sealdir/{domain}/{local}', min_free_space: 128 * 1024 * 1024 },
     keys: { directory: '/etc/sealdir/keys', unusable: 'defer', subkeys: 'all' },
     recipients: { source: 'keys', delimiter: '+', case: 'ignore' },
     headers: { policy: 'visible' },
@@ -79,6 +82,14 @@ test('what is not a size, or is below 1KiB, is refused', () => {
   }
   assert.match(complaintOf('lmtp.max_message_size = "99999999999GiB"'), /is not a size/);
   assert.match(complaintOf('lmtp.max_header_size = 1023'), /1023 is less than 1KiB/);
+});
+
+test('the least free space is a size, or 0 for off', () => {
+  assert.equal(read('store.min_free_space = "1GiB"').store.min_free_space, 2 ** 30);
+  for (const off of ['0', '"0"', '"0MiB"'])
+    assert.equal(read(`store.min_free_space = ${off}`).store.min_free_space, 0);
+  assert.match(complaintOf('store.min_free_space = 1'), /1 is less than 1KiB/);
+  assert.match(complaintOf('store.min_free_space = "off"'), /"off" is not a size/);
 });
 
 test('durations are written with a unit', () => {

@@ -47,7 +47,7 @@ test('our own trouble defers: only facts about recipient, message or dialogue re
   const ours = [
     ...(['keyUnusableNow', 'recipientsUnavailable', 'tooManyRecipients', 'diskFull', 'overQuota'] as const),
     ...(['storeFailed', 'cryptoFailed', 'tooSlow', 'aborted', 'internal', 'shuttingDown'] as const),
-    ...(['tooManyConnections'] as const),
+    ...(['tooManyConnections', 'tooManyFromPeer', 'mailboxBusy'] as const),
   ];
   for (const why of ours) assert.equal(verdictOf(replyOf(why)), 'deferred', why);
 });

@@ -11,7 +11,7 @@ import { type Canaries, newCanaries, searchFiles, shownIn } from '../support/can
 import { CLI } from '../support/child.ts';
 import { type FreshKey, freshKey } from '../support/freshkey.ts';
 import { type Running, start } from '../support/process.ts';
-import { makeSite, tomlFor } from '../support/sealdir.ts';
+import { makeSite, SMALL_DISK, tomlFor } from '../support/sealdir.ts';
 import { repositoryRoot } from '../support/shared.ts';
 import { until } from '../support/until.ts';
 import { Ledger } from './ledger.ts';
@@ -39,7 +39,7 @@ export class CrashSite {
   /** `processes` is for `startProgram`. */
   static async open(processes = 1): Promise<CrashSite> {
     const directory = await makeSite();
-    const toml = tomlFor(directory, { toml: { processes } });
+    const toml = tomlFor(directory, { toml: { processes, store: SMALL_DISK } });
     const loaded = parseSettings(toml, 'test.toml', { hostname: 'localhost' });
     if (!loaded.ok) throw new Error(loaded.errors.map((error) => error.message).join('\n'));
     const site = new CrashSite(directory, loaded.settings, await freshKey(SHARED));

@@ -114,6 +114,13 @@ describe('sealdir', () => {
     assert.match(after.stdout.toString(), /: 0 errors, \d+ warnings\n$/);
   });
 
+  test('check says that a disk has less room than mail is taken for', async () => {
+    const file = join(directory, 'roomy.toml');
+    await writeFile(file, tomlFor(directory, { toml: { store: 'min_free_space = "8000000GiB"' } }));
+    const { stdout } = await sealdir(['check', '-c', file]);
+    assert.match(stdout.toString(), /error: store\.maildir: \d+ bytes are free at .*\n {4}fix: /);
+  });
+
   test('check goes on past a key file it cannot look at', async () => {
     const site = await makeSite({
       'alice@example.com': key.certificate,

@@ -41,6 +41,8 @@ test('what the first start prints can be followed to the letter', {
       2,
       'one sample only',
     );
+    server.signal('SIGHUP');
+    assert.equal(await server.ended, 0, 'a demo ends with its terminal');
   } finally {
     await server.stop();
     await rm(directory, { recursive: true, force: true });

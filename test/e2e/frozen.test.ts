@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type ChildServer, startChild } from '../support/child.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
 import { LoopMount, needsLoopMount } from '../support/loopmount.ts';
+import { SMALL_DISK } from '../support/sealdir.ts';
 import { makeKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
@@ -26,7 +27,7 @@ const SOON = 'stall_timeout = "2s"\ntransaction_timeout = "5s"';
 type Work = (server: ChildServer, mount: LoopMount) => Promise<void>;
 
 async function withMount(lmtp: string, work: Work): Promise<void> {
-  const server = await startChild({ keys: KEYS, toml: { lmtp } });
+  const server = await startChild({ keys: KEYS, toml: { lmtp, store: SMALL_DISK } });
   const directory = join(server.directory, 'mail/frozen.example');
   await mkdir(directory);
   const mount = await LoopMount.open('ext4', directory);

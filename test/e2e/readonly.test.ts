@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { messageOfSize } from '../support/fixtures.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
 import { LoopMount, needsLoopMount } from '../support/loopmount.ts';
-import { startSealdir, type TestServer } from '../support/sealdir.ts';
+import { SMALL_DISK, startSealdir, type TestServer } from '../support/sealdir.ts';
 import { makeKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 import { asData } from '../support/wireform.ts';
@@ -18,7 +18,10 @@ const { certificate } = await makeKey(ALICE);
 const MESSAGE = messageOfSize(500_000);
 
 async function withMount(work: (server: TestServer, mount: LoopMount) => Promise<void>): Promise<void> {
-  const server = await startSealdir({ keys: { [ALICE]: certificate, [BOB]: certificate } });
+  const server = await startSealdir({
+    keys: { [ALICE]: certificate, [BOB]: certificate },
+    toml: { store: SMALL_DISK },
+  });
   const directory = join(server.directory, 'mail/mounted.example');
   await mkdir(directory);
   const mount = await LoopMount.open('ext4', directory, 'errors=remount-ro');

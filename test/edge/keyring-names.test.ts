@@ -8,16 +8,18 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { canonicalAddress, parseAddress, pathSegment } from '../../src/core/address.ts';
 import { KeyDirectory } from '../../src/edge/keyring.ts';
+import { realWorld } from '../../src/edge/world.ts';
 import { freshKey } from '../support/freshkey.ts';
 import { run } from '../support/process.ts';
 
+const WORLD = realWorld('mx.example.com');
 const SAME = { localCase: 'ignore', defaultDomain: 'mx.example.com' } as const;
 const key = await freshKey('alice@example.com');
 
 async function openDirectory(t: TestContext) {
   const directory = await mkdtemp(join(tmpdir(), 'sealdir-keyring-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
-  return { directory, keyring: new KeyDirectory(directory, SAME) };
+  return { directory, keyring: new KeyDirectory(directory, SAME, WORLD) };
 }
 
 function canonical(path: string): string {
@@ -76,7 +78,7 @@ test('an address too long for a file name is unknown, not an error', async (t) =
 
 test('a missing directory is an error, not an unknown recipient', async (t) => {
   const { directory } = await openDirectory(t);
-  const keyring = new KeyDirectory(join(directory, 'missing'), SAME);
+  const keyring = new KeyDirectory(join(directory, 'missing'), SAME, WORLD);
   await assert.rejects(keyring.lookup('alice@example.com'), { code: 'ENOENT' });
   await assert.rejects(keyring.list(), { code: 'ENOENT' });
 });
@@ -92,7 +94,7 @@ test('a directory that goes away after a look-up is an error, not an unknown rec
 test('a file where the directory should be is an error, not an unknown recipient', async (t) => {
   const { directory } = await openDirectory(t);
   await writeFile(join(directory, 'file'), '');
-  const keyring = new KeyDirectory(join(directory, 'file'), SAME);
+  const keyring = new KeyDirectory(join(directory, 'file'), SAME, WORLD);
   await assert.rejects(keyring.lookup('alice@example.com'), { code: 'ENOTDIR' });
 });
 

@@ -5,7 +5,9 @@ import { mkdir, mkdtemp, rename, rm, unlink, utimes, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { World } from '../../src/core/world.ts';
 import { KeyDirectory } from '../../src/edge/keyring.ts';
+import { realWorld } from '../../src/edge/world.ts';
 import { binaryOf, freshKey, revoked } from '../support/freshkey.ts';
 import { until } from '../support/until.ts';
 
@@ -13,11 +15,11 @@ const SAME = { localCase: 'ignore', defaultDomain: 'mx.example.com' } as const;
 const ALICE = 'alice@example.com';
 const [first, second] = await Promise.all([freshKey(ALICE), freshKey(ALICE)]);
 
-async function openDirectory(t: TestContext) {
+async function openDirectory(t: TestContext, world: Pick<World, 'now'> = realWorld('mx.example.com')) {
   const directory = await mkdtemp(join(tmpdir(), 'sealdir-keyring-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   await writeFile(join(directory, 'other@example.com.asc'), ''); // an empty directory is another test
-  const keyring = new KeyDirectory(directory, SAME);
+  const keyring = new KeyDirectory(directory, SAME, world);
   return {
     keyring,
     path: (name: string) => join(directory, name),
@@ -161,4 +163,14 @@ test('a directory without any key file cannot say who exists: it may not be moun
   await assert.rejects(keyring.lookup(ALICE), /holds no key file/);
   await put(`${ALICE}.asc`, first.certificate);
   assert.equal(await keyring.lookup('bob@example.com'), undefined);
+});
+
+test("a file is parsed again as long as the World's clock calls it fresh, and then kept", async (t) => {
+  let now = Date.now();
+  const { keyring, put } = await openDirectory(t, { now: () => now });
+  await put(`${ALICE}.asc`, first.certificate);
+  const certificate = async () => (await keyring.lookup(ALICE))?.certificates[0];
+  assert.notEqual(await certificate(), await certificate());
+  now += 3_600_000;
+  assert.equal(await certificate(), await certificate());
 });

@@ -7,7 +7,9 @@ import type { TestContext } from 'node:test';
 import type { OutcomeLine } from '../../src/core/journal.ts';
 import type { Meter } from '../../src/core/meter.ts';
 import type { Reply } from '../../src/core/outcome.ts';
+import { Places } from '../../src/core/places.ts';
 import type { World } from '../../src/core/world.ts';
+import { Space } from '../../src/delivery/space.ts';
 import { Store } from '../../src/delivery/store.ts';
 import { type DeliveryLimits, type DeliveryParts, Transaction } from '../../src/delivery/transaction.ts';
 import { type Disk, realDisk } from '../../src/edge/disk.ts';
@@ -24,6 +26,8 @@ export interface SiteOptions {
   world?: Partial<World>;
   limits?: Partial<DeliveryLimits>;
   keyDirectory?: Pick<KeyDirectory, 'lookup'>;
+  /** SIZE of each message, as said in MAIL. */
+  size?: number;
 }
 
 export interface StoredFile {
@@ -45,6 +49,8 @@ const LIMITS: DeliveryLimits = {
   maxMessageBytes: 10_000_000,
   maxHeaderBytes: 100_000,
   maxRecipients: 10,
+  maxMailboxDeliveries: 10,
+  minFreeBytes: 0,
   stallMs: 10_000,
   answerMs: 20_000,
 };
@@ -62,14 +68,17 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
   for (const { address, certificate } of options.keys ?? [])
     await writeFile(join(keys, `${address}.asc`), certificate);
   const world = { ...realWorld('mx.example.com'), ...options.world };
+  const disk = options.disk ?? realDisk;
   const journal: OutcomeLine[] = [];
   const parts: DeliveryParts = {
     world,
     meter: UNMETERED,
     journal: { outcome: (line) => journal.push(line), fault: () => {} },
-    store: new Store({ disk: options.disk ?? realDisk, world, meter: UNMETERED, root: store }),
+    store: new Store({ disk, world, meter: UNMETERED, root: store }),
+    mailboxes: new Places(),
+    space: new Space({ disk, world, root: store }),
     resolve: {
-      keyDirectory: options.keyDirectory ?? new KeyDirectory(keys, SAME),
+      keyDirectory: options.keyDirectory ?? new KeyDirectory(keys, SAME, world),
       same: SAME,
       delimiter: '+',
       maildir: join(store, '{domain}/{local}'),
@@ -78,7 +87,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     policy: 'visible',
     limits: { ...LIMITS, ...options.limits },
   };
-  const sender = { sender: Buffer.from('sender@example.org'), smtpUtf8: false };
+  const sender = { sender: Buffer.from('sender@example.org'), smtpUtf8: false, size: options.size ?? 0 };
   return {
     store,
     parts,

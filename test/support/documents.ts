@@ -39,10 +39,7 @@ function repliesMarkdown(): string {
 
 async function metricsMarkdown(): Promise<string> {
   const metrics = createMetrics();
-  metrics.watch(
-    () => 0,
-    () => 0,
-  );
+  metrics.watch({ connections: () => 0, deliveries: () => 0, lostLines: () => 0 });
   const all = [
     ...(await metrics.registry.getMetricsAsJSON()),
     ...(await createClusterMetrics().registry.getMetricsAsJSON()),

@@ -3,12 +3,22 @@
 // What the real disk's threads do in one go is done here call by call, each of them recorded and open to trouble.
 
 import { dirname } from 'node:path';
-import { type Disk, type OpenFile, realDisk } from '../../src/edge/disk.ts';
+import { type Disk, type Free, type OpenFile, realDisk } from '../../src/edge/disk.ts';
 
 export interface DiskCall {
   /** From 1, in the order in which the calls began. */
   readonly number: number;
-  readonly name: 'create' | 'writev' | 'sync' | 'close' | 'rename' | 'unlink' | 'mkdir' | 'syncDirectory';
+  readonly name:
+    | 'create'
+    | 'writev'
+    | 'sync'
+    | 'close'
+    | 'rename'
+    | 'unlink'
+    | 'mkdir'
+    | 'syncDirectory'
+    | 'device'
+    | 'free';
   /** What the call works on; of a rename, where to. */
   readonly path: string;
   /** Moments on one scale for the beginnings and ends of all calls. */
@@ -23,6 +33,8 @@ export interface DiskTrouble {
   after?(call: DiskCall): void | Promise<void>;
   /** The most bytes that one writev takes. */
   maxWriteBytes?: number;
+  /** What the file system of a path is and has left, in place of the truth. */
+  fileSystem?(path: string): Free & { readonly device: number };
 }
 
 // EDQUOT has no name in libuv
@@ -102,6 +114,17 @@ export class FakeDisk implements Disk {
 
   syncDirectory(path: string): Promise<void> {
     return this.#call('syncDirectory', path, () => realDisk.syncDirectory(path));
+  }
+
+  device(path: string): Promise<number> {
+    return this.#call('device', path, async () => {
+      const device = await realDisk.device(path); // fails where nothing is
+      return this.trouble.fileSystem?.(path).device ?? device;
+    });
+  }
+
+  free(path: string): Promise<Free> {
+    return this.#call('free', path, async () => this.trouble.fileSystem?.(path) ?? realDisk.free(path));
   }
 
   #watched(path: string, file: OpenFile): OpenFile {

@@ -29,6 +29,9 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
+/** For stores on file systems of a few megabytes. */
+export const SMALL_DISK = 'min_free_space = 0';
+
 export interface ServerOptions {
   /** address -> certificate */
   readonly keys?: Readonly<Record<string, Uint8Array | string>>;
@@ -36,7 +39,12 @@ export interface ServerOptions {
   /** Where TCP listens; any free port when left out. */
   readonly tcpPort?: number;
   /** Lines of TOML by section, in addition to what the harness needs. */
-  readonly toml?: { readonly processes?: number; readonly lmtp?: string; readonly rest?: string };
+  readonly toml?: {
+    readonly processes?: number;
+    readonly lmtp?: string;
+    readonly store?: string;
+    readonly rest?: string;
+  };
 }
 
 /** The configuration of a server that lives in `directory`; ports are chosen by the kernel. */
@@ -50,6 +58,7 @@ socket_mode = "0666"
 ${toml?.lmtp ?? ''}
 [store]
 maildir = ${JSON.stringify(join(directory, 'mail/{domain}/{local}'))}
+${toml?.store ?? ''}
 [metrics]
 listen = "127.0.0.1:0"
 [keys]

@@ -1,0 +1,32 @@
+// What of a new configuration a running server can take over, and what has to wait for a restart.
+
+import { isDeepStrictEqual } from 'node:util';
+import { entries, nest, type Path, type Settings, splitPath } from './settings.ts';
+
+export type Change = {
+  /** The new settings, those that need a restart as they were. */
+  readonly settings: Settings;
+  /** Changed, and taken over. */
+  readonly taken: readonly Path[];
+  /** Changed, and in need of a restart. */
+  readonly waiting: readonly Path[];
+};
+
+export function changeOf(running: Settings, written: Settings): Change {
+  const changed = entries.filter(
+    ([path]) => !isDeepStrictEqual(settingAt(running, path), settingAt(written, path)),
+  );
+  const waiting = changed.filter(([, { restart }]) => restart).map(([path]) => path);
+  const taken = changed.filter(([, { restart }]) => !restart).map(([path]) => path);
+  const values = entries.map(
+    ([path]) => [path, settingAt(waiting.includes(path) ? running : written, path)] as const,
+  );
+  return { settings: nest(new Map(values)), taken, waiting };
+}
+
+function settingAt(settings: Settings, path: Path): unknown {
+  const [section, key] = splitPath(path);
+  const root: Readonly<Record<string, unknown>> = settings;
+  const table = section === '' ? root : (root[section] as Readonly<Record<string, unknown>>);
+  return table[key];
+}

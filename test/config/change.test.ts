@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { changeOf } from '../../src/config/change.ts';
+import { parseSettings } from '../../src/config/load.ts';
+import { entries, type Settings } from '../../src/config/settings.ts';
+
+function read(text: string): Settings {
+  const loaded = parseSettings(text, 'f', { hostname: 'mx.example.com' });
+  assert.ok(loaded.ok);
+  return loaded.settings;
+}
+
+test('nothing changes between a configuration and the same written another way', () => {
+  const written = read('[lmtp]\nmax_message_size = "51200KiB"\nlisten = ["/run/sealdir/lmtp.sock"]');
+  assert.deepEqual(changeOf(read(''), written), { settings: read(''), taken: [], waiting: [] });
+});
+
+test('what a running server can change is new, what needs a restart is as it was, and both are named', () => {
+  const written = read(`
+    hostname = "other.example.com"
+    processes = 7
+    [lmtp]
+    listen = ["127.0.0.1:24"]
+    max_connections = 5
+    [log]
+    level = "debug"
+  `);
+  const { settings, taken, waiting } = changeOf(read(''), written);
+  assert.deepEqual(settings, read('lmtp.max_connections = 5\nlog.level = "debug"'));
+  assert.deepEqual(taken, ['lmtp.max_connections', 'log.level']);
+  assert.deepEqual(waiting, ['hostname', 'processes', 'lmtp.listen']);
+});
+
+test('who we are, where we listen and where mail lies need a restart, and nothing else', () => {
+  assert.deepEqual(
+    entries.filter(([, { restart }]) => restart).map(([path]) => path),
+    ['hostname', 'processes', 'lmtp.listen', 'lmtp.socket_mode', 'store.maildir', 'metrics.listen'],
+  );
+});

@@ -1,0 +1,94 @@
+// SIGTERM and the server as a process: what is idle is told, what is under way is finished, and a second one cuts it
+// off without a trace.
+
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type ChildServer, startChild } from '../support/child.ts';
+import { messageOfSize } from '../support/fixtures.ts';
+import { connectLmtp, type LmtpClient, openSession } from '../support/lmtp.ts';
+import { makeKey } from '../support/testkeys.ts';
+import { until } from '../support/until.ts';
+
+const ALICE = 'alice@example.com';
+const KEY = await makeKey(ALICE);
+/** Enough for a part of it to be in tmp/ before it ends. */
+const LARGE = messageOfSize(2_000_000);
+
+const filesIn = (server: ChildServer, name: 'tmp' | 'new') =>
+  readdir(join(server.directory, 'mail/example.com/alice', name)).catch(() => []);
+
+async function openData(server: ChildServer): Promise<LmtpClient> {
+  const session = await openSession(server.socketPath);
+  for (const line of ['MAIL FROM:<>', `RCPT TO:<${ALICE}>`, 'DATA']) await session.say(line);
+  return session;
+}
+
+for (const processes of [1, 2]) {
+  const started = () => startChild({ keys: { [ALICE]: KEY.certificate }, toml: { processes } });
+  const name = processes === 1 ? 'one process' : 'two workers';
+
+  test(`${name}: SIGTERM tells idle sessions 421 4.3.2, takes nobody in, finishes what is under way and exits 0`, {
+    timeout: 60_000,
+  }, async () => {
+    const server = await started();
+    try {
+      const idle = await openSession(server.socketPath);
+      const between = await openSession(server.socketPath);
+      await between.say('MAIL FROM:<>');
+      await between.say(`RCPT TO:<${ALICE}>`);
+      const busy = await Promise.all([openData(server), openData(server), openData(server)]);
+      for (const session of busy) session.write(LARGE);
+      server.process.signal('SIGTERM');
+      for (const session of [idle, between]) {
+        assert.match(await session.reply(), /^421 4\.3\.2 /);
+        assert.equal(await session.reply(), '');
+      }
+      await assert.rejects(connectLmtp(server.socketPath));
+      for (const session of busy) session.write('\r\n.\r\n');
+      for (const session of busy) {
+        assert.match(await session.reply(), /^250 2\.0\.0 /);
+        assert.match(await session.reply(), /^421 4\.3\.2 /);
+      }
+      assert.equal(await server.process.ended, 0);
+      assert.equal((await filesIn(server, 'new')).length, busy.length);
+      assert.deepEqual(await filesIn(server, 'tmp'), []);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test(`${name}: a second SIGTERM cuts off what is under way: no 250 without its file, and tmp/ empty`, {
+    timeout: 60_000,
+  }, async () => {
+    for (let round = 0; round < 2; round++) {
+      const server = await started();
+      try {
+        const idle = await openSession(server.socketPath);
+        const [arriving, ending] = [
+          await Promise.all(Array.from({ length: 5 }, () => openData(server))),
+          await Promise.all(Array.from({ length: 5 }, () => openData(server))),
+        ];
+        for (const session of [...arriving, ...ending]) session.write(LARGE);
+        await until('all are in tmp/', async () => (await filesIn(server, 'tmp')).length === 10);
+        server.process.signal('SIGTERM');
+        assert.match(await idle.reply(), /^421 4\.3\.2 /);
+        for (const session of ending) session.write('\r\n.\r\n');
+        server.process.signal('SIGTERM');
+        for (const session of arriving) assert.equal(await session.reply(), '');
+        const replies = await Promise.all(ending.map((session) => session.reply()));
+        assert.equal(await server.process.ended, 0);
+        const stored = replies.filter((reply) => reply !== '');
+        assert.ok(
+          stored.every((reply) => reply.startsWith('250 2.0.0 ')),
+          replies.join('\n'),
+        );
+        assert.ok((await filesIn(server, 'new')).length >= stored.length);
+        assert.deepEqual(await filesIn(server, 'tmp'), [], `round ${round}`);
+      } finally {
+        await server.stop();
+      }
+    }
+  });
+}
