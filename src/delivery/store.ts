@@ -13,6 +13,7 @@ import type { Meter } from '../core/meter.ts';
 import type { World } from '../core/world.ts';
 import { DirectorySyncer } from '../edge/dirsync.ts';
 import { type Disk, MAX_WHOLE_BYTES, type OpenFile } from '../edge/disk.ts';
+import { writeAll } from '../edge/disksteps.ts';
 
 /** Sealed bytes waiting for the disk, per file, before the writer is asked to wait. */
 const HIGH_WATER_BYTES = 256 * 1024;
@@ -254,20 +255,5 @@ export class StagedFile {
     });
     this.#path = path;
     return made;
-  }
-}
-
-/** A write may be short; the rest is written again, and an error then says why it was. */
-async function writeAll(file: OpenFile, pieces: Buffer[]): Promise<void> {
-  let rest = pieces;
-  while (rest.length > 0) {
-    let written = await file.writev(rest);
-    if (written === 0) throw new Error('write made no progress');
-    while (written > 0 && rest[0] !== undefined && written >= rest[0].length) {
-      written -= rest[0].length;
-      rest = rest.slice(1);
-    }
-    const [first, ...others] = rest;
-    if (first !== undefined && written > 0) rest = [first.subarray(written), ...others];
   }
 }

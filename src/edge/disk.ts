@@ -1,11 +1,13 @@
 /**
  * The disk calls of a delivery, one method each, so that a test can count them, fail them or
  * cut them short. Together with `World` the only thing a test may fake. Two of them are
- * several calls in one go, done by a thread of their own (diskthreads.ts).
+ * several calls in one go: by a thread that does them all where it is free (diskthread.ts),
+ * else one by one.
  */
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
-import { renameAndSyncOnThread, syncDirectoryOnThread, writeWholeOnThread } from './diskthreads.ts';
+import { renameAndSyncInSteps, writeWholeInSteps } from './disksteps.ts';
+import { DiskThread, SLOT_BYTES } from './diskthread.ts';
 
 export interface OpenFile {
   /** One writev(2): may take fewer bytes than given; resolves to how many. */
@@ -14,27 +16,16 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
-/** What a file system has left for us. */
+/** What is left for mail on a file system. */
 export interface Free {
   readonly bytes: number;
-  /** Files that can still be made; infinite where the file system has no such limit. */
   readonly files: number;
 }
 
-export interface Disk {
+export interface SingleCalls {
   /** O_CREAT|O_EXCL|O_WRONLY. */
   create(path: string, mode: number): Promise<OpenFile>;
-  /**
-   * A small file in one go: create, write all, fsync, close. Resolves to the milliseconds its
-   * fsync took. After an error nothing of it is left, unless it could not be removed.
-   */
-  writeWhole(path: string, mode: number, pieces: readonly Buffer[]): Promise<number>;
   rename(from: string, to: string): Promise<void>;
-  /**
-   * Rename, then fsync of the directory it went to. After an error of the fsync the file is
-   * unlinked; where the rename failed the error's `syscall` is 'rename', and nothing has changed.
-   */
-  renameAndSync(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   /** Not recursive; fails with EEXIST. */
   mkdir(path: string, mode: number): Promise<void>;
@@ -46,8 +37,23 @@ export interface Disk {
   free(path: string): Promise<Free>;
 }
 
-/** The most bytes `writeWhole` takes. */
-export { SLOT_BYTES as MAX_WHOLE_BYTES } from './diskthreads.ts';
+export interface Disk extends SingleCalls {
+  /**
+   * A small file in one go: create, write all, fsync, close. `pieces`: MAX_WHOLE_BYTES at the
+   * most. Resolves to the milliseconds its fsync took. After an error nothing of it is left,
+   * unless it could not be removed.
+   */
+  writeWhole(path: string, mode: number, pieces: readonly Buffer[]): Promise<number>;
+  /**
+   * Rename, then fsync of the directory it went to. After an error of the fsync the file is
+   * unlinked; where the rename failed the error's `syscall` is 'rename', and nothing has changed.
+   */
+  renameAndSync(from: string, to: string): Promise<void>;
+}
+
+export const MAX_WHOLE_BYTES = SLOT_BYTES;
+
+const thread = new DiskThread();
 
 // callbacks made promises: half the cost of FileHandle on this path
 const open = promisify(fs.open);
@@ -59,7 +65,7 @@ const mkdir = promisify(fs.mkdir);
 const stat = promisify(fs.stat);
 const statfs = promisify(fs.statfs);
 
-export const realDisk: Disk = {
+const calls: SingleCalls = {
   async create(path, mode) {
     const fd = await open(path, fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_WRONLY, mode);
     return {
@@ -71,14 +77,21 @@ export const realDisk: Disk = {
       close: () => close(fd),
     };
   },
-  writeWhole: writeWholeOnThread,
   rename,
-  renameAndSync: renameAndSyncOnThread,
   unlink,
   async mkdir(path, mode) {
     await mkdir(path, { mode });
   },
-  syncDirectory: syncDirectoryOnThread,
+  async syncDirectory(path) {
+    const onThread = thread.perform({ kind: 'syncDirectory', path });
+    if (onThread !== undefined) return void (await onThread);
+    const fd = await open(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+    try {
+      await fsync(fd);
+    } finally {
+      await close(fd);
+    }
+  },
   async device(path) {
     return (await stat(path)).dev;
   },
@@ -86,5 +99,19 @@ export const realDisk: Disk = {
     // what root may use beyond the others is not for mail
     const { bavail, bsize, files, ffree } = await statfs(path);
     return { bytes: bavail * bsize, files: files === 0 ? Number.POSITIVE_INFINITY : ffree };
+  },
+};
+
+export const realDisk: Disk = {
+  ...calls,
+  async writeWhole(path, mode, pieces) {
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (bytes > MAX_WHOLE_BYTES) throw new RangeError('too much for one go');
+    const job = { kind: 'writeWhole', path, mode, bytes } as const;
+    return thread.perform(job, pieces) ?? writeWholeInSteps(calls, path, mode, pieces);
+  },
+  async renameAndSync(from, to) {
+    const job = { kind: 'renameAndSync', from, to } as const;
+    await (thread.perform(job) ?? renameAndSyncInSteps(calls, from, to));
   },
 };

@@ -1,97 +1,70 @@
 /**
- * The body of a disk thread: takes one job at a time, does its calls one behind the other
- * and answers. Synchronous, since the thread has nothing else to do. Loads nothing but
- * node:fs, and above all not fs-ext, which aborts in threads.
+ * A thread that does several disk calls in one go. Through libuv's pool every single call
+ * wakes a thread and then the event loop, which for a small message costs more than the
+ * calls themselves. It has one job at a time and no queue: who finds it busy does the same
+ * calls one by one, so that a disk that is slow or hangs holds up nothing but its own.
  */
-import * as fs from 'node:fs';
-import { dirname } from 'node:path';
-import { performance } from 'node:perf_hooks';
-import { parentPort, workerData } from 'node:worker_threads';
-import type { Answer, Job } from './diskthreads.ts';
+import { Worker } from 'node:worker_threads';
 
-const slot = Buffer.from(workerData as SharedArrayBuffer);
+export type Job =
+  | { readonly kind: 'writeWhole'; readonly path: string; readonly mode: number; readonly bytes: number }
+  | { readonly kind: 'renameAndSync'; readonly from: string; readonly to: string }
+  | { readonly kind: 'syncDirectory'; readonly path: string };
 
-parentPort?.on('message', (job: string) => parentPort?.postMessage(answerTo(JSON.parse(job))));
+/** Milliseconds the fsync took, or the error. */
+export type Answer = number | Pick<NodeJS.ErrnoException, 'message' | 'code' | 'errno' | 'syscall'>;
 
-function answerTo(job: Job): Answer {
-  try {
-    return perform(job);
-  } catch (error) {
-    // a cloned Error would lose what is told apart by
-    const { message, code, errno, syscall } = error as NodeJS.ErrnoException;
-    return { message, code, errno, syscall };
-  }
+/** Bytes that go to the thread with a job, in memory it shares. */
+export const SLOT_BYTES = 256 * 1024;
+
+interface Order {
+  resolve(fsyncMs: number): void;
+  reject(error: Error): void;
 }
 
-function perform(job: Job): number {
-  switch (job.kind) {
-    case 'writeWhole':
-      return writeWhole(job.path, job.mode, slot.subarray(0, job.bytes));
-    case 'renameAndSync':
-      fs.renameSync(job.from, job.to);
-      return orUnlink(job.to, () => syncDirectory(dirname(job.to)));
-    case 'syncDirectory':
-      return syncDirectory(job.path);
-    default:
-      return job satisfies never;
-  }
-}
+export class DiskThread {
+  readonly #slot = Buffer.from(new SharedArrayBuffer(SLOT_BYTES));
+  #worker: Worker | undefined; // begun with the first job, and anew if it ends
+  #order: Order | undefined;
 
-function writeWhole(path: string, mode: number, bytes: Buffer): number {
-  const fd = fs.openSync(path, fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_WRONLY, mode);
-  return orUnlink(path, () => {
-    return thenClose(fd, () => {
-      writeAll(fd, bytes);
-      return timed(() => fs.fsyncSync(fd));
+  /** Resolves to the milliseconds its fsync took; undefined where the thread is busy. `pieces`: SLOT_BYTES at the most. */
+  perform(job: Job, pieces: readonly Buffer[] = []): Promise<number> | undefined {
+    if (this.#order !== undefined) return undefined;
+    const worker = this.#worker ?? this.#begin();
+    let at = 0;
+    for (const piece of pieces) at += piece.copy(this.#slot, at);
+    return new Promise((resolve, reject) => {
+      this.#order = { resolve, reject };
+      worker.ref(); // while there is something to wait for
+      worker.postMessage(JSON.stringify(job)); // an object would be cloned, at several times the price
     });
-  });
-}
-
-/** A write may be short; the rest is written again, and an error then says why it was. */
-function writeAll(fd: number, bytes: Buffer): void {
-  for (let from = 0; from < bytes.length; ) {
-    const written = fs.writeSync(fd, bytes, from, bytes.length - from);
-    if (written === 0) throw new Error('write made no progress');
-    from += written;
   }
-}
 
-function syncDirectory(path: string): number {
-  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-  return thenClose(fd, () => timed(() => fs.fsyncSync(fd)));
-}
-
-function timed(work: () => void): number {
-  const start = performance.now();
-  work();
-  return performance.now() - start;
-}
-
-/** An error of `work` comes before one of close(2), which is told otherwise: some file systems write late. */
-function thenClose<T>(fd: number, work: () => T): T {
-  let result: T;
-  try {
-    result = work();
-  } catch (error) {
-    quietly(() => fs.closeSync(fd));
-    throw error;
+  #begin(): Worker {
+    const worker = new Worker(new URL('./diskworker.js', import.meta.url), {
+      workerData: this.#slot.buffer,
+      // what it needs is a few hundred kilobytes; the defaults would let it grow with the machine
+      resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16 },
+    });
+    worker.on('message', (answer: Answer) => this.#done(answer));
+    worker.on('error', (error) => this.#gone(error));
+    worker.on('exit', () => this.#gone(new Error('the disk thread has ended')));
+    this.#worker = worker;
+    return worker;
   }
-  fs.closeSync(fd);
-  return result;
-}
 
-function orUnlink<T>(path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    quietly(() => fs.unlinkSync(path));
-    throw error;
+  #done(answer: Answer): void {
+    const order = this.#order;
+    this.#order = undefined;
+    this.#worker?.unref();
+    if (typeof answer === 'number') order?.resolve(answer);
+    else order?.reject(Object.assign(new Error(answer.message), answer));
   }
-}
 
-/** For tidying up behind an error: that error is the one to tell, and what stays is swept. */
-function quietly(work: () => void): void {
-  try {
-    work();
-  } catch {}
+  /** By a bug or out of memory: what it was doing is in doubt, so it failed. */
+  #gone(error: Error): void {
+    this.#order?.reject(error);
+    this.#order = undefined;
+    this.#worker = undefined;
+  }
 }

@@ -13,6 +13,8 @@ export interface KeyPacket {
   getFingerprintBytes(): Uint8Array | null;
 }
 
+const ELGAMAL = 16;
+const DSA = 17;
 const ECDH = 18;
 const X25519 = 25;
 /** By length octet and OID in hex (RFC 9580 §9.2). */
@@ -30,6 +32,22 @@ export function recipientKeyOf(packet: KeyPacket): RecipientKey | undefined {
   const material = materialOf(packet.algorithm, fieldsOf(packet.publicParams));
   if ((version !== 4 && version !== 6) || fingerprint === null || material === undefined) return undefined;
   return { version, fingerprint, material };
+}
+
+/**
+ * Whether a number of the key is of a size that nobody uses. The library does the arithmetic of DSA, and of RSA with
+ * rare hashes, in JavaScript: with numbers of 16,000 bits one signature stops everything for 15 seconds (openpgp 6.3.2).
+ */
+export function isOutsized(packet: KeyPacket): boolean {
+  const fields = fieldsOf(packet.publicParams);
+  return Object.entries(fields).some(
+    ([name, value]) => isBytes(value) && value.length > maxBytesOf(name, packet),
+  );
+}
+
+function maxBytesOf(name: string, { algorithm }: KeyPacket): number {
+  if (algorithm === DSA || algorithm === ELGAMAL) return name === 'q' ? 64 : 1024;
+  return name === 'e' ? 8 : 2048;
 }
 
 function materialOf(algorithm: unknown, fields: Record<string, unknown>): KeyMaterial | undefined {

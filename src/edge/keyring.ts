@@ -17,6 +17,7 @@ import {
   textOfSegment,
 } from '../core/address.ts';
 import type { World } from '../core/world.ts';
+import { FileCache, type ParsedFile } from './filecache.ts';
 import { KeyFileError } from './keyblocks.ts';
 import { type Certificate, parseCertificates, uniteCertificates } from './keys.ts';
 
@@ -27,17 +28,16 @@ export interface KeyEntry {
   readonly problems: readonly string[];
 }
 
-interface CachedFile extends KeyEntry {
-  readonly identity: string;
-}
+type KeyFile = KeyEntry & ParsedFile;
 
 // a look-up is two of these; callbacks made promises cost half of node:fs/promises
 const lstat = promisify(fs.lstat);
 const stat = promisify(fs.stat);
 
 const EXTENSIONS = ['.asc', '.pgp']; // of equal length, so that a stem is easily had
-const MAX_KEY_FILE_BYTES = 4 * 1024 * 1024;
-const MAX_CACHED_FILES = 10_000;
+/** A certificate with 400 user IDs has 200 KiB; one that is larger is full of other people's signatures. */
+export const MAX_KEY_FILE_BYTES = 256 * 1024;
+const TOO_LARGE = `is too large (over ${MAX_KEY_FILE_BYTES / 1024} KiB; try gpg --export-options export-minimal)`;
 // a file or directory changed this recently may change again without its time stamp showing it
 const RACY_MS = 100;
 
@@ -45,7 +45,8 @@ export class KeyDirectory {
   readonly #directory: string;
   readonly #same: SameAddress;
   readonly #world: Pick<World, 'now'>;
-  readonly #files = new Map<string, CachedFile>();
+  readonly #files = new FileCache<KeyFile>();
+  readonly #reading = new Map<string, Promise<KeyFile>>();
   // canonical address -> names that spell it another way than we would (`Alice@Example.org.asc`)
   #otherSpellings = new Map<string, string[]>();
   #indexIdentity = '';
@@ -85,50 +86,51 @@ export class KeyDirectory {
     return rows;
   }
 
-  async #load(names: readonly string[]): Promise<CachedFile[]> {
+  async #load(names: readonly string[]): Promise<KeyFile[]> {
     const loaded = await Promise.all(names.map((name) => this.#file(name)));
     return loaded.filter((file) => file !== undefined);
   }
 
-  async #file(name: string): Promise<CachedFile | undefined> {
+  async #file(name: string): Promise<KeyFile | undefined> {
     const path = join(this.#directory, name);
     const stats = await look(lstat, path);
     // a link whose target is not there now (not mounted?) is no sign that nobody of this name exists
     const target = stats?.isSymbolicLink() ? await look(stat, path) : stats;
     if (stats === undefined) this.#files.delete(name);
     if (target === undefined)
-      return stats && { identity: '', certificates: [], problems: [`${name} is a link to nothing`] };
-    const cached = this.#files.get(name);
-    if (cached !== undefined && cached.identity === identityOf(target)) return cached;
-    return this.#read(name, path).catch((error: NodeJS.ErrnoException) => {
+      return stats && { identity: '', bytes: 0, ...unusable(`${name} is a link to nothing`) };
+    const cached = this.#files.get(name, identityOf(target));
+    if (cached !== undefined) return cached;
+    return this.#readOnce(name, path, target).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined; // gone since we looked
       throw error;
     });
   }
 
-  async #read(name: string, path: string): Promise<CachedFile> {
+  /** Who asks meanwhile shares the reading: parsing stops everything else, a large file for a tenth of a second. */
+  #readOnce(name: string, path: string, seen: fs.BigIntStats): Promise<KeyFile> {
+    const key = `${identityOf(seen)}:${name}`;
+    const running = this.#reading.get(key);
+    if (running !== undefined) return running;
+    const reading = this.#read(name, path).finally(() => this.#reading.delete(key));
+    if (this.#isSettled(seen)) this.#reading.set(key, reading);
+    return reading;
+  }
+
+  async #read(name: string, path: string): Promise<KeyFile> {
     // O_NONBLOCK: a named pipe must not hold a thread of libuv's pool until somebody writes to it
     const handle = await open(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
     try {
       const stats = await handle.stat({ bigint: true });
-      const identity = identityOf(stats);
-      if (!stats.isFile()) return { identity, certificates: [], problems: [`${name} is not a regular file`] };
-      if (stats.size > MAX_KEY_FILE_BYTES)
-        return { identity, certificates: [], problems: [`${name} is too large`] };
-      const file = { identity, ...(await parse(name, await handle.readFile())) };
-      if (this.#isSettled(stats)) this.#remember(name, file);
-      return file;
+      const file = { identity: identityOf(stats), bytes: Number(stats.size) };
+      if (!stats.isFile()) return { ...file, ...unusable(`${name} is not a regular file`) };
+      if (file.bytes > MAX_KEY_FILE_BYTES) return { ...file, ...unusable(`${name} ${TOO_LARGE}`) };
+      const parsed = { ...file, ...(await parse(name, await handle.readFile())) };
+      if (this.#isSettled(stats)) this.#files.set(name, parsed);
+      return parsed;
     } finally {
       await handle.close();
     }
-  }
-
-  #remember(name: string, file: CachedFile): void {
-    this.#files.delete(name);
-    this.#files.set(name, file);
-    if (this.#files.size <= MAX_CACHED_FILES) return;
-    const [oldest] = this.#files.keys();
-    if (oldest !== undefined) this.#files.delete(oldest);
   }
 
   /** Reads the directory again if it changed; names in our own spelling are found without it. */
@@ -167,8 +169,12 @@ async function parse(name: string, bytes: Buffer): Promise<KeyEntry> {
     return { certificates: await parseCertificates(bytes), problems: [] };
   } catch (error) {
     if (!(error instanceof KeyFileError)) throw error;
-    return { certificates: [], problems: [`${name} ${error.message}`] };
+    return unusable(`${name} ${error.message}`);
   }
+}
+
+function unusable(problem: string): KeyEntry {
+  return { certificates: [], problems: [problem] };
 }
 
 async function merge(files: readonly KeyEntry[]): Promise<KeyEntry> {

@@ -11,7 +11,7 @@ import type { Encryption } from '../openpgp/message.ts';
 import { type SessionKeyEncryptor, sessionKeyEncryptor } from '../openpgp/pkesk.ts';
 import { AES_ID } from '../openpgp/seipd2.ts';
 import { KeyFileError, keyBlocks } from './keyblocks.ts';
-import { type KeyPacket, recipientKeyOf } from './keymaterial.ts';
+import { isOutsized, type KeyPacket, recipientKeyOf } from './keymaterial.ts';
 
 /** One OpenPGP certificate (a public key with its subkeys and user IDs). */
 export interface Certificate {
@@ -37,11 +37,16 @@ interface UsableKey {
   readonly encryptor: SessionKeyEncryptor | undefined;
 }
 
+/** Why a certificate cannot be encrypted to. */
+interface Unfit {
+  readonly reason: string;
+}
+
 interface Judged {
   readonly subkeys: 'all' | 'newest';
   readonly from: number;
-  readonly until: number;
-  readonly result: UsableCertificate;
+  until: number;
+  readonly result: Promise<UsableCertificate | Unfit>;
 }
 
 /** The keys a copy is encrypted to, and how. */
@@ -61,6 +66,8 @@ type WithSelfSignature = openpgp.PublicKey & { getPrimarySelfSignature(date: Dat
 const SEIPD2_FEATURE = 0x08; // RFC 9580 §5.2.3.32
 // a key that becomes valid later is seen within this time; one that ends, at its end
 const JUDGED_FOR_MS = 60_000;
+// of signatures in one key file, when it is judged: 2 ms each at worst
+const MAX_CHECKS = 4096;
 const AES_NAME = { 16: 'aes128', 24: 'aes192', 32: 'aes256' } as const;
 
 /**
@@ -69,12 +76,30 @@ const AES_NAME = { 16: 'aes128', 24: 'aes192', 32: 'aes256' } as const;
  */
 export async function parseCertificates(bytes: Uint8Array): Promise<Certificate[]> {
   const keys = (await Promise.all(keyBlocks(bytes).map(readBlock))).flat();
+  refuseAbsurd(keys);
   const copies = keys.map((key) => {
     if (key.isPrivate())
       throw new KeyFileError('holds a SECRET key: remove it, and treat that key as exposed');
     return { fingerprint: key.getFingerprint().toUpperCase(), key };
   });
   return uniteCertificates(copies);
+}
+
+/** Before any signature is checked. */
+function refuseAbsurd(keys: readonly openpgp.Key[]): void {
+  if (keys.some((key) => key.getKeys().some(({ keyPacket }) => isOutsized(keyPacket))))
+    throw new KeyFileError('holds a key with numbers of an absurd size');
+  if (keys.reduce((sum, key) => sum + checksOf(key), 0) > MAX_CHECKS)
+    throw new KeyFileError('holds too many keys and signatures to check them all');
+}
+
+/** Checks of signatures that judging may take: each key may ask for all that the owner has made, and a bad one is checked each time. */
+function checksOf(key: openpgp.Key): number {
+  const signatures = key.toPacketList().filterByTag(openpgp.enums.packet.signature);
+  const own = signatures.filter((each) =>
+    (each as openpgp.SignaturePacket).issuerKeyID.equals(key.getKeyID()),
+  );
+  return key.getKeys().length * own.length;
 }
 
 /** One certificate for each fingerprint, with the signatures of all its copies: an old copy never undoes a revocation. */
@@ -106,22 +131,17 @@ export async function judgeCertificate(
   certificate: Certificate,
   now: Date,
   subkeys: 'all' | 'newest',
-): Promise<UsableCertificate | { readonly reason: string }> {
+): Promise<UsableCertificate | Unfit> {
   const { judged } = certificate;
   const at = now.getTime();
   if (judged?.subkeys === subkeys && judged.from <= at && at < judged.until) return judged.result;
-  try {
-    const result = await judge(certificate, now, subkeys);
-    certificate.judged = {
-      subkeys,
-      from: at,
-      until: Math.min(result.validUntil, at + JUDGED_FOR_MS),
-      result,
-    };
-    return result;
-  } catch (error) {
-    return { reason: messageOf(error) };
-  }
+  const result = judge(certificate, now, subkeys).catch((error: unknown) => ({ reason: messageOf(error) }));
+  // kept from the start, so that many who ask at one time share one answer
+  const judging: Judged = { subkeys, from: at, until: at + JUDGED_FOR_MS, result };
+  certificate.judged = judging;
+  const found = await result;
+  if ('keys' in found) judging.until = Math.min(judging.until, found.validUntil);
+  return found;
 }
 
 async function judge(
@@ -148,9 +168,10 @@ async function judge(
 }
 
 async function allValid(key: openpgp.PublicKey, now: Date): Promise<(openpgp.PublicKey | openpgp.Subkey)[]> {
+  const ids = new Map(key.getKeys().map((each) => [each.getKeyID().toHex(), each.getKeyID()]));
   const judged = await Promise.all(
-    key.getKeys().map((each) =>
-      key.getEncryptionKey(each.getKeyID(), now).catch(
+    [...ids.values()].map((id) =>
+      key.getEncryptionKey(id, now).catch(
         () => undefined, // not for encryption, or no longer valid: the others decide
       ),
     ),

@@ -1,5 +1,5 @@
 /**
- * A share for each file system of the threads that make file calls. libuv has few, a call that hangs keeps its thread,
+ * A share for each file system of the threads that make file shares. libuv has few, a call that hangs keeps its thread,
  * and nothing can take it back: without shares one disk that hangs would stop the deliveries to all others and
  * the look-ups of keys. Beyond its share the calls of a file system wait here, and where none has come
  * back for long they fail at once, so that neither clients nor memory are held up by it.
@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Disk, OpenFile } from './disk.ts';
 
-/** Of the four threads that libuv has unless told otherwise, and of the four of diskthreads.ts, one is left for everything else. */
+/** Of the four threads that libuv has unless told otherwise, one is left for everything else. */
 const MOST = 3;
 /** Something may have been mounted there meanwhile. */
 const FORGET_MS = 60_000;
@@ -16,21 +16,21 @@ const MAX_KNOWN = 10_000;
 
 /** `hungMs`: how long a file system may take all of its share without an answer to any call. */
 export function sharedDisk(disk: Disk, hungMs: number): Disk {
-  const calls = new Shares(disk, hungMs);
-  const jobs = new Shares(disk, hungMs);
+  const shares = new Shares(disk, hungMs);
   return {
     async create(path, mode) {
-      const share = await calls.of(maildirOf(path));
+      const share = await shares.of(maildirOf(path));
       return sharedFile(await share.run(() => disk.create(path, mode)), share);
     },
-    writeWhole: (path, mode, pieces) => jobs.run(maildirOf(path), () => disk.writeWhole(path, mode, pieces)),
-    rename: (from, to) => calls.run(maildirOf(to), () => disk.rename(from, to)),
-    renameAndSync: (from, to) => jobs.run(maildirOf(to), () => disk.renameAndSync(from, to)),
-    unlink: (path) => calls.run(maildirOf(path), () => disk.unlink(path)),
-    mkdir: (path, mode) => calls.run(dirname(path), () => disk.mkdir(path, mode)),
-    syncDirectory: (path) => jobs.run(path, () => disk.syncDirectory(path)),
+    writeWhole: (path, mode, pieces) =>
+      shares.run(maildirOf(path), () => disk.writeWhole(path, mode, pieces)),
+    rename: (from, to) => shares.run(maildirOf(to), () => disk.rename(from, to)),
+    renameAndSync: (from, to) => shares.run(maildirOf(to), () => disk.renameAndSync(from, to)),
+    unlink: (path) => shares.run(maildirOf(path), () => disk.unlink(path)),
+    mkdir: (path, mode) => shares.run(dirname(path), () => disk.mkdir(path, mode)),
+    syncDirectory: (path) => shares.run(path, () => disk.syncDirectory(path)),
     device: (path) => disk.device(path),
-    free: (path) => calls.run(path, () => disk.free(path)),
+    free: (path) => shares.run(path, () => disk.free(path)),
   };
 }
 

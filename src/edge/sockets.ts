@@ -12,14 +12,20 @@ export type ListenAddress =
   | { readonly type: 'unix'; readonly path: string }
   | { readonly type: 'tcp'; readonly host: string; readonly port: number };
 
+/**
+ * Connections that wait for us while we are busy; the kernel's own limit is lower where it is (net.core.somaxconn). Beyond Node's
+ * 511, Linux lets a TCP client believe it is connected and then forgets it, and refuses one on a Unix socket.
+ */
+const BACKLOG = 4096;
+
 /** Binds `server`; a Unix path has to be claimed before. Returns what it listens on, as one would write it. */
 export async function listenOn(server: Server, address: ListenAddress, mode: number): Promise<string> {
   if (address.type === 'tcp') {
-    server.listen({ host: address.host, port: address.port });
+    server.listen({ host: address.host, port: address.port, backlog: BACKLOG });
     await once(server, 'listening');
     return addressText(server);
   }
-  server.listen({ path: address.path });
+  server.listen({ path: address.path, backlog: BACKLOG });
   await once(server, 'listening');
   // until here only the owner could connect: the umask takes the others' write bit
   chmodSync(address.path, mode);
@@ -51,7 +57,7 @@ export async function claimPaths(addresses: readonly ListenAddress[]): Promise<{
 
 /** A listening descriptor passed by systemd (sd_listen_fds(3)). */
 export async function listenOnDescriptor(server: Server, fd: number): Promise<string> {
-  server.listen({ fd });
+  server.listen({ fd, backlog: BACKLOG });
   await once(server, 'listening');
   return addressText(server);
 }

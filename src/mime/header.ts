@@ -12,7 +12,8 @@ export interface RawField {
 }
 
 export interface HeaderBlock {
-  readonly fields: readonly RawField[];
+  /** All fields, as they came. */
+  readonly bytes: Buffer;
   /** An empty line ended the block: what stands before it is a header for every reader. */
   readonly isCertain: boolean;
 }
@@ -24,18 +25,16 @@ export type HeaderScan =
 
 const LF = 0x0a;
 const CR = 0x0d;
+const COLON = 0x3a;
 
 /** Collects the start of a message until its header block is complete or over `maxBytes`. */
 export class HeaderScanner {
   readonly #maxBytes: number;
-  readonly #fields: { name: string; start: number; end: number }[] = [];
   #buffer: Buffer = Buffer.alloc(0);
   #length = 0; // bytes of #buffer in use
+  #start = 0; // of the first field
   #lineStart = 0;
   #searched = 0;
-  #fieldStart = 0;
-  #fieldName: string | undefined;
-  #first = true;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -48,8 +47,9 @@ export class HeaderScanner {
 
   update(bytes: Buffer): HeaderScan {
     this.#append(bytes);
+    const { seen } = this;
     for (;;) {
-      const lf = this.seen.indexOf(LF, this.#searched);
+      const lf = seen.indexOf(LF, this.#searched);
       if (lf === -1) {
         this.#searched = this.#length;
         if (this.#length > this.#maxBytes) return { state: 'tooBig' };
@@ -57,9 +57,8 @@ export class HeaderScanner {
         return { state: 'more' };
       }
       if (lf >= this.#maxBytes) return { state: 'tooBig' };
-      const line = this.seen.subarray(this.#lineStart, lf + 1);
-      if (!this.#takeLine(line))
-        return { state: 'complete', block: this.#block(/^\r?\n$/.test(line.toString('latin1'))) };
+      if (!this.#takeLine(seen, lf + 1))
+        return { state: 'complete', block: this.#block(isEmptyLine(seen, this.#lineStart, lf)) };
       this.#lineStart = lf + 1;
       this.#searched = lf + 1;
     }
@@ -71,32 +70,22 @@ export class HeaderScanner {
   }
 
   #block(isCertain: boolean): HeaderBlock {
-    this.#closeField();
-    const bytesOf = (start: number, end: number) => this.seen.subarray(start, end);
-    return {
-      isCertain,
-      fields: this.#fields.map(({ name, start, end }) => ({ name, bytes: bytesOf(start, end) })),
-    };
+    return { isCertain, bytes: this.seen.subarray(this.#start, this.#lineStart) };
   }
 
-  /** False when the line is not part of the header block. A bare LF ends a line here too: the careful reading. */
-  #takeLine(line: Buffer): boolean {
-    const first = this.#first;
-    this.#first = false;
+  /**
+   * False when the line, which ends before `end`, is not part of the header block. A bare LF ends a line here too: the
+   * careful reading. Looks at bytes where they are, since a header may have as many lines as a body.
+   */
+  #takeLine(seen: Buffer, end: number): boolean {
+    const start = this.#lineStart;
     // folded, if there is a field; a blank one is a fold to RFC 5322 and the end of the header to some readers
-    if (line[0] === 0x20 || line[0] === 0x09) return this.#fieldName !== undefined && !isBlank(line);
-    this.#closeField();
-    this.#fieldStart = this.#lineStart;
-    this.#fieldName = fieldName(line);
-    if (this.#fieldName !== undefined) return true;
+    if (isFolded(seen, start)) return start > this.#start && !isBlank(seen, start, end);
+    if (nameEnd(seen, start, end) > start) return true;
     // an mbox separator in front of the header is no field (RFC 4155); `From : x` is one (RFC 5322 §4.5)
-    return first && /^>?From /.test(line.toString('latin1', 0, 6));
-  }
-
-  #closeField(): void {
-    if (this.#fieldName === undefined) return;
-    this.#fields.push({ name: this.#fieldName, start: this.#fieldStart, end: this.#lineStart });
-    this.#fieldName = undefined;
+    if (start > 0 || !/^>?From /.test(seen.toString('latin1', 0, Math.min(end, 6)))) return false;
+    this.#start = end;
+    return true;
   }
 
   #append(bytes: Buffer): void {
@@ -115,37 +104,61 @@ export class HeaderScanner {
   }
 }
 
-/** The name in front of the first colon, RFC 5322 §2.2: printable ASCII; blanks before the colon are tolerated (§4.5). */
-function fieldName(line: Buffer): string | undefined {
-  const colon = line.indexOf(0x3a);
-  if (colon <= 0) return undefined;
-  const name = line.toString('latin1', 0, colon);
-  return /^[!-9;-~]+[ \t]*$/.test(name) ? name.trimEnd().toLowerCase() : undefined;
+/** The fields of a block in their order, each cut out when it is asked for: 2 MiB may hold 350,000. */
+export function* fieldsOf({ bytes }: HeaderBlock): Generator<RawField> {
+  for (let start = 0, end = 0; start < bytes.length; start = end) {
+    do end = bytes.indexOf(LF, end) + 1;
+    while (isFolded(bytes, end));
+    const name = bytes.toString('latin1', start, nameEnd(bytes, start, end)).toLowerCase();
+    yield { name, bytes: bytes.subarray(start, end) };
+  }
+}
+
+function isFolded(bytes: Buffer, lineStart: number): boolean {
+  return bytes[lineStart] === 0x20 || bytes[lineStart] === 0x09;
 }
 
 /**
- * A field as it may stand in a file of LF lines: CRLF becomes LF. Undefined when it holds a bare CR or NUL, which some reader would take for the
- * end of a line: such a field stays inside only.
+ * Where the name in front of the first colon ends, RFC 5322 §2.2: printable ASCII; blanks before the colon are tolerated
+ * (§4.5). `start` if the line has none.
  */
-export function withLfLines(field: RawField): Buffer | undefined {
-  const out = Buffer.allocUnsafe(field.bytes.length);
-  let length = 0;
-  for (let from = 0; from < field.bytes.length; ) {
-    const lf = field.bytes.indexOf(LF, from);
-    const next = lf === -1 ? field.bytes.length : lf + 1;
-    const end = lf > from && field.bytes[lf - 1] === CR ? lf - 1 : lf === -1 ? next : lf;
-    const line = field.bytes.subarray(from, end);
-    if (line.includes(CR) || line.includes(0)) return undefined;
-    if (!isBlank(line)) {
-      out.set(line, length);
-      length += line.length;
-      out[length++] = LF;
-    }
-    from = next;
-  }
-  return out.subarray(0, length);
+function nameEnd(bytes: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end && isNameByte(bytes[at] ?? 0)) at++;
+  const name = at;
+  while (bytes[at] === 0x20 || bytes[at] === 0x09) at++;
+  return at < end && bytes[at] === COLON ? name : start;
 }
 
-function isBlank(line: Buffer): boolean {
-  return line.every((byte) => byte <= 0x20);
+function isNameByte(byte: number): boolean {
+  return byte > 0x20 && byte < 0x7f && byte !== COLON;
+}
+
+function isEmptyLine(bytes: Buffer, start: number, lf: number): boolean {
+  return lf === start || (lf === start + 1 && bytes[start] === CR);
+}
+
+function isBlank(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if ((bytes[at] ?? 0) > 0x20) return false;
+  return true;
+}
+
+/**
+ * A field as it may stand in a file of LF lines: CRLF becomes LF, blank lines of it go. Undefined when it holds a bare CR or NUL, which some
+ * reader would take for the end of a line: such a field stays inside only.
+ */
+export function withLfLines({ bytes }: RawField): Buffer | undefined {
+  const out = Buffer.allocUnsafe(bytes.length);
+  let length = 0;
+  let lineStart = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte === 0 || (byte === CR && bytes[at + 1] !== LF)) return undefined;
+    if (byte === CR) continue;
+    out[length++] = byte;
+    if (byte !== LF) continue;
+    if (isBlank(out, lineStart, length)) length = lineStart;
+    lineStart = length;
+  }
+  return out.subarray(0, length);
 }

@@ -3,7 +3,7 @@
  * Inside everything is as it came. `visible` is what IMAP lists, searches, threads and
  * server-side rules expect; policies that show less have their place in POLICIES.
  */
-import { type HeaderBlock, withLfLines } from './header.ts';
+import { fieldsOf, type HeaderBlock, withLfLines } from './header.ts';
 
 export type HeaderPolicy = keyof typeof POLICIES;
 
@@ -34,13 +34,13 @@ const COMMON =
   /^(from|sender|reply-to|to|cc|date|subject|message-id|in-reply-to|references|received|list-[a-z-]+|precedence|auto-submitted|authentication-results)$/;
 
 /** The outer copy of the original fields, in their order, with LF line ends. */
-export function outerFields({ fields, isCertain }: HeaderBlock, policy: HeaderPolicy): Buffer {
+export function outerFields(block: HeaderBlock, policy: HeaderPolicy): Buffer {
   const stays = POLICIES[policy];
-  const out: Buffer[] = [];
-  for (const field of fields) {
-    if (!stays(field.name) || !(isCertain || COMMON.test(field.name))) continue;
-    const bytes = withLfLines(field);
-    if (bytes !== undefined) out.push(bytes);
+  const out = Buffer.allocUnsafe(block.bytes.length); // a field gets no longer
+  let length = 0;
+  for (const field of fieldsOf(block)) {
+    if (!stays(field.name) || !(block.isCertain || COMMON.test(field.name))) continue;
+    length += withLfLines(field)?.copy(out, length) ?? 0;
   }
-  return Buffer.concat(out);
+  return out.subarray(0, length);
 }

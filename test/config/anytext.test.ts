@@ -3,17 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseSettings } from '../../src/config/load.ts';
 import { entries, sections, splitPath } from '../../src/config/settings.ts';
-
-function givesSettingsOrErrors(text: string): void {
-  const loaded = parseSettings(text, 'f', { hostname: 'mx.example.com' });
-  if (loaded.ok) return;
-  const lines = text.split('\n').length;
-  assert.ok(loaded.errors.length > 0);
-  for (const { line, message } of loaded.errors) {
-    assert.ok(line >= 1 && line <= lines, `line ${line} of ${lines}: ${message}`);
-    assert.match(message, /^\P{Cc}{1,400}$/u);
-  }
-}
+import { givesSettingsOrErrors } from '../support/anysettings.ts';
 
 test('any text gives settings, or errors with lines within the file', () => {
   fc.assert(fc.property(fc.string({ unit: 'binary' }), givesSettingsOrErrors));

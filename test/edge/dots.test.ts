@@ -4,19 +4,14 @@ import fc from 'fast-check';
 import { DotDecoder } from '../../src/edge/dots.ts';
 import { BYTE_BY_BYTE, type Cut, cut, someCut, WHOLE } from '../support/chunks.ts';
 import { openCorpus } from '../support/corpus.ts';
+import { type ReadData, readData } from '../support/data.ts';
 import { FIXTURES } from '../support/fixtures.ts';
 import { asData } from '../support/wireform.ts';
 
 const corpus = openCorpus();
 
-/** `rest` is undefined as long as the data has not ended. */
-interface Outcome {
-  message: string;
-  rest: string | undefined;
-}
-
 /** Bytes behind the end, in the piece that has it and in later ones, are the rest. */
-function decoded(data: Buffer, lengths: Cut): Outcome {
+function decoded(data: Buffer, lengths: Cut): ReadData {
   const decoder = new DotDecoder();
   const message: Buffer[] = [];
   const pieces = cut(data, lengths);
@@ -28,24 +23,6 @@ function decoded(data: Buffer, lengths: Cut): Outcome {
     return { message: Buffer.concat(message).toString('latin1'), rest };
   }
   return { message: Buffer.concat(message).toString('latin1'), rest: undefined };
-}
-
-/**
- * The rule, by lines (RFC 5321 §4.5.2): only CRLF ends a line. A line that is one dot ends the
- * data; a dot in front of any other line goes. The last line, not ended yet, may still turn out to
- * be the end: of `.` and `.` CR nothing is given out so far.
- */
-function reference(data: string): Outcome {
-  let message = '';
-  let rest = data;
-  for (let end = rest.indexOf('\r\n'); end !== -1; end = rest.indexOf('\r\n')) {
-    const line = rest.slice(0, end);
-    rest = rest.slice(end + 2);
-    if (line === '.') return { message, rest };
-    message += `${line.replace(/^\./, '')}\r\n`;
-  }
-  if (rest === '.' || rest === '.\r') return { message, rest: undefined };
-  return { message: message + rest.replace(/^\./, ''), rest: undefined };
 }
 
 const hostile = fc
@@ -66,7 +43,7 @@ test('any bytes, however they are cut, decode as the rule says', () => {
       hostile,
       fc.array(fc.nat(6), { minLength: 1 }).filter((lengths) => lengths.some(Boolean)),
       (data, lengths) => {
-        assert.deepEqual(decoded(Buffer.from(data, 'latin1'), lengths), reference(data));
+        assert.deepEqual(decoded(Buffer.from(data, 'latin1'), lengths), readData(data));
       },
     ),
     { numRuns: 5000 },
@@ -80,7 +57,7 @@ test('every text of up to seven CR, LF, dots and letters decodes as the rule say
   for (let length = 1; length <= 7; length++) {
     texts = grow(texts);
     for (const text of texts) {
-      const expected = reference(text);
+      const expected = readData(text);
       for (const lengths of [WHOLE, BYTE_BY_BYTE]) {
         const actual = decoded(Buffer.from(text), lengths);
         if (actual.message !== expected.message || actual.rest !== expected.rest)
@@ -164,6 +141,6 @@ test('every message of the corpus comes back from dot-stuffing', { skip: corpus.
 });
 
 /** deepEqual would print megabytes. */
-function same(actual: Outcome, expected: Outcome): boolean {
+function same(actual: ReadData, expected: ReadData): boolean {
   return actual.message === expected.message && actual.rest === expected.rest;
 }

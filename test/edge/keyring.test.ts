@@ -120,7 +120,7 @@ test('each kind of file that is no certificate is a problem of its entry, never 
     empty: ['', /is empty/],
     text: ['hello', /holds no OpenPGP public key/],
     binary: [Buffer.alloc(1000, 0xff), /not a readable OpenPGP key/],
-    large: [Buffer.alloc(4 * 1024 * 1024 + 1), /too large/],
+    large: [Buffer.alloc(256 * 1024 + 1), /too large/],
   };
   for (const [local, [bytes, expected]] of Object.entries(cases)) {
     await put(`${local}@example.com.asc`, bytes);

@@ -12,6 +12,8 @@ export const CLI = join(repositoryRoot(), 'dist/src/cli.js');
 export interface ChildServer {
   readonly directory: string;
   readonly socketPath: string;
+  /** TCP on 127.0.0.1. */
+  readonly port: number;
   readonly process: Running;
   /** Process ids of its workers. */
   workers(): number[];
@@ -32,6 +34,7 @@ export async function startChild(options: ServerOptions = {}): Promise<ChildServ
   return {
     directory,
     socketPath: join(directory, 'lmtp.sock'),
+    port: Number(/"127\.0\.0\.1:(\d+)"\]/.exec(process.output())?.[1]),
     process,
     workers: () => childrenOf(process.pid),
     metrics: () => `http://${/"metrics":"([^"]+)"/.exec(process.output())?.[1]}`,

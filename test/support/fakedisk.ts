@@ -2,8 +2,8 @@
 // hang before or after they took effect. Also notes what would hit another file's descriptor (`misuse`).
 // What the real disk's threads do in one go is done here call by call, each of them recorded and open to trouble.
 
-import { dirname } from 'node:path';
 import { type Disk, type Free, type OpenFile, realDisk } from '../../src/edge/disk.ts';
+import { renameAndSyncInSteps, writeWholeInSteps } from '../../src/edge/disksteps.ts';
 
 export interface DiskCall {
   /** From 1, in the order in which the calls began. */
@@ -66,42 +66,18 @@ export class FakeDisk implements Disk {
     return this.#call('create', path, async () => this.#watched(path, await realDisk.create(path, mode)));
   }
 
-  async writeWhole(path: string, mode: number, pieces: readonly Buffer[]): Promise<number> {
-    const file = await this.create(path, mode);
-    try {
-      await this.#fill(file, Buffer.concat(pieces));
-      await file.close();
-    } catch (error) {
-      await this.unlink(path).catch(() => {});
-      throw error;
-    }
-    return 1;
-  }
-
-  async #fill(file: OpenFile, bytes: Buffer): Promise<void> {
-    try {
-      for (let from = 0; from < bytes.length; ) from += await file.writev([bytes.subarray(from)]);
-      await file.sync();
-    } catch (error) {
-      await file.close().catch(() => {});
-      throw error;
-    }
+  writeWhole(path: string, mode: number, pieces: readonly Buffer[]): Promise<number> {
+    return writeWholeInSteps(this, path, mode, pieces);
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.#call('rename', to, () => realDisk.rename(from, to));
-  }
-
-  async renameAndSync(from: string, to: string): Promise<void> {
-    await this.rename(from, to).catch((error: unknown) => {
+    return this.#call('rename', to, () => realDisk.rename(from, to)).catch((error: unknown) => {
       throw Object.assign(error as Error, { syscall: 'rename' });
     });
-    try {
-      await this.syncDirectory(dirname(to));
-    } catch (error) {
-      await this.unlink(to).catch(() => {});
-      throw error;
-    }
+  }
+
+  renameAndSync(from: string, to: string): Promise<void> {
+    return renameAndSyncInSteps(this, from, to);
   }
 
   unlink(path: string): Promise<void> {

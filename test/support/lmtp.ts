@@ -41,6 +41,14 @@ export async function connectLmtp(to: string | number): Promise<LmtpClient> {
   };
 }
 
+/** Writes each piece in a turn of the event loop of its own: a server in this process reads them one by one. */
+export async function writeApart(client: LmtpClient, pieces: readonly Buffer[]): Promise<void> {
+  for (const piece of pieces) {
+    await new Promise((resolve) => setImmediate(resolve));
+    client.write(piece);
+  }
+}
+
 export interface Delivery {
   readonly from?: string;
   readonly to: readonly string[];

@@ -3,7 +3,7 @@
 // On a developer's machine such a test is skipped with a sentence that names the program. Where
 // SEALDIR_REQUIRE_PEERS=1 (.ci/run) it is an error: nothing is left out silently there.
 
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 // Daemons live in sbin, which is not on every user's PATH.
@@ -22,7 +22,18 @@ export function hasProgram(name: string): boolean {
 
 /** Options for node:test. The name `root` asks for uid 0 instead of a program. */
 export function needs(...programs: readonly string[]): { skip: string | false } {
-  const missing = programs.filter((name) => (name === 'root' ? process.getuid?.() !== 0 : !hasProgram(name)));
+  return leftOutFor(
+    programs.filter((name) => (name === 'root' ? process.getuid?.() !== 0 : !hasProgram(name))),
+  );
+}
+
+/** The same for a test that opens many sockets; Node has raised its limit as far as it may (`ulimit -Hn`). */
+export function needsDescriptors(count: number): { skip: string | false } {
+  const [, limit] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+  return leftOutFor(Number(limit) < count ? [`ulimit -n ${count}`] : []);
+}
+
+function leftOutFor(missing: readonly string[]): { skip: string | false } {
   if (missing.length === 0) return { skip: false };
   return leftOut(missing.join(', '));
 }

@@ -1,0 +1,74 @@
+// Key files made of real ones by accident or malice: each is refused with a KeyFileError or gives certificates that can be
+// judged and encrypted to, soon; never with a secret key among them.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CopyFailure } from '../../src/core/errors.ts';
+import { prepareSealer } from '../../src/delivery/seal.ts';
+import { KeyFileError } from '../../src/edge/keyblocks.ts';
+import { judgeCertificate, parseCertificates, sealingKeysOf } from '../../src/edge/keys.ts';
+import { realWorld } from '../../src/edge/world.ts';
+import { UNMETERED } from '../support/delivery.ts';
+import { binaryOf, freshKey, revoked } from '../support/freshkey.ts';
+import { fuzz } from '../support/fuzz.ts';
+import { openKeyCollection } from '../support/keys.ts';
+import { mutated } from '../support/mutate.ts';
+import { hugeDsa, hugeRsaExponent, withBadSubkeys } from '../support/oddkeys.ts';
+
+const SECRET_TAGS = [5, 7]; // RFC 9580 §5: secret key, secret subkey
+
+const parts = { world: realWorld('mx.example.com'), meter: UNMETERED };
+
+async function madeHere(): Promise<Buffer[]> {
+  const keys = await Promise.all([
+    freshKey('a@example.com'),
+    freshKey('b@example.com', { kind: 'v4-aead', subkeys: 3 }),
+    freshKey('c@example.com', { kind: 'v6' }),
+  ]);
+  const files = await Promise.all(
+    keys.map(async (key) => [
+      key.certificate,
+      await binaryOf(key.certificate),
+      await binaryOf(await revoked(key)),
+      key.secretKey,
+      Buffer.from(key.secret.write()),
+    ]),
+  );
+  return files.flat();
+}
+
+/** Certificates of many programs, where they are at hand. */
+async function collected(): Promise<Buffer[]> {
+  const collection = await openKeyCollection();
+  await collection?.close();
+  return (collection?.keys ?? []).map(({ certificate }) => certificate).filter((each) => each.length > 0);
+}
+
+async function checkFile(bytes: Buffer): Promise<void> {
+  const certificates = await parseCertificates(bytes).catch((error: unknown) => {
+    assert.ok(error instanceof KeyFileError, `${error}`);
+    return [];
+  });
+  const now = new Date();
+  for (const certificate of certificates) {
+    const tags = certificate.key.toPacketList().map((each) => (each.constructor as { tag?: number }).tag);
+    assert.ok(!certificate.key.isPrivate() && !SECRET_TAGS.some((tag) => tags.includes(tag)), 'a secret key');
+    for (const subkeys of ['all', 'newest'] as const) {
+      const judged = await judgeCertificate(certificate, now, subkeys);
+      if (!('keys' in judged)) continue;
+      await prepareSealer(sealingKeysOf([judged]), parts).catch((error: unknown) => {
+        assert.ok(error instanceof CopyFailure, `${error}`);
+      });
+    }
+  }
+}
+
+test('any file made of key files is refused, or can be judged and encrypted to', async (t) => {
+  const files = [...(await madeHere()), ...(await collected())];
+  const alice = await freshKey('alice@example.com');
+  await fuzz(t, {
+    arbitrary: mutated(files),
+    finds: [hugeDsa(2048), hugeRsaExponent(2048), await withBadSubkeys(alice, 1000)],
+    check: checkFile,
+  });
+});

@@ -1,0 +1,56 @@
+// What goes wrong around the server while the clients deliver: a disk that fills up and is emptied, a key file that changes.
+
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { SoakSite } from './site.ts';
+
+export interface Clock {
+  readonly isOver: () => boolean;
+}
+
+/** Fills the small disk to its last byte for a while, and empties it again; how often. */
+export async function fillAndEmpty({ small }: SoakSite, clock: Clock): Promise<number> {
+  let rounds = 0;
+  if (small === undefined) return rounds;
+  const filler = join(small.path, 'filler');
+  while (!clock.isOver()) {
+    await fill(filler);
+    rounds++;
+    await pause(700);
+    await rm(filler);
+    await pause(700);
+  }
+  return rounds;
+}
+
+async function fill(path: string): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    for (const bytes of [65_536, 4096, 1]) {
+      for (let isFull = false; !isFull; ) {
+        isFull = await file.write(Buffer.alloc(bytes)).then(
+          ({ bytesWritten }) => bytesWritten < bytes,
+          () => true, // ENOSPC
+        );
+      }
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** One key, another, half of one, none, and a secret one, replaced at once or written in place; how often. */
+export async function turnKeys(site: SoakSite, clock: Clock): Promise<number> {
+  const [first, second] = site.changing.keys;
+  const files = [
+    ...[first.certificate, second.certificate, first.certificate.subarray(0, 300)],
+    ...[Buffer.concat([first.certificate, second.certificate]), undefined, second.secretKey],
+  ];
+  let changes = 0;
+  for (; !clock.isOver(); changes++) {
+    await site.putKey(files[changes % files.length], changes % 4 < 2 ? 'at once' : 'in place');
+    await pause(100);
+  }
+  return changes;
+}

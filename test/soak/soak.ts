@@ -1,0 +1,112 @@
+// The soak: mixed load with faults against the real server, and at the end everything has to add up. Ten minutes as
+// `npm run test:soak`, or so many seconds as the argument says.
+//
+//   what clients were told = what the log says = what the metrics say; each file acknowledged was in new/ once, none else;
+//   tmp/ is empty; no descriptor is left over; memory does not grow.
+
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { filesBelow } from '../support/delivery.ts';
+import { until } from '../support/until.ts';
+import { type Crowd, diceOf, runClient } from './clients.ts';
+import { fillAndEmpty, turnKeys } from './faults.ts';
+import { Ledger } from './ledger.ts';
+import { Reader } from './reader.ts';
+import { openSoakSite, type SoakSite } from './site.ts';
+import { descriptors, sampleMemory, thirds } from './watch.ts';
+
+const CLIENTS = 8;
+const MIB = 1024 * 1024;
+/** Before that the server still warms up. */
+const FLAT_AFTER_SECONDS = 120;
+
+/** Runs it and gives the summary; throws where something does not add up. */
+export async function soak(seconds: number, seed: number): Promise<string> {
+  const site = await openSoakSite();
+  try {
+    const ledger = new Ledger();
+    const reader = new Reader(site, ledger);
+    const idle = descriptors(site.server.pid);
+    const { samples, fills, changes } = await load(site, ledger, reader, seconds, diceOf(seed));
+    await settle(site, ledger, reader);
+    await until('every descriptor is closed', () => descriptors(site.server.pid) <= idle);
+    await compareMetrics(site, ledger);
+    assert.equal(await site.stop(), 0);
+    const left = (await filesBelow(join(site.directory, 'mail'))).map(({ path }) => path);
+    assert.deepEqual(left, [], 'nothing that was not acknowledged is in new/, and tmp/ is empty');
+    const memory = thirds(samples);
+    if (seconds >= FLAT_AFTER_SECONDS)
+      assert.ok(memory.last <= memory.first * 1.1 + 16 * MIB, `memory grows: ${JSON.stringify(memory)}`);
+    const mib = (bytes: number) => Math.round(bytes / MIB);
+    return [
+      `soak of ${seconds} s, SEALDIR_SOAK_SEED=${seed}: ${ledger.transactions} transactions, ${ledger.messages} messages`,
+      `recipients: ${[...ledger.counts].map(([key, count]) => `${count} ${key}`).join(', ')}`,
+      `${reader.files} files acknowledged and found, ${reader.opened} opened, none left over`,
+      `disk ${site.small === undefined ? 'not filled (needs root)' : `filled ${fills} times`}, key file changed ${changes} times`,
+      `memory ${mib(memory.first)} -> ${mib(memory.last)} MiB, descriptors ${idle}, tmp/ empty`,
+    ].join('; ');
+  } finally {
+    await site.stop();
+    await site.remove();
+  }
+}
+
+async function load(site: SoakSite, ledger: Ledger, reader: Reader, seconds: number, dice: Crowd['dice']) {
+  const end = Date.now() + seconds * 1000;
+  let isStopped = false;
+  const clock = { isOver: () => isStopped || Date.now() > end };
+  let number = 0;
+  const crowd = { site, ledger, clock, dice, next: () => ++number };
+  // the first that fails ends all, and is thrown when all have ended
+  const watched = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((error: unknown) => {
+      isStopped = true;
+      throw error;
+    });
+  const samples = watched(sampleMemory(site.server.pid, clock.isOver));
+  const fills = watched(fillAndEmpty(site, clock));
+  const changes = watched(turnKeys(site, clock));
+  const clients = Array.from({ length: CLIENTS }, () => watched(runClient(crowd)));
+  const all = await Promise.allSettled([
+    ...clients,
+    watched(reader.run(clock.isOver)),
+    samples,
+    fills,
+    changes,
+  ]);
+  for (const each of all) if (each.status === 'rejected') throw each.reason;
+  return { samples: await samples, fills: await fills, changes: await changes };
+}
+
+/** What clients have left is undone, and written down, a moment later. */
+async function settle(site: SoakSite, ledger: Ledger, reader: Reader): Promise<void> {
+  await until('every transaction has its lines', async () => {
+    await reader.catchUp();
+    return ledger.open === 0;
+  });
+  await until('tmp/ is empty', async () => {
+    const mailboxes = [...site.good.keys(), site.changing.address].map(site.mailbox);
+    const left = await Promise.all(mailboxes.map((path) => readdir(join(path, 'tmp')).catch(() => [])));
+    return left.flat().length === 0;
+  });
+}
+
+async function compareMetrics({ metrics }: SoakSite, ledger: Ledger): Promise<void> {
+  const text = await (await fetch(`${metrics}/metrics`)).text();
+  const counted = text.matchAll(/^sealdir_recipients_total\{verdict="(\w+)",why="(\w+)"\} (\d+)$/gm);
+  const recipients = [...counted].map(
+    ([, verdict, why, count]) => [`${verdict} ${why}`, Number(count)] as const,
+  );
+  assert.deepEqual(new Map([...recipients].sort()), new Map([...ledger.counts].sort()));
+  const messages = [...text.matchAll(/^sealdir_messages_total\{verdict="\w+"\} (\d+)$/gm)];
+  assert.equal(
+    messages.reduce((sum, [, count]) => sum + Number(count), 0),
+    ledger.messages,
+  );
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const seed = Number(process.env.SEALDIR_SOAK_SEED ?? Math.trunc(Math.random() * 0x7fffffff));
+  console.log(await soak(Number(process.argv[2] ?? 600), seed));
+}

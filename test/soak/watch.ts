@@ -1,0 +1,40 @@
+// What the server holds of the machine: memory and descriptors of all of its processes, taken now and then.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { childrenOf } from '../support/child.ts';
+
+/** Bytes resident in the primary and its workers. */
+export function residentBytes(pid: number): number {
+  return sumOver(pid, (each) => {
+    const [, kib] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${each}/status`, 'utf8')) ?? [];
+    return Number(kib) * 1024;
+  });
+}
+
+export function descriptors(pid: number): number {
+  return sumOver(pid, (each) => readdirSync(`/proc/${each}/fd`).length);
+}
+
+export async function sampleMemory(pid: number, isOver: () => boolean): Promise<number[]> {
+  const samples: number[] = [];
+  while (!isOver()) {
+    samples.push(residentBytes(pid));
+    await pause(200);
+  }
+  return samples;
+}
+
+/** Medians of the first and of the last third. */
+export function thirds(samples: readonly number[]): { first: number; last: number } {
+  const third = Math.ceil(samples.length / 3);
+  return { first: median(samples.slice(0, third)), last: median(samples.slice(-third)) };
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+function sumOver(pid: number, of: (pid: number) => number): number {
+  return [pid, ...childrenOf(pid)].reduce((sum, each) => sum + of(each), 0);
+}

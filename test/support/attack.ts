@@ -1,0 +1,92 @@
+// A server in a process of its own under attack, and a client that behaves meanwhile: it has to get its mail delivered each
+// time before it runs out of patience, and the server has to keep its memory.
+
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { within } from '../../src/core/deadline.ts';
+import { type ChildServer, startChild } from './child.ts';
+import { deliver, type LmtpClient, openSession } from './lmtp.ts';
+import type { ServerOptions } from './sealdir.ts';
+import { makeKey } from './testkeys.ts';
+import { until } from './until.ts';
+
+const MIB = 1024 * 1024;
+const BYSTANDER = 'bystander@example.com';
+const MESSAGE = Buffer.from('Subject: still here\r\n\r\nhello\r\n');
+/** A tenth of the time after which an MTA gives up. */
+const PATIENCE_MS = 30_000;
+const GROWTH_BYTES = 160 * MIB;
+
+/** Whom the attacker may write to. */
+export const TARGET = 'target@example.com';
+
+export async function underAttack(
+  t: TestContext,
+  options: ServerOptions,
+  attack: (server: ChildServer) => Promise<void>,
+): Promise<void> {
+  const { certificate } = await makeKey(BYSTANDER);
+  const keys = { [BYSTANDER]: certificate, [TARGET]: certificate, ...options.keys };
+  const server = await startChild({ ...options, keys });
+  try {
+    const before = { rss: server.peakRss(), descriptors: descriptorsOf(server) };
+    const session = await openSession(server.socketPath);
+    const attacking = attack(server);
+    const served = await keepDelivering(server, session, attacking);
+    await attacking;
+    const grown = server.peakRss() - before.rss;
+    t.diagnostic(
+      `${served.count} deliveries meanwhile, the slowest ${served.slowestMs} ms; ${Math.round(grown / MIB)} MiB above idle`,
+    );
+    assert.ok(grown <= GROWTH_BYTES, `${grown} bytes above idle`);
+    await until('every descriptor is closed', () => descriptorsOf(server) <= before.descriptors);
+    const delivered = await readdir(join(server.directory, 'mail/example.com/bystander/new'));
+    assert.equal(delivered.length, served.count);
+    for (const name of await readdir(join(server.directory, 'mail/example.com')))
+      assert.deepEqual(await readdir(join(server.directory, 'mail/example.com', name, 'tmp')), [], name);
+  } finally {
+    assert.equal(await server.stop(), 0);
+  }
+}
+
+/** One message after the other, from before the attack begins until it is over. */
+async function keepDelivering(server: ChildServer, first: LmtpClient, attack: Promise<void>) {
+  const served = { count: 0, slowestMs: 0 };
+  let isOver = false;
+  const over = attack.finally(() => {
+    isOver = true;
+  });
+  over.catch(() => undefined); // told by who awaits the attack
+  let session = first;
+  do {
+    const start = Date.now();
+    const delivered = await within(deliverOnce(server, session), PATIENCE_MS);
+    if (delivered === 'late') throw new Error(`a client that behaves had to wait for over ${PATIENCE_MS} ms`);
+    session = delivered;
+    served.count++;
+    served.slowestMs = Math.max(served.slowestMs, Date.now() - start);
+    await pause(5);
+  } while (!isOver);
+  await session.vanish();
+  return served;
+}
+
+/** In another session where this one has been closed meanwhile, as an MTA does; the session it was. */
+async function deliverOnce(server: ChildServer, session: LmtpClient): Promise<LmtpClient> {
+  const { rcpt, data, final } = await deliver(session, { to: [BYSTANDER], message: MESSAGE });
+  if (final[0]?.startsWith('250 ')) return session;
+  const replies = [...rcpt, data, ...final];
+  assert.ok(
+    final.length === 0 && replies.some((reply) => reply === '' || reply.startsWith('421 ')),
+    replies.join('\n'),
+  );
+  return deliverOnce(server, await openSession(server.socketPath));
+}
+
+function descriptorsOf(server: ChildServer): number {
+  return readdirSync(`/proc/${server.process.pid}/fd`).length;
+}
