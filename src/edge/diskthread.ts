@@ -47,8 +47,8 @@ export class DiskThread {
       resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16 },
     });
     worker.on('message', (answer: Answer) => this.#done(answer));
-    worker.on('error', (error) => this.#gone(error));
-    worker.on('exit', () => this.#gone(new Error('the disk thread has ended')));
+    worker.on('error', (error) => this.#gone(worker, error));
+    worker.on('exit', () => this.#gone(worker, new Error('the disk thread has ended')));
     this.#worker = worker;
     return worker;
   }
@@ -62,7 +62,8 @@ export class DiskThread {
   }
 
   /** By a bug or out of memory: what it was doing is in doubt, so it failed. */
-  #gone(error: Error): void {
+  #gone(worker: Worker, error: Error): void {
+    if (worker !== this.#worker) return; // its exit, told behind its error: there may be a new one by now
     this.#order?.reject(error);
     this.#order = undefined;
     this.#worker = undefined;

@@ -2,7 +2,9 @@
 // reply and nothing of his copy stays; the other never hears of it. Nothing ever shows the message in clear.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
 import type { KeyEntry } from '../../src/edge/keyring.ts';
 import { parseCertificates } from '../../src/edge/keys.ts';
 import { holds } from '../support/canary.ts';
@@ -20,9 +22,20 @@ const keyDirectory = { lookup: async (address: string) => entries.get(address) }
 const PATHS = keys.map(({ address }) => address);
 const SUBJECT_CANARY = 'subject-canary-7fbd21';
 const BODY_CANARY = 'body-canary-d94c06-which-must-never-be-readable';
-const MESSAGE = Buffer.from(
-  `Subject: ${SUBJECT_CANARY}\r\n\r\n${BODY_CANARY}\r\n${'filler \r\n'.repeat(9_000)}${BODY_CANARY}\r\n`,
-);
+const messageWith = (lines: number) =>
+  Buffer.from(
+    `Subject: ${SUBJECT_CANARY}\r\n\r\n${BODY_CANARY}\r\n${'filler \r\n'.repeat(lines)}${BODY_CANARY}\r\n`,
+  );
+const MESSAGE = messageWith(9_000);
+// by the steps in which they differ: a large one is written block by block
+const MESSAGES = {
+  small: { message: MESSAGE, differs: /./ },
+  large: { message: messageWith(40_000), differs: /(FILE|\/new) \d+$/ },
+};
+const STORED = '250 2.0.0';
+const CALLS_OF_FILES = ['create', 'writev', 'sync', 'close', 'rename', 'syncDirectory'];
+// so that the disk is asked for room, at RCPT: where it cannot say mail goes on
+const limits = { minFreeBytes: 1 };
 
 const REPLIES: Record<Exclude<ErrnoName, 'ENOENT'>, string> = {
   ENOSPC: '452 4.3.1',
@@ -30,6 +43,7 @@ const REPLIES: Record<Exclude<ErrnoName, 'ENOENT'>, string> = {
   EIO: '451 4.3.0',
   EROFS: '451 4.3.0',
   EACCES: '451 4.3.0',
+  EMFILE: '451 4.3.0',
 };
 
 async function assertNothingReadable(site: Site, replies: readonly unknown[], label: string): Promise<void> {
@@ -40,15 +54,25 @@ async function assertNothingReadable(site: Site, replies: readonly unknown[], la
   assert.equal(said.includes(SUBJECT_CANARY) || said.includes(BODY_CANARY), false, `${label}: ${said}`);
 }
 
-async function assertOneFailed(site: Site, codes: string[], expected: string, label: string): Promise<void> {
+interface Expected {
+  readonly code: string;
+  readonly failures: number;
+  readonly message: Buffer;
+}
+
+async function assertFailed(site: Site, codes: string[], expected: Expected, label: string): Promise<void> {
   assert.equal(codes.length, 2, label);
   for (const [n, key] of keys.entries()) {
     const files = await opened(site, key);
-    const isStored = codes[n] === '250 2.0.0';
-    assert.ok(isStored || codes[n] === expected, `${label}: ${codes[n]}`);
-    assert.ok(isStored ? files.length === 1 && files[0]?.equals(MESSAGE) : files.length === 0, label);
+    const isStored = codes[n] === STORED;
+    assert.ok(isStored || codes[n] === expected.code, `${label}: ${codes[n]}`);
+    assert.ok(
+      isStored ? files.length === 1 && files[0]?.equals(expected.message) : files.length === 0,
+      label,
+    );
   }
-  assert.equal(codes.filter((code) => code === expected).length, 1, `${label}: ${codes}`);
+  const failures = codes.filter((code) => code === expected.code).length;
+  assert.equal(failures, expected.failures, `${label}: ${codes}`);
 }
 
 async function assertNoLitter(site: Site, disk: FakeDisk, label: string): Promise<void> {
@@ -60,30 +84,62 @@ async function assertNoLitter(site: Site, disk: FakeDisk, label: string): Promis
   assert.deepEqual(disk.misuse, [], label);
 }
 
-for (const [errno, expected] of Object.entries(REPLIES) as [ErrnoName, string][]) {
-  test(`${errno} at any one disk call fails one recipient with ${expected} and stores the other`, async (t) => {
-    for (let k = 1, isReached = true; isReached; k++) {
-      const disk = new FakeDisk();
-      await using site = await openSite(t, { keyDirectory, disk });
-      let label = '';
-      disk.trouble = {
-        before({ number, name, path }: DiskCall) {
-          if (number !== k) return;
-          label = `call ${k}, ${name} ${path}`;
-          throw diskError(errno);
-        },
-      };
-      const { replies } = await deliver(site.transaction(), PATHS, MESSAGE);
-      isReached = label !== '';
-      if (!isReached) break;
-      await assertOneFailed(site, codesOf(replies), expected, label);
-      await assertNoLitter(site, disk, label);
-      await assertNothingReadable(site, replies, label);
-    }
+/** Which call it is, the same in every delivery: the how manieth of its name on what, by whomever it is made. */
+function stepsOf(calls: readonly DiskCall[], site: Site): string[] {
+  const seen = new Map<string, number>();
+  return calls.map(({ name, path }) => {
+    const what = `${name} ${path.slice(site.store.length).replace(/(tmp|new)\/.*/, '$1/FILE')}`;
+    seen.set(what, (seen.get(what) ?? 0) + 1);
+    return `${what} ${seen.get(what)}`;
   });
 }
 
-test('a disk that fails every call from the k-th on stores what it acknowledged and nothing else', async (t) => {
+const openedSite = (t: TestContext, disk: FakeDisk) => openSite(t, { keyDirectory, disk, limits });
+
+/** The steps of a delivery in which nothing fails. */
+async function allSteps(t: TestContext, message: Buffer): Promise<string[]> {
+  const disk = new FakeDisk();
+  await using site = await openedSite(t, disk);
+  assert.deepEqual(codesOf((await deliver(site.transaction(), PATHS, message)).replies), [STORED, STORED]);
+  return stepsOf(disk.calls, site);
+}
+
+/** Does `work` before one step. */
+function troubleAt(step: string, site: Site, disk: FakeDisk, work: () => void | Promise<void>): void {
+  disk.trouble = {
+    async before({ number }) {
+      if (stepsOf(disk.calls.slice(0, number), site).at(-1) === step) await work();
+    },
+  };
+}
+
+for (const [errno, code] of Object.entries(REPLIES) as [ErrnoName, string][]) {
+  for (const [size, { message, differs }] of Object.entries(MESSAGES)) {
+    test(`F1: ${errno} at any one disk call of a ${size} message fails one recipient with ${code}, and stores the other`, async (t) => {
+      const steps = (await allSteps(t, message)).filter((step) => differs.test(step));
+      const names = new Set(steps.map((step) => step.split(' ')[0]));
+      assert.ok(CALLS_OF_FILES.every((name) => names.has(name)));
+      for (const step of steps) {
+        const disk = new FakeDisk();
+        await using site = await openedSite(t, disk);
+        let isReached = false;
+        troubleAt(step, site, disk, () => {
+          isReached = true;
+          throw diskError(errno);
+        });
+        const { replies } = await deliver(site.transaction(), PATHS, message);
+        // how many writes a large message takes depends on the disk
+        assert.ok(isReached || /^writev .* [^1]$/.test(step), step);
+        const failures = isReached && !/^(device|free) /.test(step) ? 1 : 0;
+        await assertFailed(site, codesOf(replies), { code, failures, message }, step);
+        await assertNoLitter(site, disk, step);
+        await assertNothingReadable(site, replies, step);
+      }
+    });
+  }
+}
+
+test('F2: a disk that fails every call from the k-th on stores what it acknowledged and nothing else', async (t) => {
   for (let k = 1, isReached = true; isReached; k++) {
     const disk = new FakeDisk();
     await using site = await openSite(t, { keyDirectory, disk });
@@ -107,7 +163,7 @@ test('a disk that fails every call from the k-th on stores what it acknowledged 
   }
 });
 
-test('a disk call that takes effect and then fails never costs an acknowledged message', async (t) => {
+test('F3: a disk call that takes effect and then fails never costs an acknowledged message', async (t) => {
   for (let k = 1, calls = k; k <= calls; k++) {
     const disk = new FakeDisk();
     await using site = await openSite(t, { keyDirectory, disk });
@@ -125,4 +181,22 @@ test('a disk call that takes effect and then fails never costs an acknowledged m
     await assertNothingReadable(site, replies, `after call ${k}`);
     calls = disk.calls.length;
   }
+});
+
+test('F6: a Maildir that vanishes before any one disk call is made anew, or its recipient deferred, and the other stored', async (t) => {
+  const answers = new Set<string>();
+  for (const step of (await allSteps(t, MESSAGE)).filter((each) => each.includes('/alice'))) {
+    const disk = new FakeDisk();
+    await using site = await openedSite(t, disk);
+    troubleAt(step, site, disk, () =>
+      rm(join(site.store, 'example.com/alice'), { recursive: true, force: true }),
+    );
+    const codes = codesOf((await deliver(site.transaction(), PATHS, MESSAGE)).replies);
+    answers.add(codes[0] ?? '');
+    const failures = codes[0] === STORED ? 0 : 1;
+    assert.equal(codes[1], STORED, step);
+    await assertFailed(site, codes, { code: '451 4.3.0', failures, message: MESSAGE }, step);
+    await assertNoLitter(site, disk, step);
+  }
+  assert.deepEqual([...answers].sort(), [STORED, '451 4.3.0']);
 });

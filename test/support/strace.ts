@@ -1,6 +1,7 @@
-// What a program hands to the kernel to be written, seen by strace: the bytes of each call by what they went to.
+// strace: what a program hands to the kernel to be written, the bytes of each call by what they went to; and calls made to fail.
 
 import { readFile } from 'node:fs/promises';
+import { start } from './process.ts';
 
 /** Calls that carry bytes out of the process. */
 const CARRYING = ['write', 'writev', 'pwrite64', 'pwritev', 'pwritev2', 'sendto', 'sendmsg', 'sendmmsg'];
@@ -67,4 +68,34 @@ function stringsIn(text: string): Buffer[] {
 
 function bytesOf(escaped: string): Buffer {
   return Buffer.from(escaped.replaceAll('\\x', ''), 'hex');
+}
+
+/** Calls of single threads made to fail, until `end`. */
+export interface Injection {
+  /** Lets go of the threads; the calls that failed, as strace writes them, with paths. */
+  end(): Promise<string[]>;
+}
+
+/**
+ * `what` as in `strace -e inject=`, for instance `fsync:error=EIO:when=1`; calls are counted by thread. `only`: calls
+ * on this path alone.
+ */
+export async function inject(threads: readonly number[], what: string, only?: string): Promise<Injection> {
+  const path = only === undefined ? [] : ['-P', only];
+  const args = [
+    ...['-y', '-e', 'signal=none', '-e', `trace=${what.split(':')[0]}`, '-e', `inject=${what}`],
+    ...path,
+    ...threads.flatMap((thread) => ['-p', String(thread)]),
+  ];
+  const isAttached = (output: string) => output.split(' attached\n').length > threads.length;
+  const strace = await start('strace', args, { ready: isAttached });
+  return {
+    async end() {
+      await strace.stop();
+      return strace
+        .output()
+        .split('\n')
+        .filter((line) => line.endsWith('(INJECTED)'));
+    },
+  };
 }

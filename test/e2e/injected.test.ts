@@ -1,0 +1,119 @@
+// Failures of the real server's own system calls, made by strace: first of its disk thread alone, which has the copy of
+// the first recipient of a small message, then of all threads that may make the calls of a large one.
+
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { type ChildServer, startChild } from '../support/child.ts';
+import { messageOfSize } from '../support/fixtures.ts';
+import { deliver, openSession } from '../support/lmtp.ts';
+import { needs } from '../support/peers.ts';
+import { inject } from '../support/strace.ts';
+import { makeKey } from '../support/testkeys.ts';
+
+const ALICE = 'alice@example.com';
+const BOB = 'bob@example.com';
+const SMALL = Buffer.from('Subject: x\r\n\r\nx\r\n');
+const LARGE = messageOfSize(500_000);
+const STORED = '250 2.0.0';
+const FULL = '452 4.3.1';
+const QUOTA = '452 4.2.2';
+const TROUBLE = '451 4.3.0';
+
+describe('a system call that fails', { ...needs('strace', 'root'), timeout: 60_000 }, () => {
+  let server: ChildServer;
+  let main: number;
+  let diskThread: number;
+  const stored = new Map<string, number>();
+
+  const threads = () => readdirSync(`/proc/${server.process.pid}/task`).map(Number);
+  const maildir = (address: string) =>
+    join(server.directory, 'mail/example.com', address.split('@')[0] ?? '');
+  const send = async (message: Buffer, to = [ALICE, BOB]) => {
+    const session = await openSession(server.socketPath);
+    const { final } = await deliver(session, { to, message });
+    await session.vanish();
+    return final.map((reply) => reply.slice(0, STORED.length));
+  };
+  /** Nothing is in tmp/, and in new/ what was acknowledged. */
+  const assertFiles = async () => {
+    for (const [address, count] of stored) {
+      assert.deepEqual(await readdir(join(maildir(address), 'tmp')), []);
+      assert.equal((await readdir(join(maildir(address), 'new'))).length, count, address);
+    }
+  };
+  const count = (address: string) => stored.set(address, (stored.get(address) ?? 0) + 1);
+  const assertNextIsFine = async () => {
+    await assertFiles();
+    assert.deepEqual(await send(SMALL), [STORED, STORED]);
+    for (const address of [ALICE, BOB]) count(address);
+    await assertFiles();
+  };
+
+  before(async () => {
+    const { certificate } = await makeKey(ALICE);
+    server = await startChild({ keys: { [ALICE]: certificate, [BOB]: certificate } });
+    main = server.process.pid;
+    const early = threads();
+    assert.deepEqual(await send(SMALL), [STORED, STORED]);
+    for (const address of [ALICE, BOB]) count(address);
+    const begun = threads().filter((thread) => !early.includes(thread));
+    assert.equal(begun.length, 1, 'the disk thread begins with the first small message');
+    [diskThread = 0] = begun;
+  });
+  after(async () => {
+    await server?.stop();
+  });
+
+  for (const [what, step, where, reply] of [
+    ['openat:error=EMFILE:when=1', 'create of the file', '/alice/tmp/', TROUBLE],
+    ['write:error=ENOSPC:when=1', 'its write', '/alice/tmp/', FULL],
+    ['write:error=EDQUOT:when=1', 'its write', '/alice/tmp/', QUOTA],
+    ['fsync:error=EIO:when=1', 'its fsync', '/alice/tmp/', TROUBLE],
+    ['rename:error=EIO:when=1', 'its rename', '/alice/new/', TROUBLE],
+    ['openat:error=EMFILE:when=2', 'open of new/', '/alice/new"', TROUBLE],
+    ['fsync:error=EIO:when=2', 'fsync of new/', '/alice/new>', TROUBLE],
+  ] as const) {
+    test(`F1: small message, ${step} (${what}): ${reply}, nothing left, the other stored`, async () => {
+      const injection = await inject([diskThread], what);
+      const replies = await send(SMALL);
+      const failed = await injection.end();
+      assert.equal(failed.length, 1, 'never tried again');
+      assert.ok(failed[0]?.includes(where), failed[0]);
+      assert.deepEqual(replies, [reply, STORED]);
+      count(BOB);
+      await assertNextIsFine();
+    });
+  }
+
+  for (const [what, step, reply] of [
+    ['openat:error=EMFILE', 'create of the file', TROUBLE],
+    ['writev:error=ENOSPC', 'its writes', FULL],
+    ['writev:error=EIO', 'its writes', TROUBLE],
+    ['fsync:error=EIO', 'its fsync', TROUBLE],
+  ] as const) {
+    test(`F1: large message, ${step} (${what}): ${reply}, nothing left`, async () => {
+      const injection = await inject(
+        threads().filter((thread) => thread !== main),
+        what,
+      );
+      const replies = await send(LARGE, [ALICE]);
+      const failed = await injection.end();
+      assert.equal(failed.length, 1, 'never tried again');
+      assert.ok(failed[0]?.includes('/alice/tmp/'), failed[0]);
+      assert.deepEqual(replies, [reply]);
+      await assertNextIsFine();
+    });
+  }
+
+  test('F1: large message, fsync of new/ of one (fsync:error=EIO): 451 4.3.0, nothing left, the other stored', async () => {
+    const injection = await inject(threads(), 'fsync:error=EIO', join(maildir(ALICE), 'new'));
+    const replies = await send(LARGE);
+    assert.equal((await injection.end()).length, 1, 'never tried again');
+    assert.deepEqual(replies, [TROUBLE, STORED]);
+    count(BOB);
+    await assertNextIsFine();
+  });
+});
