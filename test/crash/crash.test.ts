@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { killCampaign } from './campaign.ts';
 import { KINDS } from './plan.ts';
 
-test('whatever disk call a kill comes before or after, no acknowledged message is lost and none is torn', {
+test('F18: whatever disk call a kill comes before or after, no acknowledged message is lost and none is torn', {
   timeout: 120_000,
 }, async (t) => {
   const seed = randomBytes(4).toString('hex');

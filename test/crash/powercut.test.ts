@@ -33,7 +33,7 @@ const forgetsFiles: Disk = {
 describe('power cuts', { ...needed, concurrency: true }, () => {
   for (const type of ['ext4', 'xfs'] as const) {
     test(
-      `${type}: no power cut loses what was acknowledged right before it, or tears a file`,
+      `F19: ${type}: no power cut loses what was acknowledged right before it, or tears a file`,
       options,
       async (t) => {
         const seed = randomBytes(4).toString('hex');

@@ -75,7 +75,7 @@ test('every commit is followed by a sync that began after its rename and has end
   assert.ok(syncs().length < 40, 'nothing was shared');
 });
 
-test('a failed sync fails also the files renamed before it ended, since it may have lost their renames', async (t) => {
+test('F5: a failed sync fails also the files renamed before it ended, since it may have lost their renames', async (t) => {
   const { disk, staged, syncs, inNew } = await openStore(t);
   const [first, second, third] = [await staged(), await staged(), await staged()];
   const hanging = gate();

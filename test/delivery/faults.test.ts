@@ -1,5 +1,6 @@
 // A delivery to two in which one disk call fails: every call, every errno. Whoever's call it was gets the documented
 // reply and nothing of his copy stays; the other never hears of it. Nothing ever shows the message in clear.
+// F1 and so on, here and in other tests, are rows of the table of faults in src/README.md.
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
@@ -181,6 +182,31 @@ test('F3: a disk call that takes effect and then fails never costs an acknowledg
     await assertNothingReadable(site, replies, `after call ${k}`);
     calls = disk.calls.length;
   }
+});
+
+for (const [size, { message }] of Object.entries(MESSAGES)) {
+  for (const [maxWriteBytes, code] of [
+    [1000, STORED],
+    [0, '451 4.3.0'],
+  ] as const) {
+    test(`F4: writes of a ${size} message that take ${maxWriteBytes} bytes at the most: ${code}`, async (t) => {
+      const disk = new FakeDisk({ maxWriteBytes });
+      await using site = await openedSite(t, disk);
+      const codes = codesOf((await deliver(site.transaction(), PATHS, message)).replies);
+      const failures = code === STORED ? 0 : 2;
+      await assertFailed(site, codes, { code: '451 4.3.0', failures, message }, size);
+      await assertNoLitter(site, disk, size);
+    });
+  }
+}
+
+test('F7: where the root of the store is missing all are deferred, and it is not made', async (t) => {
+  const disk = new FakeDisk();
+  await using site = await openedSite(t, disk);
+  await rm(site.store, { recursive: true });
+  const { replies } = await deliver(site.transaction(), PATHS, MESSAGE);
+  assert.deepEqual(codesOf(replies), ['451 4.3.0', '451 4.3.0']);
+  await assert.rejects(site.files(), { code: 'ENOENT' });
 });
 
 test('F6: a Maildir that vanishes before any one disk call is made anew, or its recipient deferred, and the other stored', async (t) => {

@@ -19,7 +19,7 @@ const HANGABLE = ['mkdir', 'syncDirectory', 'create', 'writev', 'sync', 'close',
 
 describe('a disk that hangs', { concurrency: true }, () => {
   for (const name of HANGABLE) {
-    test(`in ${name} for one recipient defers him alone, and nothing of his stays`, async (t) => {
+    test(`F11: in ${name} for one recipient defers him alone, and nothing of his stays`, async (t) => {
       const hanging = gate();
       const disk = new FakeDisk({
         async before(call: DiskCall) {
@@ -40,7 +40,7 @@ describe('a disk that hangs', { concurrency: true }, () => {
   }
 });
 
-test('a rename that took effect while nobody waited for it any more is taken back', async (t) => {
+test('F11: a rename that took effect while nobody waited for it any more is taken back', async (t) => {
   const hanging = gate();
   const disk = new FakeDisk({
     async after({ name, path }: DiskCall) {
@@ -89,7 +89,7 @@ test('the waits for what cannot be removed do not add up', async (t) => {
   assert.deepEqual(new Set(codesOf((await over).replies)), new Set(['451 4.3.0']));
 });
 
-test('a look-up that answers too late adds no recipient', async (t) => {
+test('F12: a look-up that answers too late adds no recipient', async (t) => {
   const entry: KeyEntry = { certificates: await parseCertificates(alice.certificate), problems: [] };
   const late = gate();
   const lookup = async (address: string) => {
@@ -110,7 +110,7 @@ test('a look-up that answers too late adds no recipient', async (t) => {
   assert.ok((await site.files()).every(({ path }) => path.includes('/bob/')));
 });
 
-test('a look-up that fails defers its recipient', async (t) => {
+test('F12: a look-up that fails defers its recipient', async (t) => {
   const lookup = () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }));
   const site = await openSite(t, { keyDirectory: { lookup } });
   const transaction = site.transaction();
@@ -119,7 +119,7 @@ test('a look-up that fails defers its recipient', async (t) => {
 });
 
 for (const name of ['writev', 'sync', 'close', 'rename', 'syncDirectory'] as const) {
-  test(`a client that goes away while ${name} is under way leaves nothing, and all RCPTs are written down`, async (t) => {
+  test(`F17: a client that goes away while ${name} is under way leaves nothing, and all RCPTs are written down`, async (t) => {
     const hanging = gate();
     let transaction: ReturnType<typeof site.transaction> | undefined;
     let aborting: Promise<void> | undefined;
@@ -148,7 +148,7 @@ for (const name of ['writev', 'sync', 'close', 'rename', 'syncDirectory'] as con
   });
 }
 
-test('a client that goes away after a copy was stored does not make it unstored, in the store or in the journal', async (t) => {
+test('F17: a client that goes away after a copy was stored does not make it unstored, in the store or in the journal', async (t) => {
   const site = await openSite(t, { keys: [alice] });
   const transaction = site.transaction();
   for (const path of ['alice@example.com', 'alice+again@example.com']) {

@@ -28,7 +28,7 @@ for (const [what, left, isTaken] of [
   ['room for 100 files', { files: 100 }, true],
   ['room for 99 files', { files: 99 }, false],
 ] as const) {
-  test(`with ${what} a recipient is ${isTaken ? 'taken' : 'deferred with 452 4.3.1'}`, async (t) => {
+  test(`F8: with ${what} a recipient is ${isTaken ? 'taken' : 'deferred with 452 4.3.1'}`, async (t) => {
     const site = await openSite(
       t,
       withFileSystem(() => ({ ...PLENTY, ...left })),
@@ -39,7 +39,7 @@ for (const [what, left, isTaken] of [
   });
 }
 
-test('a full disk that is mounted in the store defers the mail of its mailboxes and no other', async (t) => {
+test('F8: a full disk that is mounted in the store defers the mail of its mailboxes and no other', async (t) => {
   const site = await openSite(
     t,
     withFileSystem((path) => (path.includes('example.org') ? { device: 2, bytes: 0, files: 0 } : PLENTY)),
@@ -80,7 +80,7 @@ test('deliveries one after the other ask for free space once a second, and find 
 });
 
 for (const name of ['device', 'free'] as const) {
-  test(`a file system that hangs when asked (${name}) holds up one RCPT for a second, the next not at all`, async (t) => {
+  test(`F9: a file system that hangs when asked (${name}) holds up one RCPT for a second, the next not at all`, async (t) => {
     const hanging = gate();
     t.after(hanging.open);
     const disk = new FakeDisk({
@@ -99,7 +99,7 @@ for (const name of ['device', 'free'] as const) {
     assert.equal(disk.named(name).length, 1);
   });
 
-  test(`a file system that cannot say (${name}) defers nobody`, async (t) => {
+  test(`F9: a file system that cannot say (${name}) defers nobody`, async (t) => {
     const disk = new FakeDisk({
       before(call: DiskCall) {
         if (call.name === name) throw diskError('EIO');

@@ -39,7 +39,7 @@ async function assertStored(root: string, count: number): Promise<void> {
 }
 
 for (const maxWriteBytes of [1000, 65_537]) {
-  test(`writes cut short at ${maxWriteBytes} bytes are completed`, async (t) => {
+  test(`F4: writes cut short at ${maxWriteBytes} bytes are completed`, async (t) => {
     const { store, disk, mailbox, root } = await openStore(t);
     disk.trouble = { maxWriteBytes };
     await complete(store.stage(mailbox));
@@ -47,13 +47,13 @@ for (const maxWriteBytes of [1000, 65_537]) {
   });
 }
 
-test('a write that makes no progress fails the file instead of trying for ever', async (t) => {
+test('F4: a write that makes no progress fails the file instead of trying for ever', async (t) => {
   const { store, disk, mailbox } = await openStore(t);
   disk.trouble = { maxWriteBytes: 0 };
   await assert.rejects(complete(store.stage(mailbox)), /no progress/);
 });
 
-test('after one failed write the file can no longer be finished, though later writes would succeed', async (t) => {
+test('F1: after one failed write the file can no longer be finished, though later writes would succeed', async (t) => {
   const { store, disk, mailbox, root } = await openStore(t);
   let failures = 0;
   disk.trouble = {
@@ -82,7 +82,7 @@ test('a failed write that nobody waited for is told by finish', async (t) => {
   await assert.rejects(file.finish(), { code: 'EIO' });
 });
 
-test('a failed fsync is not tried again', async (t) => {
+test('F5: a failed fsync is not tried again', async (t) => {
   const { store, disk, mailbox, root } = await openStore(t);
   disk.trouble = {
     before({ name }) {
@@ -98,7 +98,7 @@ test('a failed fsync is not tried again', async (t) => {
   await assertStored(root, 0);
 });
 
-test('a mailbox that was removed is made again, for all files that need it', async (t) => {
+test('F6: a mailbox that was removed is made again, for all files that need it', async (t) => {
   const { store, mailbox, root } = await openStore(t);
   await complete(store.stage(mailbox));
   await rm(join(root, 'example.com'), { recursive: true });
@@ -106,7 +106,7 @@ test('a mailbox that was removed is made again, for all files that need it', asy
   await assertStored(root, 3);
 });
 
-test('a new/ that was removed is made again', async (t) => {
+test('F6: a new/ that was removed is made again', async (t) => {
   const { store, mailbox, root } = await openStore(t);
   const file = store.stage(mailbox);
   await file.write([BYTES]);
@@ -116,7 +116,7 @@ test('a new/ that was removed is made again', async (t) => {
   await assertStored(root, 1);
 });
 
-test('a missing root is an unmounted disk: nothing is made, and each file fails', async (t) => {
+test('F7: a missing root is an unmounted disk: nothing is made, and each file fails', async (t) => {
   const { store, disk, mailbox, root } = await openStore(t);
   await rm(root, { recursive: true });
   const file = store.stage(mailbox);
@@ -126,7 +126,7 @@ test('a missing root is an unmounted disk: nothing is made, and each file fails'
   await assert.rejects(filesBelow(root), { code: 'ENOENT' });
 });
 
-test('a root that goes away later is not made again', async (t) => {
+test('F7: a root that goes away later is not made again', async (t) => {
   const { store, mailbox, root } = await openStore(t);
   await complete(store.stage(mailbox));
   await rm(root, { recursive: true });
@@ -134,7 +134,7 @@ test('a root that goes away later is not made again', async (t) => {
   await assert.rejects(filesBelow(root), { code: 'ENOENT' });
 });
 
-test('a mailbox that could not be made is tried again for the next file', async (t) => {
+test('F1: a mailbox that could not be made is tried again for the next file', async (t) => {
   const { store, disk, mailbox, root } = await openStore(t);
   let failures = 0;
   disk.trouble = {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { startActivated } from '../support/activate.ts';
 import { type ChildServer, CLI, childrenOf, startChild } from '../support/child.ts';
+import { messageOfSize } from '../support/fixtures.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
 import { needs } from '../support/peers.ts';
 import { start } from '../support/process.ts';
@@ -22,7 +23,7 @@ const metric = async (server: ChildServer, name: string) => {
   return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]);
 };
 
-test('two workers share a socket; one that is killed is replaced and nothing acknowledged is lost', {
+test('F16: two workers share a socket; one that is killed is replaced and nothing acknowledged is lost', {
   timeout: 60_000,
 }, async () => {
   const key = await makeKey(ALICE);
@@ -55,6 +56,61 @@ test('two workers share a socket; one that is killed is replaced and nothing ack
     const all = await readdir(join(server.directory, 'mail/example.com/alice/new'));
     assert.equal(all.length, 20);
     assert.ok(stored.every((name) => all.includes(name)));
+  } finally {
+    assert.equal(await server.stop(), 0);
+  }
+});
+
+test('F16: a worker that dies in the middle of messages takes its own along, unacknowledged, and no other', {
+  timeout: 60_000,
+}, async () => {
+  const key = await makeKey(ALICE);
+  const server = await startChild({ keys: { [ALICE]: key.certificate }, toml: { processes: 2 } });
+  const maildir = join(server.directory, 'mail/example.com/alice');
+  const large = messageOfSize(1_000_000);
+  const begin = async () => {
+    const session = await openSession(server.socketPath);
+    await session.say('MAIL FROM:<>');
+    await session.say(`RCPT TO:<${ALICE}>`);
+    await session.say('DATA');
+    session.write(large);
+    return session;
+  };
+  const workersOf = (names: readonly string[]) => names.map((name) => Number(/P(\d+)Q/.exec(name)?.[1]));
+  try {
+    const sessions = [];
+    // until both workers have a message under way: part of each is in tmp/
+    let staged: string[] = [];
+    while (new Set(workersOf(staged)).size < 2 && sessions.length < 20) {
+      sessions.push(await begin());
+      await until('a part is on disk', async () => {
+        staged = await readdir(join(maildir, 'tmp')).catch(() => []);
+        return staged.length === sessions.length;
+      });
+    }
+    const [victim = 0] = workersOf(staged);
+    const lost = staged.filter((_, n) => workersOf(staged)[n] === victim);
+    assert.ok(lost.length < staged.length);
+    process.kill(victim, 'SIGKILL');
+    await until('it has gone', () => !server.workers().includes(victim));
+    const replies = await Promise.all(
+      sessions.map((session) => {
+        session.write('.\r\n');
+        return session.reply();
+      }),
+    );
+    const acknowledged = replies.filter((reply) => reply.startsWith('250 2.0.0 '));
+    assert.equal(acknowledged.length, staged.length - lost.length);
+    assert.equal(replies.filter((reply) => reply === '').length, lost.length, 'closed without a word');
+    // what the dead one had is left for the sweep; nothing of it is in new/
+    assert.deepEqual((await readdir(join(maildir, 'tmp'))).sort(), lost.sort());
+    const stored = await readdir(join(maildir, 'new'));
+    assert.equal(stored.length, acknowledged.length);
+    assert.ok(!workersOf(stored).includes(victim));
+    await Promise.all(sessions.map((session) => session.vanish()));
+    const again = await openSession(server.socketPath);
+    assert.match((await deliver(again, { to: [ALICE], message: large })).final[0] ?? '', /^250 2\.0\.0 /);
+    await again.vanish();
   } finally {
     assert.equal(await server.stop(), 0);
   }

@@ -76,7 +76,7 @@ describe('a frozen file system', options, () => {
       assert.match((await replies)[0] ?? '', /^250 2\.0\.0 /);
     }));
 
-  test('is given up after its time, and the other recipient of the message is served', () =>
+  test('F11: is given up after its time, and the other recipient of the message is served', () =>
     withMount(SOON, async (server, mount) => {
       await mount.freeze();
       const replies = await send(server, [ALICE, BOB]);
@@ -88,7 +88,7 @@ describe('a frozen file system', options, () => {
       assert.equal((await frozenFiles(server, 'new')).length, 1, 'what was deferred is not there');
     }));
 
-  test('does not use up what others need, however many deliveries wait there, and is soon waited for no more', () =>
+  test('F11: does not use up what others need, however many deliveries wait there, and is soon waited for no more', () =>
     withMount(SOON, async (server, mount) => {
       await mount.freeze();
       const waiting = Promise.all(FROZEN.map((address) => send(server, [address])));

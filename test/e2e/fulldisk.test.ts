@@ -44,7 +44,7 @@ for (const [what, option] of [
   ['inodes', 'nr_inodes=12'],
 ] as const) {
   test(
-    `a disk short of ${what} defers with 452 4.3.1, leaves tmp/ empty, and takes mail again later`,
+    `F1: a disk short of ${what} defers with 452 4.3.1, leaves tmp/ empty, and takes mail again later`,
     OPTIONS,
     (t) =>
       withDisk(t, { option, store: 'min_free_space = 0' }, async (server, mountPoint) => {
@@ -81,7 +81,7 @@ async function rcptOnly(server: TestServer, address: string, parameters = ''): P
 }
 
 test(
-  'before the disk is full a recipient is deferred at RCPT, counted, and taken again when there is room',
+  'F8: before the disk is full a recipient is deferred at RCPT, counted, and taken again when there is room',
   OPTIONS,
   (t) =>
     withDisk(t, { option: 'size=10m', store: 'min_free_space = "4MiB"' }, async (server, mountPoint) => {
@@ -99,13 +99,13 @@ test(
     }),
 );
 
-test('a disk with hardly an inode left defers at RCPT', OPTIONS, (t) =>
+test('F8: a disk with hardly an inode left defers at RCPT', OPTIONS, (t) =>
   withDisk(t, { option: 'size=10m,nr_inodes=50', store: 'min_free_space = "1MiB"' }, async (server) => {
     assert.match(await rcptOnly(server, ALICE), /^452 4\.3\.1 /);
   }),
 );
 
-test('of a store on two disks the one that is full defers its own mailboxes', OPTIONS, (t) =>
+test('F8: of a store on two disks the one that is full defers its own mailboxes', OPTIONS, (t) =>
   withDisk(t, { at: 'example.com', option: 'size=1m', store: 'min_free_space = "2MiB"' }, async (server) => {
     assert.match(await rcptOnly(server, ALICE), /^452 4\.3\.1 /);
     assert.match(await rcptOnly(server, BOB), /^250 /);

@@ -108,7 +108,7 @@ describe('a system call that fails', { ...needs('strace', 'root'), timeout: 60_0
     });
   }
 
-  test('F1: large message, fsync of new/ of one (fsync:error=EIO): 451 4.3.0, nothing left, the other stored', async () => {
+  test('F5: large message, fsync of new/ of one (fsync:error=EIO): 451 4.3.0, nothing left, the other stored', async () => {
     const injection = await inject(threads(), 'fsync:error=EIO', join(maildir(ALICE), 'new'));
     const replies = await send(LARGE);
     assert.equal((await injection.end()).length, 1, 'never tried again');

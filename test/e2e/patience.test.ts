@@ -105,7 +105,7 @@ test('a client that closes its side behind its last command still gets every rep
     }
   }));
 
-test('a client that closes its side in mid message stores nothing', () =>
+test('F17: a client that closes its side in mid message stores nothing', () =>
   withServer('', async (server) => {
     const session = await openData(server);
     session.socket.end('Subject: half\r\n\r\nhal');

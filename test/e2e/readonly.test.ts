@@ -58,7 +58,7 @@ async function assertServedAgain(server: TestServer): Promise<void> {
 }
 
 describe('a file system turned read-only', { ...(await needsLoopMount('losetup')), timeout: 60_000 }, () => {
-  test('by order, before the first write: 451 4.3.0 and nothing left, and mail again when it is writable', () =>
+  test('F10: by order, before the first write: 451 4.3.0 and nothing left, and mail again when it is writable', () =>
     withMount(async (server, mount) => {
       const replies = await deliverWith(server, 100, () => mount.remount('ro'));
       assert.match(replies[0] ?? '', /^451 4\.3\.0 /);
@@ -68,7 +68,7 @@ describe('a file system turned read-only', { ...(await needsLoopMount('losetup')
       await assertServedAgain(server);
     }));
 
-  test('by an error of its own, under an open file: 451 4.3.0, and nothing in new/', () =>
+  test('F10: by an error of its own, under an open file: 451 4.3.0, and nothing in new/', () =>
     withMount(async (server, mount) => {
       const isStaged = async () => (await server.files(ALICE, 'tmp')).length > 0;
       const replies = await deliverWith(server, MESSAGE.length - 100, async () => {

@@ -6,6 +6,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { replyOf, whyOfDiskError } from '../../src/core/outcome.ts';
 import { DiskThread, type Job } from '../../src/edge/diskthread.ts';
 
 const NO_JOB = undefined as unknown as Job;
@@ -19,7 +20,10 @@ test('F15: a disk thread that ends fails its job, and the jobs after it are done
       Buffer.from('abc'),
     ]);
   for (const name of ['a', 'b', 'c']) {
-    await assert.rejects(thread.perform(NO_JOB) ?? Promise.resolve(), SyntaxError);
+    const error = await thread.perform(NO_JOB)?.catch((reason: unknown) => reason);
+    assert.ok(error instanceof SyntaxError);
+    const { code, enhanced } = replyOf(whyOfDiskError(error));
+    assert.equal(`${code} ${enhanced}`, '451 4.3.0');
     // at once, while the end of the old thread is still to be told
     assert.equal(typeof (await write(name)), 'number');
     assert.equal(typeof (await thread.perform({ kind: 'syncDirectory', path: root })), 'number');

@@ -42,6 +42,8 @@ export interface Site {
   readonly parts: DeliveryParts;
   readonly journal: readonly OutcomeLine[];
   transaction(): Transaction;
+  /** Puts other bytes into the key file of an address. */
+  replaceKey(address: string, bytes: Uint8Array): Promise<void>;
   files(): Promise<StoredFile[]>;
 }
 
@@ -65,8 +67,8 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
   const [store, keys] = [join(directory, 'mail'), join(directory, 'keys')];
   await mkdir(store);
   await mkdir(keys);
-  for (const { address, certificate } of options.keys ?? [])
-    await writeFile(join(keys, `${address}.asc`), certificate);
+  const replaceKey = (address: string, bytes: Uint8Array) => writeFile(join(keys, `${address}.asc`), bytes);
+  for (const { address, certificate } of options.keys ?? []) await replaceKey(address, certificate);
   const world = { ...realWorld('mx.example.com'), ...options.world };
   const disk = options.disk ?? realDisk;
   const journal: OutcomeLine[] = [];
@@ -93,6 +95,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     parts,
     journal,
     transaction: () => new Transaction(parts, sender, { name: 'client.example', address: undefined }),
+    replaceKey,
     files: () => filesBelow(store),
     [Symbol.asyncDispose]: close,
   };
