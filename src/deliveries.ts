@@ -8,12 +8,15 @@ import { resolve } from 'node:path';
 import { addressRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
 import { Places } from './core/places.ts';
+import type { World } from './core/world.ts';
 import { acceptSender } from './delivery/accept.ts';
+import type { DeliveryParts } from './delivery/parts.ts';
 import { Space } from './delivery/space.ts';
 import { Store } from './delivery/store.ts';
 import { splitTemplate } from './delivery/sweep.ts';
-import { type DeliveryParts, Transaction } from './delivery/transaction.ts';
+import { Transaction } from './delivery/transaction.ts';
 import { Connections } from './edge/connections.ts';
+import { Delivered } from './edge/delivered.ts';
 import type { LmtpOptions } from './edge/dialogue.ts';
 import { type Disk, realDisk } from './edge/disk.ts';
 import { KeyDirectory } from './edge/keyring.ts';
@@ -61,6 +64,7 @@ export async function startDeliveries(
     connections: () => connections.open.size,
     deliveries: () => lasting.mailboxes.total,
     lostLines: () => log.lostLines,
+    isForgetful: () => lasting.known?.isShared === false,
   });
   const servers: LmtpServer[] = [];
   const lmtp: string[] = [];
@@ -88,6 +92,7 @@ export async function startDeliveries(
     },
     async stop(graceMs = DRAIN_MS) {
       await Promise.all(servers.map((server) => server.drain(graceMs)));
+      lasting.known?.close();
     },
   };
 }
@@ -110,7 +115,9 @@ function lmtpOptions({ hostname, lmtp }: Settings) {
   };
 }
 
-type LastingParts = Pick<DeliveryParts, 'world' | 'meter' | 'journal' | 'store' | 'mailboxes' | 'space'>;
+type LastingParts = Pick<DeliveryParts, 'world' | 'meter' | 'journal' | 'store' | 'mailboxes' | 'space'> & {
+  readonly known: Delivered | undefined;
+};
 
 function lastingParts(settings: Settings, log: Log, metrics: Metrics, bare: Disk): LastingParts {
   const world = realWorld(settings.hostname);
@@ -123,7 +130,16 @@ function lastingParts(settings: Settings, log: Log, metrics: Metrics, bare: Disk
     store: new Store({ disk, world, meter: metrics, root }),
     mailboxes: new Places(),
     space: new Space({ disk, world, root }),
+    known: knownDeliveries(settings, log, world),
   };
+}
+
+function knownDeliveries({ store }: Settings, log: Log, world: World): Delivered | undefined {
+  if (store.duplicates === 0) return undefined;
+  const directory = resolve(store.state);
+  const fault = (error: unknown) =>
+    log.fault('store.state: duplicates are known to this process alone', error);
+  return new Delivered({ directory, windowMs: store.duplicates, world, fault });
 }
 
 /** Everything a delivery needs; what was known of keys is forgotten. */

@@ -24,7 +24,7 @@ const BELOW: Record<string, readonly string[]> = {
   'cli.ts': ['core', 'edge', 'config', 'commands', 'start.ts', 'serve.ts', 'cluster.ts', 'reload.ts'],
 };
 /** They alone know the order of the steps. */
-const SPINE = ['delivery/transaction.ts', 'delivery/copy.ts'];
+const SPINE = ['delivery/transaction.ts', 'delivery/copy.ts', 'delivery/parts.ts'];
 const NO_WORLD = /^(fs|net|http|https|http2|tls|dgram|dns|child_process|cluster|worker_threads)(\/|$)/;
 
 const root = join(repositoryRoot(), 'src');

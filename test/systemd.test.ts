@@ -4,10 +4,18 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { table } from '../src/config/settings.ts';
 import { repositoryRoot } from './support/shared.ts';
 
 test('under systemd no core dump and no swap can hold a message in clear', () => {
   const unit = readFileSync(join(repositoryRoot(), 'systemd/sealdir.service'), 'utf8');
   const [, service = ''] = unit.split('[Service]');
   for (const line of ['LimitCORE=0', 'MemorySwapMax=0']) assert.ok(service.split('\n').includes(line), line);
+});
+
+test('under systemd what was delivered lately is kept where the settings look for it, over a restart', () => {
+  const unit = readFileSync(join(repositoryRoot(), 'systemd/sealdir.service'), 'utf8').split('\n');
+  for (const line of ['RuntimeDirectory=sealdir', 'RuntimeDirectoryPreserve=yes'])
+    assert.ok(unit.includes(line), line);
+  assert.equal(table['store.state'].default, '/run/sealdir/state');
 });

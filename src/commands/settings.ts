@@ -14,6 +14,7 @@ processes = 1
 listen = ["127.0.0.1:2424", "var/lmtp.sock"]
 [store]
 maildir = "var/mail/{domain}/{local}"
+duplicates = "off" # the example may be sent twice
 [keys]
 directory = "var/keys"
 `;

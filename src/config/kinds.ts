@@ -95,17 +95,26 @@ export const sizeOrOff: Kind<number> = {
 
 // A bare number is refused: nobody remembers whether it would mean seconds or milliseconds.
 const NOT_A_DURATION = 'is not a duration (write it like "30s", "5m", "1h" or "1500ms")';
+function durationOf(written: string): number | Wrong {
+  const ms = quantity(written, DURATION_UNITS);
+  if (ms === undefined) return new Wrong(NOT_A_DURATION);
+  if (ms < 1000) return new Wrong('is shorter than 1s, the shortest time allowed');
+  // setTimeout fires at once beyond 24.8 days.
+  return ms > 24 * 3600e3 ? new Wrong('is longer than 24h, the longest time allowed') : ms;
+}
+
 /** Becomes a number of milliseconds. */
 export const duration: Kind<number> = {
   name: 'duration from 1s to 24h',
   unit: 'ms, s, m, h',
-  schema: converted(z.string(NOT_A_DURATION), (written) => {
-    const ms = quantity(written, DURATION_UNITS);
-    if (ms === undefined) return new Wrong(NOT_A_DURATION);
-    if (ms < 1000) return new Wrong('is shorter than 1s, the shortest time allowed');
-    // setTimeout fires at once beyond 24.8 days.
-    return ms > 24 * 3600e3 ? new Wrong('is longer than 24h, the longest time allowed') : ms;
-  }),
+  schema: converted(z.string(NOT_A_DURATION), durationOf),
+};
+
+/** Becomes a number of milliseconds, 0 for off. */
+export const durationOrOff: Kind<number> = {
+  name: `${duration.name}, or "off"`,
+  unit: 'ms, s, m, h',
+  schema: converted(z.string(NOT_A_DURATION), (written) => (written === 'off' ? 0 : durationOf(written))),
 };
 
 export function count(limits: { min: number; max: number }): Kind<number> {

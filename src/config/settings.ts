@@ -7,6 +7,7 @@ import {
   count,
   delimiter,
   duration,
+  durationOrOff,
   fileMode,
   hostName,
   type Kind,
@@ -132,6 +133,18 @@ export const table = {
     kind: sizeOrOff,
     default: '128MiB',
     doc: 'Recipients are deferred while less than this is free where their mailbox is, or room for fewer than 100 files: mail must not fill the disk to the last byte. Room for the message itself is asked for on top, where the mail server says its size. 0 turns this off.',
+  },
+  'store.duplicates': {
+    kind: durationOrOff,
+    default: '2h',
+    doc: 'How long a delivery is remembered, so that a message whose reply was lost and which is sent again, byte for byte and with the same envelope, is acknowledged without a second copy. Longer than the mail server waits between two tries (Postfix: 70 minutes at most). "off" stores every message.',
+    restart: true,
+  },
+  'store.state': {
+    kind: path,
+    default: '/run/sealdir/state',
+    doc: 'Directory where deliveries are remembered, so that all processes know of them and also after a crash. Made where only its last part is missing; without it each process remembers by itself. Put it into memory (/run), never on a network file system: deliveries wait for it.',
+    restart: true,
   },
 
   'keys.directory': {

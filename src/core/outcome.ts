@@ -11,6 +11,7 @@ const REPLIES = {
   senderOk: [250, '1.0', 'Sender OK'],
   recipientOk: [250, '1.5', 'Recipient OK'],
   stored: [250, '0.0', 'Sealed'],
+  duplicate: [250, '0.0', 'Sealed before'], // an earlier copy of the same message is durable
   ok: [250, '0.0', 'OK'],
   bye: [221, '0.0', 'Bye'],
   notVerified: [252, '1.5', 'Cannot say, but will take mail for it'],

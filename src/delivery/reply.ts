@@ -76,7 +76,8 @@ export class Replies {
     if (failure === undefined)
       return this.answer(recipient, replyOf('stored', this.#id), { file: copy.file });
     const reasons = failure.cause === undefined ? [] : [reasonOf(failure.cause)];
-    return this.answer(recipient, replyOf(failure.why), { reasons });
+    const id = failure.why === 'duplicate' ? this.#id : undefined;
+    return this.answer(recipient, replyOf(failure.why, id), { reasons });
   }
 
   /** All recipients have their answer: stored for one is stored, deferred for one is deferred. */

@@ -2,75 +2,36 @@
  * The spine: one mail transaction, from MAIL to the last reply.
  *
  *   per RCPT      accept -> resolve -> select -> 250/4yz/5yz
- *   after DATA    fan-out -> seal -> stage (tmp/, fsync) ... commit (new/, fsync) -> one reply per RCPT
+ *   after DATA    fan-out -> seal -> stage (tmp/, fsync) -> duplicate? -> commit (new/, fsync) -> one reply per RCPT
  *
  * What may never happen: a 250 before the recipient's copy is durable in new/ (S5); plaintext
  * given to the store; one copy's trouble reaching another; fewer or more replies than RCPTs.
  * All copies are staged before any is committed, so a message that never ended leaves nothing.
  */
 import { performance } from 'node:perf_hooks';
-import type { Address, SameAddress } from '../core/address.ts';
+import type { Address } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
 import { CopyFailure } from '../core/errors.ts';
-import type { Journal } from '../core/journal.ts';
-import type { Meter } from '../core/meter.ts';
 import { type Reply, replyOf, type Why } from '../core/outcome.ts';
-import type { Places } from '../core/places.ts';
-import type { World } from '../core/world.ts';
 import type { SealingKeys } from '../edge/keys.ts';
 import { type HeaderBlock, HeaderScanner } from '../mime/header.ts';
-import { type HeaderPolicy, outerFields } from '../mime/policy.ts';
+import { outerFields } from '../mime/policy.ts';
 import { type Trace, traceFields } from '../mime/trace.ts';
 import { LiteralData } from '../openpgp/literal.ts';
 import { type AcceptedRecipient, type AcceptedSender, acceptRecipient } from './accept.ts';
 import { Copy } from './copy.ts';
+import { type Addressed, Duplicates } from './duplicate.ts';
 import { fanOut, settleLane } from './fanout.ts';
+import type { Client, DeliveryParts } from './parts.ts';
 import { Replies, reasonOf } from './reply.ts';
-import { type Account, type ResolveParts, resolve } from './resolve.ts';
+import { type Account, resolve } from './resolve.ts';
 import { prepareSealer } from './seal.ts';
-import { type SelectPolicy, select, type Unusable } from './select.ts';
-import type { Space } from './space.ts';
-import type { Store } from './store.ts';
+import { select, type Unusable } from './select.ts';
 
 /** Literal data goes to the copies in steps of this size, so that none gets far ahead of its disk. */
 const STEP_BYTES = 64 * 1024;
 /** What a byte of a message takes on disk: base64, and a line end every 64 characters. */
 const SEALED_GROWTH = (4 / 3) * (65 / 64);
-
-export interface DeliveryLimits {
-  readonly maxMessageBytes: number;
-  readonly maxHeaderBytes: number;
-  readonly maxRecipients: number;
-  /** Copies on their way to one mailbox, of all transactions. */
-  readonly maxMailboxDeliveries: number;
-  /** Stays free on the disk of a mailbox; 0: not looked at. */
-  readonly minFreeBytes: number;
-  /** How long one copy may hold up the others while the message streams. */
-  readonly stallMs: number;
-  /** From the end of DATA to the last reply; also the longest look-up of one recipient. */
-  readonly answerMs: number;
-}
-
-export interface DeliveryParts {
-  readonly world: World;
-  readonly meter: Meter;
-  readonly journal: Journal;
-  readonly store: Store;
-  /** Mailboxes by path: a place for each copy on its way. */
-  readonly mailboxes: Places;
-  readonly space: Space;
-  readonly resolve: ResolveParts & { readonly same: SameAddress };
-  readonly select: SelectPolicy;
-  readonly policy: HeaderPolicy;
-  readonly limits: DeliveryLimits;
-}
-
-export interface Client {
-  /** Name given in LHLO. */
-  readonly name: string;
-  /** IP address, or undefined on a Unix socket. */
-  readonly address: string | undefined;
-}
 
 interface Recipient {
   readonly path: string;
@@ -87,6 +48,7 @@ export class Transaction {
   readonly #copies = new Map<string, { copy: Copy; keys: SealingKeys; path: string }>(); // by account
   readonly #scanner: HeaderScanner;
   readonly #literal = new LiteralData();
+  readonly #duplicates: Duplicates;
   #sealing = false; // the header is complete and has been written
   #finishing = false;
   #isOver = false; // aborted: the client is gone
@@ -97,6 +59,7 @@ export class Transaction {
     this.#client = client;
     this.#id = parts.world.random(8).toString('hex');
     this.#replies = new Replies(parts, this.#id, sender.sender);
+    this.#duplicates = new Duplicates(parts.known, sender.sender);
     this.#scanner = new HeaderScanner(parts.limits.maxHeaderBytes);
   }
 
@@ -174,6 +137,7 @@ export class Transaction {
       this.#replies.bytes += piece.length;
       if (this.#replies.bytes > this.#parts.limits.maxMessageBytes) this.#failAll('tooBig');
       if (this.#allFailed()) continue; // read on and drop: the client is still sending
+      this.#duplicates.update(piece);
       if (this.#sealing) await this.#push(piece);
       else await this.#scan(piece);
     }
@@ -249,8 +213,22 @@ export class Transaction {
     const stageMs = Math.max(left() - this.#parts.limits.stallMs, left() / 2);
     const stage = (copy: Copy) => settleLane(copy, copy.finish(), stageMs);
     await Promise.all(this.#lanes().map((copy) => this.#timed('stage', () => stage(copy))));
-    const commit = (copy: Copy) => settleLane(copy, copy.commit(), left());
+    // a failed copy with a good reply: its own file goes, since an earlier one is durable. Asked last: another transaction may have stored the same message while this one was staged
+    for (const copy of this.#lanes())
+      if (this.#duplicates.has(this.#addressed(copy))) copy.fail(new CopyFailure('duplicate'));
+    const commit = (copy: Copy) => settleLane(copy, this.#store(copy), left());
     return new Map(this.#lanes().map((copy) => [copy, this.#timed('commit', () => commit(copy))]));
+  }
+
+  /** Remembered before the client is told, and where it has left too: then it comes again. */
+  async #store(copy: Copy): Promise<void> {
+    await copy.commit();
+    this.#duplicates.remember(this.#addressed(copy));
+  }
+
+  #addressed(copy: Copy): Addressed {
+    const own = this.#recipients.filter((recipient) => recipient.copy === copy);
+    return { account: copy.account.address, paths: own.map(({ path }) => path) };
   }
 
   /** The client is gone, or gave up: nothing of the message stays. */

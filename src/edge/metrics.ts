@@ -20,6 +20,8 @@ export interface Watched {
   deliveries(): number;
   /** Log lines lost so far. */
   lostLines(): number;
+  /** Whether duplicates are known to this process alone, since the state directory fails. */
+  isForgetful(): boolean;
 }
 
 export interface Metrics extends Meter, MetricsSource {
@@ -72,7 +74,7 @@ export function createMetrics(): Metrics {
       bytes.inc({ verdict }, size);
     },
     keyFileRefused: () => keyFiles.inc(),
-    watch({ connections, deliveries, lostLines }) {
+    watch({ connections, deliveries, lostLines, isForgetful }) {
       gauge(registry, 'sealdir_connections', 'LMTP connections open now', connections);
       gauge(
         registry,
@@ -85,6 +87,12 @@ export function createMetrics(): Metrics {
         'sealdir_log_lines_lost',
         'Log lines that could not be written since the start',
         lostLines,
+      );
+      gauge(
+        registry,
+        'sealdir_state_failing',
+        'Processes that know only their own deliveries, since the state directory fails',
+        () => Number(isForgetful()),
       );
     },
   };

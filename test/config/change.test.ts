@@ -31,9 +31,18 @@ test('what a running server can change is new, what needs a restart is as it was
   assert.deepEqual(waiting, ['hostname', 'processes', 'lmtp.listen']);
 });
 
-test('who we are, where we listen and where mail lies need a restart, and nothing else', () => {
+test('who we are, where we listen, where mail lies and what is remembered need a restart, and nothing else', () => {
   assert.deepEqual(
     entries.filter(([, { restart }]) => restart).map(([path]) => path),
-    ['hostname', 'processes', 'lmtp.listen', 'lmtp.socket_mode', 'store.maildir', 'metrics.listen'],
+    [
+      'hostname',
+      'processes',
+      'lmtp.listen',
+      'lmtp.socket_mode',
+      'store.maildir',
+      'store.duplicates',
+      'store.state',
+      'metrics.listen',
+    ],
   );
 });

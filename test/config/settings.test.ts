@@ -39,7 +39,12 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       stall_timeout: 30_000,
       transaction_timeout: 240_000,
     },
-    store: { maildir: '/var/mail/sealdir/{domain}/{local}', min_free_space: 128 * 1024 * 1024 },
+    store: {
+      maildir: '/var/mail/sealdir/{domain}/{local}',
+      min_free_space: 128 * 1024 * 1024,
+      duplicates: 2 * 3_600_000,
+      state: '/run/sealdir/state',
+    },
     keys: { directory: '/etc/sealdir/keys', unusable: 'defer', subkeys: 'all' },
     recipients: { source: 'keys', delimiter: '+', case: 'ignore' },
     headers: { policy: 'visible' },

@@ -28,11 +28,11 @@ test('a detail goes behind the text and changes nothing else', () => {
   assert.deepEqual(replyOf('stored', 'abc'), { ...replyOf('stored'), text: 'Sealed abc' });
 });
 
-test('only "stored" and the answers to commands are positive', () => {
+test('only "stored", "duplicate" and the answers to commands are positive', () => {
   const positive = allReplies().filter((reply) => verdictOf(reply) === 'stored');
   assert.deepEqual(
     positive.map((reply) => reply.why),
-    ['senderOk', 'recipientOk', 'stored', 'ok', 'bye', 'notVerified'],
+    ['senderOk', 'recipientOk', 'stored', 'duplicate', 'ok', 'bye', 'notVerified'],
   );
 });
 

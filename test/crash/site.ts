@@ -39,7 +39,7 @@ export class CrashSite {
   /** `processes` is for `startProgram`. */
   static async open(processes = 1): Promise<CrashSite> {
     const directory = await makeSite();
-    const toml = tomlFor(directory, { toml: { processes, store: SMALL_DISK } });
+    const toml = tomlFor(directory, { toml: { processes, duplicates: '1h', store: SMALL_DISK } });
     const loaded = parseSettings(toml, 'test.toml', { hostname: 'localhost' });
     if (!loaded.ok) throw new Error(loaded.errors.map((error) => error.message).join('\n'));
     const site = new CrashSite(directory, loaded.settings, await freshKey(SHARED));

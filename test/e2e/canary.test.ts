@@ -24,7 +24,7 @@ test('in a whole delivery no write but those of the visible header holds plainte
   const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
   const [config, trace] = [join(site, 'sealdir.toml'), join(site, 'trace')];
   // with workers: what processes tell each other is seen as well
-  await writeFile(config, tomlFor(site, { toml: { processes: 2 } }));
+  await writeFile(config, tomlFor(site, { toml: { processes: 2, duplicates: '1h' } }));
   const args = [...straceInto(trace), process.execPath, CLI, 'serve', '-c', config];
   const server = await start('strace', args, {
     ready: (output) => output.includes('"msg":"listening"'),

@@ -101,7 +101,7 @@ async function startLogged(directory: string) {
   const config = join(directory, 'sealdir.toml');
   const logFile = join(directory, 'log');
   const lmtp = `max_message_size = ${MAX_MESSAGE_BYTES}\nmax_header_size = "64KiB"\nmax_recipients = ${MAX_RECIPIENTS}`;
-  await writeFile(config, tomlFor(directory, { toml: { processes: 2, lmtp } }));
+  await writeFile(config, tomlFor(directory, { toml: { processes: 2, duplicates: '1h', lmtp } }));
   await writeFile(logFile, '');
   const listening = () => /"metrics":"([^"]+)","config"/.exec(readFileSync(logFile, 'utf8'))?.[1];
   const command = `exec "${process.execPath}" "${CLI}" serve -c "${config}" 2>>"${logFile}"`;

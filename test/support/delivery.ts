@@ -9,9 +9,11 @@ import type { Meter } from '../../src/core/meter.ts';
 import type { Reply } from '../../src/core/outcome.ts';
 import { Places } from '../../src/core/places.ts';
 import type { World } from '../../src/core/world.ts';
+import type { Known } from '../../src/delivery/duplicate.ts';
+import type { DeliveryLimits, DeliveryParts } from '../../src/delivery/parts.ts';
 import { Space } from '../../src/delivery/space.ts';
 import { Store } from '../../src/delivery/store.ts';
-import { type DeliveryLimits, type DeliveryParts, Transaction } from '../../src/delivery/transaction.ts';
+import { Transaction } from '../../src/delivery/transaction.ts';
 import { type Disk, realDisk } from '../../src/edge/disk.ts';
 import { KeyDirectory } from '../../src/edge/keyring.ts';
 import { realWorld } from '../../src/edge/world.ts';
@@ -26,6 +28,8 @@ export interface SiteOptions {
   world?: Partial<World>;
   limits?: Partial<DeliveryLimits>;
   keyDirectory?: Pick<KeyDirectory, 'lookup'>;
+  /** What was delivered before; left out: every message is stored. */
+  known?: Known;
   /** SIZE of each message, as said in MAIL. */
   size?: number;
 }
@@ -79,6 +83,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     store: new Store({ disk, world, meter: UNMETERED, root: store }),
     mailboxes: new Places(),
     space: new Space({ disk, world, root: store }),
+    known: options.known,
     resolve: {
       keyDirectory: options.keyDirectory ?? new KeyDirectory(keys, SAME, world),
       same: SAME,

@@ -39,7 +39,7 @@ function repliesMarkdown(): string {
 
 async function metricsMarkdown(): Promise<string> {
   const metrics = createMetrics();
-  metrics.watch({ connections: () => 0, deliveries: () => 0, lostLines: () => 0 });
+  metrics.watch({ connections: () => 0, deliveries: () => 0, lostLines: () => 0, isForgetful: () => false });
   const all = [
     ...(await metrics.registry.getMetricsAsJSON()),
     ...(await createClusterMetrics().registry.getMetricsAsJSON()),

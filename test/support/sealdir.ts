@@ -41,6 +41,8 @@ export interface ServerOptions {
   /** Lines of TOML by section, in addition to what the harness needs. */
   readonly toml?: {
     readonly processes?: number;
+    /** Of `store.duplicates`; off when left out: tests send the same message more than once. */
+    readonly duplicates?: string;
     readonly lmtp?: string;
     readonly store?: string;
     readonly rest?: string;
@@ -58,6 +60,8 @@ socket_mode = "0666"
 ${toml?.lmtp ?? ''}
 [store]
 maildir = ${JSON.stringify(join(directory, 'mail/{domain}/{local}'))}
+duplicates = "${toml?.duplicates ?? 'off'}"
+state = ${JSON.stringify(join(directory, 'state'))}
 ${toml?.store ?? ''}
 [metrics]
 listen = "127.0.0.1:0"

@@ -1,0 +1,80 @@
+/**
+ * A message that comes again since our reply did not arrive: recognised by its identity, a keyed
+ * hash of account, envelope and every byte received, and acknowledged without a second copy.
+ * Only what is durable is remembered (S5), so nothing is ever acknowledged that is not there.
+ * Knows nothing of where identities are kept.
+ */
+import { createHash, createHmac, type Hash } from 'node:crypto';
+
+const IDENTITY_BYTES = 16;
+
+export interface Known {
+  readonly secret: Buffer;
+  has(identity: string): boolean;
+  add(identity: string): void;
+}
+
+/** One copy: what its account is called, and the RCPTs it answers. */
+export interface Addressed {
+  readonly account: string;
+  readonly paths: readonly string[];
+}
+
+export interface Delivery {
+  readonly account: string;
+  /** Reverse-path as sent. */
+  readonly sender: Buffer;
+  /** Path of the recipient as sent. */
+  readonly path: string;
+  /** SHA-256 of the message as received. */
+  readonly digest: Buffer;
+}
+
+/** 16 bytes as a latin1 string. Each part goes in behind its length, so that none can pass for a piece of another. */
+export function identityOf(secret: Buffer, { account, sender, path, digest }: Delivery): string {
+  const hmac = createHmac('sha256', secret);
+  const length = Buffer.alloc(4);
+  for (const part of [Buffer.from(account), sender, Buffer.from(path), digest]) {
+    length.writeUInt32BE(part.length);
+    hmac.update(length).update(part);
+  }
+  return hmac.digest().toString('latin1', 0, IDENTITY_BYTES);
+}
+
+/** One message on its way. Without `known` nothing is hashed, and nothing is ever a duplicate. */
+export class Duplicates {
+  readonly #known: Known | undefined;
+  readonly #sender: Buffer;
+  readonly #hash: Hash | undefined;
+  #digest: Buffer | undefined;
+
+  constructor(known: Known | undefined, sender: Buffer) {
+    this.#known = known;
+    this.#sender = sender;
+    this.#hash = known && createHash('sha256');
+  }
+
+  /** Takes the next bytes of the message. */
+  update(bytes: Buffer): void {
+    this.#hash?.update(bytes);
+  }
+
+  /** Whether all RCPTs of a copy were answered from an earlier one. The message has ended. */
+  has(copy: Addressed): boolean {
+    const identities = this.#identities(copy);
+    return identities.length > 0 && identities.every((identity) => this.#known?.has(identity));
+  }
+
+  /** The copy is durable. */
+  remember(copy: Addressed): void {
+    for (const identity of this.#identities(copy)) this.#known?.add(identity);
+  }
+
+  #identities({ account, paths }: Addressed): string[] {
+    if (this.#known === undefined || this.#hash === undefined) return [];
+    const { secret } = this.#known;
+    this.#digest ??= this.#hash.digest();
+    const digest = this.#digest;
+    return paths.map((path) => identityOf(secret, { account, sender: this.#sender, path, digest }));
+  }
+}

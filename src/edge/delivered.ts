@@ -1,0 +1,162 @@
+/**
+ * What was delivered lately, known to all processes of a site and still known when one was
+ * killed. Two generations are kept: the newest takes records until it is full or as old as the
+ * window, then the next begins and the one before goes. With a state directory a generation is
+ * a file `delivered.N` (recordfile.ts); without, and wherever one fails, this process remembers
+ * by itself: a message twice is better than none.
+ *
+ * Nothing is fsynced, and the calls are synchronous: the state directory belongs into memory
+ * (/run), where they take microseconds. A power cut forgets it, and may so repeat a message.
+ */
+import { mkdirSync, readdirSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import type { World } from '../core/world.ts';
+import { RecordFile } from './recordfile.ts';
+import { siteSecret } from './secret.ts';
+
+/** Of one generation: 2 MiB on disk, and about 8 MiB in each process. */
+const MOST_RECORDS = 65_536;
+
+export interface DeliveredOptions {
+  readonly directory: string;
+  /** How long a delivery is remembered, at most. */
+  readonly windowMs: number;
+  readonly world: Pick<World, 'now' | 'random'>;
+  /** Told when the directory stops working, once until it works again. */
+  readonly fault: (error: unknown) => void;
+  readonly mostRecords?: number;
+}
+
+interface Generation {
+  readonly number: number;
+  /** identity -> when */
+  readonly times: Map<string, number>;
+  readonly file: RecordFile | undefined;
+}
+
+export class Delivered {
+  readonly #options: DeliveredOptions;
+  readonly #mostRecords: number;
+  /** Keys the identities. */
+  readonly secret: Buffer;
+  #hasDirectory = false;
+  #isShared = true; // with the other processes, as far as we know
+  #previous: Generation | undefined;
+  #current: Generation = { number: 0, times: new Map(), file: undefined };
+
+  constructor(options: DeliveredOptions) {
+    this.#options = options;
+    this.#mostRecords = options.mostRecords ?? MOST_RECORDS;
+    this.secret = this.#share(() => this.#openDirectory()) ?? options.world.random(32);
+  }
+
+  /** False while this process is left to its own memory. */
+  get isShared(): boolean {
+    return this.#isShared;
+  }
+
+  has(identity: string): boolean {
+    this.#share(() => this.#catchUp());
+    const now = this.#options.world.now();
+    return [this.#current, this.#previous].some((generation) => {
+      const time = generation?.times.get(identity);
+      return time !== undefined && this.#isRecent(time, now);
+    });
+  }
+
+  /** Call when the copy is durable, and before anybody is told. */
+  add(identity: string): void {
+    const now = this.#options.world.now();
+    this.#share(() => {
+      this.#catchUp();
+      if (this.#current.file === undefined) return;
+      this.#current.file.append(identity, now);
+      this.#isShared = true;
+    });
+    this.#current.times.set(identity, now);
+  }
+
+  close(): void {
+    for (const generation of [this.#current, this.#previous]) generation?.file?.close();
+  }
+
+  #openDirectory(): Buffer {
+    const { directory, world } = this.#options;
+    try {
+      mkdirSync(directory, 0o700);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const secret = siteSecret(directory, world);
+    const newest = Math.max(1, ...this.#numbers());
+    this.#current = this.#generation(newest);
+    if (newest > 1) this.#previous = this.#generation(newest - 1);
+    this.#hasDirectory = true;
+    this.#catchUp();
+    return secret;
+  }
+
+  #generation(number: number): Generation {
+    const times = new Map<string, number>();
+    const path = join(this.#options.directory, `delivered.${number}`);
+    return { number, times, file: new RecordFile(path, (identity, time) => times.set(identity, time)) };
+  }
+
+  #catchUp(): void {
+    this.#previous?.file?.catchUp(); // another process may have been a moment behind
+    this.#current.file?.catchUp();
+    while (this.#isOver(this.#current)) this.#beginNext();
+  }
+
+  /** The same for all processes, since they look at the same records. */
+  #isOver({ times, file }: Generation): boolean {
+    if (file?.isDamaged || times.size >= this.#mostRecords) return true;
+    const [first] = times.values();
+    return first !== undefined && !this.#isRecent(first, this.#options.world.now());
+  }
+
+  #beginNext(): void {
+    const { directory } = this.#options;
+    const over = this.#current;
+    this.#previous?.file?.close();
+    this.#previous = over;
+    // bounded even where the directory fails below; then its turn comes again with the generation after
+    this.#current = { number: over.number + 1, times: new Map(), file: undefined };
+    if (!this.#hasDirectory) return;
+    const number = Math.max(over.number + 1, ...this.#numbers()); // the others may be further on
+    this.#current = this.#generation(number);
+    if (number > over.number + 1) {
+      over.file?.close();
+      this.#previous = this.#generation(number - 1);
+    }
+    this.#previous.file?.catchUp();
+    this.#current.file?.catchUp();
+    for (const old of this.#numbers().filter((each) => each < number - 1)) {
+      try {
+        unlinkSync(join(directory, `delivered.${old}`));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error; // another process was first
+      }
+    }
+  }
+
+  #numbers(): number[] {
+    const names = readdirSync(this.#options.directory);
+    return names.flatMap((name) => /^delivered\.(\d{1,15})$/.exec(name)?.slice(1).map(Number) ?? []);
+  }
+
+  #isRecent(time: number, now: number): boolean {
+    return Math.abs(now - time) < this.#options.windowMs; // a clock may have been set back
+  }
+
+  /** Work on the directory; its failures harm nobody but the sender of a duplicate. */
+  #share<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (this.#isShared) this.#options.fault(error);
+      this.#isShared = false;
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,175 @@
+// A message that comes again: which one is the same, and that only what is durable is ever taken for delivered.
+
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { identityOf, type Known } from '../../src/delivery/duplicate.ts';
+import { codesOf, deliver, openSite, repliesOf } from '../support/delivery.ts';
+import { diskError, FakeDisk, gate } from '../support/fakedisk.ts';
+import { freshKey } from '../support/freshkey.ts';
+
+const ALICE = 'alice@example.com';
+const BOB = 'bob@example.com';
+const MESSAGE = Buffer.from('Subject: once\r\n\r\nonce\r\n');
+const SECRET = randomBytes(32);
+
+function memory(): Known & { readonly identities: Set<string> } {
+  const identities = new Set<string>();
+  return {
+    secret: SECRET,
+    identities,
+    has: (identity) => identities.has(identity),
+    add: (identity) => void identities.add(identity),
+  };
+}
+
+const inNew = (paths: readonly { path: string }[]) =>
+  paths.filter(({ path }) => path.includes('/new/')).length;
+
+test('deliveries that differ in anything have different identities, wherever a byte moves to', () => {
+  const short = fc.stringMatching(/^[ab\0]{0,3}$/);
+  const delivery = fc.tuple(short, short, short, short);
+  const identity = ([account, sender, path, digest]: readonly string[]) =>
+    identityOf(SECRET, {
+      account: account ?? '',
+      sender: Buffer.from(sender ?? ''),
+      path: path ?? '',
+      digest: Buffer.from(digest ?? ''),
+    });
+  fc.assert(
+    fc.property(delivery, delivery, (one, two) => {
+      assert.equal(identity(one) === identity(two), JSON.stringify(one) === JSON.stringify(two));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('under another secret the same delivery has another identity of the same 16 bytes', () => {
+  const delivery = { account: ALICE, sender: Buffer.from('s'), path: ALICE, digest: Buffer.alloc(32) };
+  const [one, two] = [identityOf(SECRET, delivery), identityOf(randomBytes(32), delivery)];
+  assert.notEqual(one, two);
+  assert.equal(one.length, 16);
+  assert.equal(Buffer.from(one, 'latin1').length, 16);
+});
+
+test('the same message again is acknowledged as sealed before, and leaves nothing', async (t) => {
+  const site = await openSite(t, { keys: [await freshKey(ALICE)], known: memory() });
+  const first = await deliver(site.transaction(), [ALICE], MESSAGE);
+  const again = await deliver(site.transaction(), [ALICE], MESSAGE, 3); // in other pieces
+  assert.match(first.replies[0]?.text ?? '', /^Sealed [0-9a-f]{16}$/);
+  assert.deepEqual(codesOf(again.replies), ['250 2.0.0']);
+  assert.match(again.replies[0]?.text ?? '', /^Sealed before [0-9a-f]{16}$/);
+  assert.equal((await site.files()).length, 1);
+  const line = site.journal.at(-1);
+  assert.equal(`${line?.verdict} ${line?.why} ${line?.file}`, 'stored duplicate undefined');
+});
+
+test('another message, recipient, detail of a recipient or way to write it is no duplicate', async (t) => {
+  const keys = [await freshKey(ALICE), await freshKey(BOB)];
+  const site = await openSite(t, { keys, known: memory() });
+  await deliver(site.transaction(), [ALICE], MESSAGE);
+  await deliver(site.transaction(), [ALICE], Buffer.concat([MESSAGE, Buffer.from('\r\n')]));
+  await deliver(site.transaction(), [BOB], MESSAGE);
+  await deliver(site.transaction(), ['alice+lists@example.com'], MESSAGE);
+  assert.equal(inNew(await site.files()), 4);
+});
+
+test('a second try for those recipients that had no reply yet finds the copy they share', async (t) => {
+  const keys = [await freshKey(ALICE), await freshKey(BOB)];
+  const site = await openSite(t, { keys, known: memory() });
+  const detail = 'alice+lists@example.com';
+  await deliver(site.transaction(), [ALICE, detail], MESSAGE);
+  const again = await deliver(site.transaction(), [detail, BOB], MESSAGE);
+  assert.deepEqual(
+    again.replies.map(({ why }) => why),
+    ['duplicate', 'stored'],
+  );
+  assert.equal(inNew(await site.files()), 2);
+});
+
+for (const step of ['create', 'sync', 'rename', 'syncDirectory'] as const) {
+  test(`a first try deferred since ${step} failed is not remembered: the second is stored`, async (t) => {
+    const disk = new FakeDisk();
+    const known = memory();
+    const site = await openSite(t, { keys: [await freshKey(ALICE)], known, disk });
+    disk.trouble = {
+      before(call) {
+        if (call.name === step) throw diskError('EIO');
+      },
+    };
+    const first = await deliver(site.transaction(), [ALICE], MESSAGE);
+    assert.deepEqual(codesOf(first.replies), ['451 4.3.0']);
+    assert.equal(known.identities.size, 0);
+    disk.trouble = {};
+    const again = await deliver(site.transaction(), [ALICE], MESSAGE);
+    assert.deepEqual(
+      again.replies.map(({ why }) => why),
+      ['stored'],
+    );
+    assert.equal((await site.files()).length, 1);
+  });
+}
+
+test('a client that left before its copy was durable is not taken for served', async (t) => {
+  const disk = new FakeDisk();
+  const hang = gate();
+  const reached = gate();
+  const site = await openSite(t, { keys: [await freshKey(ALICE)], known: memory(), disk });
+  disk.trouble = {
+    async before(call) {
+      if (call.name !== 'rename') return;
+      reached.open();
+      await hang.opened;
+    },
+  };
+  const transaction = site.transaction();
+  const first = deliver(transaction, [ALICE], MESSAGE);
+  await reached.opened;
+  const aborting = transaction.abort();
+  hang.open();
+  await Promise.all([first, aborting]);
+  disk.trouble = {};
+  const again = await deliver(site.transaction(), [ALICE], MESSAGE);
+  assert.equal(again.replies[0]?.why, 'stored');
+  assert.equal((await site.files()).length, 1);
+});
+
+test('of two tries under way at once the one that is staged later finds the copy of the other', async (t) => {
+  const disk = new FakeDisk();
+  const hang = gate();
+  const reached = gate();
+  const site = await openSite(t, { keys: [await freshKey(ALICE)], known: memory(), disk });
+  let isFirst = true;
+  disk.trouble = {
+    async before(call) {
+      if (call.name !== 'sync' || !isFirst) return;
+      isFirst = false;
+      reached.open();
+      await hang.opened;
+    },
+  };
+  const slow = deliver(site.transaction(), [ALICE], MESSAGE);
+  await reached.opened;
+  const quick = await deliver(site.transaction(), [ALICE], MESSAGE);
+  hang.open();
+  assert.equal(quick.replies[0]?.why, 'stored');
+  assert.equal((await slow).replies[0]?.why, 'duplicate');
+  assert.equal((await site.files()).length, 1);
+});
+
+test('what memory fails to keep is stored and acknowledged all the same', async (t) => {
+  const broken: Known = {
+    ...memory(),
+    add: () => {
+      throw new Error('made up');
+    },
+  };
+  const site = await openSite(t, { keys: [await freshKey(ALICE)], known: broken });
+  const transaction = site.transaction();
+  await transaction.recipient(Buffer.from(`<${ALICE}>`));
+  transaction.start();
+  await transaction.write([MESSAGE]);
+  assert.deepEqual(codesOf(await repliesOf(transaction)), ['250 2.0.0']);
+  assert.equal(inNew(await site.files()), 1);
+});
