@@ -32,13 +32,14 @@ export interface Delivery {
 
 /** 16 bytes as a latin1 string. Each part goes in behind its length, so that none can pass for a piece of another. */
 export function identityOf(secret: Buffer, { account, sender, path, digest }: Delivery): string {
-  const hmac = createHmac('sha256', secret);
-  const length = Buffer.alloc(4);
+  const framed: Buffer[] = [];
   for (const part of [Buffer.from(account), sender, Buffer.from(path), digest]) {
+    const length = Buffer.alloc(4);
     length.writeUInt32BE(part.length);
-    hmac.update(length).update(part);
+    framed.push(length, part);
   }
-  return hmac.digest().toString('latin1', 0, IDENTITY_BYTES);
+  const hmac = createHmac('sha256', secret).update(Buffer.concat(framed)).digest();
+  return hmac.toString('latin1', 0, IDENTITY_BYTES);
 }
 
 /** One message on its way. Without `known` nothing is hashed, and nothing is ever a duplicate. */
@@ -47,6 +48,7 @@ export class Duplicates {
   readonly #sender: Buffer;
   readonly #hash: Hash | undefined;
   #digest: Buffer | undefined;
+  readonly #identities = new Map<string, readonly string[]>(); // by account
 
   constructor(known: Known | undefined, sender: Buffer) {
     this.#known = known;
@@ -61,20 +63,24 @@ export class Duplicates {
 
   /** Whether all RCPTs of a copy were answered from an earlier one. The message has ended. */
   has(copy: Addressed): boolean {
-    const identities = this.#identities(copy);
+    const identities = this.#identitiesOf(copy);
     return identities.length > 0 && identities.every((identity) => this.#known?.has(identity));
   }
 
   /** The copy is durable. */
   remember(copy: Addressed): void {
-    for (const identity of this.#identities(copy)) this.#known?.add(identity);
+    for (const identity of this.#identitiesOf(copy)) this.#known?.add(identity);
   }
 
-  #identities({ account, paths }: Addressed): string[] {
+  #identitiesOf({ account, paths }: Addressed): readonly string[] {
     if (this.#known === undefined || this.#hash === undefined) return [];
     const { secret } = this.#known;
     this.#digest ??= this.#hash.digest();
     const digest = this.#digest;
-    return paths.map((path) => identityOf(secret, { account, sender: this.#sender, path, digest }));
+    const identities =
+      this.#identities.get(account) ??
+      paths.map((path) => identityOf(secret, { account, sender: this.#sender, path, digest }));
+    this.#identities.set(account, identities);
+    return identities;
   }
 }

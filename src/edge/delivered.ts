@@ -68,7 +68,7 @@ export class Delivered {
   add(identity: string): void {
     const now = this.#options.world.now();
     this.#share(() => {
-      this.#catchUp();
+      this.#endGeneration();
       if (this.#current.file === undefined) return;
       this.#current.file.append(identity, now);
       this.#isShared = true;
@@ -105,6 +105,10 @@ export class Delivered {
   #catchUp(): void {
     this.#previous?.file?.catchUp(); // another process may have been a moment behind
     this.#current.file?.catchUp();
+    this.#endGeneration();
+  }
+
+  #endGeneration(): void {
     while (this.#isOver(this.#current)) this.#beginNext();
   }
 

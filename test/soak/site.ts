@@ -9,7 +9,7 @@ import { CLI } from '../support/child.ts';
 import { type FreshKey, freshKey } from '../support/freshkey.ts';
 import { needs } from '../support/peers.ts';
 import { type Running, run, start } from '../support/process.ts';
-import { makeSite, tomlFor } from '../support/sealdir.ts';
+import { makeSite, SMALL_DISK, tomlFor } from '../support/sealdir.ts';
 
 const DAY_MS = 86_400_000;
 export const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -101,7 +101,10 @@ async function startLogged(directory: string) {
   const config = join(directory, 'sealdir.toml');
   const logFile = join(directory, 'log');
   const lmtp = `max_message_size = ${MAX_MESSAGE_BYTES}\nmax_header_size = "64KiB"\nmax_recipients = ${MAX_RECIPIENTS}`;
-  await writeFile(config, tomlFor(directory, { toml: { processes: 2, duplicates: '1h', lmtp } }));
+  await writeFile(
+    config,
+    tomlFor(directory, { toml: { processes: 2, duplicates: '1h', lmtp, store: SMALL_DISK } }),
+  );
   await writeFile(logFile, '');
   const listening = () => /"metrics":"([^"]+)","config"/.exec(readFileSync(logFile, 'utf8'))?.[1];
   const command = `exec "${process.execPath}" "${CLI}" serve -c "${config}" 2>>"${logFile}"`;
