@@ -64,7 +64,7 @@ export class Delivered {
     });
   }
 
-  /** Call when the copy is durable, and before anybody is told. */
+  /** Call when the copy is durable, and before anybody is told. What others have added is left to `has`, which comes before it. */
   add(identity: string): void {
     const now = this.#options.world.now();
     this.#share(() => {

@@ -107,11 +107,16 @@ for (const [what, damage] of [
     const [one, two] = [state.process(), state.process()];
     one.add(identity(1));
     appendFileSync(join(state.directory, 'delivered.1'), damage);
-    one.add(identity(2)); // may be lost behind the damage
-    two.add(identity(3));
-    one.add(identity(4));
+    one.add(identity(2)); // may be lost behind the damage, to the others
+    for (const [process, n] of [
+      [two, 3],
+      [one, 4],
+    ] as const) {
+      assert.equal(process.has(identity(n)), false); // as a delivery does: it asks first
+      process.add(identity(n));
+    }
     for (const process of [one, two, state.process()]) {
-      assert.ok(process.has(identity(1)) && process.has(identity(4)));
+      for (const n of [1, 3, 4]) assert.ok(process.has(identity(n)), `${n}`);
       assert.equal(process.has(identity(5)), false);
     }
     assert.ok(state.files().includes('delivered.2'));
