@@ -47,7 +47,17 @@ export class Delivered {
   constructor(options: DeliveredOptions) {
     this.#options = options;
     this.#mostRecords = options.mostRecords ?? MOST_RECORDS;
-    this.secret = this.#share(() => this.#openDirectory()) ?? options.world.random(32);
+    const secret = this.#share(() => this.#openDirectory());
+    this.secret = secret ?? options.world.random(32);
+    if (secret === undefined) this.#leaveDirectory();
+  }
+
+  /** Under a secret of its own a process has nothing to write among the others. */
+  #leaveDirectory(): void {
+    this.close();
+    this.#hasDirectory = false;
+    this.#previous = undefined;
+    this.#current = { number: 0, times: new Map(), file: undefined };
   }
 
   /** False while this process is left to its own memory. */
@@ -90,7 +100,7 @@ export class Delivered {
     const secret = siteSecret(directory, world);
     const newest = Math.max(1, ...this.#numbers());
     this.#current = this.#generation(newest);
-    if (newest > 1) this.#previous = this.#generation(newest - 1);
+    this.#previous = this.#generation(newest - 1); // an empty one at first: always two descriptors
     this.#hasDirectory = true;
     this.#catchUp();
     return secret;

@@ -135,7 +135,11 @@ test('two workers know of each other, and the next server of those that were kil
     } finally {
       assert.equal(await second.stop(), 0);
     }
-    assert.deepEqual((await readdir(join(directory, 'state'))).sort(), ['delivered.1', 'secret']);
+    assert.deepEqual((await readdir(join(directory, 'state'))).sort(), [
+      'delivered.0',
+      'delivered.1',
+      'secret',
+    ]);
     assert.deepEqual(await searchFiles(directory, canaries), []);
   } finally {
     await rm(directory, { recursive: true, force: true });

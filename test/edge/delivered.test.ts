@@ -138,6 +138,17 @@ test('the secret is for the owner alone, is made once, and a broken one is said,
   assert.equal(alone.isShared, false);
 });
 
+test('a process that cannot open all of its directory keeps out of it', async (t) => {
+  const state = await openState(t);
+  await mkdir(join(state.directory, 'delivered.0'), { recursive: true });
+  const alone = state.process();
+  alone.add(identity(1));
+  assert.ok(alone.has(identity(1)));
+  assert.equal(alone.isShared, false);
+  assert.match(String(state.faults), /EISDIR/);
+  assert.equal(statSync(join(state.directory, 'delivered.1')).size, 0);
+});
+
 test('without its directory a process remembers by itself, bounded, and says so once', async (t) => {
   const state = await openState(t, 10);
   const alone = state.process({ directory: join(state.parent, 'not/there') });
