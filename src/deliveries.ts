@@ -18,7 +18,7 @@ import { Transaction } from './delivery/transaction.ts';
 import { Connections } from './edge/connections.ts';
 import { Delivered } from './edge/delivered.ts';
 import type { LmtpOptions } from './edge/dialogue.ts';
-import { type Disk, realDisk } from './edge/disk.ts';
+import { type Disk, realDisk, startDiskThread } from './edge/disk.ts';
 import { KeyDirectory } from './edge/keyring.ts';
 import { type LmtpConnection, LmtpServer } from './edge/lmtp.ts';
 import type { Log } from './edge/log.ts';
@@ -48,6 +48,7 @@ export async function startDeliveries(
   disk: Disk = realDisk,
 ): Promise<Deliveries> {
   const lasting = lastingParts(settings, log, metrics, disk);
+  startDiskThread();
   let parts = deliveryParts(settings, lasting);
   const begin: LmtpOptions['begin'] = (rest, client) => {
     const sender = acceptSender(rest, parts.limits.maxMessageBytes);

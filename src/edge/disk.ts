@@ -55,6 +55,10 @@ export const MAX_WHOLE_BYTES = SLOT_BYTES;
 
 const thread = new DiskThread();
 
+export function startDiskThread(): void {
+  thread.start();
+}
+
 // callbacks made promises: half the cost of FileHandle on this path
 const open = promisify(fs.open);
 const close = promisify(fs.close);

@@ -24,8 +24,13 @@ interface Order {
 
 export class DiskThread {
   readonly #slot = Buffer.from(new SharedArrayBuffer(SLOT_BYTES));
-  #worker: Worker | undefined; // begun with the first job, and anew if it ends
+  #worker: Worker | undefined; // begun with the first job at the latest, and anew if it ends
   #order: Order | undefined;
+
+  /** Before there is a job, so that the first need not wait for it. Keeps no process alive. */
+  start(): void {
+    if (this.#worker === undefined) this.#begin().unref();
+  }
 
   /** Resolves to the milliseconds its fsync took; undefined where the thread is busy. `pieces`: SLOT_BYTES at the most. */
   perform(job: Job, pieces: readonly Buffer[] = []): Promise<number> | undefined {

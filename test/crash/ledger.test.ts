@@ -13,7 +13,11 @@ type Damage = (path: string) => Promise<unknown>;
 const DAMAGES: readonly [what: string, damage: Damage, complaint: RegExp][] = [
   ['nothing', async () => undefined, /^$/],
   ['a message that was lost', (path) => rm(path), /was acknowledged and is lost$/],
-  ['a message that is there twice', (path) => copyFile(path, path.replace(/R(?=[^R]*$)/, 'S')), /is there twice$/],
+  [
+    'a message that is there twice',
+    (path) => copyFile(path, path.replace(/R(?=[^R]*$)/, 'S')),
+    /is there twice$/,
+  ],
   ['a file cut short', (path) => truncate(path, 1000), /has 1000 bytes$/],
   ['a file with other bytes in it', changeOneByte, /new\/[^:]+: /],
 ];

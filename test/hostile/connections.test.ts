@@ -10,6 +10,8 @@ import { needsDescriptors } from '../support/peers.ts';
 const MESSAGE = Buffer.from('Subject: x\r\n\r\nx\r\n');
 const ENVELOPE = `LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<${TARGET}>\r\nDATA\r\n`;
 
+const CROWD = 'max_connections = 500\nmax_peer_connections = 1000\nmax_mailbox_deliveries = 1000';
+
 test(
   'of 2,000 connections at once as many are served as allowed, and the others are told 421 4.3.2',
   {
@@ -17,7 +19,7 @@ test(
     timeout: 60_000,
   },
   (t) =>
-    underAttack(t, { toml: { lmtp: 'max_connections = 500' } }, async ({ port }) => {
+    underAttack(t, { toml: { lmtp: CROWD } }, async ({ port }) => {
       const clients = await Promise.all(Array.from({ length: 2000 }, () => connectLmtp(port)));
       const greetings = await Promise.all(clients.map((client) => client.reply()));
       for (const greeting of greetings) assert.match(greeting, /^(220 .*|421 4\.3\.2 Too many connections)$/);

@@ -14,7 +14,7 @@ import { fillAndEmpty, turnKeys } from './faults.ts';
 import { Ledger } from './ledger.ts';
 import { Reader } from './reader.ts';
 import { openSoakSite, type SoakSite } from './site.ts';
-import { descriptors, sampleMemory, thirds } from './watch.ts';
+import { descriptors, sampleMemory, settledDescriptors, thirds } from './watch.ts';
 
 const CLIENTS = 8;
 const MIB = 1024 * 1024;
@@ -27,7 +27,7 @@ export async function soak(seconds: number, seed: number): Promise<string> {
   try {
     const ledger = new Ledger();
     const reader = new Reader(site, ledger);
-    const idle = descriptors(site.server.pid);
+    const idle = await settledDescriptors(site.server.pid);
     const { samples, fills, changes } = await load(site, ledger, reader, seconds, diceOf(seed));
     await settle(site, ledger, reader);
     await until('every descriptor is closed', () => descriptors(site.server.pid) <= idle);

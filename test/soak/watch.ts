@@ -16,6 +16,15 @@ export function descriptors(pid: number): number {
   return sumOver(pid, (each) => readdirSync(`/proc/${each}/fd`).length);
 }
 
+/** Threads that begin with the server open some of their own after it listens. */
+export async function settledDescriptors(pid: number): Promise<number> {
+  for (let before = -1; ; await pause(500)) {
+    const now = descriptors(pid);
+    if (now === before) return now;
+    before = now;
+  }
+}
+
 export async function sampleMemory(pid: number, isOver: () => boolean): Promise<number[]> {
   const samples: number[] = [];
   while (!isOver()) {

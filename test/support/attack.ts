@@ -33,7 +33,7 @@ export async function underAttack(
   const keys = { [BYSTANDER]: certificate, [TARGET]: certificate, ...options.keys };
   const server = await startChild({ ...options, keys });
   try {
-    // its disk thread begins with the first message, and stays
+    // what begins with the first message has begun
     const session = await deliverOnce(server, await openSession(server.socketPath));
     const before = { rss: server.peakRss(), descriptors: descriptorsOf(server) - 1 };
     const attacking = attack(server);
