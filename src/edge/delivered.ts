@@ -140,8 +140,8 @@ export class Delivered {
     const number = Math.max(over.number + 1, ...this.#numbers()); // the others may be further on
     this.#current = this.#generation(number);
     if (number > over.number + 1) {
-      over.file?.close();
       this.#previous = this.#generation(number - 1);
+      over.file?.close();
     }
     this.#previous.file?.catchUp();
     this.#current.file?.catchUp();

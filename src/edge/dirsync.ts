@@ -12,6 +12,8 @@ export class DirectorySyncer {
   readonly #disk: Disk;
   readonly #running = new Map<string, Promise<void>>();
   readonly #next = new Map<string, Promise<void>>();
+  /** The last failed fsync of each directory that had one. */
+  readonly #failures = new Map<string, { readonly error: Error }>();
 
   constructor(disk: Disk) {
     this.#disk = disk;
@@ -23,8 +25,12 @@ export class DirectorySyncer {
     if (!this.#running.has(directory)) {
       return this.#start(directory, this.#disk.renameAndSync(from, to));
     }
+    const before = this.#failures.get(directory);
     await this.#disk.rename(from, to);
     try {
+      // one that failed meanwhile may have been told of our rename, which came back only now
+      const failure = this.#failures.get(directory);
+      if (failure !== undefined && failure !== before) throw failure.error;
       await this.#sync(directory);
     } catch (error) {
       await this.#disk.unlink(to).catch(() => {}); // the error of the fsync is the one to tell
@@ -57,7 +63,12 @@ export class DirectorySyncer {
   }
 
   #start(directory: string, work: Promise<void>): Promise<void> {
-    const sync = work.finally(() => this.#running.delete(directory));
+    const sync = work
+      .catch((error: NodeJS.ErrnoException) => {
+        if (error.syscall !== 'rename') this.#failures.set(directory, { error });
+        throw error;
+      })
+      .finally(() => this.#running.delete(directory));
     this.#running.set(directory, sync);
     return sync;
   }

@@ -51,7 +51,9 @@ export class DiskThread {
       // what it needs is a few hundred kilobytes; the defaults would let it grow with the machine
       resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16 },
     });
-    worker.on('message', (answer: Answer) => this.#done(answer));
+    worker.on('message', (answer: Answer) => {
+      if (worker === this.#worker) this.#done(answer); // an answer of one that has ended is no answer to the next job
+    });
     worker.on('error', (error) => this.#gone(worker, error));
     worker.on('exit', () => this.#gone(worker, new Error('the disk thread has ended')));
     this.#worker = worker;

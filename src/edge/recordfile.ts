@@ -27,6 +27,7 @@ export class RecordFile {
 
   /** Reads what was appended since the last time. */
   catchUp(): void {
+    this.#mustBeOpen();
     const { size } = fstatSync(this.#fd);
     while (!this.isDamaged && size - this.#readBytes >= RECORD_BYTES) {
       const whole = Math.min(size - this.#readBytes, STEP_BYTES);
@@ -45,11 +46,17 @@ export class RecordFile {
   }
 
   append(identity: string, time: number): void {
+    this.#mustBeOpen();
     const record = Buffer.alloc(RECORD_BYTES);
     record.write(identity, 0, IDENTITY_BYTES, 'latin1');
     record.writeBigUInt64BE(BigInt(time), IDENTITY_BYTES);
     MARK.copy(record, MARK_AT);
     if (writeSync(this.#fd, record) !== RECORD_BYTES) throw new Error('a record was written in part');
+  }
+
+  /** Its descriptor may be another file's by now. */
+  #mustBeOpen(): void {
+    if (this.#isClosed) throw new Error('the file of what was delivered is closed');
   }
 
   close(): void {

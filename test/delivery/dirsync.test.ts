@@ -96,3 +96,29 @@ test('F5: a failed sync fails also the files renamed before it ended, since it m
   await assert.rejects(secondCommit, { code: 'EIO' });
   await third.commit(1, 1);
 });
+
+test('F5: a sync that fails while a rename is on its way back fails that file too', async (t) => {
+  const { disk, staged, syncs, inNew } = await openStore(t);
+  const [first, second] = [await staged(), await staged()];
+  const syncing = gate();
+  const renamed = gate();
+  disk.trouble = {
+    async before({ name, path }) {
+      if (name !== 'syncDirectory' || path !== inNew || syncs().length > 1) return;
+      await syncing.opened;
+      throw diskError('EIO');
+    },
+    async after({ name }) {
+      if (name === 'rename' && disk.named('rename').length === 2) await renamed.opened;
+    },
+  };
+  const firstCommit = first.commit(1, 1);
+  await until('the first sync is under way', () => syncs().length === 1);
+  const secondCommit = second.commit(1, 1);
+  await until('the second rename is under way', () => disk.named('rename').length === 2);
+  await setImmediate();
+  syncing.open();
+  await assert.rejects(firstCommit, { code: 'EIO' });
+  renamed.open();
+  await assert.rejects(secondCommit, { code: 'EIO' });
+});
