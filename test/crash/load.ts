@@ -15,6 +15,8 @@ export interface LoadOptions {
   readonly connections: number;
   /** Each connection sends as many, one after the other. */
   readonly messages: number;
+  /** False once the power is being cut: what is answered from then on would have reached nobody. */
+  readonly isPowered?: () => boolean;
 }
 
 /** Resolves when no client is left. One ends early when it is not served; whether that is an error is not known here. */
@@ -39,6 +41,7 @@ async function client(site: CrashSite, options: LoadOptions, n: number): Promise
     site.ledger.sent(id, message, to);
     const { rcpt, final } = await deliver(session, { to, message });
     for (const reply of [...rcpt, ...final]) site.ledger.replies.add(reply);
+    if (options.isPowered?.() === false) break;
     const accepted = to.filter((_, at) => rcpt[at]?.startsWith('250 '));
     const isServed = accepted.length === to.length && final.every((reply) => reply.startsWith('250 '));
     accepted.forEach((address, at) => {

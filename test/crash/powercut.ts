@@ -63,10 +63,15 @@ async function cutOnce(site: CrashSite, mount: LoopMount, seed: string, when: 'q
     await load(site, { mailboxes, seed, connections: 1, messages: 1 });
     await cut();
   } else {
-    const loading = load(site, { mailboxes, seed, connections: 4, messages: Number.POSITIVE_INFINITY });
+    // The ioctl takes a moment, in which xfs lets an fsync of a directory end well although its log is gone
+    // (xfs_dir_fsync finds the inode unpinned); with real power there is nobody left to be told.
+    let isPowered = true;
+    const options = { mailboxes, seed, connections: 4, messages: Number.POSITIVE_INFINITY };
+    const loading = load(site, { ...options, isPowered: () => isPowered });
     await pause(new Dice(seed).below(LATEST_MS));
+    isPowered = false;
     await cut();
-    await loading; // it ends at the first 4yz
+    await loading; // it ends at the next answer
   }
   await mount.unmount();
   await mount.mount();
