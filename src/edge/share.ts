@@ -1,5 +1,5 @@
 /**
- * A share for each file system of the threads that make file shares. libuv has few, a call that hangs keeps its thread,
+ * A share for each file system of the threads that make file calls. libuv has few, a call that hangs keeps its thread,
  * and nothing can take it back: without shares one disk that hangs would stop the deliveries to all others and
  * the look-ups of keys. Beyond its share the calls of a file system wait here, and where none has come
  * back for long they fail at once, so that neither clients nor memory are held up by it.
