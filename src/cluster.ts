@@ -62,7 +62,11 @@ export async function servePrimary(
       else setTimeout(replace, Math.max(0, SETTLED_MS - (performance.now() - hiredAt)));
     });
     const first = await nextReport(worker);
-    if ('failed' in first || phase === 'stopping') return first;
+    if ('failed' in first) return first;
+    if (phase === 'stopping') {
+      worker.send({ stop: true } satisfies Dismissal); // it could not hear the first one yet
+      return first;
+    }
     worker.send(assignment);
     return nextReport(worker);
   };

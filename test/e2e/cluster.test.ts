@@ -116,6 +116,15 @@ test('F16: a worker that dies in the middle of messages takes its own along, una
   }
 });
 
+test('a stop does not wait for a worker that is only just starting', { timeout: 60_000 }, async () => {
+  const server = await startChild({ toml: { processes: 2 } });
+  const before = server.workers();
+  process.kill(before[0] ?? 0, 'SIGKILL');
+  const isNew = () => server.workers().some((pid) => !before.includes(pid));
+  await until('another one is on its way', isNew);
+  assert.equal(await server.stop(), 0);
+});
+
 test('a stop lets the worker finish its delivery and the others go at once', {
   timeout: 60_000,
 }, async () => {
