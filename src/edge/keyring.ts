@@ -1,8 +1,8 @@
 /**
  * The key directory: one or more files `<address>.asc|.pgp` make an address a recipient.
- * Nothing is watched and nothing needs a restart: each look-up asks the file system whether
- * what was parsed before is still what is there, so a key that came, changed or went counts
- * from the next RCPT on.
+ * Nothing needs a restart: a look-up asks the file system whether what was parsed before is still
+ * what is there, unless it did a moment ago (recent.ts). So a key that came counts from the next
+ * RCPT on, and so does in general one that changed or went: after a second at the latest.
  */
 import * as fs from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
@@ -20,6 +20,7 @@ import type { World } from '../core/world.ts';
 import { FileCache, type ParsedFile } from './filecache.ts';
 import { KeyFileError } from './keyblocks.ts';
 import { type Certificate, parseCertificates, uniteCertificates } from './keys.ts';
+import { Recent } from './recent.ts';
 
 /** What the directory holds for one address. */
 export interface KeyEntry {
@@ -46,6 +47,7 @@ export class KeyDirectory {
   readonly #same: SameAddress;
   readonly #world: Pick<World, 'now'>;
   readonly #files = new FileCache<KeyFile>();
+  readonly #recent: Recent<KeyEntry>;
   readonly #reading = new Map<string, Promise<KeyFile>>();
   // canonical address -> names that spell it another way than we would (`Alice@Example.org.asc`)
   #otherSpellings = new Map<string, string[]>();
@@ -56,13 +58,18 @@ export class KeyDirectory {
     this.#directory = directory;
     this.#same = same;
     this.#world = world;
+    this.#recent = new Recent(directory);
   }
 
   /**
    * The entry of a canonical address, or undefined when it has no file. Throws on I/O errors
    * other than a missing file: "could not look" must never be taken for "does not exist".
    */
-  async lookup(address: string): Promise<KeyEntry | undefined> {
+  lookup(address: string): Promise<KeyEntry | undefined> {
+    return this.#recent.get(address, () => this.#lookup(address));
+  }
+
+  async #lookup(address: string): Promise<KeyEntry | undefined> {
     const usual = EXTENSIONS.map((extension) => pathSegment(address) + extension);
     const found = await this.#load(usual);
     if (found.length > 0) return merge(found);
