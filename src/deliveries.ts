@@ -18,12 +18,11 @@ import { Transaction } from './delivery/transaction.ts';
 import { Connections } from './edge/connections.ts';
 import { Delivered } from './edge/delivered.ts';
 import type { LmtpOptions } from './edge/dialogue.ts';
-import { type Disk, realDisk, startDiskThread } from './edge/disk.ts';
+import { type Disk, openDisk } from './edge/disk.ts';
 import { KeyDirectory } from './edge/keyring.ts';
 import { type LmtpConnection, LmtpServer } from './edge/lmtp.ts';
 import type { Log } from './edge/log.ts';
 import type { Metrics } from './edge/metrics.ts';
-import { sharedDisk } from './edge/share.ts';
 import { type ListenAddress, listenOn, listenOnDescriptor } from './edge/sockets.ts';
 import { realWorld } from './edge/world.ts';
 import { named, startError } from './start.ts';
@@ -45,10 +44,9 @@ export async function startDeliveries(
   log: Log,
   metrics: Metrics,
   inherited: readonly number[],
-  disk: Disk = realDisk,
+  disk = openDisk(settings.lmtp.stall_timeout),
 ): Promise<Deliveries> {
   const lasting = lastingParts(settings, log, metrics, disk);
-  startDiskThread();
   let parts = deliveryParts(settings, lasting);
   const begin: LmtpOptions['begin'] = (rest, client) => {
     const sender = acceptSender(rest, parts.limits.maxMessageBytes);
@@ -94,6 +92,7 @@ export async function startDeliveries(
     async stop(graceMs = DRAIN_MS) {
       await Promise.all(servers.map((server) => server.drain(graceMs)));
       lasting.known?.close();
+      disk.close();
     },
   };
 }
@@ -120,9 +119,8 @@ type LastingParts = Pick<DeliveryParts, 'world' | 'meter' | 'journal' | 'store' 
   readonly known: Delivered | undefined;
 };
 
-function lastingParts(settings: Settings, log: Log, metrics: Metrics, bare: Disk): LastingParts {
+function lastingParts(settings: Settings, log: Log, metrics: Metrics, disk: Disk): LastingParts {
   const world = realWorld(settings.hostname);
-  const disk = sharedDisk(bare, settings.lmtp.stall_timeout);
   const { root } = splitTemplate(resolve(settings.store.maildir));
   return {
     world,

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import type { Settings } from './config/settings.ts';
 import { startDeliveries } from './deliveries.ts';
 import { splitTemplate, sweep } from './delivery/sweep.ts';
-import { type Disk, realDisk } from './edge/disk.ts';
+import type { Disk } from './edge/disk.ts';
 import type { Log } from './edge/log.ts';
 import {
   createMetrics,
@@ -40,7 +40,7 @@ export async function serve(
   settings: Settings,
   log: Log,
   inherited: readonly number[],
-  disk: Disk = realDisk,
+  disk?: Disk,
 ): Promise<Running> {
   const metrics = createMetrics();
   const shared = await startShared(settings, log, metrics);

@@ -12,6 +12,8 @@ export interface Known {
   readonly secret: Buffer;
   has(identity: string): boolean;
   add(identity: string): void;
+  /** What this process is storing now, until it has or has failed. */
+  readonly underWay: Map<string, Promise<unknown>>;
 }
 
 /** One copy: what its account is called, and the RCPTs it answers. */
@@ -61,15 +63,30 @@ export class Duplicates {
     this.#hash?.update(bytes);
   }
 
-  /** Whether all RCPTs of a copy were answered from an earlier one. The message has ended. */
-  has(copy: Addressed): boolean {
+  /**
+   * Stores a copy by `commit`, and remembers it once it is durable. False where all its RCPTs were
+   * answered from an earlier one; one that is being stored now is waited for. The message has ended.
+   */
+  async storeOnce(copy: Addressed, commit: () => Promise<void>): Promise<boolean> {
+    const known = this.#known;
     const identities = this.#identitiesOf(copy);
-    return identities.length > 0 && identities.every((identity) => this.#known?.has(identity));
-  }
-
-  /** The copy is durable. */
-  remember(copy: Addressed): void {
-    for (const identity of this.#identitiesOf(copy)) this.#known?.add(identity);
+    if (known === undefined || identities.length === 0) return commit().then(() => true);
+    const { underWay } = known;
+    for (;;) {
+      if (identities.every((identity) => known.has(identity))) return false;
+      const other = identities.find((identity) => underWay.has(identity));
+      if (other === undefined) break;
+      await underWay.get(other)?.catch(() => {}); // it is told by its own client's reply
+    }
+    const storing = commit();
+    for (const identity of identities) underWay.set(identity, storing);
+    try {
+      await storing;
+      for (const identity of identities) known.add(identity);
+      return true;
+    } finally {
+      for (const identity of identities) underWay.delete(identity);
+    }
   }
 
   #identitiesOf({ account, paths }: Addressed): readonly string[] {

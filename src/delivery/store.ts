@@ -11,14 +11,13 @@ import { dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Meter } from '../core/meter.ts';
 import type { World } from '../core/world.ts';
-import { DirectorySyncer } from '../edge/dirsync.ts';
-import { type Disk, MAX_WHOLE_BYTES, type OpenFile } from '../edge/disk.ts';
-import { writeAll } from '../edge/disksteps.ts';
+import { type Disk, MAX_WHOLE_BYTES, type OpenFile, writeAll } from '../edge/disk.ts';
 
 /** Sealed bytes waiting for the disk, per file, before the writer is asked to wait. */
 const HIGH_WATER_BYTES = 256 * 1024;
 /** Less than this is kept for one write together with what follows. */
 const LOW_WATER_BYTES = 64 * 1024;
+const FILE_MODE = 0o600;
 const MAX_READY_MAILBOXES = 10_000;
 // what stands around it takes up to 100 of the 255 bytes of a file name
 const MAX_HOST_BYTES = 150;
@@ -33,20 +32,17 @@ export interface StoreParts {
 
 export class Store {
   readonly #parts: StoreParts;
-  readonly #syncer: DirectorySyncer;
   readonly #ready = new Map<string, Promise<void>>();
   #count = 0;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
-    this.#syncer = new DirectorySyncer(parts.disk);
   }
 
   /** A new file for `mailbox` (a Maildir path); nothing is on disk until its first write. */
   stage(mailbox: string): StagedFile {
-    return new StagedFile(this.#parts, this.#syncer, mailbox, this.#uniqueName(), (again) =>
-      this.#prepare(mailbox, again),
-    );
+    const prepare = (again: 'again' | 'once') => this.#prepare(mailbox, again);
+    return new StagedFile(this.#parts, mailbox, this.#uniqueName(), prepare);
   }
 
   /** Time, microseconds, pid, count and 64 random bits: unique on every host and across restarts. */
@@ -105,7 +101,6 @@ export class Store {
 
 export class StagedFile {
   readonly #parts: StoreParts;
-  readonly #syncer: DirectorySyncer;
   readonly #mailbox: string;
   readonly #name: string;
   readonly #prepare: (again: 'again' | 'once') => Promise<void>;
@@ -120,13 +115,11 @@ export class StagedFile {
 
   constructor(
     parts: StoreParts,
-    syncer: DirectorySyncer,
     mailbox: string,
     name: string,
     prepare: (again: 'again' | 'once') => Promise<void>,
   ) {
     this.#parts = parts;
-    this.#syncer = syncer;
     this.#mailbox = mailbox;
     this.#name = name;
     this.#prepare = prepare;
@@ -148,20 +141,15 @@ export class StagedFile {
     return this.#queuedBytes < HIGH_WATER_BYTES ? undefined : writing;
   }
 
-  /** S1/S2 -> S3: all bytes written, fsynced, closed. After a failed fsync the file is not tried again. */
+  /**
+   * S2 -> S3: all bytes written, fsynced, closed. After a failed fsync the file is not tried again.
+   * What has not come to the disk yet stays at S1, and all its steps are taken by `commit`.
+   */
   async finish(): Promise<void> {
-    const isWholeInQueue =
-      this.#file === undefined && this.#writing === undefined && this.#error === undefined;
-    await (isWholeInQueue ? this.#under(this.#writeWhole()) : this.#finishStream());
+    const isAllQueued = this.#file === undefined && this.#writing === undefined && this.#error === undefined;
+    if (!isAllQueued) await this.#finishStream();
+    else if (this.#queue.length === 0) throw new Error('nothing was written');
     this.#isWhole = true;
-  }
-
-  async #writeWhole(): Promise<void> {
-    const pieces = this.#queue;
-    this.#queue = [];
-    if (pieces.length === 0) throw new Error('nothing was written');
-    const write = (path: string) => this.#parts.disk.writeWhole(path, 0o600, pieces);
-    this.#parts.meter.time('fsync', (await this.#inTmp(write)) / 1000);
   }
 
   async #finishStream(): Promise<void> {
@@ -183,22 +171,26 @@ export class StagedFile {
     return `${this.#name},S=${size},W=${wireSize}`;
   }
 
-  /** S3 -> S5. `size` is the file's, `wireSize` with CRLF line ends; IMAP servers trust both. */
+  /** S1 or S3 -> S5. `size` is the file's, `wireSize` with CRLF line ends; IMAP servers trust both. */
   async commit(size: number, wireSize: number): Promise<void> {
-    const from = this.#path;
-    if (from === undefined || !this.#isWhole || this.#aborted) throw new Error('nothing is staged');
+    if (!this.#isWhole || this.#aborted) throw new Error('nothing is staged');
     const to = join(this.#mailbox, 'new', this.finalName(size, wireSize));
-    const rename = () => this.#syncer.renameAndSync(from, to);
-    await rename().catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT' || this.#aborted) throw error;
-      await this.#prepare('again'); // somebody removed new/ under us
-      await rename();
-    });
-    if (this.#aborted) {
-      await this.#parts.disk.unlink(to).catch(() => {}); // the abort looked where it was before
-      throw new Error('aborted');
+    await this.#under(this.#commitTo(to));
+  }
+
+  async #commitTo(to: string): Promise<void> {
+    const { disk, meter } = this.#parts;
+    const from = this.#path;
+    if (from !== undefined) await this.#inMaildir(() => disk.renameAndSync(from, to));
+    else {
+      const pieces = this.#queue;
+      const deliver = () => disk.deliver(this.#tmpPath(), to, FILE_MODE, pieces);
+      meter.time('fsync', (await this.#inMaildir(deliver)) / 1000);
     }
     this.#path = undefined; // no longer ours to undo
+    if (!this.#aborted) return;
+    await disk.unlink(to).catch(() => {}); // what could be undone before is
+    throw new Error('aborted');
   }
 
   /** Back to S1, from wherever it is. Never throws: what cannot be removed is left to the sweep. */
@@ -230,7 +222,7 @@ export class StagedFile {
   async #drain(): Promise<void> {
     if (this.#error !== undefined) throw this.#error;
     try {
-      this.#file ??= await this.#inTmp((path) => this.#parts.disk.create(path, 0o600));
+      this.#file ??= await this.#create();
       while (this.#queue.length > 0 && !this.#aborted) {
         const pieces = this.#queue;
         this.#queue = [];
@@ -243,17 +235,24 @@ export class StagedFile {
     }
   }
 
-  /** Makes the file with `create`, which gets its path and fails with ENOENT when the Maildir is not there. */
-  async #inTmp<T>(create: (path: string) => Promise<T>): Promise<T> {
+  async #create(): Promise<OpenFile> {
+    const file = await this.#inMaildir(() => this.#parts.disk.create(this.#tmpPath(), FILE_MODE));
+    this.#path = this.#tmpPath();
+    return file;
+  }
+
+  #tmpPath(): string {
+    return join(this.#mailbox, 'tmp', this.#name);
+  }
+
+  /** `work` fails with ENOENT where the Maildir, or a part of it, is not there. */
+  async #inMaildir<T>(work: () => Promise<T>): Promise<T> {
     if (this.#aborted) throw new Error('aborted');
     await this.#prepare('once');
-    const path = join(this.#mailbox, 'tmp', this.#name);
-    const made = await create(path).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-      await this.#prepare('again'); // somebody removed the Maildir under us
-      return create(path);
+    return work().catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT' || this.#aborted) throw error;
+      await this.#prepare('again'); // somebody removed it under us
+      return work();
     });
-    this.#path = path;
-    return made;
   }
 }

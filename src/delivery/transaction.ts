@@ -3,6 +3,7 @@
  *
  *   per RCPT      accept -> resolve -> select -> 250/4yz/5yz
  *   after DATA    fan-out -> seal -> stage (tmp/, fsync) -> duplicate? -> commit (new/, fsync) -> one reply per RCPT
+ *                 a small copy is staged in memory, and takes all its steps on disk in the commit
  *
  * What may never happen: a 250 before the recipient's copy is durable in new/ (S5); plaintext
  * given to the store; one copy's trouble reaching another; fewer or more replies than RCPTs.
@@ -213,17 +214,15 @@ export class Transaction {
     const stageMs = Math.max(left() - this.#parts.limits.stallMs, left() / 2);
     const stage = (copy: Copy) => settleLane(copy, copy.finish(), stageMs);
     await Promise.all(this.#lanes().map((copy) => this.#timed('stage', () => stage(copy))));
-    // a failed copy with a good reply: its own file goes, since an earlier one is durable. Asked last: another transaction may have stored the same message while this one was staged
-    for (const copy of this.#lanes())
-      if (this.#duplicates.has(this.#addressed(copy))) copy.fail(new CopyFailure('duplicate'));
     const commit = (copy: Copy) => settleLane(copy, this.#store(copy), left());
     return new Map(this.#lanes().map((copy) => [copy, this.#timed('commit', () => commit(copy))]));
   }
 
   /** Remembered before the client is told, and where it has left too: then it comes again. */
   async #store(copy: Copy): Promise<void> {
-    await copy.commit();
-    this.#duplicates.remember(this.#addressed(copy));
+    const isStored = await this.#duplicates.storeOnce(this.#addressed(copy), () => copy.commit());
+    // a failed copy with a good reply: its own file goes, since an earlier one is durable
+    if (!isStored) throw new CopyFailure('duplicate');
   }
 
   #addressed(copy: Copy): Addressed {

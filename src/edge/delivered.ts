@@ -39,6 +39,8 @@ export class Delivered {
   readonly #mostRecords: number;
   /** Keys the identities. */
   readonly secret: Buffer;
+  /** See `Known`. */
+  readonly underWay = new Map<string, Promise<unknown>>();
   #hasDirectory = false;
   #isShared = true; // with the other processes, as far as we know
   #previous: Generation | undefined;

@@ -1,13 +1,14 @@
 /**
  * The disk calls of a delivery, one method each, so that a test can count them, fail them or
- * cut them short. Together with `World` the only thing a test may fake. Two of them are
- * several calls in one go: by a thread that does them all where it is free (diskthread.ts),
- * else one by one.
+ * cut them short. Together with `World` the only thing a test may fake. What every message
+ * needs is several calls in one go, by threads made for it (diskqueue.ts); all else is left
+ * to libuv, call by call.
  */
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
-import { renameAndSyncInSteps, writeWholeInSteps } from './disksteps.ts';
-import { DiskThread, SLOT_BYTES } from './diskthread.ts';
+import { Devices } from './devices.ts';
+import { DiskQueue } from './diskqueue.ts';
+import { maildirOf, sharedCalls } from './share.ts';
 
 export interface OpenFile {
   /** One writev(2): may take fewer bytes than given; resolves to how many. */
@@ -25,7 +26,6 @@ export interface Free {
 export interface SingleCalls {
   /** O_CREAT|O_EXCL|O_WRONLY. */
   create(path: string, mode: number): Promise<OpenFile>;
-  rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   /** Not recursive; fails with EEXIST. */
   mkdir(path: string, mode: number): Promise<void>;
@@ -39,37 +39,34 @@ export interface SingleCalls {
 
 export interface Disk extends SingleCalls {
   /**
-   * A small file in one go: create, write all, fsync, close. `pieces`: MAX_WHOLE_BYTES at the
-   * most. Resolves to the milliseconds its fsync took. After an error nothing of it is left,
-   * unless it could not be removed.
+   * A small file in one go: made at `from` in tmp/, written, fsynced, renamed to `to` in new/, and
+   * that directory fsynced. `pieces`: MAX_WHOLE_BYTES at the most. Resolves to the milliseconds the
+   * file's fsync took. After an error nothing of it is left, unless it could not be removed.
    */
-  writeWhole(path: string, mode: number, pieces: readonly Buffer[]): Promise<number>;
+  deliver(from: string, to: string, mode: number, pieces: readonly Buffer[]): Promise<number>;
   /**
-   * Rename, then fsync of the directory it went to. After an error of the fsync the file is
-   * unlinked; where the rename failed the error's `syscall` is 'rename', and nothing has changed.
+   * Rename, then fsync of the directory it went to. Where the rename fails nothing has changed;
+   * where the fsync fails the file is gone.
    */
   renameAndSync(from: string, to: string): Promise<void>;
+  /** Nothing more comes: threads without work end. */
+  close(): void;
 }
 
-export const MAX_WHOLE_BYTES = SLOT_BYTES;
-
-const thread = new DiskThread();
-
-export function startDiskThread(): void {
-  thread.start();
-}
+/** What waits here until it goes to a thread; a larger message is written as it comes. */
+export const MAX_WHOLE_BYTES = 256 * 1024;
 
 // callbacks made promises: half the cost of FileHandle on this path
 const open = promisify(fs.open);
 const close = promisify(fs.close);
 const fsync = promisify(fs.fsync);
-const rename = promisify(fs.rename);
 const unlink = promisify(fs.unlink);
 const mkdir = promisify(fs.mkdir);
 const stat = promisify(fs.stat);
 const statfs = promisify(fs.statfs);
 
-const calls: SingleCalls = {
+/** By libuv's threads. */
+export const realCalls: SingleCalls = {
   async create(path, mode) {
     const fd = await open(path, fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_WRONLY, mode);
     return {
@@ -81,14 +78,11 @@ const calls: SingleCalls = {
       close: () => close(fd),
     };
   },
-  rename,
   unlink,
   async mkdir(path, mode) {
     await mkdir(path, { mode });
   },
   async syncDirectory(path) {
-    const onThread = thread.perform({ kind: 'syncDirectory', path });
-    if (onThread !== undefined) return void (await onThread);
     const fd = await open(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
     try {
       await fsync(fd);
@@ -106,16 +100,35 @@ const calls: SingleCalls = {
   },
 };
 
-export const realDisk: Disk = {
-  ...calls,
-  async writeWhole(path, mode, pieces) {
-    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    if (bytes > MAX_WHOLE_BYTES) throw new RangeError('too much for one go');
-    const job = { kind: 'writeWhole', path, mode, bytes } as const;
-    return thread.perform(job, pieces) ?? writeWholeInSteps(calls, path, mode, pieces);
-  },
-  async renameAndSync(from, to) {
-    const job = { kind: 'renameAndSync', from, to } as const;
-    await (thread.perform(job) ?? renameAndSyncInSteps(calls, from, to));
-  },
-};
+/** `hungMs`: how long a file system may be silent before what comes for it fails at once. */
+export function openDisk(hungMs: number): Disk {
+  const devices = new Devices(realCalls.device);
+  const queue = new DiskQueue(hungMs);
+  queue.start();
+  return {
+    ...sharedCalls(realCalls, devices, hungMs),
+    async deliver(from, to, mode, pieces) {
+      const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      return queue.submit({ from, to, mode, bytes }, await devices.of(maildirOf(to)), pieces);
+    },
+    async renameAndSync(from, to) {
+      await queue.submit({ from, to }, await devices.of(maildirOf(to)));
+    },
+    close: () => queue.close(),
+  };
+}
+
+/** A write may be short; the rest is written again, and an error then says why it was. */
+export async function writeAll(file: OpenFile, pieces: readonly Buffer[]): Promise<void> {
+  let rest = [...pieces];
+  while (rest.length > 0) {
+    let written = await file.writev(rest);
+    if (written === 0) throw new Error('write made no progress');
+    while (written > 0 && rest[0] !== undefined && written >= rest[0].length) {
+      written -= rest[0].length;
+      rest = rest.slice(1);
+    }
+    const [first, ...others] = rest;
+    if (first !== undefined && written > 0) rest = [first.subarray(written), ...others];
+  }
+}

@@ -6,36 +6,36 @@
  */
 import { dirname } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import type { Disk, OpenFile } from './disk.ts';
+import type { Devices } from './devices.ts';
+import type { OpenFile, SingleCalls } from './disk.ts';
 
 /** Of the four threads that libuv has unless told otherwise, one is left for everything else. */
 const MOST = 3;
-/** Something may have been mounted there meanwhile. */
-const FORGET_MS = 60_000;
-const MAX_KNOWN = 10_000;
-
 /** `hungMs`: how long a file system may take all of its share without an answer to any call. */
-export function sharedDisk(disk: Disk, hungMs: number): Disk {
-  const shares = new Shares(disk, hungMs);
+export function sharedCalls(calls: SingleCalls, devices: Devices, hungMs: number): SingleCalls {
+  const shares = new Map<number, Share>(); // by device
+  const shareOf = async (directory: string) => {
+    const device = await devices.of(directory);
+    const share = shares.get(device) ?? new Share(hungMs);
+    shares.set(device, share);
+    return share;
+  };
+  const run = async <T>(directory: string, call: () => Promise<T>) => (await shareOf(directory)).run(call);
   return {
     async create(path, mode) {
-      const share = await shares.of(maildirOf(path));
-      return sharedFile(await share.run(() => disk.create(path, mode)), share);
+      const share = await shareOf(maildirOf(path));
+      return sharedFile(await share.run(() => calls.create(path, mode)), share);
     },
-    writeWhole: (path, mode, pieces) =>
-      shares.run(maildirOf(path), () => disk.writeWhole(path, mode, pieces)),
-    rename: (from, to) => shares.run(maildirOf(to), () => disk.rename(from, to)),
-    renameAndSync: (from, to) => shares.run(maildirOf(to), () => disk.renameAndSync(from, to)),
-    unlink: (path) => shares.run(maildirOf(path), () => disk.unlink(path)),
-    mkdir: (path, mode) => shares.run(dirname(path), () => disk.mkdir(path, mode)),
-    syncDirectory: (path) => shares.run(path, () => disk.syncDirectory(path)),
-    device: (path) => disk.device(path),
-    free: (path) => shares.run(path, () => disk.free(path)),
+    unlink: (path) => run(maildirOf(path), () => calls.unlink(path)),
+    mkdir: (path, mode) => run(dirname(path), () => calls.mkdir(path, mode)),
+    syncDirectory: (path) => run(path, () => calls.syncDirectory(path)),
+    device: (path) => calls.device(path),
+    free: (path) => run(path, () => calls.free(path)),
   };
 }
 
 /** Of a file in its tmp/ or new/. */
-function maildirOf(path: string): string {
+export function maildirOf(path: string): string {
   return dirname(dirname(path));
 }
 
@@ -45,51 +45,6 @@ function sharedFile(file: OpenFile, share: Share): OpenFile {
     sync: () => share.run(() => file.sync()),
     close: () => file.close(), // never refused: a descriptor is at stake
   };
-}
-
-/** By directory, and by the device it is on. */
-class Shares {
-  readonly #disk: Disk;
-  readonly #hungMs: number;
-  readonly #byDevice = new Map<number, Share>();
-  #byDirectory = new Map<string, Share>();
-  #forgetAt = 0;
-
-  constructor(disk: Disk, hungMs: number) {
-    this.#disk = disk;
-    this.#hungMs = hungMs;
-  }
-
-  async run<T>(directory: string, call: () => Promise<T>): Promise<T> {
-    return (await this.of(directory)).run(call);
-  }
-
-  /** Not a promise where it is known, which it nearly always is. */
-  of(directory: string): Share | Promise<Share> {
-    if (performance.now() > this.#forgetAt || this.#byDirectory.size > MAX_KNOWN) {
-      this.#byDirectory = new Map();
-      this.#forgetAt = performance.now() + FORGET_MS;
-    }
-    return this.#byDirectory.get(directory) ?? this.#find(directory);
-  }
-
-  async #find(directory: string): Promise<Share> {
-    const device = await this.#deviceOf(directory);
-    const share = this.#byDevice.get(device) ?? new Share(this.#hungMs);
-    this.#byDevice.set(device, share);
-    this.#byDirectory.set(directory, share);
-    return share;
-  }
-
-  /** Of a directory that is not there: of the one it would be in. */
-  async #deviceOf(directory: string): Promise<number> {
-    try {
-      return await this.#disk.device(directory);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(directory) === directory) throw error;
-      return this.#deviceOf(dirname(directory));
-    }
-  }
 }
 
 class Share {

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { copyFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { realDisk } from '../../src/edge/disk.ts';
 import { load } from './load.ts';
 import { CrashSite } from './site.ts';
 
@@ -32,7 +31,7 @@ async function changeOneByte(path: string): Promise<void> {
 for (const [what, damage, complaint] of DAMAGES) {
   test(`the ledger tells of ${what}`, async () => {
     const site = await CrashSite.open();
-    const server = await site.serveHere(realDisk);
+    const server = await site.serveHere();
     try {
       const mailboxes = await site.mailboxesFor('ledger');
       await load(site, { mailboxes, seed: 'ledger', connections: 1, messages: 1 });

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { type Disk, realDisk } from '../../src/edge/disk.ts';
+import type { OpenFile } from '../../src/edge/disk.ts';
+import { FakeDisk } from '../support/fakedisk.ts';
 import { needsLoopMount } from '../support/loopmount.ts';
 import { cutPower } from './powercut.ts';
 
@@ -11,23 +12,15 @@ const CUTS = 20;
 const needed = await needsLoopMount('xfs_io');
 const options = { timeout: 60_000 };
 
-const forgetsDirectories: Disk = {
-  ...realDisk,
-  renameAndSync: realDisk.rename,
-  syncDirectory: async () => {},
-};
-const forgetsFiles: Disk = {
-  ...realDisk,
-  async create(path, mode) {
-    return { ...(await realDisk.create(path, mode)), sync: async () => {} };
-  },
-  async writeWhole(path, mode, pieces) {
-    const file = await realDisk.create(path, mode);
-    await file.writev([...pieces]);
-    await file.close();
-    return 0;
-  },
-};
+class ForgetsDirectories extends FakeDisk {
+  override async syncDirectory(): Promise<void> {}
+}
+
+class ForgetsFiles extends FakeDisk {
+  override async create(path: string, mode: number): Promise<OpenFile> {
+    return { ...(await super.create(path, mode)), sync: async () => {} };
+  }
+}
 
 // most of it is waiting for mount and umount
 describe('power cuts', { ...needed, concurrency: true }, () => {
@@ -53,14 +46,20 @@ describe('power cuts', { ...needed, concurrency: true }, () => {
           seed: 'control',
           quiet: 2,
           busy: 0,
-          disk: forgetsDirectories,
+          disk: new ForgetsDirectories(),
         });
         assert.match(wrong.join('\n'), /was acknowledged and is lost/);
       },
     );
 
     test(`${type}: a cut does tear the message of a disk that does not sync files`, options, async () => {
-      const { wrong } = await cutPower({ type, seed: 'control', quiet: 2, busy: 0, disk: forgetsFiles });
+      const { wrong } = await cutPower({
+        type,
+        seed: 'control',
+        quiet: 2,
+        busy: 0,
+        disk: new ForgetsFiles(),
+      });
       assert.match(wrong.join('\n'), /,S=\d+,W=\d+: has 0 bytes/);
     });
   }

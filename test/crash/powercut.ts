@@ -6,7 +6,7 @@
 
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Disk, realDisk } from '../../src/edge/disk.ts';
+import type { Disk } from '../../src/edge/disk.ts';
 import { searchImage } from '../support/canary.ts';
 import { Dice } from '../support/dice.ts';
 import { type FileSystem, LoopMount } from '../support/loopmount.ts';
@@ -21,7 +21,8 @@ export interface CutOptions {
   readonly quiet: number;
   /** Cuts in the middle of a load. */
   readonly busy: number;
-  readonly disk?: Disk;
+  /** In place of the real one. */
+  readonly disk?: Disk | undefined;
 }
 
 export interface CutReport {
@@ -32,7 +33,7 @@ export interface CutReport {
 
 const LATEST_MS = 150;
 
-export async function cutPower({ type, seed, quiet, busy, disk = realDisk }: CutOptions): Promise<CutReport> {
+export async function cutPower({ type, seed, quiet, busy, disk }: CutOptions): Promise<CutReport> {
   const site = await CrashSite.open();
   const wrong: string[] = [];
   let mount: LoopMount | undefined;

@@ -5,7 +5,6 @@
 import { once } from 'node:events';
 import { readFileSync, writeSync } from 'node:fs';
 import type { Settings } from '../../src/config/settings.ts';
-import { realDisk } from '../../src/edge/disk.ts';
 import { createLog } from '../../src/edge/log.ts';
 import { serve } from '../../src/serve.ts';
 import { type DiskCall, FakeDisk } from '../support/fakedisk.ts';
@@ -53,6 +52,6 @@ async function untilWanted(): Promise<void> {
 const [, , settingsFile = '', kill] = process.argv;
 await untilWanted();
 const settings = JSON.parse(readFileSync(settingsFile, 'utf8')) as Settings;
-const disk = kill === undefined ? realDisk : deadlyDisk(JSON.parse(kill) as KillPoint);
+const disk = kill === undefined ? undefined : deadlyDisk(JSON.parse(kill) as KillPoint);
 const running = await serve(settings, createLog(settings.log.level), [], disk);
 writeSync(2, `listening ${running.metrics}\n`);

@@ -79,7 +79,7 @@ export class CrashSite {
   }
 
   /** A server in this process, on any disk. */
-  async serveHere(disk: Disk): Promise<Serving & { readonly log: readonly string[] }> {
+  async serveHere(disk?: Disk): Promise<Serving & { readonly log: readonly string[] }> {
     const log: string[] = [];
     const written = createLog('info', { write: (line) => log.push(line) });
     return { ...(await serve(this.#settings, written, [], disk)), log };

@@ -18,6 +18,7 @@ function memory(): Known & { readonly identities: Set<string> } {
   const identities = new Set<string>();
   return {
     secret: SECRET,
+    underWay: new Map(),
     identities,
     has: (identity) => identities.has(identity),
     add: (identity) => void identities.add(identity),
@@ -135,11 +136,12 @@ test('a client that left before its copy was durable is not taken for served', a
   assert.equal((await site.files()).length, 1);
 });
 
-test('of two tries under way at once the one that is staged later finds the copy of the other', async (t) => {
+test('of two tries under way at once the later one waits for the copy of the other', async (t) => {
   const disk = new FakeDisk();
   const hang = gate();
   const reached = gate();
-  const site = await openSite(t, { keys: [await freshKey(ALICE)], known: memory(), disk });
+  const keys = [await freshKey(ALICE), await freshKey(BOB)];
+  const site = await openSite(t, { keys, known: memory(), disk });
   let isFirst = true;
   disk.trouble = {
     async before(call) {
@@ -151,11 +153,13 @@ test('of two tries under way at once the one that is staged later finds the copy
   };
   const slow = deliver(site.transaction(), [ALICE], MESSAGE);
   await reached.opened;
-  const quick = await deliver(site.transaction(), [ALICE], MESSAGE);
+  const again = deliver(site.transaction(), [ALICE], MESSAGE);
+  const bob = await deliver(site.transaction(), [BOB], MESSAGE); // who is not waited for
+  assert.equal(bob.replies[0]?.why, 'stored');
   hang.open();
-  assert.equal(quick.replies[0]?.why, 'stored');
-  assert.equal((await slow).replies[0]?.why, 'duplicate');
-  assert.equal((await site.files()).length, 1);
+  assert.equal((await slow).replies[0]?.why, 'stored');
+  assert.equal((await again).replies[0]?.why, 'duplicate');
+  assert.equal((await site.files()).length, 2);
 });
 
 test('what memory fails to keep is stored and acknowledged all the same', async (t) => {

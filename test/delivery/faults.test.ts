@@ -129,8 +129,8 @@ for (const [errno, code] of Object.entries(REPLIES) as [ErrnoName, string][]) {
           throw diskError(errno);
         });
         const { replies } = await deliver(site.transaction(), PATHS, message);
-        // how many writes a large message takes depends on the disk
-        assert.ok(isReached || /^writev .* [^1]$/.test(step), step);
+        // how many writes a large message takes depends on the disk, and who makes a domain's directory on who is first
+        assert.ok(isReached || /^(writev|mkdir) .* [^1]$/.test(step), step);
         const failures = isReached && !/^(device|free) /.test(step) ? 1 : 0;
         await assertFailed(site, codesOf(replies), { code, failures, message }, step);
         await assertNoLitter(site, disk, step);

@@ -70,16 +70,22 @@ test('F1: after one failed write the file can no longer be finished, though late
   await assertStored(root, 0);
 });
 
-test('a failed write that nobody waited for is told by finish', async (t) => {
+test('a failed write that nobody waited for is told before it is too late', async (t) => {
   const { store, disk, mailbox } = await openStore(t);
   disk.trouble = {
     before({ name }) {
       if (name === 'writev') throw diskError('EIO');
     },
   };
-  const file = store.stage(mailbox);
-  assert.equal(file.write([BYTES.subarray(0, 70_000)]), undefined);
-  await assert.rejects(file.finish(), { code: 'EIO' });
+  for (const size of [70_000, 270_000]) {
+    const file = store.stage(mailbox);
+    Promise.resolve(file.write([BYTES.subarray(0, size)])).catch(() => {});
+    const rest = async () => {
+      await file.finish();
+      await file.commit(size, size);
+    };
+    await assert.rejects(rest(), { code: 'EIO' });
+  }
 });
 
 test('F5: a failed fsync is not tried again', async (t) => {

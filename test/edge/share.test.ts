@@ -5,7 +5,8 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { sharedDisk } from '../../src/edge/share.ts';
+import { Devices } from '../../src/edge/devices.ts';
+import { sharedCalls } from '../../src/edge/share.ts';
 import { FakeDisk, type Gate, gate } from '../support/fakedisk.ts';
 import { until } from '../support/until.ts';
 
@@ -24,7 +25,9 @@ async function openTwo(t: TestContext, hungMs: number) {
   const fake = new FakeDisk();
   const thaw: Gate = gate();
   fake.trouble = { before: ({ path }) => (path.startsWith(hangs) ? thaw.opened : undefined) };
-  return { hangs, other, fake, thaw, disk: sharedDisk(fake, hungMs), isOneFileSystem };
+  const devices = new Devices((path) => fake.device(path));
+  const disk = sharedCalls(fake, devices, hungMs);
+  return { hangs, other, fake, thaw, disk, isOneFileSystem };
 }
 
 const names = Array.from({ length: 10 }, (_, n) => `file${n}`);

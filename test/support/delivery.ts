@@ -14,10 +14,12 @@ import type { DeliveryLimits, DeliveryParts } from '../../src/delivery/parts.ts'
 import { Space } from '../../src/delivery/space.ts';
 import { Store } from '../../src/delivery/store.ts';
 import { Transaction } from '../../src/delivery/transaction.ts';
-import { type Disk, realDisk } from '../../src/edge/disk.ts';
+import { type Disk, openDisk } from '../../src/edge/disk.ts';
 import { KeyDirectory } from '../../src/edge/keyring.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { type FreshKey, openSealed } from './freshkey.ts';
+
+let realDisk: Disk | undefined; // one for all sites of a process, since it has threads
 
 export const UNMETERED: Meter = { time() {}, recipient() {}, message() {}, keyFileRefused() {} };
 
@@ -74,6 +76,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
   const replaceKey = (address: string, bytes: Uint8Array) => writeFile(join(keys, `${address}.asc`), bytes);
   for (const { address, certificate } of options.keys ?? []) await replaceKey(address, certificate);
   const world = { ...realWorld('mx.example.com'), ...options.world };
+  realDisk ??= openDisk(30_000);
   const disk = options.disk ?? realDisk;
   const journal: OutcomeLine[] = [];
   const parts: DeliveryParts = {

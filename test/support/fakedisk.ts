@@ -1,9 +1,10 @@
 // The real disk with a record of every call, and trouble where a test wants it: errors, short writes, calls that
 // hang before or after they took effect. Also notes what would hit another file's descriptor (`misuse`).
-// What the real disk's threads do in one go is done here call by call, each of them recorded and open to trouble.
+// What the real disk's threads do in one go is the same code here, but call by call: each is recorded and open to trouble.
 
-import { type Disk, type Free, type OpenFile, realDisk } from '../../src/edge/disk.ts';
-import { renameAndSyncInSteps, writeWholeInSteps } from '../../src/edge/disksteps.ts';
+import { rename } from 'node:fs/promises';
+import { type Calls, deliverAll, type Job, type Steps } from '../../src/edge/batch.ts';
+import { type Disk, type Free, type OpenFile, realCalls } from '../../src/edge/disk.ts';
 
 export interface DiskCall {
   /** From 1, in the order in which the calls began. */
@@ -63,44 +64,63 @@ export class FakeDisk implements Disk {
   }
 
   create(path: string, mode: number): Promise<OpenFile> {
-    return this.#call('create', path, async () => this.#watched(path, await realDisk.create(path, mode)));
+    return this.#call('create', path, async () => this.#watched(path, await realCalls.create(path, mode)));
   }
 
-  writeWhole(path: string, mode: number, pieces: readonly Buffer[]): Promise<number> {
-    return writeWholeInSteps(this, path, mode, pieces);
+  async deliver(from: string, to: string, mode: number, pieces: readonly Buffer[]): Promise<number> {
+    const bytes = Buffer.concat(pieces);
+    const [fsyncMs = 0] = await this.deliverAll([{ from, to, mode, bytes: bytes.length }], bytes);
+    return fsyncMs;
   }
 
-  rename(from: string, to: string): Promise<void> {
-    return this.#call('rename', to, () => realDisk.rename(from, to)).catch((error: unknown) => {
-      throw Object.assign(error as Error, { syscall: 'rename' });
+  async renameAndSync(from: string, to: string): Promise<void> {
+    await this.deliverAll([{ from, to }]);
+  }
+
+  /** A batch; rejects with the first error. */
+  async deliverAll(jobs: readonly Job[], bytes = Buffer.alloc(0)): Promise<number[]> {
+    const answers = await makeAll(deliverAll(this.batchCalls(), jobs, bytes));
+    return answers.map((answer) => {
+      if (typeof answer === 'number') return answer;
+      throw Object.assign(new Error(answer.message), answer);
     });
   }
 
-  renameAndSync(from: string, to: string): Promise<void> {
-    return renameAndSyncInSteps(this, from, to);
+  batchCalls(): Calls<OpenFile> {
+    return {
+      create: (path, mode) => this.create(path, mode),
+      write: (file, bytes) => file.writev([bytes]),
+      sync: (file) => file.sync(),
+      close: (file) => file.close(),
+      rename: (from, to) => this.#call('rename', to, () => rename(from, to)),
+      unlink: (path) => this.unlink(path),
+      syncDirectory: (path) => this.syncDirectory(path),
+    };
   }
 
+  close(): void {}
+
   unlink(path: string): Promise<void> {
-    return this.#call('unlink', path, () => realDisk.unlink(path));
+    return this.#call('unlink', path, () => realCalls.unlink(path));
   }
 
   mkdir(path: string, mode: number): Promise<void> {
-    return this.#call('mkdir', path, () => realDisk.mkdir(path, mode));
+    return this.#call('mkdir', path, () => realCalls.mkdir(path, mode));
   }
 
   syncDirectory(path: string): Promise<void> {
-    return this.#call('syncDirectory', path, () => realDisk.syncDirectory(path));
+    return this.#call('syncDirectory', path, () => realCalls.syncDirectory(path));
   }
 
   device(path: string): Promise<number> {
     return this.#call('device', path, async () => {
-      const device = await realDisk.device(path); // fails where nothing is
+      const device = await realCalls.device(path); // fails where nothing is
       return this.trouble.fileSystem?.(path).device ?? device;
     });
   }
 
   free(path: string): Promise<Free> {
-    return this.#call('free', path, async () => this.trouble.fileSystem?.(path) ?? realDisk.free(path));
+    return this.#call('free', path, async () => this.trouble.fileSystem?.(path) ?? realCalls.free(path));
   }
 
   #watched(path: string, file: OpenFile): OpenFile {
@@ -145,6 +165,22 @@ export class FakeDisk implements Disk {
       (record as { endedAt: number | undefined }).endedAt = ++this.#moment;
     }
   }
+}
+
+/** Makes one call after the other, and waits for each. */
+export async function makeAll<T>(steps: Steps<T>): Promise<T> {
+  let step = steps.next();
+  while (!step.done) {
+    let result: unknown;
+    try {
+      result = await step.value();
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next(result);
+  }
+  return step.value;
 }
 
 export interface Gate {

@@ -1,0 +1,158 @@
+/**
+ * Many files on their way to new/ in one go: each is written whole in tmp/ and fsynced (S3), then
+ * renamed (S4), and one fsync of each directory behind all renames to it makes them durable (S5).
+ * A file that fails is unlinked wherever it is then, and fails alone; a directory that cannot be
+ * synced fails all that were renamed to it. Calls are yielded, not made: the disk thread makes
+ * them one behind the other (diskworker.ts), a test as it likes.
+ */
+import { dirname } from 'node:path';
+import { performance } from 'node:perf_hooks';
+
+export interface WholeFile {
+  /** In tmp/. */
+  readonly from: string;
+  /** In new/. */
+  readonly to: string;
+  readonly mode: number;
+  /** How many of the bytes that come with the jobs are its own: after those of the jobs before. */
+  readonly bytes: number;
+}
+
+/** `bytes` missing: the file is in tmp/ already, whole and fsynced. */
+export type Job = WholeFile | Pick<WholeFile, 'from' | 'to'>;
+
+/** Milliseconds that the file's fsync took, 0 for a rename; or why it failed. */
+export type Answer = number | Pick<NodeJS.ErrnoException, 'message' | 'code' | 'errno' | 'syscall'>;
+
+/** `File` is whatever stands for an open one. */
+export interface Calls<File> {
+  /** O_CREAT|O_EXCL|O_WRONLY. */
+  create(path: string, mode: number): File | Promise<File>;
+  /** May take fewer bytes than given; gives how many. */
+  write(file: File, bytes: Buffer): number | Promise<number>;
+  sync(file: File): void | Promise<void>;
+  close(file: File): void | Promise<void>;
+  rename(from: string, to: string): void | Promise<void>;
+  unlink(path: string): void | Promise<void>;
+  syncDirectory(path: string): void | Promise<void>;
+}
+
+/** Yields one call after the other, and is to be told what came of each. */
+export type Steps<T> = Generator<() => unknown, T, unknown>;
+
+interface Entry<File> {
+  readonly job: Job;
+  /** Undefined where there is nothing to write. */
+  readonly bytes: Buffer | undefined;
+  file: File | undefined; // while it is open
+  isOurs: boolean; // made by us, and still in tmp/
+  answer: Answer;
+}
+
+/** `bytes`: of all jobs, one behind the other. The answers come in the order of the jobs. */
+export function* deliverAll<File>(calls: Calls<File>, jobs: readonly Job[], bytes: Buffer): Steps<Answer[]> {
+  const entries = entriesOf<File>(jobs, bytes);
+  // all are written before the first is fsynced: one commit of the journal then has them all
+  for (const entry of entries) yield* attempt(calls, entry, write(calls, entry));
+  for (const entry of entries) yield* attempt(calls, entry, finish(calls, entry));
+  for (const entry of entries) yield* attempt(calls, entry, rename(calls, entry));
+  const directories = new Set(entries.filter(isGood).map(({ job }) => dirname(job.to)));
+  for (const directory of directories) {
+    const inIt = entries.filter((entry) => isGood(entry) && dirname(entry.job.to) === directory);
+    yield* syncOrUndo(calls, directory, inIt);
+  }
+  return entries.map(({ answer }) => answer);
+}
+
+function entriesOf<File>(jobs: readonly Job[], bytes: Buffer): Entry<File>[] {
+  let at = 0;
+  return jobs.map((job) => {
+    const own = 'bytes' in job ? bytes.subarray(at, at + job.bytes) : undefined;
+    at += own?.length ?? 0;
+    return { job, bytes: own, file: undefined, isOurs: false, answer: 0 };
+  });
+}
+
+function isGood({ answer }: Entry<unknown>): boolean {
+  return typeof answer === 'number';
+}
+
+/** S1 -> S2. */
+function* write<File>(calls: Calls<File>, entry: Entry<File>): Steps<void> {
+  const { job, bytes } = entry;
+  if (bytes === undefined || !('mode' in job)) return;
+  const file = yield* made(() => calls.create(job.from, job.mode));
+  entry.file = file;
+  entry.isOurs = true;
+  // a write may be short; the rest is written again, and an error then says why it was
+  for (let at = 0; at < bytes.length; ) {
+    const written = yield* made(() => calls.write(file, bytes.subarray(at)));
+    if (written === 0) throw new Error('write made no progress');
+    at += written;
+  }
+}
+
+/** S2 -> S3. An error of close(2) counts like any other: some file systems write late. */
+function* finish<File>(calls: Calls<File>, entry: Entry<File>): Steps<void> {
+  const { file } = entry;
+  if (file === undefined) return;
+  const start = performance.now();
+  yield* made(() => calls.sync(file));
+  entry.answer = performance.now() - start;
+  entry.file = undefined; // not to be closed again, whatever comes of it
+  yield* made(() => calls.close(file));
+}
+
+/** S3 -> S4. */
+function* rename<File>(calls: Calls<File>, entry: Entry<File>): Steps<void> {
+  const { from, to } = entry.job;
+  if (!isGood(entry)) return;
+  yield* made(() => calls.rename(from, to));
+  entry.isOurs = false;
+}
+
+/** S4 -> S5. */
+function* syncOrUndo<File>(
+  calls: Calls<File>,
+  directory: string,
+  entries: readonly Entry<File>[],
+): Steps<void> {
+  try {
+    yield* made(() => calls.syncDirectory(directory));
+  } catch (error) {
+    for (const entry of entries) {
+      entry.answer = answerOf(error);
+      yield* quietly(() => calls.unlink(entry.job.to));
+    }
+  }
+}
+
+function* attempt<File>(calls: Calls<File>, entry: Entry<File>, work: Steps<void>): Steps<void> {
+  try {
+    yield* work;
+  } catch (error) {
+    const { file, isOurs, job } = entry;
+    entry.answer = answerOf(error);
+    entry.file = undefined;
+    if (file !== undefined) yield* quietly(() => calls.close(file));
+    if (isOurs) yield* quietly(() => calls.unlink(job.from));
+  }
+}
+
+/** For tidying up behind an error: that error is the one to tell, and what stays is swept. */
+function* quietly(call: () => void | Promise<void>): Steps<void> {
+  try {
+    yield call;
+  } catch {}
+}
+
+/** Yields one call; its result. */
+function* made<T>(call: () => T | Promise<T>): Steps<T> {
+  return (yield call) as T;
+}
+
+/** What a thread can tell another; a cloned Error would lose what errors are told apart by. */
+function answerOf(error: unknown): Answer {
+  const { message, code, errno, syscall } = error as NodeJS.ErrnoException;
+  return { message, code, errno, syscall };
+}

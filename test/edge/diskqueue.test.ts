@@ -1,0 +1,79 @@
+// Deliveries that wait for a disk thread, on real threads and a real disk. A disk that hangs: test/e2e/frozen.
+
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { replyOf, whyOfDiskError } from '../../src/core/outcome.ts';
+import type { Job } from '../../src/edge/batch.ts';
+import { DiskQueue } from '../../src/edge/diskqueue.ts';
+import { SLOT_BYTES } from '../../src/edge/diskthread.ts';
+
+const FOLDERS = ['0', '1', '2'];
+
+async function openQueue(t: TestContext) {
+  const root = await mkdtemp(join(tmpdir(), 'sealdir-queue-'));
+  const queue = new DiskQueue(60_000);
+  t.after(async () => {
+    queue.close();
+    await rm(root, { recursive: true, force: true });
+  });
+  for (const folder of ['tmp', ...FOLDERS]) await mkdir(join(root, folder));
+  const placeOf = (n: number) => join(root, `${n % FOLDERS.length}`, `${n}`);
+  const jobOf = (n: number, bytes: Buffer): Job => {
+    return { from: join(root, 'tmp', `${n}`), to: placeOf(n), mode: 0o600, bytes: bytes.length };
+  };
+  const deliver = (n: number, bytes: Buffer, device = 1) =>
+    queue.submit(jobOf(n, bytes), device, [bytes.subarray(0, 5), bytes.subarray(5)]);
+  return { root, queue, placeOf, jobOf, deliver };
+}
+
+test('many at once, of several file systems, each with bytes of its own, do not mix', async (t) => {
+  const { root, deliver, placeOf } = await openQueue(t);
+  const bytesOf = (n: number) => Buffer.alloc(10 + ((n * 7919) % 300_000), `${n}.`);
+  const numbers = Array.from({ length: 100 }, (_, n) => n);
+  await Promise.all(numbers.map((n) => deliver(n, bytesOf(n), n % 2)));
+  for (const n of numbers) assert.ok(bytesOf(n).equals(await readFile(placeOf(n))), `file ${n}`);
+  assert.deepEqual(await readdir(join(root, 'tmp')), []);
+});
+
+test('what fails in a batch fails alone', async (t) => {
+  const { root, deliver, placeOf } = await openQueue(t);
+  await rm(join(root, '1'), { recursive: true });
+  const bytes = Buffer.from('a message');
+  const results = await Promise.allSettled([0, 1, 2, 3, 4, 5].map((n) => deliver(n, bytes)));
+  for (const [n, result] of results.entries()) {
+    if (n % 3 !== 1) assert.ok(bytes.equals(await readFile(placeOf(n))));
+    else assert.equal(result.status === 'rejected' && result.reason.code, 'ENOENT');
+  }
+  assert.deepEqual(await readdir(join(root, 'tmp')), []);
+});
+
+test('F15: a thread that ends fails its batch, and what comes later is done by a new one', async (t) => {
+  const { queue, jobOf, deliver } = await openQueue(t);
+  const bytes = Buffer.from('a message');
+  // in a process it happens out of memory, or by a bug; here by a job that arrives as none
+  const deadly = (n: number) => ({ ...jobOf(n, bytes), toJSON: () => null });
+  for (const n of [0, 10, 20]) {
+    const first = deliver(n, bytes); // under way alone: the next two go in one batch
+    const results = await Promise.allSettled([
+      queue.submit(deadly(n + 1), 1, [bytes]),
+      deliver(n + 2, bytes),
+      deliver(n + 3, bytes, 2), // another file system is another batch
+    ]);
+    assert.equal(typeof (await first), 'number');
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['rejected', 'rejected', 'fulfilled'],
+    );
+    const { code, enhanced } = replyOf(whyOfDiskError((results[1] as PromiseRejectedResult).reason));
+    assert.equal(`${code} ${enhanced}`, '451 4.3.0');
+  }
+});
+
+test('more than goes in one go is refused, not cut', async (t) => {
+  const { root, deliver } = await openQueue(t);
+  assert.throws(() => deliver(1, Buffer.alloc(SLOT_BYTES + 1)), RangeError);
+  assert.deepEqual(await readdir(join(root, 'tmp')), []);
+});
