@@ -18,25 +18,22 @@
           (local.set $v
             (i8x16.swizzle (v128.load (local.get $in))
               (v128.const i8x16 1 0 2 1 4 3 5 4 7 6 8 7 10 9 11 10)))
-          ;; the four groups of 6 bits, each moved to a byte of its own
+          ;; the four groups of 6 bits, each moved to a byte of its own: the even ones down from the top of
+          ;; their half of the lane, the odd ones up to its upper byte; a product drops what is above
           (local.set $v
             (v128.or
-              (v128.or
-                (i32x4.shr_u (v128.and (local.get $v) (v128.const i32x4 0x0000fc00 0x0000fc00 0x0000fc00 0x0000fc00)) (i32.const 10))
-                (i32x4.shl (v128.and (local.get $v) (v128.const i32x4 0x000003f0 0x000003f0 0x000003f0 0x000003f0)) (i32.const 4)))
-              (v128.or
-                (i32x4.shr_u (v128.and (local.get $v) (v128.const i32x4 0x0fc00000 0x0fc00000 0x0fc00000 0x0fc00000)) (i32.const 6))
-                (i32x4.shl (v128.and (local.get $v) (v128.const i32x4 0x003f0000 0x003f0000 0x003f0000 0x003f0000)) (i32.const 8)))))
-          ;; 0..25 -> 13, 26..51 -> 0, 52..61 -> 1..10, 62 -> 11, 63 -> 12: the row of the offset to ASCII
+              (i16x8.shr_u (i16x8.mul (local.get $v) (v128.const i16x8 1 16 1 16 1 16 1 16)) (i32.const 10))
+              (v128.and
+                (i16x8.mul (local.get $v) (v128.const i16x8 16 256 16 256 16 256 16 256))
+                (v128.const i16x8 0x3f00 0x3f00 0x3f00 0x3f00 0x3f00 0x3f00 0x3f00 0x3f00))))
+          ;; 0..25 -> 0, 26..51 -> 1, 52..61 -> 2..11, 62 -> 12, 63 -> 13: the row of the offset to ASCII
           (v128.store (local.get $out)
             (i8x16.add (local.get $v)
               (i8x16.swizzle
-                (v128.const i8x16 71 -4 -4 -4 -4 -4 -4 -4 -4 -4 -4 -19 -16 65 0 0)
-                (v128.or
+                (v128.const i8x16 65 71 -4 -4 -4 -4 -4 -4 -4 -4 -4 -4 -19 -16 0 0)
+                (i8x16.sub
                   (i8x16.sub_sat_u (local.get $v) (v128.const i8x16 51 51 51 51 51 51 51 51 51 51 51 51 51 51 51 51))
-                  (v128.and
-                    (i8x16.lt_u (local.get $v) (v128.const i8x16 26 26 26 26 26 26 26 26 26 26 26 26 26 26 26 26))
-                    (v128.const i8x16 13 13 13 13 13 13 13 13 13 13 13 13 13 13 13 13))))))
+                  (i8x16.gt_s (local.get $v) (v128.const i8x16 25 25 25 25 25 25 25 25 25 25 25 25 25 25 25 25))))))
           (local.set $in (i32.add (local.get $in) (i32.const 12)))
           (local.set $out (i32.add (local.get $out) (i32.const 16)))
           (br_if $twelve (local.tee $step (i32.sub (local.get $step) (i32.const 1)))))
