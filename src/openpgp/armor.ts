@@ -2,7 +2,7 @@
  * ASCII armor of an OpenPGP message (RFC 9580 §6) with LF line ends: base64 in lines of
  * 64 characters, and a CRC24 where old readers may want one (never behind SEIPD v2).
  */
-import { CRC24_TABLE, encodeLines, LINE_BYTES, MAX_LINES } from './armorloop.ts';
+import { CRC24_TABLE, encodeLines, LINE_CHARS, MAX_BYTES } from './armorloop.ts';
 import { CRC24_INIT, crc24 } from './crc24.ts';
 
 const BEGIN = '-----BEGIN PGP MESSAGE-----\n\n';
@@ -19,23 +19,32 @@ export class Armor {
     this.#crc = checksum === 'crc24' ? CRC24_INIT : undefined;
   }
 
-  /** Takes binary, gives armor. Does not keep `bytes`. */
-  update(bytes: Uint8Array): Buffer[] {
+  /** Takes binary, gives armor. Does not keep the pieces. */
+  update(pieces: readonly Uint8Array[]): Buffer[] {
     const out = this.#start();
-    let from = 0;
-    for (;;) {
-      const lines = Math.min(Math.floor((this.#held.length + bytes.length - from) / LINE_BYTES), MAX_LINES);
-      if (lines === 0) break;
-      const to = from + lines * LINE_BYTES - this.#held.length;
-      const { text, crc } = encodeLines([this.#held, bytes.subarray(from, to)], this.#crc);
-      out.push(text);
-      this.#crc = crc;
-      this.lines += lines;
-      this.#held = Buffer.alloc(0);
-      from = to;
-    }
-    this.#held = Buffer.concat([this.#held, bytes.subarray(from)]); // a copy: the piece is its owner's
+    let batch: Uint8Array[] = [this.#held];
+    let bytes = this.#held.length;
+    for (const piece of pieces)
+      for (let from = 0; from < piece.length; ) {
+        const part = piece.subarray(from, from + MAX_BYTES - bytes);
+        batch.push(part);
+        bytes += part.length;
+        from += part.length;
+        if (bytes < MAX_BYTES) continue;
+        this.#encode(batch, out);
+        batch = [];
+        bytes = 0;
+      }
+    this.#encode(batch, out);
     return out;
+  }
+
+  #encode(batch: readonly Uint8Array[], out: Buffer[]): void {
+    const { text, rest, crc } = encodeLines(batch, this.#crc);
+    if (text.length > 0) out.push(text);
+    this.#crc = crc;
+    this.#held = rest;
+    this.lines += text.length / LINE_CHARS;
   }
 
   final(): Buffer[] {

@@ -42,7 +42,7 @@
         (local.set $lines (i32.sub (local.get $lines) (i32.const 1)))
         (br $line))))
 
-  ;; CRC24 of `length` bytes at `in`, a multiple of 16, going on from `crc`; the input is used up. Sums stand with
+  ;; CRC24 of `length` bytes at `in`, a multiple of 16 and not 0, going on from `crc`; the input is used up. Sums stand with
   ;; their most significant byte lowest, in the tables too, so that they meet the input without being turned.
   ;; First all but the last 54 words of 16 bytes are folded into those behind them: the polynomial of the sum divides
   ;; x^54 + x^45 + x^43 + x^30 + x^6 + 1, and so the same with x^128 for x, so that a word may be taken away where it

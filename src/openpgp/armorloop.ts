@@ -9,14 +9,15 @@ import { crc24Tables, turned } from './crc24.ts';
 
 /** Binary bytes of a line: 64 characters. */
 export const LINE_BYTES = 48;
-const LINE_CHARS = 64;
-/** Most lines in one call. */
-export const MAX_LINES = 1365; // just under 64 KiB
+/** Characters of a line with its LF. */
+export const LINE_CHARS = 65;
+/** Most bytes in one call: a block of the framer, its length octet, and what was left of a line. */
+export const MAX_BYTES = 1367 * LINE_BYTES;
 const SLACK = 16; // the last load reads past its line
 
 const TABLES = crc24Tables();
 const INPUT = 4 * 256 * TABLES.length;
-const OUTPUT = INPUT + MAX_LINES * LINE_BYTES + SLACK;
+const OUTPUT = INPUT + MAX_BYTES + SLACK;
 
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer };
@@ -37,25 +38,32 @@ const memory = Buffer.from(loop.memory.buffer);
 for (const [index, table] of TABLES.entries())
   new Int32Array(loop.memory.buffer, index * 1024, 256).set(table.map(turned));
 
+const NOTHING = Buffer.alloc(0);
+
 export interface EncodedLines {
   /** 64 characters and LF for each line. */
   readonly text: Buffer;
-  /** The CRC24 gone on with, where one was given. */
+  /** What is less than a line, a copy. */
+  readonly rest: Buffer;
+  /** The CRC24 gone on with over the lines, where one was given. */
   readonly crc: number | undefined;
 }
 
-/** Encodes `pieces` one behind the other, together a whole number of lines, MAX_LINES at the most. */
+/** Encodes `pieces` one behind the other, MAX_BYTES at the most. */
 export function encodeLines(pieces: readonly Uint8Array[], crc: number | undefined): EncodedLines {
   let length = 0;
   for (const piece of pieces) {
     memory.set(piece, INPUT + length);
     length += piece.length;
   }
-  const lines = length / LINE_BYTES;
+  const lines = Math.floor(length / LINE_BYTES);
+  const bytes = lines * LINE_BYTES;
+  const rest = Buffer.from(memory.subarray(INPUT + bytes, INPUT + length));
+  if (lines === 0) return { text: NOTHING, rest, crc };
   loop.encode(INPUT, OUTPUT, lines);
-  const text = Buffer.allocUnsafe(lines * (LINE_CHARS + 1));
+  const text = Buffer.allocUnsafe(lines * LINE_CHARS);
   memory.copy(text, 0, OUTPUT, OUTPUT + text.length);
-  return { text, crc: crc === undefined ? undefined : turned(loop.crc24(turned(crc), INPUT, length)) };
+  return { text, rest, crc: crc === undefined ? undefined : turned(loop.crc24(turned(crc), INPUT, bytes)) };
 }
 
 /** The table for the bytes that are left over. */

@@ -1,7 +1,8 @@
 /**
  * OpenPGP packet framing for content of unknown length (RFC 9580 §4.2): full blocks go out
  * as partial body lengths, the rest with a definite one. Content of less than one block
- * becomes a single packet of definite length. Holds at most one block.
+ * becomes a single packet of definite length. Holds at most one block. For pieces that are
+ * only lent, and for such as the framer may keep.
  */
 
 /** Body bytes per partial length: a power of two, at least 512 (RFC 9580 §4.2.1.4). */
@@ -76,5 +77,47 @@ export class PacketFramer {
     this.#started = true;
     emit(this.#block);
     this.#filled = 0;
+  }
+}
+
+/**
+ * The same for pieces that are the framer's from then on: they are held as they are until their
+ * block is full, and no byte of them is copied.
+ */
+export class KeepingFramer {
+  readonly #tag: number;
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
+  #started = false;
+
+  constructor(tag: number) {
+    this.#tag = tag;
+  }
+
+  /** Takes body bytes, kept and never changed again; `emit` gets one block with what stands in front of it. */
+  update(piece: Uint8Array, emit: (pieces: readonly Uint8Array[]) => void): void {
+    let rest = piece;
+    while (this.#heldBytes + rest.length > BLOCK_BYTES) {
+      const room = BLOCK_BYTES - this.#heldBytes;
+      this.#flush(rest.subarray(0, room), emit);
+      rest = rest.subarray(room);
+    }
+    if (rest.length === 0) return;
+    this.#held.push(rest);
+    this.#heldBytes += rest.length;
+  }
+
+  /** Ends the packet. */
+  final(emit: (pieces: readonly Uint8Array[]) => void): void {
+    const length = this.#heldBytes;
+    emit([this.#started ? bodyLength(length) : packetHeader(this.#tag, length), ...this.#held]);
+  }
+
+  #flush(last: Uint8Array, emit: (pieces: readonly Uint8Array[]) => void): void {
+    const tag = this.#started ? [] : [0xc0 | this.#tag];
+    emit([Buffer.from([...tag, PARTIAL_OF_BLOCK]), ...this.#held, last]);
+    this.#started = true;
+    this.#held = [];
+    this.#heldBytes = 0;
   }
 }

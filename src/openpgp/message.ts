@@ -4,7 +4,7 @@
  * and nowhere else.
  */
 import { Armor } from './armor.ts';
-import { PacketFramer, SEIPD } from './framer.ts';
+import { KeepingFramer, SEIPD } from './framer.ts';
 import { Seipd1 } from './seipd1.ts';
 import { type Aead, SALT_BYTES, Seipd2 } from './seipd2.ts';
 
@@ -22,7 +22,7 @@ export interface MessageKeys {
 
 export class EncryptedMessage {
   readonly #layer: Seipd1 | Seipd2;
-  readonly #framer = new PacketFramer(SEIPD);
+  readonly #framer = new KeepingFramer(SEIPD);
   readonly #armor: Armor;
   #packets: Uint8Array | undefined;
 
@@ -59,11 +59,11 @@ export class EncryptedMessage {
     return [...out, ...this.#armor.final()];
   }
 
-  #frame(fill: (emit: (piece: Buffer) => void) => void): Buffer[] {
-    const out = this.#packets === undefined ? [] : this.#armor.update(this.#packets);
+  #frame(fill: (emit: (pieces: readonly Uint8Array[]) => void) => void): Buffer[] {
+    const out = this.#packets === undefined ? [] : this.#armor.update([this.#packets]);
     this.#packets = undefined;
-    fill((piece) => {
-      for (const line of this.#armor.update(piece)) out.push(line);
+    fill((pieces) => {
+      for (const line of this.#armor.update(pieces)) out.push(line);
     });
     return out;
   }

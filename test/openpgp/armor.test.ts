@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Armor } from '../../src/openpgp/armor.ts';
-import { BYTE_BY_BYTE, type Cut, lend, noise, someCut, WHOLE } from '../support/chunks.ts';
+import { BYTE_BY_BYTE, type Cut, cut, lend, noise, someCut, WHOLE } from '../support/chunks.ts';
 import { plainCrc24 } from '../support/crc24.ts';
 
 const SIZES = [0, 1, 2, 3, 47, 48, 49, 95, 96, 97, 191, 192, 8383, 8384, 65_535, 65_536, 65_537, 131_073];
@@ -12,7 +12,7 @@ type Checksum = 'crc24' | 'none';
 function armored(bytes: Buffer, lengths: Cut, checksum: Checksum): { text: string; lines: number } {
   const armor = new Armor(checksum);
   const out: Buffer[] = [];
-  lend(bytes, lengths, (piece) => out.push(...armor.update(piece)));
+  lend(bytes, lengths, (piece) => out.push(...armor.update([piece])));
   out.push(...armor.final());
   return { text: Buffer.concat(out).toString('latin1'), lines: armor.lines };
 }
@@ -51,11 +51,22 @@ for (const checksum of ['crc24', 'none'] as const) {
   });
 }
 
+test('armor of several pieces at once is that of one piece, whatever their number and length', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 200_000 }), someCut, (size, lengths) => {
+      const armor = new Armor('crc24');
+      const text = Buffer.concat([...armor.update(cut(noise(size), lengths)), ...armor.final()]);
+      assert.equal(text.toString('latin1'), plainly(noise(size), 'crc24'));
+    }),
+    { numRuns: 60 },
+  );
+});
+
 test('the count of lines is right after every update, not only at the end', () => {
   const armor = new Armor('crc24');
   let given = '';
   lend(noise(1000), [7, 100, 48], (piece) => {
-    given += Buffer.concat(armor.update(piece)).toString('latin1');
+    given += Buffer.concat(armor.update([piece])).toString('latin1');
     assert.equal(armor.lines, given.split('\n').length - 1);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CRC24_TABLE, encodeLines, LINE_BYTES, MAX_LINES } from '../../src/openpgp/armorloop.ts';
+import { CRC24_TABLE, encodeLines, LINE_BYTES, MAX_BYTES } from '../../src/openpgp/armorloop.ts';
 import { CRC24_INIT, crc24 } from '../../src/openpgp/crc24.ts';
 import { noise } from '../support/chunks.ts';
 import { plainCrc24 } from '../support/crc24.ts';
@@ -23,7 +23,8 @@ test('a byte a step gives what a bit at a time gives, wherever the bytes are cut
 });
 
 test('sixteen bytes a step, in WebAssembly, give the same for any whole number of lines', () => {
-  for (const lines of [1, 2, 3, 100, MAX_LINES]) {
+  // 54 words of 16 bytes are 18 lines: on both sides of it
+  for (const lines of [1, 2, 3, 17, 18, 19, 20, 36, 37, 100, MAX_BYTES / LINE_BYTES]) {
     const bytes = noise(lines * LINE_BYTES);
     assert.equal(encodeLines([bytes], CRC24_INIT).crc, plain(bytes), `${lines} lines`);
     const cut = Math.floor(bytes.length / 3);
@@ -39,4 +40,12 @@ test('every group of six bits has its character in the WebAssembly loop, as Node
   const { text, crc } = encodeLines([padded], undefined);
   assert.equal(text.toString('latin1').replaceAll('\n', ''), padded.toString('base64'));
   assert.equal(crc, undefined);
+});
+
+test('what is less than a line is given back, and neither encoded nor summed up', () => {
+  const bytes = noise(5 * LINE_BYTES + 7);
+  const { text, rest, crc } = encodeLines([bytes], CRC24_INIT);
+  assert.equal(text.toString('latin1').replaceAll('\n', ''), bytes.subarray(0, -7).toString('base64'));
+  assert.ok(rest.equals(bytes.subarray(-7)));
+  assert.equal(crc, plain(bytes.subarray(0, -7)));
 });

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { BLOCK_BYTES, PacketFramer, packetHeader, SEIPD } from '../../src/openpgp/framer.ts';
-import { BYTE_BY_BYTE, type Cut, lend, noise, someCut, WHOLE } from '../support/chunks.ts';
+import { BLOCK_BYTES, KeepingFramer, PacketFramer, packetHeader, SEIPD } from '../../src/openpgp/framer.ts';
+import { BYTE_BY_BYTE, type Cut, cut, lend, noise, someCut, WHOLE } from '../support/chunks.ts';
 import { readPackets } from '../support/packets.ts';
 
 const SIZES = [0, 1, 191, 192, 8383, 8384, 65_535, 65_536, 65_537, 131_071, 131_072, 131_073, 200_000];
@@ -15,6 +15,16 @@ function framed(body: Buffer, lengths: Cut): Buffer {
   const out: Buffer[] = [];
   const emit = (piece: Buffer) => out.push(Buffer.from(piece));
   lend(body, lengths, (piece) => framer.update(piece, emit));
+  framer.final(emit);
+  return Buffer.concat(out);
+}
+
+/** The pieces are the framer's. */
+function framedAsGiven(body: Buffer, lengths: Cut): Buffer {
+  const framer = new KeepingFramer(SEIPD);
+  const out: Uint8Array[] = [];
+  const emit = (pieces: readonly Uint8Array[]) => out.push(...pieces);
+  for (const piece of cut(body, lengths)) framer.update(piece, emit);
   framer.final(emit);
   return Buffer.concat(out);
 }
@@ -79,4 +89,28 @@ test('what the framer holds never exceeds one block', () => {
     });
     assert.ok(taken - given <= BLOCK_BYTES, `${taken - given} bytes held`);
   }
+});
+
+test('a framer that keeps its pieces gives what the other one gives, however they are cut', () => {
+  for (const size of SIZES) assert.ok(framedAsGiven(noise(size), WHOLE).equals(framed(noise(size), WHOLE)));
+  fc.assert(
+    fc.property(fc.constantFrom(...SIZES), someCut, (size, lengths) => {
+      assert.ok(framedAsGiven(noise(size), lengths).equals(framed(noise(size), WHOLE)));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a framer that keeps its pieces emits each full block at once, and copies none of it', () => {
+  const framer = new KeepingFramer(SEIPD);
+  const body = noise(3 * BLOCK_BYTES);
+  const lengths: number[] = [];
+  const emit = (pieces: readonly Uint8Array[]) => {
+    const [head, ...given] = pieces;
+    lengths.push(given.reduce((sum, { length }) => sum + length, 0));
+    assert.ok(head !== undefined && head.length <= 2);
+    for (const piece of given) assert.equal(piece.buffer, body.buffer);
+  };
+  for (const piece of cut(body, [50_000])) framer.update(piece, emit);
+  assert.deepEqual(lengths, [BLOCK_BYTES, BLOCK_BYTES]);
 });
