@@ -13,8 +13,8 @@ const NONCE_BYTES = { ocb: 15, gcm: 12 } as const;
 const TAG_BYTES = 16;
 export const SALT_BYTES = 32;
 
-// chunk of 2^(10+6) bytes: a reader need not hold more before it may show what it verified
-const CHUNK_OCTET = 10;
+// chunk of 2^(12+6) bytes, as openpgp.js writes them: a reader need not hold more before it may show what it verified
+const CHUNK_OCTET = 12;
 const CHUNK_BYTES = 2 ** (CHUNK_OCTET + 6);
 
 /** Symmetric algorithm ID by key length in bytes: AES-128, -192, -256 (RFC 9580 §9.3). */

@@ -18,7 +18,7 @@ const LITERAL_SIZES = [
 ];
 const SEIPD_SIZES = {
   1: [142, 143, 8333, 8334, 65_482, 65_483, 65_484],
-  2: [115, 116, 8306, 8307, 65_455, 65_456, 65_457, 65_524, 65_525, 131_059, 131_060],
+  2: [115, 116, 8306, 8307, 65_455, 65_456, 65_457, 262_129, 262_130, 524_269, 524_270],
 };
 
 /** openpgp.js reads OCB at 3 MB/s: the sizes of the SEIPD body, the same for both modes, are tried with GCM. */

@@ -7,7 +7,9 @@ import fc from 'fast-check';
 import { type Aead, SALT_BYTES, Seipd2 } from '../../src/openpgp/seipd2.ts';
 import { BYTE_BY_BYTE, type Cut, lend, noise, someCut, WHOLE } from '../support/chunks.ts';
 
-const SIZES = [1, 15, 16, 17, 8384, 65_535, 65_536, 65_537, 131_071, 131_072, 131_073];
+const CHUNK_OCTET = 12;
+const CHUNK = 2 ** (CHUNK_OCTET + 6);
+const SIZES = [1, 15, 16, 17, 8384, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK - 1, 2 * CHUNK, 2 * CHUNK + 1];
 const SALT = Buffer.alloc(SALT_BYTES, 0x5a);
 const MODES = {
   ocb: { id: 2, nonceBytes: 15 },
@@ -33,7 +35,7 @@ function sealed(packets: Buffer, lengths: Cut, { aead, keyBytes }: Kind): Buffer
 
 /** Throws when a tag is wrong. */
 function opened(body: Buffer, { aead, keyBytes }: Kind): Buffer {
-  const info = Buffer.of(0xd2, 2, AES[keyBytes], MODES[aead].id, 10);
+  const info = Buffer.of(0xd2, 2, AES[keyBytes], MODES[aead].id, CHUNK_OCTET);
   assert.ok(body.subarray(0, 4).equals(info.subarray(1)), 'version, cipher, mode, chunk size');
   assert.ok(body.subarray(4, 36).equals(SALT));
   const { nonceBytes } = MODES[aead];
@@ -50,8 +52,8 @@ function opened(body: Buffer, { aead, keyBytes }: Kind): Buffer {
   };
   const chunks: Buffer[] = [];
   const end = body.length - 16;
-  for (let at = 36; at < end; at += 65_536 + 16)
-    chunks.push(chunk(chunks.length, body.subarray(at, Math.min(at + 65_536 + 16, end)), info));
+  for (let at = 36; at < end; at += CHUNK + 16)
+    chunks.push(chunk(chunks.length, body.subarray(at, Math.min(at + CHUNK + 16, end)), info));
   const plain = Buffer.concat(chunks);
   const total = Buffer.alloc(8);
   total.writeBigUInt64BE(BigInt(plain.length));
@@ -69,7 +71,7 @@ for (const kind of KINDS) {
 test('the body is the same whole, byte by byte and however the packets are cut', () => {
   for (const aead of ['ocb', 'gcm'] as const) {
     const kind: Kind = { aead, keyBytes: 32 };
-    for (const size of [1, 17, 65_536, 65_537])
+    for (const size of [1, 17, CHUNK, CHUNK + 1])
       assert.ok(sealed(noise(size), BYTE_BY_BYTE, kind).equals(sealed(noise(size), WHOLE, kind)), `${size}`);
     fc.assert(
       fc.property(fc.constantFrom(...SIZES), someCut, (size, lengths) => {
@@ -82,8 +84,8 @@ test('the body is the same whole, byte by byte and however the packets are cut',
 
 test('packets that fill the last chunk exactly are followed by no empty chunk', () => {
   for (const chunks of [1, 2]) {
-    const body = sealed(noise(chunks * 65_536), WHOLE, { aead: 'gcm', keyBytes: 32 });
-    assert.equal(body.length, 36 + chunks * (65_536 + 16) + 16);
+    const body = sealed(noise(chunks * CHUNK), WHOLE, { aead: 'gcm', keyBytes: 32 });
+    assert.equal(body.length, 36 + chunks * (CHUNK + 16) + 16);
   }
 });
 
