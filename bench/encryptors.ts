@@ -1,17 +1,26 @@
 // Ways to encrypt one stream in this process: ours, openpgp.js, and the bare ciphers of node:crypto as the limit.
 //
 // All get the message in pieces of 64 KiB, as it comes from a socket, and give out armor that nobody keeps.
+// The certificate is read beforehand, as a server does that has it from the message before.
 
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import * as openpgp from 'openpgp';
-import { judgeCertificate, parseCertificates, sealingKeysOf, sessionKeyPackets } from '../src/edge/keys.ts';
+import {
+  judgeCertificate,
+  parseCertificates,
+  type SealingKeys,
+  sealingKeysOf,
+  sessionKeyPackets,
+} from '../src/edge/keys.ts';
 import { LiteralData } from '../src/openpgp/literal.ts';
 import { EncryptedMessage } from '../src/openpgp/message.ts';
 
 /** Resolves to the bytes given out. */
-type Encryptor = (pieces: readonly Buffer[], certificate: string) => Promise<number>;
+type Encryptor = (pieces: readonly Buffer[]) => Promise<number>;
+type Prepare = (certificate: string) => Promise<Encryptor>;
 
 const CHUNK_TAG_BYTES = 16;
+const PIECES_PER_CHUNK = 4;
 
 export const ENCRYPTORS = {
   sealdir,
@@ -20,17 +29,21 @@ export const ENCRYPTORS = {
   'cfb+sha1+base64': bare(base64, cfb),
   'gcm+base64': bare(base64, aead('aes-256-gcm', 12)),
   'ocb+base64': bare(base64, aead('aes-256-ocb', 15)),
-} as const satisfies Record<string, Encryptor>;
+} as const satisfies Record<string, Prepare>;
 
 export type EncryptorName = keyof typeof ENCRYPTORS;
 
 /** SEIPD version and algorithm are what the certificate asks for. */
-async function sealdir(pieces: readonly Buffer[], certificate: string): Promise<number> {
+async function sealdir(certificate: string): Promise<Encryptor> {
   const [parsed] = await parseCertificates(Buffer.from(certificate));
   if (parsed === undefined) throw new Error('no certificate');
   const usable = await judgeCertificate(parsed, new Date(), 'all');
   if ('reason' in usable) throw new Error(usable.reason);
   const keys = sealingKeysOf([usable]);
+  return (pieces) => seal(pieces, keys);
+}
+
+async function seal(pieces: readonly Buffer[], keys: SealingKeys): Promise<number> {
   const sessionKey = randomBytes(keys.encryption.keyBytes);
   const packets = await sessionKeyPackets(keys, sessionKey, new Date());
   const { encryption } = keys;
@@ -47,7 +60,12 @@ async function sealdir(pieces: readonly Buffer[], certificate: string): Promise<
   return bytes;
 }
 
-async function openpgpjs(pieces: readonly Buffer[], certificate: string): Promise<number> {
+async function openpgpjs(certificate: string): Promise<Encryptor> {
+  const key = await openpgp.readKey({ armoredKey: certificate });
+  return (pieces) => encryptByOpenpgpjs(pieces, key);
+}
+
+async function encryptByOpenpgpjs(pieces: readonly Buffer[], key: openpgp.Key): Promise<number> {
   const source = pieces[Symbol.iterator]();
   const stream = new ReadableStream<Uint8Array>({
     pull(controller) {
@@ -58,7 +76,7 @@ async function openpgpjs(pieces: readonly Buffer[], certificate: string): Promis
   });
   const sealed = await openpgp.encrypt({
     message: await openpgp.createMessage({ binary: stream }),
-    encryptionKeys: await openpgp.readKey({ armoredKey: certificate }),
+    encryptionKeys: key,
     format: 'armored',
   });
   let bytes = 0;
@@ -69,8 +87,8 @@ async function openpgpjs(pieces: readonly Buffer[], certificate: string): Promis
 type Count = (output: Buffer) => number;
 type Cipher = (piece: Buffer) => Buffer;
 
-function bare(count: Count, makeCipher: () => Cipher): Encryptor {
-  return async (pieces) => {
+function bare(count: Count, makeCipher: () => Cipher): Prepare {
+  return async () => async (pieces) => {
     const cipher = makeCipher();
     let bytes = 0;
     for (const piece of pieces) bytes += count(cipher(piece));
@@ -92,16 +110,21 @@ function cfb(): Cipher {
   };
 }
 
-/** SEIPD v2 has a cipher of its own for each chunk, as large as a piece here. */
+/** SEIPD v2 has a cipher of its own for each chunk, of 256 KiB. */
 function aead(name: 'aes-256-gcm' | 'aes-256-ocb', nonceBytes: number): () => Cipher {
   return () => {
     const key = randomBytes(32);
+    const options = { authTagLength: CHUNK_TAG_BYTES };
+    const newChunk = () => createCipheriv(name as 'aes-256-gcm', key, randomBytes(nonceBytes), options);
+    let chunk = newChunk();
+    let inChunk = 0;
     return (piece) => {
-      const options = { authTagLength: CHUNK_TAG_BYTES };
-      const cipher = createCipheriv(name as 'aes-256-gcm', key, randomBytes(nonceBytes), options);
-      const output = cipher.update(piece);
-      cipher.final();
-      cipher.getAuthTag();
+      const output = chunk.update(piece);
+      if (++inChunk < PIECES_PER_CHUNK) return output;
+      chunk.final();
+      chunk.getAuthTag();
+      chunk = newChunk();
+      inChunk = 0;
       return output;
     };
   };
