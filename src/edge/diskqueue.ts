@@ -46,6 +46,7 @@ export class DiskQueue {
   #threads: DiskThread[] = [];
   readonly #devices = new Map<number, Device>();
   readonly #directories = new Set<string>(); // in a batch under way
+  #dispatching: NodeJS.Immediate | undefined;
   #growing: NodeJS.Timeout | undefined;
   #shrinking: NodeJS.Timeout | undefined;
 
@@ -73,7 +74,7 @@ export class DiskQueue {
     if (this.#isHung(device)) throw new Error('the file system does not answer');
     return new Promise((resolve, reject) => {
       this.#waiting.push({ job, pieces, bytes, directory: dirname(job.to), device, resolve, reject });
-      this.#dispatch();
+      this.#dispatchSoon();
     });
   }
 
@@ -88,7 +89,13 @@ export class DiskQueue {
     return device;
   }
 
+  /** At the end of this turn of the event loop: with all that comes in it. */
+  #dispatchSoon(): void {
+    this.#dispatching ??= setImmediate(() => this.#dispatch());
+  }
+
   #dispatch(): void {
+    this.#dispatching = undefined;
     this.start();
     for (;;) {
       const idle = this.#threads.filter(({ busySince }) => busySince === undefined);
@@ -139,7 +146,7 @@ export class DiskQueue {
     for (const { directory } of batch) this.#directories.delete(directory);
     if (thread.isGone) this.#threads = this.#threads.filter((other) => other !== thread);
     if (!(answers instanceof Error)) device.fsyncMs = meanOf(answers);
-    this.#dispatch();
+    this.#dispatchSoon();
     for (const [n, delivery] of batch.entries())
       settle(delivery, answers instanceof Error ? answers : answers[n]);
   }

@@ -12,6 +12,7 @@ import { within } from '../core/deadline.ts';
 import type { Why } from '../core/outcome.ts';
 import type { Connections } from './connections.ts';
 import type { LmtpOptions } from './dialogue.ts';
+import { Outbox } from './outbox.ts';
 import { type DataSink, SessionParser } from './parser.ts';
 import { Session } from './session.ts';
 
@@ -20,6 +21,8 @@ import { Session } from './session.ts';
 const MAX_ANNOUNCED_HOST = 120;
 /** What is cut off gets this long to remove its files. */
 const CLEANUP_MS = 4000;
+
+const outbox = new Outbox();
 
 export class LmtpServer extends SMTPServer {
   #own: LmtpOptions;
@@ -97,6 +100,7 @@ export class LmtpConnection extends SMTPConnection {
   readonly #session: Session;
   #parser: SessionParser | undefined;
   #end: () => void = () => {};
+  #unsent = ''; // replies
 
   constructor(server: LmtpServer, socket: Socket, own: LmtpOptions) {
     super(server, socket);
@@ -141,6 +145,7 @@ export class LmtpConnection extends SMTPConnection {
   }
 
   cut(): void {
+    this.#sendReplies();
     this._socket.destroy();
   }
 
@@ -187,7 +192,7 @@ export class LmtpConnection extends SMTPConnection {
     this.#session.end().then(this.#end);
   }
 
-  /** A reply in one write. 421 closes the session (RFC 5321 §3.8). */
+  /** 421 closes the session (RFC 5321 §3.8). */
   override send(code: number, text?: string | string[] | null, enhanced?: string | false): void {
     const lines = Array.isArray(text) ? text : [text ?? ''];
     const prefix = typeof enhanced === 'string' ? `${enhanced} ` : '';
@@ -195,8 +200,20 @@ export class LmtpConnection extends SMTPConnection {
     const reply = lines
       .map((line, index) => `${code}${index < last ? '-' : ' '}${prefix}${line}\r\n`)
       .join('');
-    // also where the client has closed its side: it may still read
-    if (this._socket.writable) this._socket.write(reply);
+    if (this.#unsent === '') outbox.add(() => this.#sendReplies());
+    this.#unsent += reply;
     if (code === 421) this.close();
+  }
+
+  override close(): void {
+    this.#sendReplies();
+    super.close();
+  }
+
+  #sendReplies(): void {
+    const replies = this.#unsent;
+    this.#unsent = '';
+    // also where the client has closed its side: it may still read
+    if (replies !== '' && this._socket.writable) this._socket.write(replies);
   }
 }

@@ -66,14 +66,15 @@ describe('a system call that fails', { ...needs('strace', 'root'), timeout: 60_0
     await server?.stop();
   });
 
+  // both copies go in one batch, that of the first recipient in front
   for (const [what, step, where, reply] of [
     ['openat:error=EMFILE:when=1', 'create of the file', '/alice/tmp/', TROUBLE],
     ['write:error=ENOSPC:when=1', 'its write', '/alice/tmp/', FULL],
     ['write:error=EDQUOT:when=1', 'its write', '/alice/tmp/', QUOTA],
     ['fsync:error=EIO:when=1', 'its fsync', '/alice/tmp/', TROUBLE],
     ['rename:error=EIO:when=1', 'its rename', '/alice/new/', TROUBLE],
-    ['openat:error=EMFILE:when=2', 'open of new/', '/alice/new"', TROUBLE],
-    ['fsync:error=EIO:when=2', 'fsync of new/', '/alice/new>', TROUBLE],
+    ['openat:error=EMFILE:when=3', 'open of new/', '/alice/new"', TROUBLE],
+    ['fsync:error=EIO:when=3', 'fsync of new/', '/alice/new>', TROUBLE],
   ] as const) {
     test(`F1: small message, ${step} (${what}): ${reply}, nothing left, the other stored`, async () => {
       const injection = await inject([diskThread], what);

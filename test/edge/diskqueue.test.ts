@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { replyOf, whyOfDiskError } from '../../src/core/outcome.ts';
 import type { Job } from '../../src/edge/batch.ts';
 import { DiskQueue } from '../../src/edge/diskqueue.ts';
@@ -56,7 +57,8 @@ test('F15: a thread that ends fails its batch, and what comes later is done by a
   // in a process it happens out of memory, or by a bug; here by a job that arrives as none
   const deadly = (n: number) => ({ ...jobOf(n, bytes), toJSON: () => null });
   for (const n of [0, 10, 20]) {
-    const first = deliver(n, bytes); // under way alone: the next two go in one batch
+    const first = deliver(n, bytes);
+    await setImmediate(); // it is under way alone, and the next two go in one batch
     const results = await Promise.allSettled([
       queue.submit(deadly(n + 1), 1, [bytes]),
       deliver(n + 2, bytes),
