@@ -5,6 +5,7 @@
 
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import * as openpgp from 'openpgp';
+import { discard } from '../src/core/discard.ts';
 import {
   judgeCertificate,
   parseCertificates,
@@ -51,7 +52,10 @@ async function seal(pieces: readonly Buffer[], keys: SealingKeys): Promise<numbe
   const literal = new LiteralData();
   let bytes = 0;
   const take = (out: readonly Buffer[]) => {
-    for (const each of out) bytes += each.length;
+    for (const each of out) {
+      bytes += each.length;
+      discard(each); // as the store does behind its write
+    }
   };
   const emit = (packet: Buffer) => take(message.update(packet));
   for (const piece of pieces) literal.update(piece, emit);

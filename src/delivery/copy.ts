@@ -45,13 +45,15 @@ export class Copy {
   }
 
   push(block: Buffer): Promise<void> | undefined {
-    return this.#staged.write(this.#sealing().update(block));
+    return this.#staged.give(this.#sealing().update(block));
   }
 
   /** S1/S2 -> S3. */
   async finish(): Promise<void> {
     await this.#staged.write(this.#sealing().final());
     await this.#staged.finish();
+    // a buffer given back too early has no bytes: better no copy than one with a hole
+    if (this.#staged.bytes !== this.#sealing().size) throw new Error('bytes of the copy are missing');
   }
 
   /** S3 -> S5. */

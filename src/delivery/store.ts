@@ -7,18 +7,19 @@
  * the file is unlinked; what a crash leaves in tmp/ is swept later (sweep.ts). Knows nothing
  * of mail or keys: it is given bytes, and they are already sealed.
  */
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { discard } from '../core/discard.ts';
 import type { Meter } from '../core/meter.ts';
 import type { World } from '../core/world.ts';
 import { type Disk, MAX_WHOLE_BYTES, type OpenFile, writeAll } from '../edge/disk.ts';
+import { Maildirs } from '../edge/maildirs.ts';
 
 /** Sealed bytes waiting for the disk, per file, before the writer is asked to wait. */
 const HIGH_WATER_BYTES = 256 * 1024;
 /** Less than this is kept for one write together with what follows. */
 const LOW_WATER_BYTES = 64 * 1024;
 const FILE_MODE = 0o600;
-const MAX_READY_MAILBOXES = 10_000;
 // what stands around it takes up to 100 of the 255 bytes of a file name
 const MAX_HOST_BYTES = 150;
 
@@ -32,16 +33,17 @@ export interface StoreParts {
 
 export class Store {
   readonly #parts: StoreParts;
-  readonly #ready = new Map<string, Promise<void>>();
+  readonly #maildirs: Maildirs;
   #count = 0;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
+    this.#maildirs = new Maildirs(parts.disk, parts.root);
   }
 
   /** A new file for `mailbox` (a Maildir path); nothing is on disk until its first write. */
   stage(mailbox: string): StagedFile {
-    const prepare = (again: 'again' | 'once') => this.#prepare(mailbox, again);
+    const prepare = (again: 'again' | 'once') => this.#maildirs.prepare(mailbox, again);
     return new StagedFile(this.#parts, mailbox, this.#uniqueName(), prepare);
   }
 
@@ -54,49 +56,6 @@ export class Store {
     const random = world.random(8).toString('hex');
     return `${Math.trunc(now / 1000)}.M${micros}P${world.pid}Q${++this.#count}R${random}.${host}`;
   }
-
-  /** Makes the Maildir where it is missing, once per mailbox and process; `again` when it vanished. */
-  #prepare(mailbox: string, again: 'again' | 'once'): Promise<void> {
-    if (again === 'again') this.#ready.delete(mailbox);
-    let ready = this.#ready.get(mailbox);
-    if (ready === undefined) {
-      ready = this.#makeMaildir(mailbox);
-      this.#ready.set(mailbox, ready);
-      ready.catch(() => this.#ready.delete(mailbox));
-      const [oldest] = this.#ready.keys();
-      if (this.#ready.size > MAX_READY_MAILBOXES && oldest !== undefined) this.#ready.delete(oldest);
-    }
-    return ready;
-  }
-
-  /**
-   * Synced up to the root even where the directories exist: whoever made them may have died
-   * before it synced them, and a message is no safer than the directories above it.
-   */
-  async #makeMaildir(mailbox: string): Promise<void> {
-    await this.#makeDirectory(mailbox);
-    for (const name of ['tmp', 'new', 'cur']) await this.#makeDirectory(join(mailbox, name));
-    const { root, disk } = this.#parts;
-    for (let directory = mailbox; ; directory = dirname(directory)) {
-      await disk.syncDirectory(directory);
-      if (directory === root || dirname(directory) === directory) return;
-    }
-  }
-
-  async #makeDirectory(path: string): Promise<void> {
-    const { disk, root } = this.#parts;
-    if (path === root) return;
-    try {
-      await disk.mkdir(path, 0o700);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST') return;
-      // a missing root is an unmounted disk, not a new site: mail must not go under the mount point
-      if (code !== 'ENOENT' || dirname(path) === path || dirname(path) === root) throw error;
-      await this.#makeDirectory(dirname(path));
-      await this.#makeDirectory(path);
-    }
-  }
 }
 
 export class StagedFile {
@@ -106,6 +65,8 @@ export class StagedFile {
   readonly #prepare: (again: 'again' | 'once') => Promise<void>;
   #queue: Buffer[] = [];
   #queuedBytes = 0;
+  #writtenBytes = 0;
+  readonly #given = new Set<Buffer>(); // of the queue, those with their memory
   #writing: Promise<void> | undefined;
   #file: OpenFile | undefined;
   #path: string | undefined; // where the file is now, while it is anywhere
@@ -123,6 +84,12 @@ export class StagedFile {
     this.#mailbox = mailbox;
     this.#name = name;
     this.#prepare = prepare;
+  }
+
+  /** Like `write`, and nobody else has the pieces: their memory goes back once they are written. */
+  give(pieces: readonly Buffer[]): Promise<void> | undefined {
+    for (const piece of pieces) this.#given.add(piece);
+    return this.write(pieces);
   }
 
   /** Takes bytes (kept until written). A promise means: wait for it before giving more. */
@@ -167,6 +134,11 @@ export class StagedFile {
     await file.close();
   }
 
+  /** As they are now, which is what counts: of those written, and of those to be written. */
+  get bytes(): number {
+    return this.#writtenBytes + lengthOf(this.#queue);
+  }
+
   finalName(size: number, wireSize: number): string {
     return `${this.#name},S=${size},W=${wireSize}`;
   }
@@ -186,6 +158,7 @@ export class StagedFile {
       const pieces = this.#queue;
       const deliver = () => disk.deliver(this.#tmpPath(), to, FILE_MODE, pieces);
       meter.time('fsync', (await this.#inMaildir(deliver)) / 1000);
+      this.#giveBack(pieces);
     }
     this.#path = undefined; // no longer ours to undo
     if (!this.#aborted) return;
@@ -227,7 +200,9 @@ export class StagedFile {
         const pieces = this.#queue;
         this.#queue = [];
         this.#queuedBytes = 0;
+        this.#writtenBytes += lengthOf(pieces);
         await writeAll(this.#file, pieces);
+        this.#giveBack(pieces);
       }
     } catch (error) {
       this.#error = error;
@@ -239,6 +214,11 @@ export class StagedFile {
     const file = await this.#inMaildir(() => this.#parts.disk.create(this.#tmpPath(), FILE_MODE));
     this.#path = this.#tmpPath();
     return file;
+  }
+
+  /** Only behind a call that has come back: the kernel reads from that memory until then. */
+  #giveBack(pieces: readonly Buffer[]): void {
+    for (const piece of pieces) if (this.#given.delete(piece)) discard(piece);
   }
 
   #tmpPath(): string {
@@ -255,4 +235,8 @@ export class StagedFile {
       return work();
     });
   }
+}
+
+function lengthOf(pieces: readonly Buffer[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0);
 }

@@ -4,6 +4,7 @@
  * becomes a single packet of definite length. Holds at most one block. For pieces that are
  * only lent, and for such as the framer may keep.
  */
+import { discard } from '../core/discard.ts';
 
 /** Body bytes per partial length: a power of two, at least 512 (RFC 9580 §4.2.1.4). */
 export const BLOCK_BYTES = 65_536;
@@ -82,7 +83,7 @@ export class PacketFramer {
 
 /**
  * The same for pieces that are the framer's from then on: they are held as they are until their
- * block is full, and no byte of them is copied.
+ * block is full, no byte of them is copied, and they are discarded when their last one is emitted.
  */
 export class KeepingFramer {
   readonly #tag: number;
@@ -94,7 +95,7 @@ export class KeepingFramer {
     this.#tag = tag;
   }
 
-  /** Takes body bytes, kept and never changed again; `emit` gets one block with what stands in front of it. */
+  /** Takes a piece, whole and with memory of its own; `emit` gets one block, not to be kept. */
   update(piece: Uint8Array, emit: (pieces: readonly Uint8Array[]) => void): void {
     let rest = piece;
     while (this.#heldBytes + rest.length > BLOCK_BYTES) {
@@ -117,6 +118,8 @@ export class KeepingFramer {
     const tag = this.#started ? [] : [0xc0 | this.#tag];
     emit([Buffer.from([...tag, PARTIAL_OF_BLOCK]), ...this.#held, last]);
     this.#started = true;
+    // what was held is the end of its piece: the beginning went out at once
+    for (const piece of this.#held) discard(piece);
     this.#held = [];
     this.#heldBytes = 0;
   }

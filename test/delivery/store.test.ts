@@ -9,7 +9,7 @@ import type { World } from '../../src/core/world.ts';
 import { Store } from '../../src/delivery/store.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { filesBelow, UNMETERED } from '../support/delivery.ts';
-import { FakeDisk } from '../support/fakedisk.ts';
+import { diskError, FakeDisk } from '../support/fakedisk.ts';
 
 async function openStore(t: TestContext, world: Partial<World> = {}) {
   const root = await mkdtemp(join(tmpdir(), 'sealdir-store-'));
@@ -149,4 +149,44 @@ test('the size in the name is the size of the file, for many files at once', asy
     assert.equal(Number(/,S=(\d+),/.exec(path)?.[1]), bytes.length);
     assert.equal((await readFile(join(root, path))).length, bytes.length);
   }
+});
+
+for (const [size, bytes] of [
+  ['small', 100_000],
+  ['large', 400_000],
+] as const) {
+  test(`the memory given with a ${size} message goes back when it is on disk, no other, and never before`, async (t) => {
+    const { store, disk, mailbox, root } = await openStore(t);
+    const [shared, given] = [Buffer.alloc(bytes / 2, 'a'), Buffer.alloc(bytes / 2, 'b')];
+    const expected = Buffer.concat([shared, given]);
+    disk.trouble = {
+      before({ name }) {
+        if (name === 'writev') assert.equal(given.length, bytes / 2);
+      },
+    };
+    const file = store.stage(mailbox);
+    await file.write([shared]);
+    await file.give([given]);
+    assert.equal(file.bytes, bytes);
+    await file.finish();
+    assert.equal(file.bytes, bytes);
+    await file.commit(bytes, bytes);
+    assert.equal(given.length, 0);
+    assert.equal(shared.length, bytes / 2);
+    assert.deepEqual((await filesBelow(root))[0]?.bytes, expected);
+  });
+}
+
+test('memory given stays where the write failed: the kernel may still read from it', async (t) => {
+  const { store, disk, mailbox } = await openStore(t);
+  disk.trouble = {
+    before({ name }) {
+      if (name === 'writev') throw diskError('EIO');
+    },
+  };
+  const given = Buffer.alloc(400_000);
+  const file = store.stage(mailbox);
+  await assert.rejects(async () => file.give([given]), { code: 'EIO' });
+  await file.abort();
+  assert.equal(given.length, 400_000);
 });

@@ -1,0 +1,54 @@
+// A copy with a hole is no copy: whatever made the hole, it is not committed.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { discard } from '../../src/core/discard.ts';
+import { Copy } from '../../src/delivery/copy.ts';
+import { prepareSealer } from '../../src/delivery/seal.ts';
+import { Store } from '../../src/delivery/store.ts';
+import { judgeCertificate, parseCertificates, sealingKeysOf } from '../../src/edge/keys.ts';
+import { realWorld } from '../../src/edge/world.ts';
+import { filesBelow, UNMETERED } from '../support/delivery.ts';
+import { FakeDisk } from '../support/fakedisk.ts';
+import { freshKey } from '../support/freshkey.ts';
+
+test('a piece whose memory was given back before it was written fails the copy', async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'sealdir-copy-'));
+  t.after(() => rm(root, { recursive: true, force: true }));
+  const parts = { world: realWorld('mx.example.com'), meter: UNMETERED };
+  const store = new Store({ ...parts, disk: new FakeDisk(), root });
+  const { certificate } = await freshKey('alice@example.com');
+  const [parsed] = await parseCertificates(Buffer.from(certificate));
+  assert.ok(parsed !== undefined);
+  const usable = await judgeCertificate(parsed, new Date(), 'all');
+  assert.ok(!('reason' in usable));
+  const account = {
+    address: 'alice@example.com',
+    mailbox: join(root, 'alice'),
+    keys: { certificates: [], problems: [] },
+  };
+  for (const isTooEarly of [false, true]) {
+    const staged = store.stage(account.mailbox);
+    const give = staged.give.bind(staged);
+    staged.give = (pieces) => {
+      const wait = give(pieces);
+      if (isTooEarly) pieces.forEach(discard);
+      return wait;
+    };
+    const copy = new Copy(account, staged, () => {});
+    copy.begin(await prepareSealer(sealingKeysOf([usable]), parts), [Buffer.from('Subject: x\n')]);
+    copy.push(Buffer.alloc(100_000));
+    if (!isTooEarly) {
+      await copy.finish();
+      await copy.commit();
+      continue;
+    }
+    await assert.rejects(copy.finish(), /bytes of the copy are missing/);
+    copy.fail(new Error('as its lane does'));
+    await copy.cleaned();
+  }
+  assert.equal((await filesBelow(root)).length, 1);
+});
