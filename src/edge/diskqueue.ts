@@ -20,8 +20,10 @@ const MOST_JOBS = 16;
 const SLOW_BATCH_MS = 50;
 /** Threads beyond the first go when they had nothing to do for so long. */
 const IDLE_MS = 5000;
-/** From here on an fsync costs so much more than a thread's wake-up that waiting files are shared out among the idle threads. */
-const SLOW_FSYNC_MS = 2;
+/** From here on it is better to wait for several fsyncs at once than to spare the wake-ups: what waits is shared out among threads. */
+const SLOW_FSYNC_MS = 1;
+/** How much the last batch counts for the mean. */
+const WEIGHT = 0.2;
 
 interface Delivery {
   readonly job: Job;
@@ -37,7 +39,7 @@ interface Delivery {
 interface Device {
   batches: number; // under way
   answeredAt: number; // when the last one ended, or the first of those under way began
-  fsyncMs: number; // of a file, in the last batch
+  fsyncMs: number; // of a file, the mean of late
 }
 
 export class DiskQueue {
@@ -64,7 +66,7 @@ export class DiskQueue {
   close(): void {
     clearTimeout(this.#growing);
     clearTimeout(this.#shrinking);
-    for (const thread of this.#threads) if (thread.busySince === undefined) thread.end();
+    for (const thread of this.#threads) if (isIdle(thread)) thread.end();
   }
 
   /** `device`: the file system of `job.to`. `pieces` are kept until it is over. Resolves to what `deliverAll` answers. */
@@ -97,8 +99,9 @@ export class DiskQueue {
   #dispatch(): void {
     this.#dispatching = undefined;
     this.start();
+    if (this.#isWorthAnother()) this.#threads.push(new DiskThread());
     for (;;) {
-      const idle = this.#threads.filter(({ busySince }) => busySince === undefined);
+      const idle = this.#threads.filter(isIdle);
       const [thread] = idle;
       const batch = thread === undefined ? [] : this.#takeBatch(idle.length);
       if (thread === undefined || batch.length === 0) break;
@@ -106,6 +109,12 @@ export class DiskQueue {
     }
     if (this.#waiting.length > 0) this.#growSoon();
     if (this.#threads.length > 1) this.#shrinkSoon();
+  }
+
+  #isWorthAnother(): boolean {
+    if (this.#threads.length >= MOST_FOR_ONE || this.#threads.some(isIdle)) return false;
+    const isSlow = ({ device }: Delivery) => this.#device(device).fsyncMs > SLOW_FSYNC_MS;
+    return this.#waiting.some((delivery) => isSlow(delivery) && this.#mayGo(delivery));
   }
 
   /** The first that may go, and what waits behind it for the same file system. */
@@ -145,7 +154,7 @@ export class DiskQueue {
     device.answeredAt = performance.now();
     for (const { directory } of batch) this.#directories.delete(directory);
     if (thread.isGone) this.#threads = this.#threads.filter((other) => other !== thread);
-    if (!(answers instanceof Error)) device.fsyncMs = meanOf(answers);
+    if (!(answers instanceof Error)) device.fsyncMs += WEIGHT * (meanOf(answers) - device.fsyncMs);
     this.#dispatchSoon();
     for (const [n, delivery] of batch.entries())
       settle(delivery, answers instanceof Error ? answers : answers[n]);
@@ -173,12 +182,16 @@ export class DiskQueue {
     this.#shrinking = undefined;
     const idleSince = performance.now() - IDLE_MS;
     const isSpare = (thread: DiskThread, n: number) =>
-      n > 0 && thread.busySince === undefined && thread.idleSince <= idleSince;
+      n > 0 && isIdle(thread) && thread.idleSince <= idleSince;
     const spare = this.#threads.filter(isSpare);
     this.#threads = this.#threads.filter((thread) => !spare.includes(thread));
     for (const thread of spare) thread.end();
     if (this.#threads.length > 1) this.#shrinkSoon();
   }
+}
+
+function isIdle({ busySince }: DiskThread): boolean {
+  return busySince === undefined;
 }
 
 function meanOf(answers: readonly Answer[]): number {
