@@ -7,8 +7,8 @@
  * shows nothing instead of what stands there next. Only for the code that got it from its maker.
  */
 
-// Node's pool for small buffers is 8 KiB and cannot be given away
-const MIN_BYTES = 16_384;
+// a small one is not worth it, and may be a part of Node's pool
+const MIN_BYTES = Math.max(16_384, 1 + Buffer.poolSize);
 
 // What is posted with a transfer list changes its owner even where nobody can receive it any
 // more, and goes with the message. ArrayBuffer.prototype.transfer does not exist before Node 22.
@@ -17,6 +17,10 @@ nowhere.close();
 
 export function discard(bytes: Uint8Array): void {
   const { buffer } = bytes;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength >= MIN_BYTES)
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < MIN_BYTES) return;
+  try {
     nowhere.postMessage(undefined, [buffer]);
+  } catch {
+    // memory that cannot be given away is left to the garbage collector
+  }
 }

@@ -5,6 +5,8 @@
  * Knows nothing of where identities are kept.
  */
 import { createHash, createHmac, type Hash } from 'node:crypto';
+import { within } from '../core/deadline.ts';
+import { CopyFailure } from '../core/errors.ts';
 
 const IDENTITY_BYTES = 16;
 
@@ -65,9 +67,10 @@ export class Duplicates {
 
   /**
    * Stores a copy by `commit`, and remembers it once it is durable. False where all its RCPTs were
-   * answered from an earlier one; one that is being stored now is waited for. The message has ended.
+   * answered from an earlier one; one that is being stored now is waited for, `waitMs` at the most.
+   * The message has ended.
    */
-  async storeOnce(copy: Addressed, commit: () => Promise<void>): Promise<boolean> {
+  async storeOnce(copy: Addressed, commit: () => Promise<void>, waitMs: number): Promise<boolean> {
     const known = this.#known;
     const identities = this.#identitiesOf(copy);
     if (known === undefined || identities.length === 0) return commit().then(() => true);
@@ -76,7 +79,8 @@ export class Duplicates {
       if (identities.every((identity) => known.has(identity))) return false;
       const other = identities.find((identity) => underWay.has(identity));
       if (other === undefined) break;
-      await underWay.get(other)?.catch(() => {}); // it is told by its own client's reply
+      const over = underWay.get(other)?.catch(() => {}); // its own client is told of its error
+      if (over !== undefined && (await within(over, waitMs)) === 'late') throw new CopyFailure('tooSlow');
     }
     const storing = commit();
     for (const identity of identities) underWay.set(identity, storing);

@@ -152,24 +152,26 @@ export class StagedFile {
 
   async #commitTo(to: string): Promise<void> {
     const { disk, meter } = this.#parts;
-    const from = this.#path;
-    if (from !== undefined) await this.#inMaildir(() => disk.renameAndSync(from, to));
+    const [from, pieces] = [this.#path, this.#queue];
+    const isWanted = () => !this.#aborted;
+    if (from !== undefined) await this.#inMaildir(() => disk.renameAndSync(from, to, isWanted));
     else {
-      const pieces = this.#queue;
-      const deliver = () => disk.deliver(this.#tmpPath(), to, FILE_MODE, pieces);
+      const deliver = () => disk.deliver(this.#tmpPath(), to, FILE_MODE, pieces, isWanted);
       meter.time('fsync', (await this.#inMaildir(deliver)) / 1000);
-      this.#giveBack(pieces);
     }
     this.#path = undefined; // no longer ours to undo
-    if (!this.#aborted) return;
-    await disk.unlink(to).catch(() => {}); // what could be undone before is
-    throw new Error('aborted');
+    if (this.#aborted) {
+      await disk.unlink(to).catch(() => {});
+      throw new Error('aborted');
+    }
+    this.#giveBack(pieces);
   }
 
   /** Back to S1, from wherever it is. Never throws: what cannot be removed is left to the sweep. */
   async abort(): Promise<void> {
     this.#aborted = true;
     this.#queue = [];
+    this.#given.clear();
     await this.#writing?.catch(() => {}); // its owner is told by what it awaits
     const file = this.#file;
     this.#file = undefined;

@@ -220,7 +220,11 @@ export class Transaction {
 
   /** Remembered before the client is told, and where it has left too: then it comes again. */
   async #store(copy: Copy): Promise<void> {
-    const isStored = await this.#duplicates.storeOnce(this.#addressed(copy), () => copy.commit());
+    const isStored = await this.#duplicates.storeOnce(
+      this.#addressed(copy),
+      () => copy.commit(),
+      this.#parts.limits.stallMs,
+    );
     // a failed copy with a good reply: its own file goes, since an earlier one is durable
     if (!isStored) throw new CopyFailure('duplicate');
   }

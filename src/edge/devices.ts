@@ -10,6 +10,7 @@ const MAX_KNOWN = 10_000;
 export class Devices {
   readonly #ask: SingleCalls['device'];
   #known = new Map<string, number>();
+  readonly #asking = new Map<string, Promise<number>>();
   #forgetAt = 0;
 
   constructor(ask: SingleCalls['device']) {
@@ -22,13 +23,16 @@ export class Devices {
       this.#known = new Map();
       this.#forgetAt = performance.now() + FORGET_MS;
     }
-    return this.#known.get(directory) ?? this.#find(directory);
+    return this.#known.get(directory) ?? this.#asking.get(directory) ?? this.#find(directory);
   }
 
-  async #find(directory: string): Promise<number> {
-    const device = await this.#deviceOf(directory);
-    this.#known.set(directory, device);
-    return device;
+  #find(directory: string): Promise<number> {
+    const asking = this.#deviceOf(directory).then((device) => {
+      this.#known.set(directory, device);
+      return device;
+    });
+    this.#asking.set(directory, asking);
+    return asking.finally(() => this.#asking.delete(directory));
   }
 
   /** Of a directory that is not there: of the one it would be in. */

@@ -42,13 +42,20 @@ export interface Disk extends SingleCalls {
    * A small file in one go: made at `from` in tmp/, written, fsynced, renamed to `to` in new/, and
    * that directory fsynced. `pieces`: MAX_WHOLE_BYTES at the most. Resolves to the milliseconds the
    * file's fsync took. After an error nothing of it is left, unless it could not be removed.
+   * `isWanted` is asked right before: false, and it fails with nothing done.
    */
-  deliver(from: string, to: string, mode: number, pieces: readonly Buffer[]): Promise<number>;
+  deliver(
+    from: string,
+    to: string,
+    mode: number,
+    pieces: readonly Buffer[],
+    isWanted: () => boolean,
+  ): Promise<number>;
   /**
    * Rename, then fsync of the directory it went to. Where the rename fails nothing has changed;
    * where the fsync fails the file is gone.
    */
-  renameAndSync(from: string, to: string): Promise<void>;
+  renameAndSync(from: string, to: string, isWanted: () => boolean): Promise<void>;
   /** Nothing more comes: threads without work end. */
   close(): void;
 }
@@ -107,12 +114,12 @@ export function openDisk(hungMs: number): Disk {
   queue.start();
   return {
     ...sharedCalls(realCalls, devices, hungMs),
-    async deliver(from, to, mode, pieces) {
+    async deliver(from, to, mode, pieces, isWanted) {
       const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-      return queue.submit({ from, to, mode, bytes }, await devices.of(maildirOf(to)), pieces);
+      return queue.submit({ from, to, mode, bytes }, await devices.of(maildirOf(to)), isWanted, pieces);
     },
-    async renameAndSync(from, to) {
-      await queue.submit({ from, to }, await devices.of(maildirOf(to)));
+    async renameAndSync(from, to, isWanted) {
+      await queue.submit({ from, to }, await devices.of(maildirOf(to)), isWanted);
     },
     close: () => queue.close(),
   };

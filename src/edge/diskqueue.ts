@@ -32,6 +32,7 @@ interface Delivery {
   /** Where it goes. */
   readonly directory: string;
   readonly device: number;
+  isWanted(): boolean;
   resolve(fsyncMs: number): void;
   reject(error: Error): void;
 }
@@ -48,6 +49,7 @@ export class DiskQueue {
   #threads: DiskThread[] = [];
   readonly #devices = new Map<number, Device>();
   readonly #directories = new Set<string>(); // in a batch under way
+  #isClosed = false;
   #dispatching: NodeJS.Immediate | undefined;
   #growing: NodeJS.Timeout | undefined;
   #shrinking: NodeJS.Timeout | undefined;
@@ -59,23 +61,42 @@ export class DiskQueue {
 
   /** One thread at least, so that the first delivery need not wait for it. */
   start(): void {
-    if (this.#threads.length === 0) this.#threads.push(new DiskThread());
+    if (this.#threads.length === 0) this.#begin();
   }
 
-  /** Threads at work end with the process; what hangs cannot be ended before. */
+  /** What waits fails. A thread at work ends with its batch or with the process, which waits for it. */
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#growing);
     clearTimeout(this.#shrinking);
-    for (const thread of this.#threads) if (isIdle(thread)) thread.end();
+    this.#failWaiting(new Error('the disk is closed'));
+    for (const thread of this.#threads) if (thread.busySince === undefined) thread.end();
+  }
+
+  /** Where no thread can be had what there are have to do; without any, what waits fails. */
+  #begin(): void {
+    try {
+      this.#threads.push(new DiskThread(() => this.#dispatchSoon()));
+    } catch (error) {
+      if (this.#threads.length === 0) this.#failWaiting(error as Error);
+    }
+  }
+
+  #failWaiting(error: Error): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { reject } of waiting) reject(error);
   }
 
   /** `device`: the file system of `job.to`. `pieces` are kept until it is over. Resolves to what `deliverAll` answers. */
-  submit(job: Job, device: number, pieces: readonly Buffer[] = []): Promise<number> {
+  submit(job: Job, device: number, isWanted: () => boolean, pieces: readonly Buffer[] = []): Promise<number> {
     const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
     if (bytes > SLOT_BYTES) throw new RangeError('too much for one go');
+    if (this.#isClosed) throw new Error('the disk is closed');
     if (this.#isHung(device)) throw new Error('the file system does not answer');
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, pieces, bytes, directory: dirname(job.to), device, resolve, reject });
+      const directory = dirname(job.to);
+      this.#waiting.push({ job, pieces, bytes, directory, device, isWanted, resolve, reject });
       this.#dispatchSoon();
     });
   }
@@ -98,10 +119,11 @@ export class DiskQueue {
 
   #dispatch(): void {
     this.#dispatching = undefined;
-    this.start();
-    if (this.#isWorthAnother()) this.#threads.push(new DiskThread());
+    if (this.#isClosed) return;
+    this.#tidy();
+    if (this.#isWorthAnother()) this.#begin();
     for (;;) {
-      const idle = this.#threads.filter(isIdle);
+      const idle = this.#threads.filter(({ isIdle }) => isIdle);
       const [thread] = idle;
       const batch = thread === undefined ? [] : this.#takeBatch(idle.length);
       if (thread === undefined || batch.length === 0) break;
@@ -111,8 +133,21 @@ export class DiskQueue {
     if (this.#threads.length > 1) this.#shrinkSoon();
   }
 
+  /** Who gave up waits no longer; threads that have ended are replaced when there is work. */
+  #tidy(): void {
+    for (const { isWanted, reject } of this.#waiting) if (!isWanted()) reject(new Error('given up'));
+    this.#waiting = this.#waiting.filter(({ isWanted }) => isWanted());
+    const unborn = this.#threads.find(({ isGone, failure }) => isGone && failure !== undefined);
+    this.#threads = this.#threads.filter(({ isGone }) => !isGone);
+    if (this.#threads.length > 0 || this.#waiting.length === 0) return;
+    // one that could not begin would not the next time either: that is for the clients to try
+    if (unborn?.failure === undefined) this.#begin();
+    else this.#failWaiting(unborn.failure);
+  }
+
   #isWorthAnother(): boolean {
-    if (this.#threads.length >= MOST_FOR_ONE || this.#threads.some(isIdle)) return false;
+    const allWork = this.#threads.every(({ busySince }) => busySince !== undefined);
+    if (this.#threads.length >= MOST_FOR_ONE || !allWork) return false;
     const isSlow = ({ device }: Delivery) => this.#device(device).fsyncMs > SLOW_FSYNC_MS;
     return this.#waiting.some((delivery) => isSlow(delivery) && this.#mayGo(delivery));
   }
@@ -153,7 +188,6 @@ export class DiskQueue {
     device.batches--;
     device.answeredAt = performance.now();
     for (const { directory } of batch) this.#directories.delete(directory);
-    if (thread.isGone) this.#threads = this.#threads.filter((other) => other !== thread);
     if (!(answers instanceof Error)) device.fsyncMs += WEIGHT * (meanOf(answers) - device.fsyncMs);
     this.#dispatchSoon();
     for (const [n, delivery] of batch.entries())
@@ -170,8 +204,14 @@ export class DiskQueue {
     const slowSince = performance.now() - SLOW_BATCH_MS;
     const allAreSlow = this.#threads.every(({ busySince = Infinity }) => busySince <= slowSince);
     const isWanted = this.#waiting.some((delivery) => this.#mayGo(delivery));
-    if (allAreSlow && isWanted && this.#threads.length < MOST_THREADS) this.#threads.push(new DiskThread());
+    if (allAreSlow && isWanted && this.#countAnswering() < MOST_THREADS) this.#begin();
     this.#dispatch();
+  }
+
+  /** Threads that a hung disk has are gone for the others. */
+  #countAnswering(): number {
+    const hungSince = performance.now() - this.#hungMs;
+    return this.#threads.filter(({ busySince = Infinity }) => busySince > hungSince).length;
   }
 
   #shrinkSoon(): void {
@@ -182,16 +222,12 @@ export class DiskQueue {
     this.#shrinking = undefined;
     const idleSince = performance.now() - IDLE_MS;
     const isSpare = (thread: DiskThread, n: number) =>
-      n > 0 && isIdle(thread) && thread.idleSince <= idleSince;
+      n > 0 && thread.isIdle && thread.idleSince <= idleSince;
     const spare = this.#threads.filter(isSpare);
     this.#threads = this.#threads.filter((thread) => !spare.includes(thread));
     for (const thread of spare) thread.end();
     if (this.#threads.length > 1) this.#shrinkSoon();
   }
-}
-
-function isIdle({ busySince }: DiskThread): boolean {
-  return busySince === undefined;
 }
 
 function meanOf(answers: readonly Answer[]): number {

@@ -21,10 +21,14 @@ export class DiskThread {
   #order: Order | undefined;
   #busySince: number | undefined;
   #idleSince = performance.now();
+  readonly #changed: () => void;
+  #isReady = false;
+  #failure: Error | undefined;
   #isGone = false;
 
-  /** Keeps no process alive unless it has something to do. */
-  constructor() {
+  /** Calls `changed` when it can be given work, and when it has ended. Keeps no process alive unless it has work. Throws where there can be no thread. */
+  constructor(changed: () => void) {
+    this.#changed = changed;
     this.#worker = new Worker(new URL('./diskworker.js', import.meta.url), {
       workerData: this.#slot.buffer,
       // what it needs is a few hundred kilobytes; the defaults would let it grow with the machine
@@ -34,9 +38,18 @@ export class DiskThread {
       this.#worker.unref();
       this.#take()?.resolve(JSON.parse(answers));
     });
+    this.#worker.on('online', () => {
+      this.#isReady = true;
+      changed();
+    });
     this.#worker.on('error', (error) => this.#gone(error));
     this.#worker.on('exit', () => this.#gone(new Error('the disk thread has ended')));
     this.#worker.unref(); // last: a listener takes it back
+  }
+
+  /** Neither busy nor beginning nor gone. */
+  get isIdle(): boolean {
+    return this.#isReady && !this.#isGone && this.#busySince === undefined;
   }
 
   /** On the scale of performance.now(). */
@@ -49,6 +62,11 @@ export class DiskThread {
     return this.#idleSince;
   }
 
+  /** Why it ended before it could do anything. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
   /** It has ended and will do nothing more. */
   get isGone(): boolean {
     return this.#isGone;
@@ -58,9 +76,13 @@ export class DiskThread {
    * Not to be called while it is busy. `pieces` are the bytes of all jobs in their order:
    * SLOT_BYTES at the most. Rejects when the thread has ended: what it was doing is in doubt.
    */
-  perform(jobs: readonly Job[], pieces: readonly Buffer[]): Promise<Answer[]> {
+  async perform(jobs: readonly Job[], pieces: readonly Buffer[]): Promise<Answer[]> {
+    if (this.#isGone) throw new Error('the disk thread has ended');
     let at = 0;
     for (const piece of pieces) at += piece.copy(this.#slot, at);
+    const expected = jobs.reduce((sum, job) => sum + ('bytes' in job ? job.bytes : 0), 0);
+    // else one message would get the bytes of the next
+    if (at !== expected) throw new RangeError('the bytes are not those of the jobs');
     return new Promise((resolve, reject) => {
       this.#order = { resolve, reject };
       this.#busySince = performance.now();
@@ -75,8 +97,11 @@ export class DiskThread {
 
   /** By a bug or out of memory. */
   #gone(error: Error): void {
+    if (this.#isGone) return;
     this.#isGone = true;
+    if (!this.#isReady) this.#failure = error;
     this.#take()?.reject(error);
+    this.#changed();
   }
 
   #take(): Order | undefined {

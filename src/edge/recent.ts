@@ -39,12 +39,13 @@ export class Recent<V> {
     try {
       const watcher = fs.watch(this.#directory, { persistent: false }, () => this.#forget());
       const close = () => {
+        clearTimeout(timer);
         watcher.close();
-        this.#watcher = undefined;
+        if (this.#watcher === watcher) this.#watcher = undefined;
         this.#forget();
       };
+      const timer = setTimeout(close, WATCH_MS).unref();
       watcher.on('error', close);
-      setTimeout(close, WATCH_MS).unref();
       return watcher;
     } catch {
       return undefined; // no more watches to be had: every look-up asks

@@ -26,7 +26,7 @@ export function sharedCalls(calls: SingleCalls, devices: Devices, hungMs: number
       const share = await shareOf(maildirOf(path));
       return sharedFile(await share.run(() => calls.create(path, mode)), share);
     },
-    unlink: (path) => run(maildirOf(path), () => calls.unlink(path)),
+    unlink: async (path) => (await shareOf(maildirOf(path))).runInTime(() => calls.unlink(path)),
     mkdir: (path, mode) => run(dirname(path), () => calls.mkdir(path, mode)),
     syncDirectory: (path) => run(path, () => calls.syncDirectory(path)),
     device: (path) => calls.device(path),
@@ -58,11 +58,16 @@ class Share {
   }
 
   async run<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#running >= MOST && performance.now() - this.#answeredAt > this.#hungMs)
+      throw new Error('the file system does not answer');
+    return this.runInTime(call);
+  }
+
+  /** Never refused: what undoes something waits for its turn, however long. */
+  async runInTime<T>(call: () => Promise<T>): Promise<T> {
     if (this.#running < MOST) {
       if (this.#running++ === 0) this.#answeredAt = performance.now(); // the wait begins
     } else {
-      if (performance.now() - this.#answeredAt > this.#hungMs)
-        throw new Error('the file system does not answer');
       await new Promise<void>((resolve) => this.#waiting.push(resolve)); // for the place of one that ends
     }
     try {

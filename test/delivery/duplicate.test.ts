@@ -8,6 +8,7 @@ import { identityOf, type Known } from '../../src/delivery/duplicate.ts';
 import { codesOf, deliver, openSite, repliesOf } from '../support/delivery.ts';
 import { diskError, FakeDisk, gate } from '../support/fakedisk.ts';
 import { freshKey } from '../support/freshkey.ts';
+import { until } from '../support/until.ts';
 
 const ALICE = 'alice@example.com';
 const BOB = 'bob@example.com';
@@ -160,6 +161,21 @@ test('of two tries under way at once the later one waits for the copy of the oth
   assert.equal((await slow).replies[0]?.why, 'stored');
   assert.equal((await again).replies[0]?.why, 'duplicate');
   assert.equal((await site.files()).length, 2);
+});
+
+test('a try that waits for another which hangs gives up, and nobody is told what is not so', async (t) => {
+  const disk = new FakeDisk();
+  const hang = gate();
+  const limits = { stallMs: 50 };
+  const site = await openSite(t, { keys: [await freshKey(ALICE)], known: memory(), disk, limits });
+  disk.trouble = { before: async ({ name }) => (name === 'sync' ? hang.opened : undefined) };
+  const first = deliver(site.transaction(), [ALICE], MESSAGE);
+  await until('it hangs', () => disk.named('sync').length === 1);
+  const again = await deliver(site.transaction(), [ALICE], MESSAGE);
+  assert.equal(again.replies[0]?.why, 'tooSlow');
+  hang.open();
+  assert.equal((await first).replies[0]?.why, 'stored');
+  assert.equal((await site.files()).length, 1);
 });
 
 test('what memory fails to keep is stored and acknowledged all the same', async (t) => {

@@ -9,6 +9,8 @@ import { MAX_WHOLE_BYTES, openDisk } from '../../src/edge/disk.ts';
 import { needs } from '../support/peers.ts';
 import { run } from '../support/process.ts';
 
+const wanted = () => true;
+
 async function openMaildir(t: TestContext) {
   const root = await mkdtemp(join(tmpdir(), 'sealdir-disk-'));
   const disk = openDisk(60_000);
@@ -25,7 +27,7 @@ async function openMaildir(t: TestContext) {
 test('a file has all its pieces in order and the mode asked for', async (t) => {
   const { disk, from, to, left } = await openMaildir(t);
   const pieces = [Buffer.from('one'), Buffer.alloc(0), Buffer.alloc(100_000, 'x'), Buffer.from('end')];
-  assert.equal(typeof (await disk.deliver(from, to, 0o600, pieces)), 'number');
+  assert.equal(typeof (await disk.deliver(from, to, 0o600, pieces, wanted)), 'number');
   assert.deepEqual(await readFile(to), Buffer.concat(pieces));
   assert.equal((await stat(to)).mode & 0o777, 0o600);
   assert.deepEqual(await left(), ['new', 'new/a,S=1', 'tmp']);
@@ -34,14 +36,14 @@ test('a file has all its pieces in order and the mode asked for', async (t) => {
 test('the largest that goes in one go arrives', async (t) => {
   const { disk, from, to } = await openMaildir(t);
   const pieces = [Buffer.alloc(MAX_WHOLE_BYTES, 'abc')];
-  await disk.deliver(from, to, 0o600, pieces);
+  await disk.deliver(from, to, 0o600, pieces, wanted);
   assert.deepEqual(await readFile(to), Buffer.concat(pieces));
 });
 
 test('a file that exists is left as it is', async (t) => {
   const { disk, from, to, left } = await openMaildir(t);
   await writeFile(from, 'theirs');
-  await assert.rejects(disk.deliver(from, to, 0o600, [Buffer.from('ours')]), {
+  await assert.rejects(disk.deliver(from, to, 0o600, [Buffer.from('ours')], wanted), {
     code: 'EEXIST',
     syscall: 'open',
     errno: -17,
@@ -56,7 +58,9 @@ test('a file that does not fit is not left behind in part', needs('root', 'mount
   if (mounted.code !== 0) return t.skip(`left out: mount is not permitted here (${mounted.stderr.trim()})`);
   try {
     const tooBig = [Buffer.alloc(200_000)];
-    await assert.rejects(disk.deliver(join(root, 'a'), join(root, 'b'), 0o600, tooBig), { code: 'ENOSPC' });
+    await assert.rejects(disk.deliver(join(root, 'a'), join(root, 'b'), 0o600, tooBig, wanted), {
+      code: 'ENOSPC',
+    });
     assert.deepEqual(await readdir(root), []);
   } finally {
     await run('umount', [root]);
@@ -66,19 +70,19 @@ test('a file that does not fit is not left behind in part', needs('root', 'mount
 test('a rename that cannot be leaves nothing of a whole file, and a staged one where it was', async (t) => {
   const { root, disk, from, left } = await openMaildir(t);
   const gone = join(root, 'gone', 'a');
-  await assert.rejects(disk.deliver(from, gone, 0o600, [Buffer.from('x')]), {
+  await assert.rejects(disk.deliver(from, gone, 0o600, [Buffer.from('x')], wanted), {
     code: 'ENOENT',
     syscall: 'rename',
   });
   assert.deepEqual(await left(), ['new', 'tmp']);
   await writeFile(from, 'x');
-  await assert.rejects(disk.renameAndSync(from, gone), { code: 'ENOENT', syscall: 'rename' });
+  await assert.rejects(disk.renameAndSync(from, gone, wanted), { code: 'ENOENT', syscall: 'rename' });
   assert.deepEqual(await left(), ['new', 'tmp', 'tmp/a']);
 });
 
 test('a staged file is renamed', async (t) => {
   const { disk, from, to, left } = await openMaildir(t);
   await writeFile(from, 'x');
-  await disk.renameAndSync(from, to);
+  await disk.renameAndSync(from, to, wanted);
   assert.deepEqual(await left(), ['new', 'new/a,S=1', 'tmp']);
 });

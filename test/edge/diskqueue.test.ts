@@ -5,11 +5,13 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
 import { replyOf, whyOfDiskError } from '../../src/core/outcome.ts';
 import type { Job } from '../../src/edge/batch.ts';
 import { DiskQueue } from '../../src/edge/diskqueue.ts';
-import { SLOT_BYTES } from '../../src/edge/diskthread.ts';
+import { DiskThread, SLOT_BYTES } from '../../src/edge/diskthread.ts';
+import { until } from '../support/until.ts';
+
+const { perform } = DiskThread.prototype;
 
 const FOLDERS = ['0', '1', '2'];
 
@@ -25,8 +27,8 @@ async function openQueue(t: TestContext) {
   const jobOf = (n: number, bytes: Buffer): Job => {
     return { from: join(root, 'tmp', `${n}`), to: placeOf(n), mode: 0o600, bytes: bytes.length };
   };
-  const deliver = (n: number, bytes: Buffer, device = 1) =>
-    queue.submit(jobOf(n, bytes), device, [bytes.subarray(0, 5), bytes.subarray(5)]);
+  const deliver = (n: number, bytes: Buffer, device = 1, isWanted = () => true) =>
+    queue.submit(jobOf(n, bytes), device, isWanted, [bytes.subarray(0, 5), bytes.subarray(5)]);
   return { root, queue, placeOf, jobOf, deliver };
 }
 
@@ -57,14 +59,12 @@ test('F15: a thread that ends fails its batch, and what comes later is done by a
   // in a process it happens out of memory, or by a bug; here by a job that arrives as none
   const deadly = (n: number) => ({ ...jobOf(n, bytes), toJSON: () => null });
   for (const n of [0, 10, 20]) {
-    const first = deliver(n, bytes);
-    await setImmediate(); // it is under way alone, and the next two go in one batch
+    assert.equal(typeof (await deliver(n, bytes)), 'number');
     const results = await Promise.allSettled([
-      queue.submit(deadly(n + 1), 1, [bytes]),
+      queue.submit(deadly(n + 1), 1, () => true, [bytes]),
       deliver(n + 2, bytes),
       deliver(n + 3, bytes, 2), // another file system is another batch
     ]);
-    assert.equal(typeof (await first), 'number');
     assert.deepEqual(
       results.map(({ status }) => status),
       ['rejected', 'rejected', 'fulfilled'],
@@ -78,4 +78,44 @@ test('more than goes in one go is refused, not cut', async (t) => {
   const { root, deliver } = await openQueue(t);
   assert.throws(() => deliver(1, Buffer.alloc(SLOT_BYTES + 1)), RangeError);
   assert.deepEqual(await readdir(join(root, 'tmp')), []);
+});
+
+test('what is not wanted any more when its turn comes is not done', async (t) => {
+  const { root, deliver } = await openQueue(t);
+  let isWanted = true;
+  const delivering = deliver(1, Buffer.from('a message'), 1, () => isWanted);
+  isWanted = false;
+  await assert.rejects(delivering, /given up/);
+  await deliver(4, Buffer.from('a message'));
+  assert.deepEqual(await readdir(join(root, '1')), ['4']);
+});
+
+test('a queue that is closed fails what waits and what comes', async (t) => {
+  const { queue, deliver } = await openQueue(t);
+  const waiting = deliver(1, Buffer.from('a message'));
+  queue.close();
+  await assert.rejects(waiting, /closed/);
+  assert.throws(() => deliver(2, Buffer.from('a message')), /closed/);
+});
+
+test('F15: a thread that ends while it has nothing to do is replaced', async (t) => {
+  const { deliver } = await openQueue(t);
+  await deliver(1, Buffer.from('a message'));
+  const ended = DiskThread.prototype.end;
+  const threads: DiskThread[] = [];
+  t.mock.method(
+    DiskThread.prototype,
+    'perform',
+    function (this: DiskThread, ...args: Parameters<DiskThread['perform']>) {
+      threads.push(this);
+      return perform.apply(this, args);
+    },
+  );
+  await deliver(2, Buffer.from('a message'));
+  const [thread] = threads;
+  assert.ok(thread !== undefined);
+  ended.call(thread);
+  await until('it has ended', () => thread.isGone);
+  await deliver(3, Buffer.from('a message'));
+  assert.notEqual(threads.at(-1), thread);
 });

@@ -46,7 +46,7 @@ test('a file system that hangs has no more than its share of calls under way, an
 test('where a whole share got no answer for too long, further calls fail at once until one has come', async (t) => {
   const { hangs, fake, thaw, disk } = await openTwo(t, 0);
   const creating = names.slice(0, MOST_CALLS).map((name) => disk.create(join(hangs, name), 0o600));
-  await until('all of them wait', () => fake.calls.length === MOST_CALLS);
+  await until('all of them wait', () => fake.named('create').length === MOST_CALLS);
   await assert.rejects(disk.create(join(hangs, 'late'), 0o600), /does not answer/);
   thaw.open();
   for (const file of await Promise.all(creating)) await file.close();
@@ -62,4 +62,15 @@ test('a call that fails gives its place back', async (t) => {
 test('a directory that is not there belongs to the file system it would be on', async (t) => {
   const { other, disk } = await openTwo(t, 0);
   await assert.rejects(disk.create(join(other, 'no/such/directory/file'), 0o600), { code: 'ENOENT' });
+});
+
+test('an unlink is never refused, since it undoes something: it waits for its turn', async (t) => {
+  const { hangs, fake, thaw, disk } = await openTwo(t, 0);
+  const creating = names.slice(0, MOST_CALLS).map((name) => disk.create(join(hangs, name), 0o600));
+  await until('all of them wait', () => fake.named('create').length === MOST_CALLS);
+  const unlinking = disk.unlink(join(hangs, 'file0'));
+  thaw.open();
+  for (const file of await Promise.all(creating)) await file.close();
+  await unlinking;
+  await assert.rejects(stat(join(hangs, 'file0')), { code: 'ENOENT' });
 });

@@ -67,13 +67,21 @@ export class FakeDisk implements Disk {
     return this.#call('create', path, async () => this.#watched(path, await realCalls.create(path, mode)));
   }
 
-  async deliver(from: string, to: string, mode: number, pieces: readonly Buffer[]): Promise<number> {
+  async deliver(
+    from: string,
+    to: string,
+    mode: number,
+    pieces: readonly Buffer[],
+    isWanted: () => boolean,
+  ): Promise<number> {
+    if (!isWanted()) throw new Error('given up');
     const bytes = Buffer.concat(pieces);
     const [fsyncMs = 0] = await this.deliverAll([{ from, to, mode, bytes: bytes.length }], bytes);
     return fsyncMs;
   }
 
-  async renameAndSync(from: string, to: string): Promise<void> {
+  async renameAndSync(from: string, to: string, isWanted: () => boolean): Promise<void> {
+    if (!isWanted()) throw new Error('given up');
     await this.deliverAll([{ from, to }]);
   }
 
