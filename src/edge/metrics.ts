@@ -6,9 +6,10 @@ import type { Meter, Step } from '../core/meter.ts';
 const STEPS: Record<Step, string> = {
   session_key: 'Making the session-key packets of one copy',
   encrypt: 'Bulk encryption and armor of one copy, CPU time on the main thread',
-  stage: 'From the end of DATA to a copy whole and fsynced in tmp/',
+  stage: 'From the end of DATA to a copy whole and fsynced in tmp/; a small one is whole in memory',
   fsync: 'One fsync of a staged file',
-  commit: 'rename into new/ and fsync of new/, of one copy',
+  commit:
+    'rename into new/ and fsync of new/, of one copy; of a small one all its disk calls, with the wait for others in its batch',
   delivery: 'From DATA to the last reply of a message',
 };
 

@@ -21,10 +21,10 @@ const SEIPD_SIZES = {
   2: [115, 116, 8306, 8307, 65_455, 65_456, 65_457, 262_129, 262_130, 524_269, 524_270],
 };
 
-/** openpgp.js reads OCB at 3 MB/s: the sizes of the SEIPD body, the same for both modes, are tried with GCM. */
+/** openpgp.js reads OCB at 3 MB/s: the sizes of the SEIPD body, the same for both modes, are tried with GCM, three chunks with both. */
 function sizesFor(encryption: Encryption): number[] {
   const isSlow = encryption.version === 2 && encryption.aead === 'ocb';
-  return isSlow ? LITERAL_SIZES : [...LITERAL_SIZES, ...SEIPD_SIZES[encryption.version]];
+  return isSlow ? [...LITERAL_SIZES, 600_000] : [...LITERAL_SIZES, ...SEIPD_SIZES[encryption.version]];
 }
 
 let reader: Reader;
