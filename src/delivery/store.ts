@@ -19,6 +19,8 @@ import { Maildirs } from '../edge/maildirs.ts';
 const HIGH_WATER_BYTES = 256 * 1024;
 /** Less than this is kept for one write together with what follows. */
 const LOW_WATER_BYTES = 64 * 1024;
+/** As much of a large message may wait for its fsync. */
+const SYNC_BYTES = 4 * 1024 * 1024;
 const FILE_MODE = 0o600;
 // what stands around it takes up to 100 of the 255 bytes of a file name
 const MAX_HOST_BYTES = 150;
@@ -66,6 +68,7 @@ export class StagedFile {
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   #writtenBytes = 0;
+  #syncedBytes = 0;
   readonly #given = new Set<Buffer>(); // of the queue, those with their memory
   #writing: Promise<void> | undefined;
   #file: OpenFile | undefined;
@@ -205,11 +208,18 @@ export class StagedFile {
         this.#writtenBytes += lengthOf(pieces);
         await writeAll(this.#file, pieces);
         this.#giveBack(pieces);
+        if (this.#writtenBytes - this.#syncedBytes >= SYNC_BYTES) await this.#syncSoFar(this.#file);
       }
     } catch (error) {
       this.#error = error;
       throw error;
     }
+  }
+
+  /** Else the disk gets a large message all at once at its end, and small ones wait behind it. */
+  async #syncSoFar(file: OpenFile): Promise<void> {
+    this.#syncedBytes = this.#writtenBytes;
+    await file.sync();
   }
 
   async #create(): Promise<OpenFile> {

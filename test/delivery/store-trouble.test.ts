@@ -152,3 +152,27 @@ test('F1: a mailbox that could not be made is tried again for the next file', as
   await complete(store.stage(mailbox));
   await assertStored(root, 1);
 });
+
+test('F5: a large message is synced as it comes, and a failure of any of these syncs is final', async (t) => {
+  const { store, disk, mailbox } = await openStore(t);
+  const piece = Buffer.alloc(100_000);
+  const send = async () => {
+    const file = store.stage(mailbox);
+    for (let n = 0; n < 100; n++) await file.write([piece]);
+    await file.finish();
+    await file.commit(1, 1);
+  };
+  await send();
+  const syncs = disk.named('sync').length;
+  assert.ok(syncs >= 3, `${syncs} syncs of 10 MB`);
+  for (let k = 1; k <= syncs; k++) {
+    const before = disk.named('sync').length;
+    disk.trouble = {
+      before({ name }) {
+        if (name === 'sync' && disk.named('sync').length === before + k) throw diskError('EIO');
+      },
+    };
+    await assert.rejects(send(), { code: 'EIO' }, `sync ${k}`);
+    assert.equal(disk.named('sync').length, before + k, 'never tried again');
+  }
+});
