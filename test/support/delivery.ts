@@ -109,16 +109,21 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
   };
 }
 
-/** Every file below a directory. */
+/** Every file below a directory; one that goes while it is looked at is not there. */
 export async function filesBelow(directory: string): Promise<StoredFile[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile());
-  return Promise.all(
-    files.map(async ({ parentPath, name }) => {
-      const path = join(parentPath, name);
-      return { path: path.slice(directory.length + 1), bytes: await readFile(path) };
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  const files = await Promise.all(
+    paths.map(async (path) => {
+      const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
+      return bytes && { path: path.slice(directory.length + 1), bytes };
     }),
   );
+  return files.filter((file) => file !== undefined);
 }
 
 export interface Dialogue {
