@@ -10,8 +10,16 @@ import type { Answer, Job } from './batch.ts';
 /** Bytes that go to a thread with a batch, in memory it shares. */
 export const SLOT_BYTES = 1024 * 1024;
 
+/** What came of a batch. */
+export interface Done {
+  /** In the order of the jobs. */
+  readonly answers: readonly Answer[];
+  /** How much of the time was the disk's, 0 to 1: the thread neither ran nor waited for a processor. */
+  readonly diskShare: number;
+}
+
 interface Order {
-  resolve(answers: Answer[]): void;
+  resolve(done: Done): void;
   reject(error: Error): void;
 }
 
@@ -34,9 +42,9 @@ export class DiskThread {
       // what it needs is a few hundred kilobytes; the defaults would let it grow with the machine
       resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16 },
     });
-    this.#worker.on('message', (answers: string) => {
+    this.#worker.on('message', (done: string) => {
       this.#worker.unref();
-      this.#take()?.resolve(JSON.parse(answers));
+      this.#take()?.resolve(JSON.parse(done));
     });
     this.#worker.on('online', () => {
       this.#isReady = true;
@@ -45,6 +53,10 @@ export class DiskThread {
     this.#worker.on('error', (error) => this.#gone(error));
     this.#worker.on('exit', () => this.#gone(new Error('the disk thread has ended')));
     this.#worker.unref(); // last: a listener takes it back
+  }
+
+  get isBeginning(): boolean {
+    return !this.#isReady && !this.#isGone;
   }
 
   /** Neither busy nor beginning nor gone. */
@@ -76,7 +88,7 @@ export class DiskThread {
    * Not to be called while it is busy. `pieces` are the bytes of all jobs in their order:
    * SLOT_BYTES at the most. Rejects when the thread has ended: what it was doing is in doubt.
    */
-  async perform(jobs: readonly Job[], pieces: readonly Buffer[]): Promise<Answer[]> {
+  async perform(jobs: readonly Job[], pieces: readonly Buffer[]): Promise<Done> {
     if (this.#isGone) throw new Error('the disk thread has ended');
     let at = 0;
     for (const piece of pieces) at += piece.copy(this.#slot, at);

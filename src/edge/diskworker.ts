@@ -4,11 +4,15 @@
  * above all not fs-ext, which aborts in threads.
  */
 import * as fs from 'node:fs';
+import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Calls, deliverAll, type Job, type Steps } from './batch.ts';
+import type { Done } from './diskthread.ts';
 
 const { O_CREAT, O_EXCL, O_WRONLY, O_RDONLY, O_DIRECTORY } = fs.constants;
 const slot = Buffer.from(workerData as SharedArrayBuffer);
+const schedstat = openSchedstat();
+const figures = Buffer.alloc(64); // three numbers
 
 const calls: Calls<number> = {
   create: (path, mode) => fs.openSync(path, O_CREAT | O_EXCL | O_WRONLY, mode),
@@ -28,10 +32,29 @@ const calls: Calls<number> = {
 };
 
 parentPort?.on('message', (jobs: string) => {
+  const [start, ownStart] = [performance.now(), ownMs()];
   const answers = makeAll(deliverAll(calls, JSON.parse(jobs) as Job[], slot));
+  const [took, own] = [performance.now() - start, ownMs() - ownStart];
+  const done: Done = { answers, diskShare: Math.max(0, 1 - own / took) };
   // an object would be cloned, at several times the price
-  parentPort?.postMessage(JSON.stringify(answers));
+  parentPort?.postMessage(JSON.stringify(done));
 });
+
+/** How long this thread has run so far, or waited for a processor to run on; 0 where the kernel does not tell. */
+function ownMs(): number {
+  if (schedstat === undefined) return 0;
+  const length = fs.readSync(schedstat, figures, 0, figures.length, 0);
+  const [ran = 0, waited = 0] = figures.toString('latin1', 0, length).split(' ').map(Number);
+  return (ran + waited) / 1e6;
+}
+
+function openSchedstat(): number | undefined {
+  try {
+    return fs.openSync('/proc/thread-self/schedstat', O_RDONLY);
+  } catch {
+    return undefined;
+  }
+}
 
 function makeAll<T>(steps: Steps<T>): T {
   let step = steps.next();

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { replyOf, whyOfDiskError } from '../../src/core/outcome.ts';
 import type { Job } from '../../src/edge/batch.ts';
 import { DiskQueue } from '../../src/edge/diskqueue.ts';
@@ -73,6 +74,36 @@ test('F15: a thread that ends fails its batch, and what comes later is done by a
     assert.equal(`${code} ${enhanced}`, '451 4.3.0');
   }
 });
+
+for (const [disk, fsyncMs, isSeveral] of [
+  ['slow', 10, true],
+  ['fast', 0.01, false],
+] as const)
+  test(`on a ${disk} disk ${isSeveral ? 'several batches go' : 'one batch goes'} at a time`, async (t) => {
+    const { queue, root } = await openQueue(t);
+    let [running, most] = [0, 0];
+    t.mock.method(
+      DiskThread.prototype,
+      'perform',
+      async function (this: DiskThread, ...args: Parameters<DiskThread['perform']>) {
+        most = Math.max(most, ++running);
+        const { answers } = await perform.apply(this, args);
+        await pause(10); // long enough for others to begin meanwhile
+        running--;
+        return { answers: answers.map(() => fsyncMs), diskShare: 1 };
+      },
+    );
+    const bytes = Buffer.from('a message');
+    for (let n = 0; n < 64; n++) await mkdir(join(root, `to${n}`));
+    const job = (n: number) => ({
+      from: join(root, 'tmp', `m${n}`),
+      to: join(root, `to${n}`, 'm'),
+      mode: 0o600,
+    });
+    const deliver = (n: number) => queue.submit({ ...job(n), bytes: bytes.length }, 1, () => true, [bytes]);
+    await Promise.all(Array.from({ length: 64 }, (_, n) => deliver(n)));
+    assert.equal(most > 1, isSeveral, `${most} at once`);
+  });
 
 test('more than goes in one go is refused, not cut', async (t) => {
   const { root, deliver } = await openQueue(t);
