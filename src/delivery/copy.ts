@@ -50,7 +50,7 @@ export class Copy {
 
   /** S1/S2 -> S3. */
   async finish(): Promise<void> {
-    await this.#staged.write(this.#sealing().final());
+    await this.#staged.give(this.#sealing().final());
     await this.#staged.finish();
     // a buffer given back too early has no bytes: better no copy than one with a hole
     if (this.#staged.bytes !== this.#sealing().size) throw new Error('bytes of the copy are missing');

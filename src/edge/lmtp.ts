@@ -9,6 +9,7 @@ import { SMTPServer } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js';
 import { within } from '../core/deadline.ts';
+import { discard } from '../core/discard.ts';
 import type { Why } from '../core/outcome.ts';
 import type { Connections } from './connections.ts';
 import type { LmtpOptions } from './dialogue.ts';
@@ -162,7 +163,10 @@ export class LmtpConnection extends SMTPConnection {
     stream._write = (chunk: Buffer, _encoding, done) => {
       this.#parser = parser;
       parser.take(chunk).then(
-        () => done(),
+        () => {
+          discard(chunk); // the socket made it for us, and what is wanted of it was copied
+          done();
+        },
         (error) => done(error),
       );
     };

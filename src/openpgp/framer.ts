@@ -9,6 +9,8 @@ import { discard } from '../core/discard.ts';
 /** Body bytes per partial length: a power of two, at least 512 (RFC 9580 §4.2.1.4). */
 export const BLOCK_BYTES = 65_536;
 const PARTIAL_OF_BLOCK = 224 + Math.log2(BLOCK_BYTES);
+/** Tag, and the longest form of a length. */
+const HEAD_BYTES = 6;
 /** What usually follows the first bytes of a small packet: a header, a checksum. */
 const SPARE_BYTES = 256;
 
@@ -33,8 +35,8 @@ function bodyLength(length: number): Buffer {
 
 export class PacketFramer {
   readonly #tag: number;
-  // one octet in front of the body for its partial length, so that both go on as one piece;
-  // as large as the content so far wants it, since most messages are far from filling a block
+  // as large as the content so far wants it, since most messages are far from filling a block; in
+  // front of the body is room for what stands before it, so that both go on as one piece
   #block: Buffer = Buffer.alloc(0);
   #filled = 0;
   #started = false;
@@ -50,7 +52,8 @@ export class PacketFramer {
       if (this.#filled === BLOCK_BYTES) this.#flush(emit);
       const take = Math.min(bytes.length - from, BLOCK_BYTES - this.#filled);
       this.#makeRoom(this.#filled + take);
-      this.#block.set(take === bytes.length ? bytes : bytes.subarray(from, from + take), 1 + this.#filled);
+      const part = take === bytes.length ? bytes : bytes.subarray(from, from + take);
+      this.#block.set(part, HEAD_BYTES + this.#filled);
       this.#filled += take;
       from += take;
     }
@@ -58,26 +61,32 @@ export class PacketFramer {
 
   /** Ends the packet. */
   final(emit: (piece: Buffer) => void): void {
-    const rest = this.#block.subarray(1, 1 + this.#filled);
-    const length = this.#started ? bodyLength(rest.length) : packetHeader(this.#tag, rest.length);
-    emit(Buffer.concat([length, rest]));
+    this.#makeRoom(this.#filled);
+    const length = this.#filled;
+    this.#emit(this.#started ? bodyLength(length) : packetHeader(this.#tag, length), emit);
+    discard(this.#block);
   }
 
   #makeRoom(bytes: number): void {
-    if (1 + bytes <= this.#block.length) return;
-    const grown = Buffer.allocUnsafe(
-      1 + Math.min(BLOCK_BYTES, Math.max(bytes + SPARE_BYTES, 2 * this.#filled)),
-    );
-    grown.set(this.#block.subarray(0, 1 + this.#filled));
-    grown[0] = PARTIAL_OF_BLOCK;
+    if (HEAD_BYTES + bytes <= this.#block.length) return;
+    const body = Math.min(BLOCK_BYTES, Math.max(bytes + SPARE_BYTES, 2 * this.#filled));
+    const grown = Buffer.allocUnsafe(HEAD_BYTES + body);
+    grown.set(this.#block.subarray(0, HEAD_BYTES + this.#filled));
+    discard(this.#block);
     this.#block = grown;
   }
 
   #flush(emit: (piece: Buffer) => void): void {
-    if (!this.#started) emit(Buffer.from([0xc0 | this.#tag]));
+    const partial = Buffer.from([PARTIAL_OF_BLOCK]);
+    this.#emit(this.#started ? partial : Buffer.concat([Buffer.from([0xc0 | this.#tag]), partial]), emit);
     this.#started = true;
-    emit(this.#block);
     this.#filled = 0;
+  }
+
+  #emit(head: Buffer, emit: (piece: Buffer) => void): void {
+    const start = HEAD_BYTES - head.length;
+    this.#block.set(head, start);
+    emit(this.#block.subarray(start, HEAD_BYTES + this.#filled));
   }
 }
 
@@ -112,6 +121,7 @@ export class KeepingFramer {
   final(emit: (pieces: readonly Uint8Array[]) => void): void {
     const length = this.#heldBytes;
     emit([this.#started ? bodyLength(length) : packetHeader(this.#tag, length), ...this.#held]);
+    for (const piece of this.#held) discard(piece);
   }
 
   #flush(last: Uint8Array, emit: (pieces: readonly Uint8Array[]) => void): void {

@@ -118,4 +118,23 @@ test('a framer that keeps its pieces emits full blocks without a copy, and disca
     buffers.map((buffer) => buffer.byteLength),
     [0, 0, 50_000, 46_608],
   );
+  framer.final(() => {});
+  assert.deepEqual(
+    buffers.map((buffer) => buffer.byteLength),
+    [0, 0, 0, 0],
+  );
+});
+
+test('a framer gives its memory back when it has ended, and emits a small packet as one piece', () => {
+  const framer = new PacketFramer(SEIPD);
+  const pieces: Buffer[] = [];
+  framer.update(noise(40_000), (piece) => pieces.push(piece));
+  framer.final((piece) => {
+    assert.equal(piece.length, 6 + 40_000);
+    pieces.push(piece);
+  });
+  assert.deepEqual(
+    pieces.map(({ length }) => length),
+    [0],
+  );
 });
