@@ -24,11 +24,20 @@ export async function fillAndEmpty({ small }: SoakSite, clock: Clock): Promise<n
   return rounds;
 }
 
+/** Bytes of a write, and how many of them: the disk's 4 MiB, a large write, a page. */
+const STEPS = [
+  [65_536, 64],
+  [4096, 16],
+  [1, 4096],
+] as const;
+
 async function fill(path: string): Promise<void> {
   const file = await open(path, 'w');
   try {
-    for (const bytes of [65_536, 4096, 1]) {
-      for (let isFull = false; !isFull; ) {
+    // so often and no more: where a mailbox is emptied meanwhile, single bytes would go on for minutes
+    for (const [bytes, most] of STEPS) {
+      let isFull = false;
+      for (let n = 0; n < most && !isFull; n++) {
         isFull = await file.write(Buffer.alloc(bytes)).then(
           ({ bytesWritten }) => bytesWritten < bytes,
           () => true, // ENOSPC
