@@ -75,8 +75,8 @@ async function compare(
   const contestants = [];
   for (const server of servers) {
     bed.progress(`peers: ${server.name}, ${bytes} bytes, warm-up`);
-    // V8 goes on compiling for some ten thousand messages
-    const expected = await settle(server, targetOf(server, rounds), bed.pick(6, 15));
+    // V8 goes on compiling for some ten thousand messages in each process
+    const expected = await settle(server, targetOf(server, rounds), bed.pick(6, 40));
     const own: Rate[] = [];
     rates.set(server.name, own);
     const speed = async (round: number) => {

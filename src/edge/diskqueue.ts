@@ -58,7 +58,7 @@ export class DiskQueue {
     clearTimeout(this.#looking);
     clearTimeout(this.#shrinking);
     this.#failWaiting(new Error('the disk is closed'));
-    for (const thread of this.#threads) if (thread.busySince === undefined) thread.end();
+    for (const thread of this.#threads) if (thread.state !== 'busy') thread.end();
   }
 
   /** Where no thread can be had what there are have to do; without any, what waits fails. */
@@ -100,7 +100,7 @@ export class DiskQueue {
     this.#dispatching = undefined;
     if (this.#isClosed) return;
     this.#tidy();
-    const idle = this.#threads.filter(({ isIdle }) => isIdle);
+    const idle = this.#threads.filter(({ state }) => state === 'idle');
     for (const [n, thread] of idle.entries()) {
       const batch = this.#takeBatch(idle.length - n);
       if (batch.length > 0) this.#run(thread, batch);
@@ -115,8 +115,8 @@ export class DiskQueue {
     const wanted = new Set(this.#waiting.filter(({ isWanted }) => isWanted()));
     for (const delivery of this.#waiting) if (!wanted.has(delivery)) delivery.reject(new Error('given up'));
     this.#waiting = [...wanted];
-    const unborn = this.#threads.find(({ isGone, failure }) => isGone && failure !== undefined);
-    this.#threads = this.#threads.filter(({ isGone }) => !isGone);
+    const unborn = this.#threads.find(({ failure }) => failure !== undefined);
+    this.#threads = this.#threads.filter(({ state }) => state !== 'gone');
     if (this.#threads.length > 0 || this.#waiting.length === 0) return;
     // one that could not begin would not the next time either: that is for the clients to try
     if (unborn?.failure === undefined) this.#begin();
@@ -125,13 +125,13 @@ export class DiskQueue {
 
   #isWorthAnother(): boolean {
     if (!this.#waiting.some((delivery) => this.#mayGo(delivery))) return false;
-    return !this.#threads.some(({ isBeginning }) => isBeginning) && this.#countAnswering() < MOST_THREADS;
+    return !this.#threads.some(({ state }) => state === 'beginning') && this.#countAnswering() < MOST_THREADS;
   }
 
   /** Threads that a hung disk has are gone for the others. */
   #countAnswering(): number {
     const hungSince = performance.now() - this.#hungMs;
-    return this.#threads.filter(({ busySince = Infinity }) => busySince > hungSince).length;
+    return this.#threads.filter(({ state, since }) => state !== 'busy' || since > hungSince).length;
   }
 
   /** The first that may go, and its part of what waits behind it for the same file system. */
@@ -184,7 +184,7 @@ export class DiskQueue {
     this.#shrinking = undefined;
     const idleSince = performance.now() - IDLE_MS;
     const isSpare = (thread: DiskThread, n: number) =>
-      n > 0 && thread.isIdle && thread.idleSince <= idleSince;
+      n > 0 && thread.state === 'idle' && thread.since <= idleSince;
     const spare = this.#threads.filter(isSpare);
     this.#threads = this.#threads.filter((thread) => !spare.includes(thread));
     for (const thread of spare) thread.end();

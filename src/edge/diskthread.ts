@@ -23,16 +23,17 @@ interface Order {
   reject(error: Error): void;
 }
 
+/** `gone`: it has ended and will do nothing more. */
+export type ThreadState = 'beginning' | 'idle' | 'busy' | 'gone';
+
 export class DiskThread {
   readonly #slot = Buffer.from(new SharedArrayBuffer(SLOT_BYTES));
   readonly #worker: Worker;
   #order: Order | undefined;
-  #busySince: number | undefined;
-  #idleSince = performance.now();
+  #state: ThreadState = 'beginning';
+  #since = performance.now();
   readonly #changed: () => void;
-  #isReady = false;
   #failure: Error | undefined;
-  #isGone = false;
 
   /** Calls `changed` when it can be given work, and when it has ended. Keeps no process alive unless it has work. Throws where there can be no thread. */
   constructor(changed: () => void) {
@@ -44,10 +45,11 @@ export class DiskThread {
     });
     this.#worker.on('message', (done: string) => {
       this.#worker.unref();
+      this.#become('idle');
       this.#take()?.resolve(JSON.parse(done));
     });
     this.#worker.on('online', () => {
-      this.#isReady = true;
+      this.#become('idle');
       changed();
     });
     this.#worker.on('error', (error) => this.#gone(error));
@@ -55,23 +57,13 @@ export class DiskThread {
     this.#worker.unref(); // last: a listener takes it back
   }
 
-  get isBeginning(): boolean {
-    return !this.#isReady && !this.#isGone;
+  get state(): ThreadState {
+    return this.#state;
   }
 
-  /** Neither busy nor beginning nor gone. */
-  get isIdle(): boolean {
-    return this.#isReady && !this.#isGone && this.#busySince === undefined;
-  }
-
-  /** On the scale of performance.now(). */
-  get busySince(): number | undefined {
-    return this.#busySince;
-  }
-
-  /** Means nothing while it is busy. */
-  get idleSince(): number {
-    return this.#idleSince;
+  /** Since when it is in that state, on the scale of performance.now(). */
+  get since(): number {
+    return this.#since;
   }
 
   /** Why it ended before it could do anything. */
@@ -79,17 +71,12 @@ export class DiskThread {
     return this.#failure;
   }
 
-  /** It has ended and will do nothing more. */
-  get isGone(): boolean {
-    return this.#isGone;
-  }
-
   /**
    * Not to be called while it is busy. `pieces` are the bytes of all jobs in their order:
    * SLOT_BYTES at the most. Rejects when the thread has ended: what it was doing is in doubt.
    */
   async perform(jobs: readonly Job[], pieces: readonly Buffer[]): Promise<Done> {
-    if (this.#isGone) throw new Error('the disk thread has ended');
+    if (this.#state === 'gone') throw new Error('the disk thread has ended');
     let at = 0;
     for (const piece of pieces) at += piece.copy(this.#slot, at);
     const expected = jobs.reduce((sum, job) => sum + ('bytes' in job ? job.bytes : 0), 0);
@@ -97,7 +84,7 @@ export class DiskThread {
     if (at !== expected) throw new RangeError('the bytes are not those of the jobs');
     return new Promise((resolve, reject) => {
       this.#order = { resolve, reject };
-      this.#busySince = performance.now();
+      this.#become('busy');
       this.#worker.ref(); // while there is something to wait for
       this.#worker.postMessage(JSON.stringify(jobs)); // as a string: an object would be cloned
     });
@@ -109,18 +96,21 @@ export class DiskThread {
 
   /** By a bug or out of memory. */
   #gone(error: Error): void {
-    if (this.#isGone) return;
-    this.#isGone = true;
-    if (!this.#isReady) this.#failure = error;
+    if (this.#state === 'gone') return;
+    if (this.#state === 'beginning') this.#failure = error;
+    this.#become('gone');
     this.#take()?.reject(error);
     this.#changed();
+  }
+
+  #become(state: ThreadState): void {
+    this.#state = state;
+    this.#since = performance.now();
   }
 
   #take(): Order | undefined {
     const order = this.#order;
     this.#order = undefined;
-    this.#busySince = undefined;
-    this.#idleSince = performance.now();
     return order;
   }
 }

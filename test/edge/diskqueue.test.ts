@@ -146,7 +146,7 @@ test('F15: a thread that ends while it has nothing to do is replaced', async (t)
   const [thread] = threads;
   assert.ok(thread !== undefined);
   ended.call(thread);
-  await until('it has ended', () => thread.isGone);
+  await until('it has ended', () => thread.state === 'gone');
   await deliver(3, Buffer.from('a message'));
   assert.notEqual(threads.at(-1), thread);
 });
