@@ -3,7 +3,7 @@
  * so the more there is to do the less each costs.
  *
  * A batch is of one file system, and no file system gets all threads (pace.ts): one that hangs
- * holds up nothing but its own. A directory is in one batch at a time: the kernel tells of a lost write
+ * holds up nothing but its own mail. A directory is in one batch at a time: the kernel tells of a lost write
  * once, and a second fsync under way could be told of a rename that is not its own.
  */
 import { dirname } from 'node:path';
@@ -12,6 +12,7 @@ import type { Answer, Job } from './batch.ts';
 import { DiskThread, SLOT_BYTES } from './diskthread.ts';
 import { LATE_MS, Pace } from './pace.ts';
 
+/** Those that a hung file system has come on top. */
 const MOST_THREADS = 16;
 /** With so many files open at once, and all of them answered when the last one is done. */
 const MOST_JOBS = 16;
@@ -52,7 +53,7 @@ export class DiskQueue {
     if (this.#threads.length === 0) this.#begin();
   }
 
-  /** What waits fails. A thread at work ends with its batch or with the process, which waits for it. */
+  /** What waits fails. A thread at work ends with the process, which waits for its batch. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#looking);
@@ -101,11 +102,11 @@ export class DiskQueue {
     if (this.#isClosed) return;
     this.#tidy();
     const idle = this.#threads.filter(({ state }) => state === 'idle');
+    if (this.#countWanted() > idle.length) this.#beginAnother();
     for (const [n, thread] of idle.entries()) {
       const batch = this.#takeBatch(idle.length - n);
       if (batch.length > 0) this.#run(thread, batch);
     }
-    if (this.#isWorthAnother()) this.#begin();
     if (this.#waiting.length > 0) this.#lookAgain();
     if (this.#threads.length > 1) this.#shrinkSoon();
   }
@@ -123,9 +124,20 @@ export class DiskQueue {
     else this.#failWaiting(unborn.failure);
   }
 
-  #isWorthAnother(): boolean {
-    if (!this.#waiting.some((delivery) => this.#mayGo(delivery))) return false;
-    return !this.#threads.some(({ state }) => state === 'beginning') && this.#countAnswering() < MOST_THREADS;
+  /** Threads that could be given a batch now. */
+  #countWanted(): number {
+    const ready = this.#waiting.filter((delivery) => this.#mayGo(delivery));
+    const paces = new Set(ready.map(({ pace }) => pace));
+    return Math.min(
+      ready.length,
+      [...paces].reduce((sum, { room }) => sum + room, 0),
+    );
+  }
+
+  /** One at a time, and not too many: what there are have to do meanwhile. */
+  #beginAnother(): void {
+    const isBeginning = this.#threads.some(({ state }) => state === 'beginning');
+    if (!isBeginning && this.#countAnswering() < MOST_THREADS) this.#begin();
   }
 
   /** Threads that a hung disk has are gone for the others. */
@@ -156,12 +168,12 @@ export class DiskQueue {
 
   async #run(thread: DiskThread, batch: readonly Delivery[]): Promise<void> {
     const pace = batch[0]?.pace;
-    pace?.begin();
+    const begun = pace?.begin();
     for (const { directory } of batch) this.#directories.add(directory);
     const jobs = batch.map(({ job }) => job);
     const pieces = batch.flatMap((delivery) => delivery.pieces);
     const done = await thread.perform(jobs, pieces).catch((error: Error) => error);
-    pace?.end(done instanceof Error ? undefined : done);
+    if (begun !== undefined) pace?.end(begun, done instanceof Error ? undefined : done);
     for (const { directory } of batch) this.#directories.delete(directory);
     this.#dispatchSoon();
     for (const [n, delivery] of batch.entries())

@@ -35,7 +35,7 @@ parentPort?.on('message', (jobs: string) => {
   const [start, ownStart] = [performance.now(), ownMs()];
   const answers = makeAll(deliverAll(calls, JSON.parse(jobs) as Job[], slot));
   const [took, own] = [performance.now() - start, ownMs() - ownStart];
-  const done: Done = { answers, diskShare: Math.max(0, 1 - own / took) };
+  const done: Done = { answers, diskShare: Math.min(Math.max(1 - own / took || 0, 0), 1) };
   // an object would be cloned, at several times the price
   parentPort?.postMessage(JSON.stringify(done));
 });
@@ -43,9 +43,13 @@ parentPort?.on('message', (jobs: string) => {
 /** How long this thread has run so far, or waited for a processor to run on; 0 where the kernel does not tell. */
 function ownMs(): number {
   if (schedstat === undefined) return 0;
-  const length = fs.readSync(schedstat, figures, 0, figures.length, 0);
-  const [ran = 0, waited = 0] = figures.toString('latin1', 0, length).split(' ').map(Number);
-  return (ran + waited) / 1e6;
+  try {
+    const length = fs.readSync(schedstat, figures, 0, figures.length, 0);
+    const [ran = 0, waited = 0] = figures.toString('latin1', 0, length).split(' ').map(Number);
+    return (ran + waited) / 1e6;
+  } catch {
+    return 0; // to measure is never worth a delivery
+  }
 }
 
 function openSchedstat(): number | undefined {

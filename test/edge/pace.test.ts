@@ -8,12 +8,12 @@ import { LATE_MS, Pace } from '../../src/edge/pace.ts';
 
 const BATCHES = 100;
 
-/** Room behind many batches, `atOnce` of them under way together, whose fsyncs took `answers`. */
+/** Room behind many batches, `atOnce` of them under way together, whose fsyncs took `answers` each. */
 function roomAfter(answers: Answer[], diskShare = 1, atOnce = 1): number {
   const pace = new Pace();
   for (let n = 0; n < BATCHES; n++) {
-    for (let each = 0; each < atOnce; each++) pace.begin();
-    for (let each = 0; each < atOnce; each++) pace.end(each === 0 ? { answers, diskShare } : undefined);
+    const together = Array.from({ length: atOnce }, () => pace.begin());
+    for (const batch of together) pace.end(batch, { answers, diskShare });
   }
   return pace.room;
 }
@@ -40,9 +40,20 @@ test('nor is a thread that waits for a processor', () => {
   assert.equal(roomAfter([10, 10, 10], 0.02), 1);
 });
 
-test('more at once are not worth it where each takes longer for it', () => {
-  assert.equal(roomAfter([1.2, 1.2], 1, 4), 1);
-  assert.equal(roomAfter([8, 8], 1, 4), 7);
+test('batches that wait for each other do not bring more of them', () => {
+  for (const alone of [0.2, 1, 2]) {
+    const room = roomAfter([alone, alone]);
+    for (const atOnce of [2, 4, 8])
+      assert.ok(roomAfter([alone * atOnce, alone * atOnce], 1, atOnce) <= room + 1);
+  }
+});
+
+test('a rename has no fsync, and tells nothing of its time', () => {
+  assert.equal(roomAfter([0, 1, 1, 0, 0, 1]), 3);
+});
+
+test('nor does anything that is no number', () => {
+  assert.equal(roomAfter([1, 1, 1], Number.NaN), 1);
 });
 
 test('what failed tells nothing of the time', () => {
@@ -50,14 +61,26 @@ test('what failed tells nothing of the time', () => {
   assert.equal(roomAfter([1, failed, failed]), 1);
 });
 
-test('where nothing comes back for long, others go on beside it', async () => {
+test('beside a batch that hangs others go on, one behind the other', async () => {
   const pace = new Pace();
   assert.equal(pace.isSilentFor(0), false);
-  pace.begin();
+  const hung = pace.begin();
   await pause(2 * LATE_MS);
-  assert.equal(pace.room, 7);
   assert.ok(pace.isSilentFor(LATE_MS));
-  pace.end(undefined);
+  for (let n = 0; n < 3; n++) {
+    assert.equal(pace.room, 1);
+    const other = pace.begin();
+    assert.equal(pace.room, 0);
+    pace.end(other, undefined);
+    assert.equal(pace.isSilentFor(LATE_MS), false);
+  }
+  pace.end(hung, undefined);
   assert.equal(pace.isSilentFor(0), false);
-  assert.equal(pace.room, 1);
+});
+
+test('eight at the most, whatever hangs', async () => {
+  const pace = new Pace();
+  for (let n = 0; n < 8; n++) pace.begin();
+  await pause(2 * LATE_MS);
+  assert.equal(pace.room, 0);
 });
