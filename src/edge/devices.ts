@@ -27,12 +27,14 @@ export class Devices {
   }
 
   #find(directory: string): Promise<number> {
-    const asking = this.#deviceOf(directory).then((device) => {
-      this.#known.set(directory, device);
-      return device;
-    });
+    const asking = this.#deviceOf(directory)
+      .then((device) => {
+        this.#known.set(directory, device);
+        return device;
+      })
+      .finally(() => this.#asking.delete(directory));
     this.#asking.set(directory, asking);
-    return asking.finally(() => this.#asking.delete(directory));
+    return asking;
   }
 
   /** Of a directory that is not there: of the one it would be in. */
