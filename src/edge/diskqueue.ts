@@ -3,8 +3,8 @@
  * so the more there is to do the less each costs.
  *
  * A batch is of one file system, and no file system gets all threads (pace.ts): one that hangs
- * holds up nothing but its own mail. A directory is in one batch at a time: the kernel tells of a lost write
- * once, and a second fsync under way could be told of a rename that is not its own.
+ * holds up nothing but its own mail. A directory is in one batch at a time: the kernel tells of a
+ * lost write once, and a second fsync under way could be told of a rename that is not its own.
  */
 import { dirname } from 'node:path';
 import { performance } from 'node:perf_hooks';
