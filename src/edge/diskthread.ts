@@ -78,7 +78,11 @@ export class DiskThread {
   async perform(jobs: readonly Job[], pieces: readonly Buffer[]): Promise<Done> {
     if (this.#state === 'gone') throw new Error('the disk thread has ended');
     let at = 0;
-    for (const piece of pieces) at += piece.copy(this.#slot, at);
+    for (const piece of pieces) {
+      // where memory is shared copy() goes word by word, at a tenth of the speed
+      this.#slot.fill(piece, at, at + piece.length);
+      at += piece.length;
+    }
     const expected = jobs.reduce((sum, job) => sum + ('bytes' in job ? job.bytes : 0), 0);
     // else one message would get the bytes of the next
     if (at !== expected) throw new RangeError('the bytes are not those of the jobs');
