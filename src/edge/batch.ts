@@ -30,8 +30,6 @@ export interface Calls<File> {
   create(path: string, mode: number): File | Promise<File>;
   /** May take fewer bytes than given; gives how many. */
   write(file: File, bytes: Buffer): number | Promise<number>;
-  /** All is written: whatever the file system puts off until the fsync may begin. A help, so it never fails. */
-  begin?(file: File): void;
   sync(file: File): void | Promise<void>;
   close(file: File): void | Promise<void>;
   rename(from: string, to: string): void | Promise<void>;
@@ -54,7 +52,7 @@ interface Entry<File> {
 /** `bytes`: of all jobs, one behind the other. The answers come in the order of the jobs. */
 export function* deliverAll<File>(calls: Calls<File>, jobs: readonly Job[], bytes: Buffer): Steps<Answer[]> {
   const entries = entriesOf<File>(jobs, bytes);
-  // all are written, and begun to be written out, before the first is fsynced: one commit of the journal then has most of them
+  // all are written before the first is fsynced: one commit of the journal then has them all
   for (const entry of entries) yield* attempt(calls, entry, write(calls, entry));
   for (const entry of entries) yield* attempt(calls, entry, finish(calls, entry));
   for (const entry of entries) yield* attempt(calls, entry, rename(calls, entry));
@@ -92,7 +90,6 @@ function* write<File>(calls: Calls<File>, entry: Entry<File>): Steps<void> {
     if (written === 0) throw new Error('write made no progress');
     at += written;
   }
-  if (calls.begin !== undefined) yield* made(() => calls.begin?.(file));
 }
 
 /** S2 -> S3. An error of close(2) counts like any other: some file systems write late. */

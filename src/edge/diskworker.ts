@@ -9,30 +9,16 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { type Calls, deliverAll, type Job, type Steps } from './batch.ts';
 import type { Done } from './diskthread.ts';
 
-/** Of a file under way. */
-interface Open {
-  readonly fd: number;
-  /** A second descriptor, until all is written. */
-  starter: number | undefined;
-}
-
-const { O_CREAT, O_EXCL, O_TRUNC, O_WRONLY, O_RDONLY, O_DIRECTORY } = fs.constants;
+const { O_CREAT, O_EXCL, O_WRONLY, O_RDONLY, O_DIRECTORY } = fs.constants;
 const slot = Buffer.from(workerData as SharedArrayBuffer);
 const schedstat = openSchedstat();
 const figures = Buffer.alloc(64); // three numbers
 
-const calls: Calls<Open> = {
-  create(path, mode) {
-    const fd = fs.openSync(path, O_CREAT | O_EXCL | O_WRONLY, mode);
-    return { fd, starter: openStarter(fd) };
-  },
-  write: ({ fd }, bytes) => fs.writeSync(fd, bytes),
-  begin: closeStarter,
-  sync: ({ fd }) => fs.fsyncSync(fd),
-  close(file) {
-    closeStarter(file);
-    fs.closeSync(file.fd);
-  },
+const calls: Calls<number> = {
+  create: (path, mode) => fs.openSync(path, O_CREAT | O_EXCL | O_WRONLY, mode),
+  write: (fd, bytes) => fs.writeSync(fd, bytes),
+  sync: fs.fsyncSync,
+  close: fs.closeSync,
   rename: fs.renameSync,
   unlink: fs.unlinkSync,
   syncDirectory(path) {
@@ -53,32 +39,6 @@ parentPort?.on('message', (jobs: string) => {
   // an object would be cloned, at several times the price
   parentPort?.postMessage(JSON.stringify(done));
 });
-
-/**
- * ext4 chooses the blocks of a file as late as it can, in the fsync: then each file of a batch takes a commit of the
- * journal for itself. But where a file was cut to nothing, it (and btrfs) begins to write it out as soon as any of its
- * descriptors is closed (ext4(5), auto_da_alloc). So each new file is cut once more, by a descriptor that is closed
- * when all is written: eight files take two or three commits instead of nine.
- *
- * By way of /proc, since the name could stand for another file by now.
- */
-function openStarter(fd: number): number | undefined {
-  try {
-    return fs.openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_TRUNC);
-  } catch {
-    return undefined; // it goes without
-  }
-}
-
-function closeStarter(file: Open): void {
-  const { starter } = file;
-  file.starter = undefined;
-  try {
-    if (starter !== undefined) fs.closeSync(starter);
-  } catch {
-    // nothing was written by it: the fsync of the file will tell
-  }
-}
 
 /** How long this thread has run so far, or waited for a processor to run on; 0 where the kernel does not tell. */
 function ownMs(): number {
