@@ -52,7 +52,7 @@ interface Entry<File> {
 /** `bytes`: of all jobs, one behind the other. The answers come in the order of the jobs. */
 export function* deliverAll<File>(calls: Calls<File>, jobs: readonly Job[], bytes: Buffer): Steps<Answer[]> {
   const entries = entriesOf<File>(jobs, bytes);
-  // all are written before the first is fsynced, which then has less to do for those behind it
+  // step by step for all, so that what the files share, tmp/ above all, is not changed between two of their fsyncs
   for (const entry of entries) yield* attempt(calls, entry, write(calls, entry));
   for (const entry of entries) yield* attempt(calls, entry, finish(calls, entry));
   for (const entry of entries) yield* attempt(calls, entry, rename(calls, entry));
