@@ -12,7 +12,7 @@ import {
   type SealingKeys,
   sealingKeysOf,
   sessionKeyPackets,
-} from '../src/edge/keys.ts';
+} from '../src/keys/certificates.ts';
 import { LiteralData } from '../src/openpgp/literal.ts';
 import { EncryptedMessage } from '../src/openpgp/message.ts';
 

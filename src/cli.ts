@@ -7,8 +7,7 @@ import cluster from 'node:cluster';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
 import { parseArgs } from 'node:util';
-import { servePrimary, serveWorker } from './cluster.ts';
-import { checkAll } from './commands/check.ts';
+import { checkAll } from './commands/check/check.ts';
 import { deliverSample, demoText, prepareDemo } from './commands/demo.ts';
 import { CommandError, EXIT } from './commands/errors.ts';
 import { openMessage } from './commands/open.ts';
@@ -18,9 +17,10 @@ import { formatError } from './config/load.ts';
 import type { Settings } from './config/settings.ts';
 import { createLog } from './edge/log.ts';
 import { realWorld } from './edge/world.ts';
-import { createReload } from './reload.ts';
-import { serve } from './serve.ts';
-import { StartError } from './start.ts';
+import { servePrimary, serveWorker } from './server/primary.ts';
+import { createReload } from './server/reload.ts';
+import { serve } from './server/serve.ts';
+import { StartError } from './server/starterror.ts';
 
 const USAGE = `usage:
   sealdir serve [-c FILE]                                    LMTP server

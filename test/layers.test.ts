@@ -13,15 +13,16 @@ const BELOW: Record<string, readonly string[]> = {
   mime: ['core'],
   openpgp: ['core'],
   config: ['core'],
-  edge: ['core', 'openpgp'], // agrees on an encryption that openpgp/ then does
-  delivery: ['core', 'mime', 'openpgp', 'edge'], // is given settings, reads none
-  commands: ['core', 'mime', 'openpgp', 'edge', 'config', 'delivery'],
-  'start.ts': [],
-  'deliveries.ts': ['core', 'edge', 'config', 'delivery', 'start.ts'],
-  'serve.ts': ['core', 'edge', 'config', 'delivery', 'start.ts', 'deliveries.ts'],
-  'cluster.ts': ['core', 'edge', 'config', 'start.ts', 'deliveries.ts', 'serve.ts'],
-  'reload.ts': ['edge', 'config', 'start.ts', 'serve.ts'],
-  'cli.ts': ['core', 'edge', 'config', 'commands', 'start.ts', 'serve.ts', 'cluster.ts', 'reload.ts'],
+  edge: ['core'],
+  disk: ['core'],
+  lmtp: ['core'],
+  duplicates: ['core'],
+  keys: ['core', 'openpgp'], // agrees on an encryption that openpgp/ then does
+  maildir: ['core', 'disk'],
+  delivery: ['core', 'mime', 'openpgp', 'keys', 'maildir'], // is given settings, reads none
+  commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'config', 'delivery'],
+  server: ['core', 'edge', 'disk', 'lmtp', 'duplicates', 'keys', 'maildir', 'config', 'delivery'],
+  'cli.ts': ['core', 'edge', 'config', 'commands', 'server'],
 };
 /** They alone know the order of the steps. */
 const SPINE = ['delivery/transaction.ts', 'delivery/copy.ts', 'delivery/parts.ts'];

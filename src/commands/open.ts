@@ -1,8 +1,8 @@
 /** `sealdir open`: a sealed message -> the original bytes. Runs at the reader's, never on the server. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { contentTypeOf } from '../edge/headers.ts';
-import { decryptArmored, readSecretKeys } from '../edge/keys.ts';
+import { contentTypeOf } from '../edge/contenttype.ts';
+import { decryptArmored, readSecretKeys } from '../keys/certificates.ts';
 import { DEMO_SECRET } from './demo.ts';
 import { CommandError } from './errors.ts';
 

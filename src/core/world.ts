@@ -1,6 +1,6 @@
 /**
  * What a delivery takes from outside itself: the clock, randomness, who we are.
- * Passed in everywhere, so that a test can hold them still. `Disk` (edge/disk.ts)
+ * Passed in everywhere, so that a test can hold them still. `Disk` (disk/disk.ts)
  * is the only other thing a test may fake.
  */
 

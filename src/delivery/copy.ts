@@ -5,9 +5,9 @@
  */
 import { CopyFailure } from '../core/errors.ts';
 import { whyOfDiskError } from '../core/outcome.ts';
+import type { StagedFile } from '../maildir/store.ts';
 import type { Account } from './resolve.ts';
 import type { Sealer } from './seal.ts';
-import type { StagedFile } from './store.ts';
 
 export class Copy {
   readonly account: Account;

@@ -1,15 +1,15 @@
 /** What the spine is given: its parts, its limits, and who is at the other end. Types only. */
 import type { SameAddress } from '../core/address.ts';
-import type { Journal } from '../core/journal.ts';
 import type { Meter } from '../core/meter.ts';
-import type { Places } from '../core/places.ts';
+import type { Journal } from '../core/outcomelog.ts';
+import type { Places } from '../core/slots.ts';
 import type { World } from '../core/world.ts';
+import type { Space } from '../maildir/space.ts';
+import type { Store } from '../maildir/store.ts';
 import type { HeaderPolicy } from '../mime/policy.ts';
 import type { Known } from './duplicate.ts';
 import type { ResolveParts } from './resolve.ts';
 import type { SelectPolicy } from './select.ts';
-import type { Space } from './space.ts';
-import type { Store } from './store.ts';
 
 export interface DeliveryLimits {
   readonly maxMessageBytes: number;

@@ -4,9 +4,9 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { CopyFailure } from '../core/errors.ts';
-import type { Journal } from '../core/journal.ts';
 import type { Meter } from '../core/meter.ts';
 import { type Reply, replyOf, verdictOf } from '../core/outcome.ts';
+import type { Journal } from '../core/outcomelog.ts';
 
 export interface ReplyParts {
   readonly meter: Meter;

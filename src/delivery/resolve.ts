@@ -12,7 +12,7 @@ import {
   withoutDetail,
 } from '../core/address.ts';
 import type { Why } from '../core/outcome.ts';
-import type { KeyDirectory, KeyEntry } from '../edge/keyring.ts';
+import type { KeyDirectory, KeyEntry } from '../keys/directory.ts';
 
 export interface Account {
   /** Canonical address; two recipients with the same one are the same mailbox. */

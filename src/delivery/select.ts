@@ -4,8 +4,8 @@
  * unusable: better no mail than mail sealed with half of what somebody meant.
  */
 import type { Why } from '../core/outcome.ts';
-import type { KeyEntry } from '../edge/keyring.ts';
-import { judgeCertificate, type SealingKeys, sealingKeysOf } from '../edge/keys.ts';
+import { judgeCertificate, type SealingKeys, sealingKeysOf } from '../keys/certificates.ts';
+import type { KeyEntry } from '../keys/directory.ts';
 
 export interface SelectPolicy {
   /** What to answer when no key is usable. */

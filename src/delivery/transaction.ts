@@ -14,7 +14,7 @@ import type { Address } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
 import { CopyFailure } from '../core/errors.ts';
 import { type Reply, replyOf, type Why } from '../core/outcome.ts';
-import type { SealingKeys } from '../edge/keys.ts';
+import type { SealingKeys } from '../keys/certificates.ts';
 import { type HeaderBlock, HeaderScanner } from '../mime/header.ts';
 import { outerFields } from '../mime/policy.ts';
 import { type Trace, traceFields } from '../mime/trace.ts';

@@ -4,7 +4,7 @@
  * a byte of a message.
  */
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
-import type { Journal, OutcomeLine } from '../core/journal.ts';
+import type { Journal, OutcomeLine } from '../core/outcomelog.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 

@@ -2,7 +2,7 @@
  * Public-Key Encrypted Session Key packets (RFC 9580 §5.1), v3 and v6, on node:crypto for the
  * kinds of keys most people have: RSA, ECDH over Curve25519 and the NIST curves, X25519.
  * Everything that can be made ready once per key is; a packet then costs one key agreement.
- * Which key may be used at all is decided elsewhere (edge/keys.ts).
+ * Which key may be used at all is decided elsewhere (keys/certificates.ts).
  */
 import {
   constants,

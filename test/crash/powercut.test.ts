@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
-import type { OpenFile } from '../../src/edge/disk.ts';
+import type { OpenFile } from '../../src/disk/disk.ts';
 import { FakeDisk } from '../support/fakedisk.ts';
 import { needsLoopMount } from '../support/loopmount.ts';
 import { cutPower } from './powercut.ts';

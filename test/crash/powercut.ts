@@ -6,7 +6,7 @@
 
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Disk } from '../../src/edge/disk.ts';
+import type { Disk } from '../../src/disk/disk.ts';
 import { searchImage } from '../support/canary.ts';
 import { Dice } from '../support/dice.ts';
 import { type FileSystem, LoopMount } from '../support/loopmount.ts';

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { readFileSync, writeSync } from 'node:fs';
 import type { Settings } from '../../src/config/settings.ts';
 import { createLog } from '../../src/edge/log.ts';
-import { serve } from '../../src/serve.ts';
+import { serve } from '../../src/server/serve.ts';
 import { type DiskCall, FakeDisk } from '../support/fakedisk.ts';
 
 export interface KillPoint {

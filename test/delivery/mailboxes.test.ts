@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { KeyEntry } from '../../src/edge/keyring.ts';
-import { parseCertificates } from '../../src/edge/keys.ts';
+import { parseCertificates } from '../../src/keys/certificates.ts';
+import type { KeyEntry } from '../../src/keys/directory.ts';
 import { codesOf, deliver, openSite, repliesOf } from '../support/delivery.ts';
 import { diskError, FakeDisk, gate } from '../support/fakedisk.ts';
 import { freshKey } from '../support/freshkey.ts';

@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { KeyEntry } from '../../src/edge/keyring.ts';
-import { parseCertificates } from '../../src/edge/keys.ts';
+import { parseCertificates } from '../../src/keys/certificates.ts';
+import type { KeyEntry } from '../../src/keys/directory.ts';
 import { codesOf, deliver, opened, openSite, repliesOf } from '../support/delivery.ts';
 import { type DiskCall, FakeDisk, gate } from '../support/fakedisk.ts';
 import { freshKey } from '../support/freshkey.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type SelectPolicy, select } from '../../src/delivery/select.ts';
-import { parseCertificates } from '../../src/edge/keys.ts';
+import { parseCertificates } from '../../src/keys/certificates.ts';
 import { freshKey, revoked } from '../support/freshkey.ts';
 
 const NOW = Date.now();

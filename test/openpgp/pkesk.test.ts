@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import * as openpgp from 'openpgp';
-import { recipientKeyOf } from '../../src/edge/keymaterial.ts';
+import { recipientKeyOf } from '../../src/keys/material.ts';
 import { sessionKeyEncryptor } from '../../src/openpgp/pkesk.ts';
 
 type Generate = Parameters<typeof openpgp.generateKey>[0];

@@ -2,7 +2,7 @@
 // replies were, and for whom the client did not wait, one line each.
 
 import assert from 'node:assert/strict';
-import type { OutcomeLine } from '../../src/core/journal.ts';
+import type { OutcomeLine } from '../../src/core/outcomelog.ts';
 
 /** One MAIL and what came of it. Its sender is unique, so that its lines are found. */
 export interface Told {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { OutcomeLine } from '../../src/core/journal.ts';
+import type { OutcomeLine } from '../../src/core/outcomelog.ts';
 import { openSealed } from '../support/freshkey.ts';
 import { messageOf, numberOf } from './clients.ts';
 import type { Ledger } from './ledger.ts';

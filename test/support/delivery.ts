@@ -4,19 +4,19 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { OutcomeLine } from '../../src/core/journal.ts';
 import type { Meter } from '../../src/core/meter.ts';
 import type { Reply } from '../../src/core/outcome.ts';
-import { Places } from '../../src/core/places.ts';
+import type { OutcomeLine } from '../../src/core/outcomelog.ts';
+import { Places } from '../../src/core/slots.ts';
 import type { World } from '../../src/core/world.ts';
 import type { Known } from '../../src/delivery/duplicate.ts';
 import type { DeliveryLimits, DeliveryParts } from '../../src/delivery/parts.ts';
-import { Space } from '../../src/delivery/space.ts';
-import { Store } from '../../src/delivery/store.ts';
 import { Transaction } from '../../src/delivery/transaction.ts';
-import { type Disk, openDisk } from '../../src/edge/disk.ts';
-import { KeyDirectory } from '../../src/edge/keyring.ts';
+import { type Disk, openDisk } from '../../src/disk/disk.ts';
 import { realWorld } from '../../src/edge/world.ts';
+import { KeyDirectory } from '../../src/keys/directory.ts';
+import { Space } from '../../src/maildir/space.ts';
+import { Store } from '../../src/maildir/store.ts';
 import { type FreshKey, openSealed } from './freshkey.ts';
 
 let realDisk: Disk | undefined; // one for all sites of a process, since it has threads

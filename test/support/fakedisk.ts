@@ -3,8 +3,8 @@
 // What the real disk's threads do in one go is the same code here, but call by call: each is recorded and open to trouble.
 
 import { rename } from 'node:fs/promises';
-import { type Calls, deliverAll, type Job, type Steps } from '../../src/edge/batch.ts';
-import { type Disk, type Free, type OpenFile, realCalls } from '../../src/edge/disk.ts';
+import { type Calls, deliverAll, type Job, type Steps } from '../../src/disk/batch.ts';
+import { type Disk, type Free, type OpenFile, realCalls } from '../../src/disk/disk.ts';
 
 export interface DiskCall {
   /** From 1, in the order in which the calls began. */

@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseSettings } from '../../src/config/load.ts';
-import type { OutcomeLine } from '../../src/core/journal.ts';
+import type { OutcomeLine } from '../../src/core/outcomelog.ts';
 import { createLog } from '../../src/edge/log.ts';
-import { serve } from '../../src/serve.ts';
+import { serve } from '../../src/server/serve.ts';
 import { makeTraversable } from './traversable.ts';
 
 export interface TestServer {

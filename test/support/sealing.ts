@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import * as openpgp from 'openpgp';
 import type { Meter } from '../../src/core/meter.ts';
-import { judgeCertificate, parseCertificates, type SealingKeys } from '../../src/edge/keys.ts';
+import { judgeCertificate, parseCertificates, type SealingKeys } from '../../src/keys/certificates.ts';
 import type { Encryption } from '../../src/openpgp/message.ts';
 
 export const SILENT: Meter = { time() {}, recipient() {}, message() {}, keyFileRefused() {} };

@@ -1,0 +1,31 @@
+/** The connections of one process, whatever socket they came in by: how many in all, and how many from one peer. */
+import type { Socket } from 'node:net';
+import type { Why } from '../core/outcome.ts';
+import { Places } from '../core/slots.ts';
+
+export interface ConnectionLimits {
+  readonly maxConnections: number;
+  /** From one IP address. */
+  readonly maxPeerConnections: number;
+}
+
+export class Connections<C extends { readonly remoteAddress: string }> {
+  readonly open = new Set<C>();
+  readonly #peers = new Places();
+
+  /** Takes a connection in until `socket` closes, or says why not. */
+  admit(connection: C, socket: Socket, limits: ConnectionLimits): Why | undefined {
+    if (this.open.size >= limits.maxConnections) return 'tooManyConnections';
+    const { remoteAddress: peer } = connection;
+    // a Unix socket has no address
+    const most = peer === '' ? Number.POSITIVE_INFINITY : limits.maxPeerConnections;
+    const leave = this.#peers.take(peer, most);
+    if (leave === undefined) return 'tooManyFromPeer';
+    this.open.add(connection);
+    socket.once('close', () => {
+      this.open.delete(connection);
+      leave();
+    });
+    return undefined;
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Reading the configuration again while the server runs. What can change is taken over, what
+ * needs a restart is named, and a bad configuration changes nothing: it is written down with
+ * file and line, and /metrics says so until a good one has been read.
+ */
+import { resolve } from 'node:path';
+import { changeOf } from '../config/change.ts';
+import { formatError, type Loaded } from '../config/load.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Log } from '../edge/log.ts';
+import type { Running } from './serve.ts';
+import { mustBeDirectory } from './starterror.ts';
+
+export interface ReloadParts {
+  readonly log: Log;
+  readonly running: Pick<Running, 'reload' | 'noteReload'>;
+  /** Reads the configuration. */
+  load(): Promise<Loaded>;
+}
+
+/** What to call for each SIGHUP: the reloads follow one another. `settings`: those it was started with. */
+export function createReload({ log, running, load }: ReloadParts, settings: Settings): () => Promise<void> {
+  let current = settings;
+  const refuse = (errors: readonly string[]) => {
+    running.noteReload('refused');
+    log.error('configuration refused, the running one stays', { errors });
+  };
+  const reload = async () => {
+    const loaded = await load();
+    if (!loaded.ok) return refuse(loaded.errors.map(formatError));
+    const { settings: next, taken, waiting } = changeOf(current, loaded.settings);
+    mustBeDirectory('keys.directory', resolve(next.keys.directory));
+    running.reload(next);
+    current = next;
+    running.noteReload('taken');
+    if (waiting.length > 0) log.warn('changed settings need a restart', { settings: waiting });
+    log.info('configuration and keys reloaded', { changed: taken });
+    log.setLevel(next.log.level);
+  };
+  let last = Promise.resolve();
+  return () => {
+    last = last.then(reload).catch((error: unknown) => refuse([(error as Error).message]));
+    return last;
+  };
+}
