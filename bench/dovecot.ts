@@ -62,7 +62,7 @@ async function ran(command: string, args: readonly string[]): Promise<void> {
   if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${code}: ${stderr}`);
 }
 
-interface Places {
+interface Slots {
   readonly directory: string;
   readonly log: string;
   readonly mail: string;
@@ -70,7 +70,7 @@ interface Places {
   readonly plugin: string;
 }
 
-function configuration({ directory, log, mail, port, plugin }: Places): string {
+function configuration({ directory, log, mail, port, plugin }: Slots): string {
   return `base_dir = ${directory}/run
 state_dir = ${directory}/state
 log_path = ${log}

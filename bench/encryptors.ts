@@ -5,7 +5,7 @@
 
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import * as openpgp from 'openpgp';
-import { discard } from '../src/core/discard.ts';
+import { releaseMemory } from '../src/core/releasememory.ts';
 import {
   judgeCertificate,
   parseCertificates,
@@ -54,7 +54,7 @@ async function seal(pieces: readonly Buffer[], keys: SealingKeys): Promise<numbe
   const take = (out: readonly Buffer[]) => {
     for (const each of out) {
       bytes += each.length;
-      discard(each); // as the store does behind its write
+      releaseMemory(each); // as the store does behind its write
     }
   };
   const emit = (packet: Buffer) => take(message.update(packet));

@@ -36,7 +36,7 @@ export async function describeMachine(directory: string): Promise<Machine> {
   };
 }
 
-/** Type and mount options, and whether there is a journal: an fsync is nearly free without one. */
+/** Type and mount options, and whether there is a outcomeLog: an fsync is nearly free without one. */
 export async function describeFilesystem(directory: string): Promise<string> {
   const mount = firstLine(await output('findmnt', ['-n', '-o', 'SOURCE,FSTYPE,OPTIONS', '-T', directory]));
   const [source = '', type = 'unknown', options = ''] = mount.split(/\s+/);
@@ -44,7 +44,7 @@ export async function describeFilesystem(directory: string): Promise<string> {
   // jbd2 shows every journal it runs: `vda-8`, after the device and the journal's inode
   const name = source.replace(/^\/dev\//, '').replaceAll('/', '!');
   const journals = existsSync('/proc/fs/jbd2') ? readdirSync('/proc/fs/jbd2') : [];
-  const hasJournal = journals.some((journal) => journal.startsWith(`${name}-`));
+  const hasJournal = journals.some((outcomeLog) => outcomeLog.startsWith(`${name}-`));
   return `${type} ${hasJournal ? 'with' : 'without'} a journal (${options})`;
 }
 

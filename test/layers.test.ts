@@ -18,10 +18,22 @@ const BELOW: Record<string, readonly string[]> = {
   lmtp: ['core'],
   duplicates: ['core'],
   keys: ['core', 'openpgp'], // agrees on an encryption that openpgp/ then does
+  recipients: ['core', 'keys'],
   maildir: ['core', 'disk'],
-  delivery: ['core', 'mime', 'openpgp', 'keys', 'maildir'], // is given settings, reads none
-  commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'config', 'delivery'],
-  server: ['core', 'edge', 'disk', 'lmtp', 'duplicates', 'keys', 'maildir', 'config', 'delivery'],
+  delivery: ['core', 'mime', 'openpgp', 'keys', 'maildir', 'recipients'], // is given settings, reads none
+  commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'recipients', 'config', 'delivery'],
+  server: [
+    'core',
+    'edge',
+    'disk',
+    'lmtp',
+    'duplicates',
+    'keys',
+    'maildir',
+    'recipients',
+    'config',
+    'delivery',
+  ],
   'cli.ts': ['core', 'edge', 'config', 'commands', 'server'],
 };
 /** They alone know the order of the steps. */

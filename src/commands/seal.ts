@@ -17,11 +17,13 @@ import { prepareSealer, type Sealer } from '../delivery/seal.ts';
 import { select } from '../delivery/select.ts';
 import { KeyFileError } from '../keys/blocks.ts';
 import { parseCertificates, type SealingKeys } from '../keys/certificates.ts';
-import { KeyDirectory, type KeyEntry } from '../keys/directory.ts';
+import { KeyDirectory } from '../keys/directory.ts';
+import type { KeyEntry } from '../keys/source.ts';
 import { CanonicalLines } from '../mime/crlf.ts';
 import { HeaderScanner } from '../mime/header.ts';
 import { outerFields } from '../mime/policy.ts';
 import { LiteralData } from '../openpgp/literal.ts';
+import { KeyFiles } from '../recipients/keyfiles.ts';
 import { CommandError } from './errors.ts';
 
 export interface SealOptions {
@@ -115,7 +117,8 @@ async function entryOfFile(keyFile: string): Promise<KeyEntry> {
   }
 }
 
-async function entryOfRecipient({ settings, world, recipient }: SealOptions): Promise<KeyEntry> {
+async function entryOfRecipient(options: SealOptions): Promise<KeyEntry | undefined> {
+  const { settings, world, recipient } = options;
   const address = recipient === undefined ? undefined : parseAddress(recipient);
   if (address === undefined)
     throw new CommandError('usage', 'give a recipient (-r ADDRESS) or a key (-k KEYFILE)');
@@ -123,13 +126,13 @@ async function entryOfRecipient({ settings, world, recipient }: SealOptions): Pr
   const keyDirectory = new KeyDirectory(resolvePath(settings.keys.directory), same, world);
   const { maildir } = settings.store;
   const account = await resolve(address, {
-    keyDirectory,
+    recipients: new KeyFiles(keyDirectory),
     same,
     delimiter: settings.recipients.delimiter,
     maildir,
   }).catch((error: Error) => {
     throw new CommandError('tempFail', error.message);
   });
-  if (typeof account === 'string') throw new CommandError('noUser', `${recipient}: no such recipient`);
-  return account.keys;
+  if ('why' in account) throw new CommandError('noUser', `${recipient}: no such recipient`);
+  return keyDirectory.keysOf(account);
 }

@@ -59,6 +59,12 @@ const REPLIES = {
 /** Why a command or a recipient got its answer: a key of the table. */
 export type Why = keyof typeof REPLIES;
 
+/** Why something is not done: `why` decides what the client is told, `reasons` are for the log alone. */
+export interface Refusal {
+  readonly why: Why;
+  readonly reasons: readonly string[];
+}
+
 /** One reply line: `code SP enhanced SP text`. */
 export interface Reply {
   readonly why: Why;

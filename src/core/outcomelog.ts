@@ -20,7 +20,7 @@ export interface OutcomeLine {
   readonly reasons?: readonly string[] | undefined;
 }
 
-export interface Journal {
+export interface OutcomeLog {
   outcome(line: OutcomeLine): void;
   /** A fault of ours or a peer's that is no single delivery's outcome. */
   fault(what: string, error: unknown): void;

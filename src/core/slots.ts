@@ -1,8 +1,8 @@
 /**
- * Places that are taken and given back: the connections of a peer, the deliveries to a mailbox.
+ * Slots that are taken and given back: the connections of a peer, the deliveries to a mailbox.
  * Each is given back once, however often its holder says so: a way out may cross another.
  */
-export class Places {
+export class Slots {
   readonly #taken = new Map<string, number>();
   #total = 0;
 
@@ -18,7 +18,7 @@ export class Places {
     };
   }
 
-  /** Places taken now, of all names. */
+  /** Slots taken now, of all names. */
   get total(): number {
     return this.#total;
   }

@@ -10,7 +10,7 @@ import { CopyFailure } from '../core/errors.ts';
 
 const IDENTITY_BYTES = 16;
 
-export interface Known {
+export interface DeliveryMemory {
   readonly secret: Buffer;
   has(identity: string): boolean;
   add(identity: string): void;
@@ -46,18 +46,18 @@ export function identityOf(secret: Buffer, { account, sender, path, digest }: De
   return hmac.toString('latin1', 0, IDENTITY_BYTES);
 }
 
-/** One message on its way. Without `known` nothing is hashed, and nothing is ever a duplicate. */
+/** One message on its way. Without `memory` nothing is hashed, and nothing is ever a duplicate. */
 export class Duplicates {
-  readonly #known: Known | undefined;
+  readonly #memory: DeliveryMemory | undefined;
   readonly #sender: Buffer;
   readonly #hash: Hash | undefined;
   #digest: Buffer | undefined;
   readonly #identities = new Map<string, readonly string[]>(); // by account
 
-  constructor(known: Known | undefined, sender: Buffer) {
-    this.#known = known;
+  constructor(memory: DeliveryMemory | undefined, sender: Buffer) {
+    this.#memory = memory;
     this.#sender = sender;
-    this.#hash = known && createHash('sha256');
+    this.#hash = memory && createHash('sha256');
   }
 
   /** Takes the next bytes of the message. */
@@ -71,12 +71,12 @@ export class Duplicates {
    * The message has ended.
    */
   async storeOnce(copy: Addressed, commit: () => Promise<void>, waitMs: number): Promise<boolean> {
-    const known = this.#known;
+    const memory = this.#memory;
     const identities = this.#identitiesOf(copy);
-    if (known === undefined || identities.length === 0) return commit().then(() => true);
-    const { underWay } = known;
+    if (memory === undefined || identities.length === 0) return commit().then(() => true);
+    const { underWay } = memory;
     for (;;) {
-      if (identities.every((identity) => known.has(identity))) return false;
+      if (identities.every((identity) => memory.has(identity))) return false;
       const other = identities.find((identity) => underWay.has(identity));
       if (other === undefined) break;
       const over = underWay.get(other)?.catch(() => {}); // its own client is told of its error
@@ -86,7 +86,7 @@ export class Duplicates {
     for (const identity of identities) underWay.set(identity, storing);
     try {
       await storing;
-      for (const identity of identities) known.add(identity);
+      for (const identity of identities) memory.add(identity);
       return true;
     } finally {
       for (const identity of identities) underWay.delete(identity);
@@ -94,8 +94,8 @@ export class Duplicates {
   }
 
   #identitiesOf({ account, paths }: Addressed): readonly string[] {
-    if (this.#known === undefined || this.#hash === undefined) return [];
-    const { secret } = this.#known;
+    if (this.#memory === undefined || this.#hash === undefined) return [];
+    const { secret } = this.#memory;
     this.#digest ??= this.#hash.digest();
     const digest = this.#digest;
     const identities =

@@ -1,13 +1,14 @@
-/** What the spine is given: its parts, its limits, and who is at the other end. Types only. */
+/** What the spine is given: its parts and its limits. Types only. */
 import type { SameAddress } from '../core/address.ts';
 import type { Meter } from '../core/meter.ts';
-import type { Journal } from '../core/outcomelog.ts';
-import type { Places } from '../core/slots.ts';
+import type { OutcomeLog } from '../core/outcomelog.ts';
+import type { Slots } from '../core/slots.ts';
 import type { World } from '../core/world.ts';
+import type { KeySource } from '../keys/source.ts';
 import type { Space } from '../maildir/space.ts';
 import type { Store } from '../maildir/store.ts';
 import type { HeaderPolicy } from '../mime/policy.ts';
-import type { Known } from './duplicate.ts';
+import type { DeliveryMemory } from './duplicate.ts';
 import type { ResolveParts } from './resolve.ts';
 import type { SelectPolicy } from './select.ts';
 
@@ -28,22 +29,16 @@ export interface DeliveryLimits {
 export interface DeliveryParts {
   readonly world: World;
   readonly meter: Meter;
-  readonly journal: Journal;
+  readonly outcomeLog: OutcomeLog;
   readonly store: Store;
   /** Mailboxes by path: a place for each copy on its way. */
-  readonly mailboxes: Places;
+  readonly mailboxes: Slots;
   readonly space: Space;
   /** What was delivered lately; undefined: duplicates are stored like everything else. */
-  readonly known: Known | undefined;
+  readonly memory: DeliveryMemory | undefined;
+  readonly keys: KeySource;
   readonly resolve: ResolveParts & { readonly same: SameAddress };
   readonly select: SelectPolicy;
   readonly policy: HeaderPolicy;
   readonly limits: DeliveryLimits;
-}
-
-export interface Client {
-  /** Name given in LHLO. */
-  readonly name: string;
-  /** IP address, or undefined on a Unix socket. */
-  readonly address: string | undefined;
 }

@@ -6,11 +6,11 @@ import { performance } from 'node:perf_hooks';
 import type { CopyFailure } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
 import { type Reply, replyOf, verdictOf } from '../core/outcome.ts';
-import type { Journal } from '../core/outcomelog.ts';
+import type { OutcomeLog } from '../core/outcomelog.ts';
 
 export interface ReplyParts {
   readonly meter: Meter;
-  readonly journal: Journal;
+  readonly outcomeLog: OutcomeLog;
 }
 
 /** What has become of one recipient's copy. */
@@ -51,12 +51,12 @@ export class Replies {
 
   /** The answer for one recipient, `recipient` being its path as sent. */
   answer(recipient: string, reply: Reply, detail: AnswerDetail = {}): Reply {
-    const { meter, journal } = this.#parts;
+    const { meter, outcomeLog } = this.#parts;
     const verdict = verdictOf(reply);
     meter.recipient(verdict, reply.why);
     const { why, code } = reply;
     const ms = Math.round(this.#elapsedMs());
-    journal.outcome({
+    outcomeLog.outcome({
       id: this.#id,
       recipient,
       sender: this.#sender,

@@ -1,6 +1,6 @@
 /**
- * Address -> account: who gets the mail and where it goes. An address exists if the key
- * directory has it, or has the address without its detail (`user+list` -> `user`).
+ * Address -> account: who gets the mail and where it goes. An address exists if the recipient
+ * source has it, or has the address without its detail (`user+list` -> `user`).
  */
 import { join } from 'node:path';
 import {
@@ -11,35 +11,33 @@ import {
   type SameAddress,
   withoutDetail,
 } from '../core/address.ts';
-import type { Why } from '../core/outcome.ts';
-import type { KeyDirectory, KeyEntry } from '../keys/directory.ts';
+import type { Refusal } from '../core/outcome.ts';
+import type { Recipient, RecipientSource } from '../recipients/source.ts';
 
-export interface Account {
-  /** Canonical address; two recipients with the same one are the same mailbox. */
-  readonly address: string;
+/** A recipient and where its mail goes. */
+export interface Account extends Recipient {
   /** Path of its Maildir. */
   readonly mailbox: string;
-  readonly keys: KeyEntry;
 }
 
 export interface ResolveParts {
-  readonly keyDirectory: Pick<KeyDirectory, 'lookup'>;
+  readonly recipients: RecipientSource;
   readonly same: SameAddress;
   readonly delimiter: string;
   /** Maildir path with `{local}` and `{domain}`. */
   readonly maildir: string;
 }
 
-/** The account, or why there is none. Throws when the directory could not be asked: that is not "unknown". */
-export async function resolve(address: Address, parts: ResolveParts): Promise<Account | Why> {
+/** Returns the account, or why there is none. Throws if the source could not be asked: that is not "unknown". */
+export async function resolve(address: Address, parts: ResolveParts): Promise<Account | Refusal> {
   for (const candidate of [address, withoutDetail(address, parts.delimiter)]) {
     const canonical = candidate && canonicalAddress(candidate, parts.same);
     if (canonical === undefined) continue;
-    const keys = await parts.keyDirectory.lookup(canonical);
-    if (keys !== undefined)
-      return { address: canonical, mailbox: mailboxPath(parts.maildir, canonical), keys };
+    const recipient = await parts.recipients.find(canonical);
+    if (recipient !== undefined)
+      return { ...recipient, mailbox: mailboxPath(parts.maildir, recipient.address) };
   }
-  return 'unknownRecipient';
+  return { why: 'unknownRecipient', reasons: [] };
 }
 
 /** Each placeholder becomes one path segment, so that no address leaves the store. */

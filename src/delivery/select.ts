@@ -3,9 +3,9 @@
  * are left out; a file that cannot be read, or a secret key among them, makes the account
  * unusable: better no mail than mail sealed with half of what somebody meant.
  */
-import type { Why } from '../core/outcome.ts';
+import type { Refusal } from '../core/outcome.ts';
 import { judgeCertificate, type SealingKeys, sealingKeysOf } from '../keys/certificates.ts';
-import type { KeyEntry } from '../keys/directory.ts';
+import type { KeyEntry } from '../keys/source.ts';
 
 export interface SelectPolicy {
   /** What to answer when no key is usable. */
@@ -13,18 +13,13 @@ export interface SelectPolicy {
   readonly subkeys: 'all' | 'newest';
 }
 
-export interface Unusable {
-  readonly why: Why;
-  /** For the log: file names and the library's reasons. */
-  readonly reasons: readonly string[];
-}
-
 export async function select(
-  keys: KeyEntry,
+  keys: KeyEntry | undefined,
   policy: SelectPolicy,
   nowMs: number,
-): Promise<SealingKeys | Unusable> {
+): Promise<SealingKeys | Refusal> {
   const why = policy.unusable === 'defer' ? 'keyUnusableNow' : 'keyUnusable';
+  if (keys === undefined) return { why, reasons: ['no key'] };
   // a file may be half written right now, so this is never more than a deferral
   if (keys.problems.length > 0) return { why: 'keyUnusableNow', reasons: keys.problems };
   const now = new Date(nowMs);

@@ -11,9 +11,10 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { Address } from '../core/address.ts';
+import type { Client } from '../core/client.ts';
 import { within } from '../core/deadline.ts';
 import { CopyFailure } from '../core/errors.ts';
-import { type Reply, replyOf, type Why } from '../core/outcome.ts';
+import { type Refusal, type Reply, replyOf, type Why } from '../core/outcome.ts';
 import type { SealingKeys } from '../keys/certificates.ts';
 import { type HeaderBlock, HeaderScanner } from '../mime/header.ts';
 import { outerFields } from '../mime/policy.ts';
@@ -23,11 +24,11 @@ import { type AcceptedRecipient, type AcceptedSender, acceptRecipient } from './
 import { Copy } from './copy.ts';
 import { type Addressed, Duplicates } from './duplicate.ts';
 import { fanOut, settleLane } from './fanout.ts';
-import type { Client, DeliveryParts } from './parts.ts';
+import type { DeliveryParts } from './parts.ts';
 import { Replies, reasonOf } from './reply.ts';
 import { type Account, resolve } from './resolve.ts';
 import { prepareSealer } from './seal.ts';
-import { select, type Unusable } from './select.ts';
+import { select } from './select.ts';
 
 /** Literal data goes to the copies in steps of this size, so that none gets far ahead of its disk. */
 const STEP_BYTES = 64 * 1024;
@@ -60,7 +61,7 @@ export class Transaction {
     this.#client = client;
     this.#id = parts.world.random(8).toString('hex');
     this.#replies = new Replies(parts, this.#id, sender.sender);
-    this.#duplicates = new Duplicates(parts.known, sender.sender);
+    this.#duplicates = new Duplicates(parts.memory, sender.sender);
     this.#scanner = new HeaderScanner(parts.limits.maxHeaderBytes);
   }
 
@@ -78,7 +79,7 @@ export class Transaction {
     return this.#replies.answer(accepted.path, replyOf(refused.why), { reasons: refused.reasons });
   }
 
-  async #admit({ address, path }: AcceptedRecipient): Promise<Unusable | undefined> {
+  async #admit({ address, path }: AcceptedRecipient): Promise<Refusal | undefined> {
     const found = await within(this.#find(address), this.#parts.limits.answerMs);
     // what comes in later changes nothing any more: the client has its answer
     if (found === 'late') return { why: 'recipientsUnavailable', reasons: ['the look-up took too long'] };
@@ -95,12 +96,13 @@ export class Transaction {
     return undefined;
   }
 
-  async #find(address: Address): Promise<{ account: Account; keys: SealingKeys } | Unusable> {
-    const { world, meter, resolve: resolveParts, select: policy } = this.#parts;
+  async #find(address: Address): Promise<{ account: Account; keys: SealingKeys } | Refusal> {
+    const { world, meter, keys: source, resolve: resolveParts, select: policy } = this.#parts;
     const account = await resolve(address, resolveParts);
-    if (typeof account === 'string') return { why: account, reasons: [] };
-    if (account.keys.problems.length > 0) meter.keyFileRefused();
-    const keys = await select(account.keys, policy, world.now());
+    if ('why' in account) return account;
+    const entry = await source.keysOf(account);
+    if (entry !== undefined && entry.problems.length > 0) meter.keyFileRefused();
+    const keys = await select(entry, policy, world.now());
     return 'why' in keys ? keys : { account, keys };
   }
 

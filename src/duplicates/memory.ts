@@ -17,7 +17,7 @@ import { siteSecret } from './secret.ts';
 /** Of one generation: 2 MiB on disk, and about 8 MiB in each process. */
 const MOST_RECORDS = 65_536;
 
-export interface DeliveredOptions {
+export interface MemoryOptions {
   readonly directory: string;
   /** How long a delivery is remembered, at most. */
   readonly windowMs: number;
@@ -34,8 +34,8 @@ interface Generation {
   readonly file: RecordFile | undefined;
 }
 
-export class Delivered {
-  readonly #options: DeliveredOptions;
+export class RememberedDeliveries {
+  readonly #options: MemoryOptions;
   readonly #mostRecords: number;
   /** Keys the identities. */
   readonly secret: Buffer;
@@ -46,7 +46,7 @@ export class Delivered {
   #previous: Generation | undefined;
   #current: Generation = { number: 0, times: new Map(), file: undefined };
 
-  constructor(options: DeliveredOptions) {
+  constructor(options: MemoryOptions) {
     this.#options = options;
     this.#mostRecords = options.mostRecords ?? MOST_RECORDS;
     const secret = this.#share(() => this.#openDirectory());

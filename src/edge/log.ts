@@ -4,11 +4,11 @@
  * a byte of a message.
  */
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
-import type { Journal, OutcomeLine } from '../core/outcomelog.ts';
+import type { OutcomeLine, OutcomeLog } from '../core/outcomelog.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
-export interface Log extends Journal {
+export interface Log extends OutcomeLog {
   info(what: string, detail?: object): void;
   warn(what: string, detail?: object): void;
   error(what: string, detail?: object): void;

@@ -18,16 +18,10 @@ import {
 } from '../core/address.ts';
 import type { World } from '../core/world.ts';
 import { KeyFileError } from './blocks.ts';
-import { type Certificate, parseCertificates, uniteCertificates } from './certificates.ts';
+import { parseCertificates, uniteCertificates } from './certificates.ts';
 import { FileCache, type ParsedFile } from './filecache.ts';
-import { Recent } from './watched.ts';
-
-/** What the directory holds for one address. */
-export interface KeyEntry {
-  readonly certificates: readonly Certificate[];
-  /** Sentences about files that cannot be used; any of them makes the whole entry unusable. */
-  readonly problems: readonly string[];
-}
+import type { KeyEntry, KeyOwner, KeySource } from './source.ts';
+import { WatchedDirectory } from './watched.ts';
 
 type KeyFile = KeyEntry & ParsedFile;
 
@@ -42,12 +36,12 @@ const TOO_LARGE = `is too large (over ${MAX_KEY_FILE_BYTES / 1024} KiB; try gpg 
 // a file or directory changed this recently may change again without its time stamp showing it
 const RACY_MS = 100;
 
-export class KeyDirectory {
+export class KeyDirectory implements KeySource {
   readonly #directory: string;
   readonly #same: SameAddress;
   readonly #world: Pick<World, 'now'>;
   readonly #files = new FileCache<KeyFile>();
-  readonly #recent: Recent<KeyEntry>;
+  readonly #recent: WatchedDirectory<KeyEntry>;
   readonly #reading = new Map<string, Promise<KeyFile>>();
   // canonical address -> names that spell it another way than we would (`Alice@Example.org.asc`)
   #otherSpellings = new Map<string, string[]>();
@@ -58,7 +52,11 @@ export class KeyDirectory {
     this.#directory = directory;
     this.#same = same;
     this.#world = world;
-    this.#recent = new Recent(directory);
+    this.#recent = new WatchedDirectory(directory);
+  }
+
+  keysOf({ address }: KeyOwner): Promise<KeyEntry | undefined> {
+    return this.lookup(address);
   }
 
   /**

@@ -10,7 +10,7 @@ const KEEP_MS = 1000;
 /** Then it is opened anew: the name may stand for another directory by now, or nobody may ask any more. */
 const WATCH_MS = 10_000;
 
-export class Recent<V> {
+export class WatchedDirectory<V> {
   readonly #directory: string;
   #watcher: fs.FSWatcher | undefined;
   #answers = new Map<string, V>();

@@ -1,7 +1,7 @@
 /** The connections of one process, whatever socket they came in by: how many in all, and how many from one peer. */
 import type { Socket } from 'node:net';
 import type { Why } from '../core/outcome.ts';
-import { Places } from '../core/slots.ts';
+import { Slots } from '../core/slots.ts';
 
 export interface ConnectionLimits {
   readonly maxConnections: number;
@@ -11,7 +11,7 @@ export interface ConnectionLimits {
 
 export class Connections<C extends { readonly remoteAddress: string }> {
   readonly open = new Set<C>();
-  readonly #peers = new Places();
+  readonly #peers = new Slots();
 
   /** Takes a connection in until `socket` closes, or says why not. */
   admit(connection: C, socket: Socket, limits: ConnectionLimits): Why | undefined {

@@ -1,14 +1,8 @@
 /** What the LMTP server asks of the rest of the program; delivery/transaction.ts answers. */
+import type { Client } from '../core/client.ts';
 import type { Reply, Why } from '../core/outcome.ts';
 import type { World } from '../core/world.ts';
 import type { ConnectionLimits } from './connections.ts';
-
-export interface LmtpClient {
-  /** Name given in LHLO. */
-  readonly name: string;
-  /** IP address, or undefined on a Unix socket. */
-  readonly address: string | undefined;
-}
 
 /** One mail transaction; delivery/transaction.ts is one. */
 export interface LmtpTransaction {
@@ -35,6 +29,6 @@ export interface LmtpOptions extends ConnectionLimits {
   readonly dataMs: number;
   readonly sessionMs: number;
   /** MAIL: everything after `MAIL FROM:` -> a transaction, or why not. */
-  begin(rest: Buffer, client: LmtpClient): LmtpTransaction | Why;
+  begin(rest: Buffer, client: Client): LmtpTransaction | Why;
   fault(what: string, error: unknown): void;
 }

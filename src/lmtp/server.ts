@@ -9,8 +9,8 @@ import { SMTPServer } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js';
 import { within } from '../core/deadline.ts';
-import { discard } from '../core/discard.ts';
 import type { Why } from '../core/outcome.ts';
+import { releaseMemory } from '../core/releasememory.ts';
 import type { Connections } from './connections.ts';
 import type { LmtpOptions } from './contract.ts';
 import { type DataSink, SessionParser } from './parser.ts';
@@ -164,7 +164,7 @@ export class LmtpConnection extends SMTPConnection {
       this.#parser = parser;
       parser.take(chunk).then(
         () => {
-          discard(chunk); // the socket made it for us, and what is wanted of it was copied
+          releaseMemory(chunk); // the socket made it for us, and what is wanted of it was copied
           done();
         },
         (error) => done(error),

@@ -9,8 +9,8 @@
  */
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { discard } from '../core/discard.ts';
 import type { Meter } from '../core/meter.ts';
+import { releaseMemory } from '../core/releasememory.ts';
 import type { World } from '../core/world.ts';
 import { type Disk, MAX_WHOLE_BYTES, type OpenFile, writeAll } from '../disk/disk.ts';
 import { Maildirs } from './maildirs.ts';
@@ -230,7 +230,7 @@ export class StagedFile {
 
   /** Only behind a call that has come back: the kernel reads from that memory until then. */
   #giveBack(pieces: readonly Buffer[]): void {
-    for (const piece of pieces) if (this.#given.delete(piece)) discard(piece);
+    for (const piece of pieces) if (this.#given.delete(piece)) releaseMemory(piece);
   }
 
   #tmpPath(): string {

@@ -4,7 +4,7 @@
  * becomes a single packet of definite length. Holds at most one block. For pieces that are
  * only lent, and for such as the framer may keep.
  */
-import { discard } from '../core/discard.ts';
+import { releaseMemory } from '../core/releasememory.ts';
 
 /** Body bytes per partial length: a power of two, at least 512 (RFC 9580 §4.2.1.4). */
 export const BLOCK_BYTES = 65_536;
@@ -64,7 +64,7 @@ export class PacketFramer {
     this.#makeRoom(this.#filled);
     const length = this.#filled;
     this.#emit(this.#started ? bodyLength(length) : packetHeader(this.#tag, length), emit);
-    discard(this.#block);
+    releaseMemory(this.#block);
   }
 
   #makeRoom(bytes: number): void {
@@ -72,7 +72,7 @@ export class PacketFramer {
     const body = Math.min(BLOCK_BYTES, Math.max(bytes + SPARE_BYTES, 2 * this.#filled));
     const grown = Buffer.allocUnsafe(HEAD_BYTES + body);
     grown.set(this.#block.subarray(0, HEAD_BYTES + this.#filled));
-    discard(this.#block);
+    releaseMemory(this.#block);
     this.#block = grown;
   }
 
@@ -121,7 +121,7 @@ export class KeepingFramer {
   final(emit: (pieces: readonly Uint8Array[]) => void): void {
     const length = this.#heldBytes;
     emit([this.#started ? bodyLength(length) : packetHeader(this.#tag, length), ...this.#held]);
-    for (const piece of this.#held) discard(piece);
+    for (const piece of this.#held) releaseMemory(piece);
   }
 
   #flush(last: Uint8Array, emit: (pieces: readonly Uint8Array[]) => void): void {
@@ -129,7 +129,7 @@ export class KeepingFramer {
     emit([Buffer.from([...tag, PARTIAL_OF_BLOCK]), ...this.#held, last]);
     this.#started = true;
     // what was held is the end of its piece: the beginning went out at once
-    for (const piece of this.#held) discard(piece);
+    for (const piece of this.#held) releaseMemory(piece);
     this.#held = [];
     this.#heldBytes = 0;
   }

@@ -7,13 +7,13 @@ import type { Server } from 'node:net';
 import { resolve } from 'node:path';
 import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
-import { Places } from '../core/slots.ts';
+import { Slots } from '../core/slots.ts';
 import type { World } from '../core/world.ts';
 import { acceptSender } from '../delivery/accept.ts';
 import type { DeliveryParts } from '../delivery/parts.ts';
 import { Transaction } from '../delivery/transaction.ts';
 import { type Disk, openDisk } from '../disk/disk.ts';
-import { Delivered } from '../duplicates/memory.ts';
+import { RememberedDeliveries } from '../duplicates/memory.ts';
 import type { Log } from '../edge/log.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import { type ListenAddress, listenOn, listenOnDescriptor } from '../edge/sockets.ts';
@@ -25,6 +25,7 @@ import { type LmtpConnection, LmtpServer } from '../lmtp/server.ts';
 import { Space } from '../maildir/space.ts';
 import { Store } from '../maildir/store.ts';
 import { splitTemplate } from '../maildir/sweep.ts';
+import { KeyFiles } from '../recipients/keyfiles.ts';
 import { named, startError } from './starterror.ts';
 
 /** Deliveries in flight get this long to finish on a stop; systemd waits 90 s by default. */
@@ -63,7 +64,7 @@ export async function startDeliveries(
     connections: () => connections.open.size,
     deliveries: () => lasting.mailboxes.total,
     lostLines: () => log.lostLines,
-    isForgetful: () => lasting.known?.isShared === false,
+    isForgetful: () => lasting.memory?.isShared === false,
   });
   const servers: LmtpServer[] = [];
   const lmtp: string[] = [];
@@ -91,7 +92,7 @@ export async function startDeliveries(
     },
     async stop(graceMs = DRAIN_MS) {
       await Promise.all(servers.map((server) => server.drain(graceMs)));
-      lasting.known?.close();
+      lasting.memory?.close();
       disk.close();
     },
   };
@@ -115,8 +116,11 @@ function lmtpOptions({ hostname, lmtp }: Settings) {
   };
 }
 
-type LastingParts = Pick<DeliveryParts, 'world' | 'meter' | 'journal' | 'store' | 'mailboxes' | 'space'> & {
-  readonly known: Delivered | undefined;
+type LastingParts = Pick<
+  DeliveryParts,
+  'world' | 'meter' | 'outcomeLog' | 'store' | 'mailboxes' | 'space'
+> & {
+  readonly memory: RememberedDeliveries | undefined;
 };
 
 function lastingParts(settings: Settings, log: Log, metrics: Metrics, disk: Disk): LastingParts {
@@ -125,30 +129,32 @@ function lastingParts(settings: Settings, log: Log, metrics: Metrics, disk: Disk
   return {
     world,
     meter: metrics,
-    journal: log,
+    outcomeLog: log,
     store: new Store({ disk, world, meter: metrics, root }),
-    mailboxes: new Places(),
+    mailboxes: new Slots(),
     space: new Space({ disk, world, root }),
-    known: knownDeliveries(settings, log, world),
+    memory: deliveryMemory(settings, log, world),
   };
 }
 
-function knownDeliveries({ store }: Settings, log: Log, world: World): Delivered | undefined {
+function deliveryMemory({ store }: Settings, log: Log, world: World): RememberedDeliveries | undefined {
   if (store.duplicates === 0) return undefined;
   const directory = resolve(store.state);
   const fault = (error: unknown) =>
     log.fault('store.state: duplicates are known to this process alone', error);
-  return new Delivered({ directory, windowMs: store.duplicates, world, fault });
+  return new RememberedDeliveries({ directory, windowMs: store.duplicates, world, fault });
 }
 
 /** Everything a delivery needs; what was known of keys is forgotten. */
 function deliveryParts(settings: Settings, lasting: LastingParts): DeliveryParts {
   const { lmtp, store, keys, recipients, headers } = settings;
   const same = addressRules(settings);
+  const keyDirectory = new KeyDirectory(resolve(keys.directory), same, lasting.world);
   return {
     ...lasting,
+    keys: keyDirectory,
     resolve: {
-      keyDirectory: new KeyDirectory(resolve(keys.directory), same, lasting.world),
+      recipients: new KeyFiles(keyDirectory),
       same,
       delimiter: recipients.delimiter,
       maildir: resolve(store.maildir),

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Places } from '../../src/core/slots.ts';
+import { Slots } from '../../src/core/slots.ts';
 
 test('a name has as many places as the limit says, and no other name has fewer for it', () => {
-  const places = new Places();
+  const places = new Slots();
   assert.ok(places.take('a', 2));
   assert.ok(places.take('a', 2));
   assert.equal(places.take('a', 2), undefined);
@@ -13,7 +13,7 @@ test('a name has as many places as the limit says, and no other name has fewer f
 });
 
 test('the limit is that of the moment: a lower one takes nothing away, and nothing is taken above it', () => {
-  const places = new Places();
+  const places = new Slots();
   const [first, second] = [places.take('a', 2), places.take('a', 2)];
   assert.equal(places.take('a', 1), undefined);
   first?.();
@@ -29,7 +29,7 @@ test('whatever is taken and given back, once or often, the count is that of the 
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const places = new Places();
+      const places = new Slots();
       const all: { name: string; giveBack: () => void; isHeld: boolean }[] = [];
       for (const each of steps) {
         if ('take' in each) {

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { discard } from '../../src/core/discard.ts';
+import { releaseMemory } from '../../src/core/releasememory.ts';
 import { Copy } from '../../src/delivery/copy.ts';
 import { prepareSealer } from '../../src/delivery/seal.ts';
 import { realWorld } from '../../src/edge/world.ts';
@@ -35,7 +35,7 @@ test('a piece whose memory was given back before it was written fails the copy',
     const give = staged.give.bind(staged);
     staged.give = (pieces) => {
       const wait = give(pieces);
-      if (isTooEarly) pieces.forEach(discard);
+      if (isTooEarly) pieces.forEach(releaseMemory);
       return wait;
     };
     const copy = new Copy(account, staged, () => {});

@@ -32,7 +32,7 @@ test('F13: a random source that fails during DATA defers each recipient and leav
   const { replies } = await deliver(transaction, [], MESSAGE);
   assert.deepEqual(codesOf(replies), [CRYPTO_FAILED, CRYPTO_FAILED]);
   assert.deepEqual(await site.files(), []);
-  assert.equal(JSON.stringify([replies, site.journal]).includes(CANARY), false);
+  assert.equal(JSON.stringify([replies, site.outcomeLog]).includes(CANARY), false);
 });
 
 test('F13: a random source that fails at any one call never leaves a readable byte or one recipient without reply', async (t) => {

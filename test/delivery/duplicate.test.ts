@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { identityOf, type Known } from '../../src/delivery/duplicate.ts';
+import { type DeliveryMemory, identityOf } from '../../src/delivery/duplicate.ts';
 import { codesOf, deliver, openSite, repliesOf } from '../support/delivery.ts';
 import { diskError, FakeDisk, gate } from '../support/fakedisk.ts';
 import { freshKey } from '../support/freshkey.ts';
@@ -15,7 +15,7 @@ const BOB = 'bob@example.com';
 const MESSAGE = Buffer.from('Subject: once\r\n\r\nonce\r\n');
 const SECRET = randomBytes(32);
 
-function memory(): Known & { readonly identities: Set<string> } {
+function memory(): DeliveryMemory & { readonly identities: Set<string> } {
   const identities = new Set<string>();
   return {
     secret: SECRET,
@@ -56,20 +56,20 @@ test('under another secret the same delivery has another identity of the same 16
 });
 
 test('the same message again is acknowledged as sealed before, and leaves nothing', async (t) => {
-  const site = await openSite(t, { keys: [await freshKey(ALICE)], known: memory() });
+  const site = await openSite(t, { keys: [await freshKey(ALICE)], memory: memory() });
   const first = await deliver(site.transaction(), [ALICE], MESSAGE);
   const again = await deliver(site.transaction(), [ALICE], MESSAGE, 3); // in other pieces
   assert.match(first.replies[0]?.text ?? '', /^Sealed [0-9a-f]{16}$/);
   assert.deepEqual(codesOf(again.replies), ['250 2.0.0']);
   assert.match(again.replies[0]?.text ?? '', /^Sealed before [0-9a-f]{16}$/);
   assert.equal((await site.files()).length, 1);
-  const line = site.journal.at(-1);
+  const line = site.outcomeLog.at(-1);
   assert.equal(`${line?.verdict} ${line?.why} ${line?.file}`, 'stored duplicate undefined');
 });
 
 test('another message, recipient, detail of a recipient or way to write it is no duplicate', async (t) => {
   const keys = [await freshKey(ALICE), await freshKey(BOB)];
-  const site = await openSite(t, { keys, known: memory() });
+  const site = await openSite(t, { keys, memory: memory() });
   await deliver(site.transaction(), [ALICE], MESSAGE);
   await deliver(site.transaction(), [ALICE], Buffer.concat([MESSAGE, Buffer.from('\r\n')]));
   await deliver(site.transaction(), [BOB], MESSAGE);
@@ -79,7 +79,7 @@ test('another message, recipient, detail of a recipient or way to write it is no
 
 test('a second try for those recipients that had no reply yet finds the copy they share', async (t) => {
   const keys = [await freshKey(ALICE), await freshKey(BOB)];
-  const site = await openSite(t, { keys, known: memory() });
+  const site = await openSite(t, { keys, memory: memory() });
   const detail = 'alice+lists@example.com';
   await deliver(site.transaction(), [ALICE, detail], MESSAGE);
   const again = await deliver(site.transaction(), [detail, BOB], MESSAGE);
@@ -94,7 +94,7 @@ for (const step of ['create', 'sync', 'rename', 'syncDirectory'] as const) {
   test(`a first try deferred since ${step} failed is not remembered: the second is stored`, async (t) => {
     const disk = new FakeDisk();
     const known = memory();
-    const site = await openSite(t, { keys: [await freshKey(ALICE)], known, disk });
+    const site = await openSite(t, { keys: [await freshKey(ALICE)], memory: known, disk });
     disk.trouble = {
       before(call) {
         if (call.name === step) throw diskError('EIO');
@@ -117,7 +117,7 @@ test('a client that left before its copy was durable is not taken for served', a
   const disk = new FakeDisk();
   const hang = gate();
   const reached = gate();
-  const site = await openSite(t, { keys: [await freshKey(ALICE)], known: memory(), disk });
+  const site = await openSite(t, { keys: [await freshKey(ALICE)], memory: memory(), disk });
   disk.trouble = {
     async before(call) {
       if (call.name !== 'rename') return;
@@ -142,7 +142,7 @@ test('of two tries under way at once the later one waits for the copy of the oth
   const hang = gate();
   const reached = gate();
   const keys = [await freshKey(ALICE), await freshKey(BOB)];
-  const site = await openSite(t, { keys, known: memory(), disk });
+  const site = await openSite(t, { keys, memory: memory(), disk });
   let isFirst = true;
   disk.trouble = {
     async before(call) {
@@ -167,7 +167,7 @@ test('a try that waits for another which hangs gives up, and nobody is told what
   const disk = new FakeDisk();
   const hang = gate();
   const limits = { stallMs: 50 };
-  const site = await openSite(t, { keys: [await freshKey(ALICE)], known: memory(), disk, limits });
+  const site = await openSite(t, { keys: [await freshKey(ALICE)], memory: memory(), disk, limits });
   disk.trouble = { before: async ({ name }) => (name === 'sync' ? hang.opened : undefined) };
   const first = deliver(site.transaction(), [ALICE], MESSAGE);
   await until('it hangs', () => disk.named('sync').length === 1);
@@ -179,13 +179,13 @@ test('a try that waits for another which hangs gives up, and nobody is told what
 });
 
 test('what memory fails to keep is stored and acknowledged all the same', async (t) => {
-  const broken: Known = {
+  const broken: DeliveryMemory = {
     ...memory(),
     add: () => {
       throw new Error('made up');
     },
   };
-  const site = await openSite(t, { keys: [await freshKey(ALICE)], known: broken });
+  const site = await openSite(t, { keys: [await freshKey(ALICE)], memory: broken });
   const transaction = site.transaction();
   await transaction.recipient(Buffer.from(`<${ALICE}>`));
   transaction.start();

@@ -7,7 +7,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseCertificates } from '../../src/keys/certificates.ts';
-import type { KeyEntry } from '../../src/keys/directory.ts';
+import type { KeyEntry } from '../../src/keys/source.ts';
 import { holds } from '../support/canary.ts';
 import { codesOf, deliver, opened, openSite, type Site } from '../support/delivery.ts';
 import { type DiskCall, diskError, type ErrnoName, FakeDisk } from '../support/fakedisk.ts';
@@ -51,7 +51,7 @@ async function assertNothingReadable(site: Site, replies: readonly unknown[], la
   for (const { path, bytes } of await site.files()) {
     assert.equal(holds(bytes, BODY_CANARY), false, `${label}: ${path} shows the body`);
   }
-  const said = JSON.stringify([replies, site.journal]);
+  const said = JSON.stringify([replies, site.outcomeLog]);
   assert.equal(said.includes(SUBJECT_CANARY) || said.includes(BODY_CANARY), false, `${label}: ${said}`);
 }
 

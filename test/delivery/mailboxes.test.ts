@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseCertificates } from '../../src/keys/certificates.ts';
-import type { KeyEntry } from '../../src/keys/directory.ts';
+import type { KeyEntry } from '../../src/keys/source.ts';
 import { codesOf, deliver, openSite, repliesOf } from '../support/delivery.ts';
 import { diskError, FakeDisk, gate } from '../support/fakedisk.ts';
 import { freshKey } from '../support/freshkey.ts';
@@ -29,7 +29,7 @@ test('a mailbox with as many deliveries as it may have defers with 450 4.2.1, ot
     '250 2.1.5',
   ]);
   assert.deepEqual(codesOf([await third.recipient(ALICE)]), ['450 4.2.1']);
-  assert.equal(site.journal.at(-1)?.why, 'mailboxBusy');
+  assert.equal(site.outcomeLog.at(-1)?.why, 'mailboxBusy');
   assert.deepEqual(codesOf([await third.recipient(BOB)]), ['250 2.1.5']);
   await second.abort();
   assert.deepEqual(codesOf([await third.recipient(ALICE)]), ['250 2.1.5']);

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseCertificates } from '../../src/keys/certificates.ts';
-import type { KeyEntry } from '../../src/keys/directory.ts';
+import type { KeyEntry } from '../../src/keys/source.ts';
 import { codesOf, deliver, opened, openSite, repliesOf } from '../support/delivery.ts';
 import { type DiskCall, FakeDisk, gate } from '../support/fakedisk.ts';
 import { freshKey } from '../support/freshkey.ts';
@@ -144,11 +144,11 @@ for (const name of ['writev', 'sync', 'close', 'rename', 'syncDirectory'] as con
     await aborting;
     assert.deepEqual(await site.files(), []);
     assert.deepEqual(disk.misuse, []);
-    assert.equal(site.journal.length, 2);
+    assert.equal(site.outcomeLog.length, 2);
   });
 }
 
-test('F17: a client that goes away after a copy was stored does not make it unstored, in the store or in the journal', async (t) => {
+test('F17: a client that goes away after a copy was stored does not make it unstored, in the store or in the log', async (t) => {
   const site = await openSite(t, { keys: [alice] });
   const transaction = site.transaction();
   for (const path of ['alice@example.com', 'alice+again@example.com']) {
@@ -161,7 +161,7 @@ test('F17: a client that goes away after a copy was stored does not make it unst
     await transaction.abort();
   }
   assert.deepEqual(
-    site.journal.map(({ verdict }) => verdict),
+    site.outcomeLog.map(({ verdict }) => verdict),
     ['stored', 'stored'],
   );
   assert.equal((await opened(site, alice)).length, 1);

@@ -11,12 +11,11 @@ const TEMPLATE = '/mail/{domain}/{local}';
 
 function site(known: readonly string[], more: Partial<ResolveParts> = {}) {
   const asked: string[] = [];
-  const keys = { certificates: [], problems: [] };
   const parts: ResolveParts = {
-    keyDirectory: {
-      async lookup(address) {
+    recipients: {
+      async find(address) {
         asked.push(address);
-        return known.includes(address) ? keys : undefined;
+        return known.includes(address) ? { address } : undefined;
       },
     },
     same: { localCase: 'ignore', defaultDomain: 'mx.example.com' },
@@ -28,7 +27,7 @@ function site(known: readonly string[], more: Partial<ResolveParts> = {}) {
     const address = parseAddress(path);
     assert.ok(address, path);
     const account = await resolve(address, parts);
-    return typeof account === 'string' ? account : account.address;
+    return 'why' in account ? account.why : account.address;
   };
   return { asked, parts, addressOf };
 }
@@ -69,8 +68,8 @@ test('a bare local part is in the default domain', async () => {
 });
 
 test('a look-up that fails is passed on, never "unknown"', async () => {
-  const lookup = () => Promise.reject(new Error('EIO'));
-  const { addressOf } = site([], { keyDirectory: { lookup } });
+  const find = () => Promise.reject(new Error('EIO'));
+  const { addressOf } = site([], { recipients: { find } });
   await assert.rejects(addressOf('alice@example.com'), /EIO/);
 });
 

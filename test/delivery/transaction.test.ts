@@ -65,7 +65,7 @@ test('a recipient given twice, in whatever spelling, gets one file and as many r
   assert.deepEqual(codesOf(replies), [STORED, STORED, STORED, STORED]);
   assert.equal((await opened(site, alice)).length, 1);
   assert.equal((await opened(site, bob)).length, 1);
-  assert.equal(site.journal.length, 4);
+  assert.equal(site.outcomeLog.length, 4);
 });
 
 test('a recipient with and without a detail gets one file', async (t) => {
@@ -145,7 +145,7 @@ test('a client that goes away during DATA leaves nothing, however much it had se
     await transaction.write([LARGE.subarray(sent)]);
     assert.deepEqual(await site.files(), [], `${sent} bytes sent, and more after the end`);
   }
-  assert.ok(site.journal.every(({ why, code }) => why === 'aborted' && code === 451));
+  assert.ok(site.outcomeLog.every(({ why, code }) => why === 'aborted' && code === 451));
 });
 
 test('a client that goes away while a piece is being written leaves nothing', async (t) => {

@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Delivered, type DeliveredOptions } from '../../src/duplicates/memory.ts';
+import { type MemoryOptions, RememberedDeliveries } from '../../src/duplicates/memory.ts';
 import { needs } from '../support/peers.ts';
 import { run } from '../support/process.ts';
 
@@ -20,14 +20,14 @@ async function openState(t: TestContext, mostRecords = 1000) {
   const directory = join(parent, 'state');
   const clock = { now: 1_000_000 };
   const faults: unknown[] = [];
-  const opened = new Set<Delivered>();
+  const opened = new Set<RememberedDeliveries>();
   t.after(() => {
     for (const each of opened) each.close();
   });
-  const process = (options: Partial<DeliveredOptions> = {}) => {
+  const process = (options: Partial<MemoryOptions> = {}) => {
     const world = { now: () => clock.now, random: randomBytes };
     const fault = (error: unknown) => faults.push(error);
-    const delivered = new Delivered({
+    const delivered = new RememberedDeliveries({
       directory,
       windowMs: WINDOW_MS,
       world,

@@ -5,7 +5,7 @@ export const LIMITS = { messageBytes: 2048, headerBytes: 1024, recipients: 4, er
 export const MAILBOXES = ['alice@example.com', 'bob@example.com'] as const;
 export type Mailbox = (typeof MAILBOXES)[number];
 
-type Known =
+type DeliveryMemory =
   | 'lhlo'
   | 'helo'
   | 'mail'
@@ -22,7 +22,7 @@ type Known =
 /** A line the client sends, and what of it counts for the answer. */
 export interface Command {
   readonly line: string;
-  readonly is: Known;
+  readonly is: DeliveryMemory;
   /** What is wrong with it, or with whom it names: the code for that, where the state has no objection. */
   readonly fault?: number;
   /** Whom an acceptable RCPT names. */

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Recent } from '../../src/keys/watched.ts';
+import { WatchedDirectory } from '../../src/keys/watched.ts';
 import { until } from '../support/until.ts';
 
 async function openDirectory(t: TestContext) {
@@ -13,7 +13,7 @@ async function openDirectory(t: TestContext) {
   t.after(() => rm(root, { recursive: true, force: true }));
   const directory = join(root, 'keys');
   await mkdir(directory);
-  const recent = new Recent<number>(directory);
+  const recent = new WatchedDirectory<number>(directory);
   let asked = 0;
   const get = () => recent.get('alice', async () => ++asked);
   return { root, directory, recent, get };
@@ -61,7 +61,7 @@ test('a change that the kernel does not tell of is seen all the same', async (t)
   const { root } = await openDirectory(t);
   for (const name of ['old', 'new']) await mkdir(join(root, name));
   await symlink('old', join(root, 'link'));
-  const recent = new Recent<string>(join(root, 'link'));
+  const recent = new WatchedDirectory<string>(join(root, 'link'));
   let current = 'old';
   const get = () => recent.get('alice', async () => current);
   await get();
@@ -80,7 +80,7 @@ test('that nothing was found is never kept, nor what cannot be watched', async (
   for (let n = 0; n < 5; n++) await nothing();
   assert.equal(asked, 5);
   await rm(directory, { recursive: true });
-  const gone = new Recent<number>(join(root, 'gone'));
+  const gone = new WatchedDirectory<number>(join(root, 'gone'));
   for (let n = 0; n < 5; n++) assert.equal(await gone.get('alice', async () => n), n);
 });
 

@@ -35,7 +35,8 @@ for (const [what, left, isTaken] of [
     );
     const { accepted } = await deliver(site.transaction(), ['alice@example.com'], MESSAGE);
     assert.deepEqual(codesOf(accepted), [isTaken ? '250 2.1.5' : '452 4.3.1']);
-    if (!isTaken) assert.match(site.journal[0]?.reasons?.join() ?? '', /^(\d+ bytes free|room for 99 files)/);
+    if (!isTaken)
+      assert.match(site.outcomeLog[0]?.reasons?.join() ?? '', /^(\d+ bytes free|room for 99 files)/);
   });
 }
 

@@ -7,9 +7,9 @@ import type { TestContext } from 'node:test';
 import type { Meter } from '../../src/core/meter.ts';
 import type { Reply } from '../../src/core/outcome.ts';
 import type { OutcomeLine } from '../../src/core/outcomelog.ts';
-import { Places } from '../../src/core/slots.ts';
+import { Slots } from '../../src/core/slots.ts';
 import type { World } from '../../src/core/world.ts';
-import type { Known } from '../../src/delivery/duplicate.ts';
+import type { DeliveryMemory } from '../../src/delivery/duplicate.ts';
 import type { DeliveryLimits, DeliveryParts } from '../../src/delivery/parts.ts';
 import { Transaction } from '../../src/delivery/transaction.ts';
 import { type Disk, openDisk } from '../../src/disk/disk.ts';
@@ -17,6 +17,7 @@ import { realWorld } from '../../src/edge/world.ts';
 import { KeyDirectory } from '../../src/keys/directory.ts';
 import { Space } from '../../src/maildir/space.ts';
 import { Store } from '../../src/maildir/store.ts';
+import { KeyFiles } from '../../src/recipients/keyfiles.ts';
 import { type FreshKey, openSealed } from './freshkey.ts';
 
 let realDisk: Disk | undefined; // one for all sites of a process, since it has threads
@@ -31,7 +32,7 @@ export interface SiteOptions {
   limits?: Partial<DeliveryLimits>;
   keyDirectory?: Pick<KeyDirectory, 'lookup'>;
   /** What was delivered before; left out: every message is stored. */
-  known?: Known;
+  memory?: DeliveryMemory;
   /** SIZE of each message, as said in MAIL. */
   size?: number;
 }
@@ -46,7 +47,7 @@ export interface Site {
   /** The mail store; Maildirs are `<domain>/<local>` in it. */
   readonly store: string;
   readonly parts: DeliveryParts;
-  readonly journal: readonly OutcomeLine[];
+  readonly outcomeLog: readonly OutcomeLine[];
   transaction(): Transaction;
   /** Puts other bytes into the key file of an address. */
   replaceKey(address: string, bytes: Uint8Array): Promise<void>;
@@ -78,17 +79,19 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
   const world = { ...realWorld('mx.example.com'), ...options.world };
   realDisk ??= openDisk(30_000);
   const disk = options.disk ?? realDisk;
-  const journal: OutcomeLine[] = [];
+  const keyDirectory = options.keyDirectory ?? new KeyDirectory(keys, SAME, world);
+  const outcomeLog: OutcomeLine[] = [];
   const parts: DeliveryParts = {
     world,
     meter: UNMETERED,
-    journal: { outcome: (line) => journal.push(line), fault: () => {} },
+    outcomeLog: { outcome: (line) => outcomeLog.push(line), fault: () => {} },
     store: new Store({ disk, world, meter: UNMETERED, root: store }),
-    mailboxes: new Places(),
+    mailboxes: new Slots(),
     space: new Space({ disk, world, root: store }),
-    known: options.known,
+    memory: options.memory,
+    keys: { keysOf: ({ address }) => keyDirectory.lookup(address) },
     resolve: {
-      keyDirectory: options.keyDirectory ?? new KeyDirectory(keys, SAME, world),
+      recipients: new KeyFiles(keyDirectory),
       same: SAME,
       delimiter: '+',
       maildir: join(store, '{domain}/{local}'),
@@ -101,7 +104,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
   return {
     store,
     parts,
-    journal,
+    outcomeLog,
     transaction: () => new Transaction(parts, sender, { name: 'client.example', address: undefined }),
     replaceKey,
     files: () => filesBelow(store),

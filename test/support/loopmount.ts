@@ -1,5 +1,5 @@
 // A small journaled file system in a file, mounted through a loop device: one whose power can be cut, that can be
-// frozen, and that the root file system's own peculiarities (no journal, perhaps) have no part in.
+// frozen, and that the root file system's own peculiarities (no outcomeLog, perhaps) have no part in.
 //
 // Should the test process die, a guard thaws and unmounts it.
 

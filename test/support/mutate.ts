@@ -4,7 +4,7 @@ import fc from 'fast-check';
 
 interface Change {
   readonly how: 'set' | 'insert' | 'cut' | 'repeat' | 'move' | 'splice';
-  /** Places and lengths as shares of what there is, so that one change fits any file. */
+  /** Slots and lengths as shares of what there is, so that one change fits any file. */
   readonly at: number;
   readonly length: number;
   readonly to: number;

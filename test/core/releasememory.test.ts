@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { discard } from '../../src/core/discard.ts';
+import { releaseMemory } from '../../src/core/releasememory.ts';
 
 test('a discarded buffer has no bytes, and its memory is no longer counted as in use', () => {
   const cipher = createCipheriv('aes-256-cfb', randomBytes(32), randomBytes(16));
@@ -10,7 +10,7 @@ test('a discarded buffer has no bytes, and its memory is no longer counted as in
   for (let turn = 0; turn < 100; turn++) {
     const sealed = cipher.update(plain);
     const part = sealed.subarray(0, 10);
-    discard(part);
+    releaseMemory(part);
     assert.equal(sealed.length, 0);
     assert.equal(part.length, 0);
   }
@@ -21,7 +21,7 @@ test('a discarded buffer has no bytes, and its memory is no longer counted as in
 test('a small buffer, which may share its memory with others, is left alone', () => {
   const small = Buffer.from('a part of the pool');
   const other = Buffer.from('another part of it');
-  discard(small);
+  releaseMemory(small);
   assert.equal(small.toString(), 'a part of the pool');
   assert.equal(other.toString(), 'another part of it');
 });

@@ -15,7 +15,7 @@ const MIN_BYTES = Math.max(16_384, 1 + Buffer.poolSize);
 const { port1: nowhere } = new MessageChannel();
 nowhere.close();
 
-export function discard(bytes: Uint8Array): void {
+export function releaseMemory(bytes: Uint8Array): void {
   const { buffer } = bytes;
   if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < MIN_BYTES) return;
   try {
