@@ -21,23 +21,19 @@ const BELOW: Record<string, readonly string[]> = {
   recipients: ['core', 'keys'],
   maildir: ['core', 'disk'],
   delivery: ['core', 'mime', 'openpgp', 'keys', 'maildir', 'recipients'], // is given settings, reads none
-  commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'recipients', 'config', 'delivery'],
-  server: [
-    'core',
-    'edge',
-    'disk',
-    'lmtp',
-    'duplicates',
-    'keys',
-    'maildir',
-    'recipients',
-    'config',
-    'delivery',
-  ],
+  commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'config', 'delivery', 'site.ts'],
+  server: ['core', 'edge', 'disk', 'lmtp', 'maildir', 'config', 'delivery', 'site.ts'],
+  'site.ts': ['core', 'config', 'disk', 'keys', 'recipients', 'maildir', 'duplicates', 'delivery'],
   'cli.ts': ['core', 'edge', 'config', 'commands', 'server'],
 };
 /** They alone know the order of the steps. */
-const SPINE = ['delivery/transaction.ts', 'delivery/copy.ts', 'delivery/parts.ts'];
+const SPINE = [
+  'delivery/transaction.ts',
+  'delivery/admission.ts',
+  'delivery/copy.ts',
+  'delivery/parts.ts',
+  'delivery/sealing.ts',
+];
 const NO_WORLD = /^(fs|net|http|https|http2|tls|dgram|dns|child_process|cluster|worker_threads)(\/|$)/;
 
 const root = join(repositoryRoot(), 'src');

@@ -65,6 +65,10 @@ export interface Refusal {
   readonly reasons: readonly string[];
 }
 
+export function refusal(why: Why, ...reasons: readonly string[]): Refusal {
+  return { why, reasons };
+}
+
 /** One reply line: `code SP enhanced SP text`. */
 export interface Reply {
   readonly why: Why;

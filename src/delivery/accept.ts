@@ -4,7 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { type Address, parseAddress, parsePathArguments } from '../core/address.ts';
-import type { Why } from '../core/outcome.ts';
+import { type Refusal, refusal, type Why } from '../core/outcome.ts';
 
 export interface AcceptedSender {
   /** Reverse-path as sent, without brackets; raw bytes, since some clients send 8-bit ones. */
@@ -21,13 +21,13 @@ export interface AcceptedRecipient {
 }
 
 /** Everything after `MAIL FROM:`. `maxBytes`: the fixed maximum message size (RFC 1870 §6.1). */
-export function acceptSender(rest: Buffer, maxBytes: number): AcceptedSender | Why {
+export function acceptSender(rest: Buffer, maxBytes: number): AcceptedSender | Refusal {
   // latin1 maps each byte to one character and back: the path is kept byte for byte
   const parsed = parsePathArguments(rest.toString('latin1'), 'latin1');
-  if (parsed === undefined) return 'badSender';
+  if (parsed === undefined) return refusal('badSender');
   for (const [keyword, value] of parsed.parameters) {
     const bad = senderParameterProblem(keyword, value, maxBytes);
-    if (bad !== undefined) return bad;
+    if (bad !== undefined) return refusal(bad);
   }
   const { path, parameters } = parsed;
   return {
@@ -56,16 +56,16 @@ function senderParameterProblem(keyword: string, value: string, maxBytes: number
 }
 
 /** Everything after `RCPT TO:`. */
-export function acceptRecipient(rest: Buffer, smtpUtf8: boolean): AcceptedRecipient | Why {
+export function acceptRecipient(rest: Buffer, smtpUtf8: boolean): AcceptedRecipient | Refusal {
   const isAscii = rest.every((byte) => byte < 0x80);
-  if (!isAscii && !isUtf8(rest)) return 'badRecipient';
+  if (!isAscii && !isUtf8(rest)) return refusal('badRecipient');
   const parsed = parsePathArguments(rest.toString('utf8'));
   const address = parsed && parseAddress(parsed.path);
-  if (parsed === undefined || address === undefined) return 'badRecipient';
-  if (!isAscii && !smtpUtf8) return 'recipientNeedsUtf8'; // RFC 6531 §3.5
+  if (parsed === undefined || address === undefined) return refusal('badRecipient');
+  if (!isAscii && !smtpUtf8) return refusal('recipientNeedsUtf8'); // RFC 6531 §3.5
   for (const [keyword, value] of parsed.parameters) {
-    if (keyword !== 'NOTIFY' && keyword !== 'ORCPT') return 'unknownParameter';
-    if (value === '') return 'badParameters';
+    if (keyword !== 'NOTIFY' && keyword !== 'ORCPT') return refusal('unknownParameter');
+    if (value === '') return refusal('badParameters');
   }
   return { address, path: parsed.path.replace(/^@[^:]*:/, '') };
 }

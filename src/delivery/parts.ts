@@ -10,7 +10,7 @@ import type { Store } from '../maildir/store.ts';
 import type { HeaderPolicy } from '../mime/policy.ts';
 import type { DeliveryMemory } from './duplicate.ts';
 import type { ResolveParts } from './resolve.ts';
-import type { SelectPolicy } from './select.ts';
+import type { KeyRules } from './select.ts';
 
 export interface DeliveryLimits {
   readonly maxMessageBytes: number;
@@ -38,7 +38,7 @@ export interface DeliveryParts {
   readonly memory: DeliveryMemory | undefined;
   readonly keys: KeySource;
   readonly resolve: ResolveParts & { readonly same: SameAddress };
-  readonly select: SelectPolicy;
-  readonly policy: HeaderPolicy;
+  readonly keyRules: KeyRules;
+  readonly headerPolicy: HeaderPolicy;
   readonly limits: DeliveryLimits;
 }

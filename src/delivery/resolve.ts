@@ -11,7 +11,7 @@ import {
   type SameAddress,
   withoutDetail,
 } from '../core/address.ts';
-import type { Refusal } from '../core/outcome.ts';
+import { type Refusal, refusal } from '../core/outcome.ts';
 import type { Recipient, RecipientSource } from '../recipients/source.ts';
 
 /** A recipient and where its mail goes. */
@@ -37,7 +37,7 @@ export async function resolve(address: Address, parts: ResolveParts): Promise<Ac
     if (recipient !== undefined)
       return { ...recipient, mailbox: mailboxPath(parts.maildir, recipient.address) };
   }
-  return { why: 'unknownRecipient', reasons: [] };
+  return refusal('unknownRecipient');
 }
 
 /** Each placeholder becomes one path segment, so that no address leaves the store. */

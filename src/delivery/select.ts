@@ -3,11 +3,11 @@
  * are left out; a file that cannot be read, or a secret key among them, makes the account
  * unusable: better no mail than mail sealed with half of what somebody meant.
  */
-import type { Refusal } from '../core/outcome.ts';
+import { type Refusal, refusal } from '../core/outcome.ts';
 import { judgeCertificate, type SealingKeys, sealingKeysOf } from '../keys/certificates.ts';
 import type { KeyEntry } from '../keys/source.ts';
 
-export interface SelectPolicy {
+export interface KeyRules {
   /** What to answer when no key is usable. */
   readonly unusable: 'defer' | 'reject';
   readonly subkeys: 'all' | 'newest';
@@ -15,18 +15,18 @@ export interface SelectPolicy {
 
 export async function select(
   keys: KeyEntry | undefined,
-  policy: SelectPolicy,
+  rules: KeyRules,
   nowMs: number,
 ): Promise<SealingKeys | Refusal> {
-  const why = policy.unusable === 'defer' ? 'keyUnusableNow' : 'keyUnusable';
-  if (keys === undefined) return { why, reasons: ['no key'] };
+  const why = rules.unusable === 'defer' ? 'keyUnusableNow' : 'keyUnusable';
+  if (keys === undefined) return refusal(why, 'no key');
   // a file may be half written right now, so this is never more than a deferral
-  if (keys.problems.length > 0) return { why: 'keyUnusableNow', reasons: keys.problems };
+  if (keys.problems.length > 0) return refusal('keyUnusableNow', ...keys.problems);
   const now = new Date(nowMs);
   const judged = await Promise.all(
-    keys.certificates.map((each) => judgeCertificate(each, now, policy.subkeys)),
+    keys.certificates.map((each) => judgeCertificate(each, now, rules.subkeys)),
   );
   const usable = judged.filter((each) => 'keys' in each);
   if (usable.length > 0) return sealingKeysOf(usable);
-  return { why, reasons: judged.flatMap((each) => ('reason' in each ? [each.reason] : [])) };
+  return refusal(why, ...judged.flatMap((each) => ('reason' in each ? [each.reason] : [])));
 }

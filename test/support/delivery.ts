@@ -96,8 +96,8 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
       delimiter: '+',
       maildir: join(store, '{domain}/{local}'),
     },
-    select: { unusable: 'defer', subkeys: 'all' },
-    policy: 'visible',
+    keyRules: { unusable: 'defer', subkeys: 'all' },
+    headerPolicy: 'visible',
     limits: { ...LIMITS, ...options.limits },
   };
   const sender = { sender: Buffer.from('sender@example.org'), smtpUtf8: false, size: options.size ?? 0 };
