@@ -40,7 +40,7 @@ export async function resolve(address: Address, parts: ResolveParts): Promise<Ac
   return refusal('unknownRecipient');
 }
 
-/** Each placeholder becomes one path segment, so that no address leaves the store. */
+/** Returns the path of a Maildir. Each placeholder becomes one path segment, so no address leaves the store. */
 export function mailboxPath(template: string, canonical: string): string {
   const { local, domain } = partsOf(canonical);
   const values: Record<string, string> = { local: pathSegment(local), domain: pathSegment(domain) };

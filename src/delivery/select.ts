@@ -1,14 +1,14 @@
 /**
- * Account -> the keys its copy is sealed with, judged at this moment. Unusable certificates
- * are left out; a file that cannot be read, or a secret key among them, makes the account
- * unusable: better no mail than mail sealed with half of what somebody meant.
+ * The keys of a recipient -> those that its copy is sealed with, judged at this moment. Certificates
+ * that cannot be used are left out. A key that cannot be read makes the recipient unusable: better no
+ * mail for now than mail sealed to some of the keys that its owner meant.
  */
 import { type Refusal, refusal } from '../core/outcome.ts';
 import { judgeCertificate, type SealingKeys, sealingKeysOf } from '../keys/certificates.ts';
 import type { KeyEntry } from '../keys/source.ts';
 
 export interface KeyRules {
-  /** What to answer when no key is usable. */
+  /** What is answered if no key is usable. */
   readonly unusable: 'defer' | 'reject';
   readonly subkeys: 'all' | 'newest';
 }
@@ -20,7 +20,7 @@ export async function select(
 ): Promise<SealingKeys | Refusal> {
   const why = rules.unusable === 'defer' ? 'keyUnusableNow' : 'keyUnusable';
   if (keys === undefined) return refusal(why, 'no key');
-  // a file may be half written right now, so this is never more than a deferral
+  // Only deferred, whatever the setting: the file may be half written at this moment.
   if (keys.problems.length > 0) return refusal('keyUnusableNow', ...keys.problems);
   const now = new Date(nowMs);
   const judged = await Promise.all(

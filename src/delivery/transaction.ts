@@ -75,17 +75,17 @@ export class Transaction {
     return this.#admission.recipients.length;
   }
 
-  /** DATA was accepted; message bytes follow. */
+  /** DATA was accepted: message bytes follow. */
   start(): void {
     this.#replies.start();
   }
 
-  /** Takes message bytes (kept only until the promise settles). Never throws. */
+  /** Takes message bytes, and keeps them only until the promise settles. Never throws. */
   async write(pieces: readonly Buffer[]): Promise<void> {
     for (const piece of pieces) {
       this.#replies.bytes += piece.length;
       if (this.#replies.bytes > this.#parts.limits.maxMessageBytes) this.#failAll('tooBig');
-      if (this.#allFailed()) continue; // read on and drop: the client is still sending
+      if (this.#allFailed()) continue; // the client is still sending: its bytes are read and dropped
       this.#duplicates.update(piece);
       if (this.#isSealing) await this.#push(piece);
       else await this.#scan(piece);
@@ -136,7 +136,7 @@ export class Transaction {
     for (const wait of waits) await wait;
   }
 
-  /** The message has ended: stages every copy, then commits them, and gives each RCPT its reply in order. */
+  /** Ends the message: stages every copy, commits them, and yields one reply for each RCPT in order. */
   async *finish(): AsyncGenerator<Reply> {
     this.#isFinishing = true;
     const deadline = performance.now() + this.#parts.limits.answerMs;
@@ -153,11 +153,11 @@ export class Transaction {
     this.#replies.done(this.#copies());
   }
 
-  /** Resolves when all are staged, to the commits under way. */
+  /** Resolves when every copy is staged or has failed, to the commits that are then under way. */
   async #stageAndCommit(left: () => number): Promise<Map<Copy, Promise<void>>> {
     if (!this.#isSealing && !this.#allFailed()) await this.#beginSealing(this.#scanner.end());
     await this.#spread((emit) => this.#literal.final(emit));
-    // one that hangs must leave the others the time to commit
+    // A copy that hangs must leave the others enough time to commit.
     const stageMs = Math.max(left() - this.#parts.limits.stallMs, left() / 2);
     const stage = (copy: Copy) => settleLane(copy, copy.finish(), stageMs);
     await Promise.all(this.#lanes().map((copy) => this.#timed('stage', () => stage(copy))));
@@ -165,14 +165,14 @@ export class Transaction {
     return new Map(this.#lanes().map((copy) => [copy, this.#timed('commit', () => commit(copy))]));
   }
 
-  /** Remembered before the client is told, and where it has left too: then it comes again. */
+  /** Commits a copy and remembers it before the client is told, since a lost reply brings the message again. */
   async #store(copy: Copy): Promise<void> {
     const isStored = await this.#duplicates.storeOnce(
       this.#addressed(copy),
       () => copy.commit(),
       this.#parts.limits.stallMs,
     );
-    // a failed copy with a good reply: its own file goes, since an earlier one is durable
+    // This copy fails with a good reply: its own file goes, since the earlier one is durable.
     if (!isStored) throw new CopyFailure('duplicate');
   }
 
@@ -181,7 +181,7 @@ export class Transaction {
     return { account: copy.account.address, paths: own.map(({ path }) => path) };
   }
 
-  /** The client is gone, or gave up: nothing of the message stays. */
+  /** Gives the message up, since the client has: copies that are not durable yet are removed. */
   async abort(): Promise<void> {
     const isUnanswered = this.#replies.started && !this.#isFinishing;
     this.#admission.close();
