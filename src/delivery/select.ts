@@ -4,7 +4,8 @@
  * unusable: better no mail than mail sealed with half of what somebody meant.
  */
 import type { Refusal } from '../core/outcome.ts';
-import { judgeCertificate, type SealingKeys, sealingKeysOf } from '../keys/certificates.ts';
+import { judgeCertificate } from '../keys/judgement.ts';
+import { type SealingKeys, sealingKeysOf } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
 
 export interface SelectPolicy {

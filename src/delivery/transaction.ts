@@ -15,7 +15,7 @@ import type { Client } from '../core/client.ts';
 import { within } from '../core/deadline.ts';
 import { CopyFailure } from '../core/errors.ts';
 import { type Refusal, type Reply, replyOf, type Why } from '../core/outcome.ts';
-import type { SealingKeys } from '../keys/certificates.ts';
+import type { SealingKeys } from '../keys/sessionkeys.ts';
 import { type HeaderBlock, HeaderScanner } from '../mime/header.ts';
 import { outerFields } from '../mime/policy.ts';
 import { type Trace, traceFields } from '../mime/trace.ts';
