@@ -8,7 +8,7 @@
 import type { Address } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
 import { type Refusal, refusal } from '../core/outcome.ts';
-import type { SealingKeys } from '../keys/certificates.ts';
+import type { SealingKeys } from '../keys/sessionkeys.ts';
 import type { AcceptedRecipient, AcceptedSender } from './accept.ts';
 import { Copy } from './copy.ts';
 import type { DeliveryParts } from './parts.ts';

@@ -7,7 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { CopyFailure } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
 import type { World } from '../core/world.ts';
-import { type SealingKeys, sessionKeyPackets } from '../keys/certificates.ts';
+import { type SealingKeys, sessionKeyPackets } from '../keys/sessionkeys.ts';
 import { pgpMimeFrame } from '../mime/frame.ts';
 import { EncryptedMessage } from '../openpgp/message.ts';
 

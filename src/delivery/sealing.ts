@@ -4,7 +4,7 @@
  * without the store: CRLF, header, outer fields, literal packet, encryption, armor.
  */
 import { CopyFailure } from '../core/errors.ts';
-import type { SealingKeys } from '../keys/certificates.ts';
+import type { SealingKeys } from '../keys/sessionkeys.ts';
 import { CanonicalLines } from '../mime/crlf.ts';
 import { HeaderScanner } from '../mime/header.ts';
 import { type HeaderPolicy, outerFields } from '../mime/policy.ts';

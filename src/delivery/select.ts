@@ -4,7 +4,8 @@
  * mail for now than mail sealed to some of the keys that its owner meant.
  */
 import { type Refusal, refusal } from '../core/outcome.ts';
-import { judgeCertificate, type SealingKeys, sealingKeysOf } from '../keys/certificates.ts';
+import { judgeCertificate } from '../keys/judgement.ts';
+import { type SealingKeys, sealingKeysOf } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
 
 export interface KeyRules {

@@ -3,10 +3,11 @@
  * then armor. Takes literal-packet bytes and gives armor; the order of the layers is here
  * and nowhere else.
  */
+import type { Aead } from './algorithms.ts';
 import { Armor } from './armor.ts';
 import { KeepingFramer, SEIPD } from './framer.ts';
 import { Seipd1 } from './seipd1.ts';
-import { type Aead, SALT_BYTES, Seipd2 } from './seipd2.ts';
+import { SALT_BYTES, Seipd2 } from './seipd2.ts';
 
 /** How a copy is encrypted: agreed by all the keys it goes to. */
 export type Encryption =
