@@ -1,4 +1,5 @@
 /** What Sealdir writes down about deliveries; edge/log.ts turns it into lines. Never message content. */
+import type { Verdict } from './outcome.ts';
 
 /** The outcome for one recipient, at RCPT or after DATA. */
 export interface OutcomeLine {
@@ -6,7 +7,7 @@ export interface OutcomeLine {
   readonly id: string;
   readonly recipient: string;
   readonly sender: string;
-  readonly verdict: 'stored' | 'deferred' | 'refused';
+  readonly verdict: Verdict;
   readonly why: string;
   /** Reply code sent. */
   readonly code: number;
