@@ -6,11 +6,8 @@
 import { once } from 'node:events';
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
+import type { Listener } from '../core/listener.ts';
 import { tryLock } from './lock.ts';
-
-export type ListenAddress =
-  | { readonly type: 'unix'; readonly path: string }
-  | { readonly type: 'tcp'; readonly host: string; readonly port: number };
 
 /**
  * Connections that wait for us while we are busy; the kernel's own limit is lower where it is (net.core.somaxconn). Beyond Node's
@@ -19,7 +16,7 @@ export type ListenAddress =
 const BACKLOG = 4096;
 
 /** Binds `server`; a Unix path has to be claimed before. Returns what it listens on, as one would write it. */
-export async function listenOn(server: Server, address: ListenAddress, mode: number): Promise<string> {
+export async function listenOn(server: Server, address: Listener, mode: number): Promise<string> {
   if (address.type === 'tcp') {
     server.listen({ host: address.host, port: address.port, backlog: BACKLOG });
     await once(server, 'listening');
@@ -36,7 +33,7 @@ export async function listenOn(server: Server, address: ListenAddress, mode: num
  * Makes the paths of Unix sockets ours until `release`: locks them, and removes what a dead
  * server left. Throws with a sentence for the operator.
  */
-export async function claimPaths(addresses: readonly ListenAddress[]): Promise<{ release(): void }> {
+export async function claimPaths(addresses: readonly Listener[]): Promise<{ release(): void }> {
   const locks: { release(): void }[] = [];
   const release = () => {
     for (const lock of locks) lock.release();

@@ -5,10 +5,11 @@
  */
 import type { Server } from 'node:net';
 import type { Settings } from '../config/settings.ts';
+import type { Listener } from '../core/listener.ts';
 import { beginTransaction } from '../delivery/transaction.ts';
 import type { Log } from '../edge/log.ts';
 import type { Metrics } from '../edge/metrics.ts';
-import { type ListenAddress, listenOn, listenOnDescriptor } from '../edge/sockets.ts';
+import { listenOn, listenOnDescriptor } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
 import { Connections } from '../lmtp/connections.ts';
 import type { LmtpOptions } from '../lmtp/contract.ts';
@@ -62,7 +63,7 @@ export async function startDeliveries(
     servers.push(server);
     lmtp.push(await bind(server.server));
   };
-  const bindTo = (address: ListenAddress) => (server: Server) =>
+  const bindTo = (address: Listener) => (server: Server) =>
     named('lmtp.listen', listenOn(server, address, settings.lmtp.socket_mode));
   try {
     for (const address of settings.lmtp.listen) {

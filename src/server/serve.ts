@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
+import type { Listener } from '../core/listener.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { Log } from '../edge/log.ts';
 import {
@@ -13,7 +14,7 @@ import {
   type ReloadResult,
   watchReloads,
 } from '../edge/metrics.ts';
-import { claimPaths, type ListenAddress, listenOn } from '../edge/sockets.ts';
+import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
 import { splitTemplate, sweep } from '../maildir/sweep.ts';
 import { startDeliveries } from './lmtpservice.ts';
@@ -68,7 +69,7 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
   try {
     mustBeDirectory('store.maildir', splitTemplate(resolve(settings.store.maildir)).root);
     mustBeDirectory('keys.directory', resolve(settings.keys.directory));
-    const listeners: ListenAddress[] = settings.lmtp.listen.filter((address) => address.type !== 'systemd');
+    const listeners: Listener[] = settings.lmtp.listen.filter((address) => address.type !== 'systemd');
     const { listen } = settings.metrics;
     const claim = await named(
       'lmtp.listen',

@@ -8,7 +8,8 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { claimPaths, type ListenAddress, listenOn } from '../../src/edge/sockets.ts';
+import type { Listener } from '../../src/core/listener.ts';
+import { claimPaths, listenOn } from '../../src/edge/sockets.ts';
 import { startActivated } from '../support/activate.ts';
 import { CLI } from '../support/child.ts';
 import { connectLmtp, deliver, openSession } from '../support/lmtp.ts';
@@ -24,7 +25,7 @@ before(async () => {
 after(() => rm(directory, { recursive: true, force: true }));
 
 /** What a server does with a path of its own; the path is free again when it is closed. */
-async function open(server: Server, address: ListenAddress, mode = 0o660): Promise<Server> {
+async function open(server: Server, address: Listener, mode = 0o660): Promise<Server> {
   const claim = await claimPaths([address]);
   server.once('close', () => claim.release());
   await listenOn(server, address, mode);
