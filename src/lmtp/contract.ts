@@ -26,7 +26,7 @@ export interface LmtpTransaction {
   /** How many RCPTs were answered 250, repeated ones included. Never changes after `start`. */
   readonly recipientCount: number;
 
-  /** Announces that DATA was accepted. Called once, and only if `recipientCount` is above 0. Must not throw. */
+  /** Announces that DATA was accepted. Called once, only if `recipientCount` is above 0. Must not throw. */
   start(): void;
 
   /**

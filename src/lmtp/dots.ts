@@ -52,7 +52,7 @@ export class DotDecoder {
     return at === -1 ? chunk.length : at + 2;
   }
 
-  /** Decodes byte by byte from the first dot on. The cost of a byte is the same even if all lines have dots. */
+  /** Decodes byte by byte from the first dot on. A byte costs the same even if all lines have dots. */
   #slowly(chunk: Buffer): { piece: Buffer; used: number } {
     const out = Buffer.allocUnsafe(chunk.length + 1); // a CR that was held back may be added
     let length = 0;

@@ -17,7 +17,7 @@ export interface DataSink {
 export interface CommandTarget {
   /** The session is over: nothing more is dispatched. */
   readonly isClosed: boolean;
-  /** Takes a line without its line end, and calls `done` when it is answered, or never if that ended the session. */
+  /** Answers a line, given without its line end. Calls `done` after that, unless the session has ended. */
   command(line: Buffer, done: () => void): void;
   /** Answers a line that was too long; `done` as with a command. */
   lineTooLong(done: () => void): void;
@@ -46,7 +46,7 @@ export class SessionParser {
     this.#data = { decoder: new DotDecoder(), sink };
   }
 
-  /** Takes bytes as they arrive. Settles when all of them have been dealt with; must not be called before that. */
+  /** Takes bytes as they arrive. Settles when all have been dealt with, and must not be called before. */
   async take(chunk: Buffer): Promise<void> {
     let rest: Buffer | undefined = chunk;
     while (rest !== undefined && rest.length > 0 && !this.#target.isClosed) {

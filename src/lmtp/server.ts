@@ -178,7 +178,7 @@ export class LmtpConnection extends SMTPConnection {
     return stream;
   }
 
-  /** Never dispatches: the library's commands fail open. Only its own parser calls this, and that is replaced. */
+  /** Never dispatches, since the library's commands fail open. Its parser would call this, but is replaced. */
   override _onCommand(): void {
     this.cut();
   }

@@ -60,7 +60,7 @@ export class Session {
     this.#timer = setTimeout(() => this.retire('sessionTooLong'), this.#options.sessionMs);
   }
 
-  /** Takes bytes of the client. Settles when they have been dealt with; must not be called before that. */
+  /** Takes bytes of the client. Settles when they have been dealt with, and must not be called before. */
   take(chunk: Buffer): Promise<void> {
     return this.#parser.take(chunk);
   }
@@ -88,7 +88,7 @@ export class Session {
     this.#sayReply(replyOf(why));
   }
 
-  /** Takes a line without its line end. Calls `next` when it is answered, but never if that ended the session. */
+  /** Answers a line, given without its line end. Calls `next` after that, unless the session has ended. */
   #command(line: Buffer, next: () => void): void {
     this.#clock.expect(this.#options.idleMs, 'idle');
     const text = line.toString('latin1');

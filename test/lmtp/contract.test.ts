@@ -1,5 +1,5 @@
-// The contract of lmtp/contract.ts, kept by the server against deliveries that break it, and against clients that leave at
-// any moment: which calls come, in which order, and that each accepted RCPT gets one reply.
+// The contract of lmtp/contract.ts: the server makes its calls in that order wherever a client leaves, and
+// each accepted RCPT gets one reply even if a delivery breaks its side.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ import { until } from '../support/until.ts';
 
 const FOREVER_MS = 1_000_000;
 
-/** A delivery that stores nothing. Writes down each call, and checks that no other is under way except before an abort. */
+/** A delivery that stores nothing. Writes down each call, and fails if another one is under way. */
 class Recorder implements LmtpTransaction {
   recipientCount = 0;
   readonly calls: string[] = [];
@@ -78,7 +78,7 @@ async function openServer(t: TestContext, begin: () => LmtpTransaction) {
   return { faults, port: typeof address === 'object' ? (address?.port ?? 0) : 0 };
 }
 
-/** Sends one message to two recipients; the codes of the replies to it, and of the NOOP after it. */
+/** Sends a message to two recipients. Returns the codes of the two replies and of the NOOP after them. */
 async function repliesTo(t: TestContext, transaction: LmtpTransaction) {
   const { port, faults } = await openServer(t, () => transaction);
   const session = await openSession(port);
