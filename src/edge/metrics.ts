@@ -117,11 +117,13 @@ export function answerPrimary(registry: Registry): void {
 }
 
 /** What a primary process serves: the sum over its workers, and how often one had to be replaced. */
-export function createClusterMetrics(): MetricsSource & {
+export interface ClusterMetrics extends MetricsSource {
   readonly registry: Registry;
   workerReplaced(): void;
   noteReload(result: ReloadResult): void;
-} {
+}
+
+export function createClusterMetrics(): ClusterMetrics {
   const workers = new AggregatorRegistry();
   const own = new Registry();
   const replaced = workersReplaced(own);

@@ -18,7 +18,7 @@ import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
 import { splitTemplate, sweep } from '../maildir/sweep.ts';
 import { startDeliveries } from './lmtpservice.ts';
-import { mustBeDirectory, named, startError } from './starterror.ts';
+import { blamingSetting, mustBeDirectory, startError } from './starterror.ts';
 
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
 
@@ -71,14 +71,14 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
     mustBeDirectory('keys.directory', resolve(settings.keys.directory));
     const listeners: Listener[] = settings.lmtp.listen.filter((address) => address.type !== 'systemd');
     const { listen } = settings.metrics;
-    const claim = await named(
+    const claim = await blamingSetting(
       'lmtp.listen',
       claimPaths(listen.type === 'off' ? listeners : [...listeners, listen]),
     );
     const scrape = listen.type === 'off' ? undefined : createMetricsServer(source);
     let metrics: string | undefined;
     if (scrape !== undefined && listen.type !== 'off') {
-      const bound = named('metrics.listen', listenOn(scrape, listen, settings.lmtp.socket_mode));
+      const bound = blamingSetting('metrics.listen', listenOn(scrape, listen, settings.lmtp.socket_mode));
       metrics = await bound.catch((error: unknown) => {
         claim.release();
         throw error;

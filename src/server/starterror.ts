@@ -9,7 +9,7 @@ export function startError(error: unknown): StartError {
 }
 
 /** Says which setting is to be looked at. */
-export function named<T>(setting: string, work: Promise<T>): Promise<T> {
+export function blamingSetting<T>(setting: string, work: Promise<T>): Promise<T> {
   return work.catch((error: unknown) => {
     throw new StartError(`${setting}: ${messageOf(error)}`, { cause: error });
   });
