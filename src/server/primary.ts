@@ -8,7 +8,8 @@ import type { Log } from '../edge/log.ts';
 import { type ClusterMetrics, createClusterMetrics } from '../edge/metrics.ts';
 import { HiredWorker, type NoReport, type WorkerEnd } from './hiredworker.ts';
 import type { Report } from './messages.ts';
-import { type Running, startShared } from './serve.ts';
+import type { Running } from './serve.ts';
+import { startShared } from './shared.ts';
 import { StartError } from './starterror.ts';
 
 /** A worker that lived for less is replaced only after this long: a fault at start must not spin. */
