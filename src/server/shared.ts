@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Listener } from '../core/listener.ts';
 import type { Log } from '../edge/log.ts';
-import { createMetricsServer, type MetricsSource } from '../edge/metrics.ts';
+import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
 import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
 import { splitTemplate, sweep } from '../maildir/sweep.ts';
