@@ -15,7 +15,7 @@ import { Connections } from '../lmtp/connections.ts';
 import type { LmtpOptions } from '../lmtp/contract.ts';
 import { type LmtpConnection, LmtpServer } from '../lmtp/server.ts';
 import { deliveryParts, openSite, type Surroundings } from '../site.ts';
-import { named, startError } from './starterror.ts';
+import { blamingSetting, startError } from './starterror.ts';
 
 /** Deliveries in flight get this long to finish on a stop; systemd waits 90 s by default. */
 export const DRAIN_MS = 60_000;
@@ -64,7 +64,7 @@ export async function startDeliveries(
     lmtp.push(await bind(server.server));
   };
   const bindTo = (address: Listener) => (server: Server) =>
-    named('lmtp.listen', listenOn(server, address, settings.lmtp.socket_mode));
+    blamingSetting('lmtp.listen', listenOn(server, address, settings.lmtp.socket_mode));
   try {
     for (const address of settings.lmtp.listen) {
       if (address.type !== 'systemd') await listen(bindTo(address));
