@@ -39,10 +39,7 @@ export async function startDeliveries(
   const world = realWorld(settings.hostname);
   const site = openSite(settings, { world, meter: metrics, outcomeLog: log, disk });
   let parts = deliveryParts(settings, site);
-  const begin: LmtpOptions['begin'] = (rest, client) => {
-    const begun = beginTransaction(rest, client, parts);
-    return 'why' in begun ? begun.why : begun;
-  };
+  const begin: LmtpOptions['begin'] = (rest, client) => beginTransaction(rest, client, parts);
   const optionsFor = (chosen: Settings): LmtpOptions => ({
     ...lmtpOptions(chosen),
     world,
