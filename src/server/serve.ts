@@ -15,7 +15,8 @@ import {
 } from '../edge/metrics.ts';
 import { claimPaths, type ListenAddress, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
-import { splitTemplate, sweep } from '../maildir/sweep.ts';
+import { sweep } from '../maildir/sweep.ts';
+import { splitTemplate } from '../maildir/template.ts';
 import { startDeliveries } from './lmtpservice.ts';
 import { mustBeDirectory, named, startError } from './starterror.ts';
 
