@@ -11,12 +11,13 @@ import type { OutcomeLog } from './core/outcomelog.ts';
 import { Slots } from './core/slots.ts';
 import type { World } from './core/world.ts';
 import type { DeliveryParts } from './delivery/parts.ts';
-import { type Disk, openDisk } from './disk/disk.ts';
+import type { Disk } from './disk/disk.ts';
+import { openDisk } from './disk/open.ts';
 import { RememberedDeliveries } from './duplicates/memory.ts';
 import { KeyDirectory } from './keys/directory.ts';
 import { Space } from './maildir/space.ts';
 import { Store } from './maildir/store.ts';
-import { splitTemplate } from './maildir/sweep.ts';
+import { splitTemplate } from './maildir/template.ts';
 import { KeyFiles } from './recipients/keyfiles.ts';
 
 /** The paths of the settings, made absolute. */
@@ -59,7 +60,8 @@ export type Site = Omit<DeliveryParts, 'memory' | keyof ReloadedParts> & {
 type ReloadedParts = Pick<DeliveryParts, 'keys' | 'resolve' | 'keyRules' | 'headerPolicy' | 'limits'>;
 
 export function openSite(settings: Settings, surroundings: Surroundings): Site {
-  const { world, meter, outcomeLog, disk = openDisk(settings.lmtp.stall_timeout) } = surroundings;
+  const { world, meter, outcomeLog } = surroundings;
+  const { disk = openDisk({ hungMs: settings.lmtp.stall_timeout, world }) } = surroundings;
   const { storeRoot: root } = pathsOf(settings);
   const memory = memoryOf(settings, outcomeLog, world);
   return {
@@ -68,7 +70,7 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
     outcomeLog,
     store: new Store({ disk, world, meter, root }),
     mailboxes: new Slots(),
-    space: new Space({ disk, world, root }),
+    space: new Space(disk),
     memory,
     close() {
       memory?.close();

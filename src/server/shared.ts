@@ -2,14 +2,14 @@
  * What one process does for the whole server, however many processes deliver: it claims the paths of Unix
  * sockets, answers /metrics and sweeps tmp/. Knows no session and no delivery.
  */
-import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Listener } from '../core/listener.ts';
 import type { Log } from '../edge/log.ts';
 import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
 import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
-import { splitTemplate, sweep } from '../maildir/sweep.ts';
+import { sweep } from '../maildir/sweep.ts';
+import { pathsOf } from '../site.ts';
 import { blamingSetting, mustBeDirectory, startError } from './starterror.ts';
 
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
@@ -23,8 +23,9 @@ export interface Shared {
 /** Starts it, before anything is delivered. Throws StartError. */
 export async function startShared(settings: Settings, log: Log, source: MetricsSource): Promise<Shared> {
   try {
-    mustBeDirectory('store.maildir', splitTemplate(resolve(settings.store.maildir)).root);
-    mustBeDirectory('keys.directory', resolve(settings.keys.directory));
+    const { storeRoot, keys } = pathsOf(settings);
+    mustBeDirectory('store.maildir', storeRoot);
+    mustBeDirectory('keys.directory', keys);
     const claim = await blamingSetting('lmtp.listen', claimPaths(listenersOf(settings)));
     const scrapes = await answerScrapes(settings, source).catch((error: unknown) => {
       claim.release();
@@ -68,7 +69,7 @@ async function answerScrapes({ lmtp, metrics }: Settings, source: MetricsSource)
 function startSweeping(settings: Settings, log: Log): () => void {
   const world = realWorld(settings.hostname);
   const run = () =>
-    sweep(resolve(settings.store.maildir), world.now()).then(
+    sweep(pathsOf(settings).maildir, world.now()).then(
       (result) => {
         if (result.removed + result.failed > 0) log.info('swept old files from tmp/', result);
       },

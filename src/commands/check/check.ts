@@ -11,7 +11,7 @@ import type { Settings } from '../../config/settings.ts';
 import { describeCertificate } from '../../keys/certificates.ts';
 import { isUsualName, KeyDirectory } from '../../keys/directory.ts';
 import { judgeCertificate } from '../../keys/judgement.ts';
-import { splitTemplate } from '../../maildir/sweep.ts';
+import { splitTemplate } from '../../maildir/template.ts';
 
 export interface Finding {
   /** `error`: mail is not delivered, or not safe; `warning`: it may come to that. */
