@@ -18,7 +18,9 @@ export class Copy {
   #cleanup: Promise<void> | undefined;
   #isStored = false; // S5: no later trouble takes it back
 
-  /** Calls `release` when the copy is stored, or has failed and been cleaned up. One of the two always comes. */
+  /**
+   * Calls `release` when the copy is stored, or has failed and been cleaned up. One of the two always comes.
+   */
   constructor(account: Account, staged: StagedFile, release: () => void) {
     this.account = account;
     this.#staged = staged;

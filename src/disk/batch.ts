@@ -58,7 +58,8 @@ interface Entry<File> {
 /** `bytes` are those of all jobs, one after the other. The answers come in the order of the jobs. */
 export function* deliverAll<File>(calls: Calls<File>, jobs: readonly Job[], bytes: Buffer): Steps<Answer[]> {
   const entries = entriesOf<File>(jobs, bytes);
-  // step by step for all files: what they share, tmp/ above all, is then not changed between two of their fsyncs
+  // step by step for all files: what they share, tmp/ above all, is then not changed between two of their
+  // fsyncs
   for (const entry of entries) yield* attempt(calls, entry, write(calls, entry));
   for (const entry of entries) yield* attempt(calls, entry, finish(calls, entry));
   for (const entry of entries) yield* attempt(calls, entry, rename(calls, entry));
@@ -140,7 +141,9 @@ function* attempt<File>(calls: Calls<File>, entry: Entry<File>, work: Steps<void
   }
 }
 
-/** Makes a call that tidies up after an error: the first error is the one to tell, and what stays is swept. */
+/**
+ * Makes a call that tidies up after an error: the first error is the one to tell, and what stays is swept.
+ */
 function* quietly(call: () => void | Promise<void>): Steps<void> {
   try {
     yield call;

@@ -7,7 +7,10 @@ import type { World } from '../core/world.ts';
 import type { Done } from './batch.ts';
 import type { Liveness } from './liveness.ts';
 
-/** One batch more for each time that one more file in a batch takes this long. Below it, a batch costs more in wake-ups than it saves. */
+/**
+ * One batch more for each time that one more file in a batch takes this long. Below it, a batch costs more in
+ * wake-ups than it saves.
+ */
 const SLOW_FSYNC_MS = 0.3;
 /** A batch that takes longer is on a slow disk, or hangs: others begin beside it as if it were not there. */
 export const LATE_MS = 50;

@@ -53,7 +53,9 @@ export class FileSystem {
     return this.#liveness.isSilent;
   }
 
-  /** Tells what is free, asked about `directory`, which is on it. Undefined where that is not known in time. */
+  /**
+   * Tells what is free, asked about `directory`, which is on it. Undefined where that is not known in time.
+   */
   async free(directory: string): Promise<Free | undefined> {
     const now = this.#options.world.micros() / 1000;
     let question = this.#free;
@@ -87,7 +89,10 @@ export class FileSystems {
     this.#options = options;
   }
 
-  /** Returns the file system a directory is or would be on. Not a promise where it is known, which it nearly always is. */
+  /**
+   * Returns the file system a directory is or would be on. Not a promise where it is known, which it nearly
+   * always is.
+   */
   of(directory: string): FileSystem | Promise<FileSystem> {
     const known = this.#knownPlace(directory);
     return known?.fileSystem ?? this.#find(directory).answer.then(({ fileSystem }) => fileSystem);

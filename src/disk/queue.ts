@@ -23,7 +23,9 @@ export interface QueueOptions {
   /** How long a thread may be busy before it counts as one that a hung file system keeps. */
   readonly hungMs: number;
   readonly world: Pick<World, 'micros'>;
-  /** Begins a thread, or throws. `changed` is to be called when it can be given work, and when it has ended. */
+  /**
+   * Begins a thread, or throws. `changed` is to be called when it can be given work, and when it has ended.
+   */
   beginThread(changed: () => void): BatchThread;
 }
 
@@ -124,7 +126,10 @@ export class DiskQueue {
     if (this.#threads.length > 1) this.#shrinkSoon();
   }
 
-  /** Fails abandoned jobs, forgets threads that have ended, and begins a new one where there is work and none is left. */
+  /**
+   * Fails abandoned jobs, forgets threads that have ended, and begins a new one where there is work and none
+   * is left.
+   */
   #tidy(): void {
     const wanted = new Set(this.#queued.filter(({ isWanted }) => isWanted()));
     for (const queued of this.#queued) if (!wanted.has(queued)) queued.reject(new Error('given up'));

@@ -19,7 +19,10 @@ export class ThreadShare {
     this.#liveness = liveness;
   }
 
-  /** Makes the call when there is a thread for it. Fails at once if the share is taken and the file system silent. */
+  /**
+   * Makes the call when there is a thread for it. Fails at once if the share is taken and the file system
+   * silent.
+   */
   async run<T>(call: () => Promise<T>): Promise<T> {
     if (this.#running >= MAX_CALLS && this.#liveness.isSilent)
       throw new Error('the file system does not answer');

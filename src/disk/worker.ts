@@ -40,7 +40,10 @@ parentPort?.on('message', (jobs: string) => {
   parentPort?.postMessage(JSON.stringify(done));
 });
 
-/** Returns how long this thread has run so far, or waited for a processor to run on; 0 where the kernel does not tell. */
+/**
+ * Returns how long this thread has run so far, or waited for a processor to run on; 0 where the kernel does
+ * not tell.
+ */
 function ownMs(): number {
   if (schedstat === undefined) return 0;
   try {

@@ -6,7 +6,9 @@
 import { join } from 'node:path';
 import { partsOf, pathSegment } from '../core/address.ts';
 
-/** Splits a template into the fixed directory before its first placeholder, and the segments from there on. */
+/**
+ * Splits a template into the fixed directory before its first placeholder, and the segments from there on.
+ */
 export function splitTemplate(template: string): { root: string; segments: string[] } {
   const parts = template.split('/');
   const first = parts.findIndex((part) => part.includes('{'));

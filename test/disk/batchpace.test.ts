@@ -15,7 +15,9 @@ function openPace() {
   return { clock, pace: new BatchPace(clock, new Liveness(clock, HUNG_MS)) };
 }
 
-/** Returns the room after many batches, `atOnce` of them under way together, whose fsyncs took `answers` each. */
+/**
+ * Returns the room after many batches, `atOnce` of them under way together, whose fsyncs took `answers` each.
+ */
 function roomAfter(answers: Answer[], diskShare = 1, atOnce = 1): number {
   const { pace } = openPace();
   for (let n = 0; n < BATCHES; n++) {

@@ -1,4 +1,5 @@
-// The real disk's deliveries of small files: what they leave behind, with success and with each kind of failure.
+// The real disk's deliveries of small files: what they leave behind, with success and with each kind of
+// failure.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';

@@ -1,4 +1,5 @@
-// Deliveries that wait for a disk thread, on real threads and a real disk. A disk that hangs: test/e2e/frozen.
+// Deliveries that wait for a disk thread, on real threads and a real disk. A disk that hangs:
+// test/e2e/frozen.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';

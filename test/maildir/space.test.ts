@@ -1,4 +1,5 @@
-// Free space, asked at RCPT: who is deferred, what it costs, and that a file system that does not answer holds up nobody.
+// Free space, asked at RCPT: who is deferred, what it costs, and that a file system that does not answer
+// holds up nobody.
 
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';

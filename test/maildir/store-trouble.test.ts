@@ -1,4 +1,4 @@
-// The Maildir store when things go wrong: nothing half-written is ever named in new/, and nothing is left behind.
+// The Maildir store when things go wrong: no half-written file is ever in new/, and no file is left anywhere.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, rmdir } from 'node:fs/promises';

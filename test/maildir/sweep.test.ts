@@ -55,7 +55,7 @@ test('new/, cur/ and whatever else is in a mailbox are never touched', async (t)
   assert.equal((await left()).length, paths.length);
 });
 
-test('a template with fixed segments in between finds the Maildirs behind them, and only those', async (t) => {
+test('where a template has fixed segments after its placeholders, only the Maildirs at its end are found', async (t) => {
   const { root, put, left } = await openStore(t);
   await put('example.com/alice/Maildir/tmp/old', 1000);
   await put('example.com/alice/tmp/old', 1000);

@@ -1,7 +1,7 @@
-// The real disk with a record of every call, and trouble where a test wants it: errors, short writes, calls that
-// hang before or after they took effect. Also notes what would hit another file's descriptor (`misuse`).
-// What the real disk's threads do in one go is done here by the same code, but call by call, so that each call is
-// recorded and open to trouble.
+// The real disk with a record of every call, and trouble where a test wants it: errors, short writes, calls
+// that hang before or after they took effect. Also notes what would hit another file's descriptor (`misuse`).
+// What the real disk's threads do in one go is done here by the same code, but call by call, so that each
+// call is recorded and open to trouble.
 
 import { rename } from 'node:fs/promises';
 import type { World } from '../../src/core/world.ts';
