@@ -106,10 +106,8 @@ export class Admission {
     const { mailboxes, limits, store } = this.#parts;
     const existing = this.#destinations.get(account.address);
     if (existing !== undefined) return existing.copy;
-    const staged = store.stage(account.mailbox);
-    const release = mailboxes.take(account.mailbox, limits.maxMailboxDeliveries);
-    if (release === undefined) return undefined;
-    const copy = new Copy(account, staged, release);
+    if (mailboxes.isFull(account.mailbox, limits.maxMailboxDeliveries)) return undefined;
+    const copy = new Copy(account, store.stage(account.mailbox));
     this.#destinations.set(account.address, { copy, keys, path });
     return copy;
   }

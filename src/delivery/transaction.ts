@@ -75,9 +75,15 @@ export class Transaction {
     return this.#admission.recipients.length;
   }
 
-  /** DATA was accepted: message bytes follow. */
+  /**
+   * DATA was accepted: message bytes follow. Only now do the copies take slots of their mailboxes, since
+   * a client may wait for an hour between RCPT and DATA; one whose mailbox has filled up meanwhile fails.
+   */
   start(): void {
     this.#replies.start();
+    const { mailboxes, limits } = this.#parts;
+    for (const copy of this.#copies())
+      copy.occupy(mailboxes.take(copy.account.mailbox, limits.maxMailboxDeliveries));
   }
 
   /** Takes message bytes, and keeps them only until the promise settles. Never throws. */

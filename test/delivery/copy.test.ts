@@ -40,7 +40,7 @@ test('a piece whose memory was given back before it was written fails the copy',
       if (isTooEarly) pieces.forEach(releaseMemory);
       return wait;
     };
-    const copy = new Copy(account, staged, () => {});
+    const copy = new Copy(account, staged);
     copy.begin(await prepareSealer(sealingKeysOf([usable]), parts), [Buffer.from('Subject: x\n')]);
     copy.push(Buffer.alloc(100_000));
     if (!isTooEarly) {

@@ -51,6 +51,8 @@ test('deliveries over the limit of one mailbox are deferred at RCPT, those to an
     const second = await openSession(server.port);
     await first.say('MAIL FROM:<>');
     assert.match(await first.say(`RCPT TO:<${ALICE}>`), /^250 /);
+    assert.equal(await deliveries(), 0, 'a client that only asks has no slot');
+    assert.match(await first.say('DATA'), /^354 /);
     const both = { to: [ALICE, 'bob@example.com'], message: MESSAGE };
     const { rcpt, final } = await deliver(second, both);
     assert.match(rcpt[0] ?? '', /^450 4\.2\.1 /);
