@@ -21,7 +21,19 @@ const BELOW: Record<string, readonly string[]> = {
   recipients: ['core', 'keys'],
   maildir: ['core', 'disk'],
   delivery: ['core', 'mime', 'openpgp', 'keys', 'maildir', 'recipients'], // is given settings, reads none
-  commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'recipients', 'config', 'delivery'],
+  check: ['core', 'config', 'keys', 'maildir'], // for the command and for the server at its start
+  commands: [
+    'core',
+    'mime',
+    'openpgp',
+    'edge',
+    'keys',
+    'maildir',
+    'recipients',
+    'config',
+    'delivery',
+    'check',
+  ],
   server: [
     'core',
     'edge',
@@ -34,7 +46,8 @@ const BELOW: Record<string, readonly string[]> = {
     'config',
     'delivery',
   ],
-  'cli.ts': ['core', 'edge', 'config', 'commands', 'server'],
+  'foreground.ts': ['core', 'edge', 'config', 'commands', 'server'],
+  'cli.ts': ['core', 'edge', 'config', 'commands', 'foreground.ts'],
 };
 /** They alone know the order of the steps. */
 const SPINE = ['delivery/transaction.ts', 'delivery/copy.ts', 'delivery/parts.ts'];

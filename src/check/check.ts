@@ -6,11 +6,11 @@ import { execFile } from 'node:child_process';
 import { accessSync, constants, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { addressRules } from '../../config/rules.ts';
-import type { Settings } from '../../config/settings.ts';
-import { describeCertificate, judgeCertificate } from '../../keys/certificates.ts';
-import { isUsualName, KeyDirectory } from '../../keys/directory.ts';
-import { splitTemplate } from '../../maildir/sweep.ts';
+import { addressRules } from '../config/rules.ts';
+import type { Settings } from '../config/settings.ts';
+import { describeCertificate, judgeCertificate } from '../keys/certificates.ts';
+import { isUsualName, KeyDirectory } from '../keys/directory.ts';
+import { splitTemplate } from '../maildir/sweep.ts';
 
 export interface Finding {
   /** `error`: mail is not delivered, or not safe; `warning`: it may come to that. */
