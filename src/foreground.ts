@@ -68,7 +68,9 @@ export async function serveAsWorker(): Promise<void> {
   await serveWorker((settings) => createLog(settings.log.level));
 }
 
-/** Uses one listener for both signals: with none, even for a moment, the second would end the process at once. */
+/**
+ * Uses one listener for both signals: with none, even for a moment, the second would end the process at once.
+ */
 function stopSignals(names: readonly NodeJS.Signals[]): Record<'first' | 'second', Promise<NodeJS.Signals>> {
   const waiting: ((signal: NodeJS.Signals) => void)[] = [];
   const next = () => new Promise<NodeJS.Signals>((resolve) => void waiting.push(resolve));

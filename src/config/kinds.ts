@@ -1,14 +1,14 @@
 // The kinds of value a setting may have: what the operator writes, and what the program gets.
-// Each kind checks and converts in one step, so nothing after it sees "50MiB" or "[::1]:24" again.
-// Every message is the end of a sentence that begins with the value: `"5x" is not a duration (...)`.
+// Each kind checks and converts in one step, so that no other code sees "50MiB" or "[::1]:24".
+// Every message ends a sentence that begins with the value: `"5x" is not a duration (...)`.
 // Knows no setting by name and no file; the only importer of zod.
 
-// zod's own entry for version 3 of its interface: the one for version 4 loads fifty translations of messages that
-// no setting uses, which took a third of the CPU time of `sealdir seal` (zod 4.6.7).
+// zod 4.6.7 has its interface of version 3 in this entry. The entry for version 4 also loads fifty
+// translations of messages that no setting uses: a third of the CPU time of `sealdir seal`.
 import { z } from 'zod/v3';
 import { isHostName, isPath, type Listener, parseListener } from './listener.ts';
 
-/** `name` and `unit` are for people: what to write, and in which units if it is a quantity. */
+/** `name` and `unit` tell people what to write and, for a quantity, in which units. */
 export type Kind<T> = { readonly name: string; readonly unit?: string; readonly schema: Schema<T> };
 
 type Schema<T> = z.ZodType<T, z.ZodTypeDef, unknown>;
@@ -16,7 +16,7 @@ type Schema<T> = z.ZodType<T, z.ZodTypeDef, unknown>;
 export type LmtpListener = Listener | { readonly type: 'systemd' };
 export type MetricsListener = Listener | { readonly type: 'off' };
 
-/** What is wrong with a value, and where inside it (the index in an array, or nothing). */
+/** What is wrong with a value, and where: `at` is the index of an element, or empty for the whole value. */
 export type Problem = { readonly at: readonly PropertyKey[]; readonly message: string };
 export type Read<T> =
   | { readonly ok: true; readonly value: T }
@@ -42,7 +42,8 @@ function converted<I, T>(input: Schema<I>, convert: (written: I) => T | Wrong): 
   return input.transform((written, context) => {
     const value = convert(written);
     if (!(value instanceof Wrong)) return value;
-    context.addIssue({ code: 'custom', message: value.message, fatal: true }); // what follows would judge no value
+    // fatal: the checks after this one would see no value
+    context.addIssue({ code: 'custom', message: value.message, fatal: true });
     return z.NEVER;
   });
 }
@@ -71,7 +72,7 @@ function quantity(written: string, units: ReadonlyMap<string, number>): number |
   return Number.isSafeInteger(amount) ? amount : undefined;
 }
 
-const NOT_A_SIZE = 'is not a size (write it like "50MiB", "10MB" or 1000 for bytes)';
+const NOT_A_SIZE = 'is not a size (write it like "50MiB", "10MB" or 5000 for bytes)';
 const SIZE_UNIT = 'bytes, KB, MB, GB, KiB, MiB, GiB';
 const sizeWritten = z.union([z.string(), z.number()], { errorMap: () => ({ message: NOT_A_SIZE }) });
 
@@ -88,7 +89,7 @@ export const size: Kind<number> = {
   schema: converted(sizeWritten, sizeOf),
 };
 
-/** Becomes a number of bytes, 0 for off. */
+/** Becomes a number of bytes; 0 means off. */
 export const sizeOrOff: Kind<number> = {
   name: 'size from 1KiB, or 0 for off',
   unit: SIZE_UNIT,
@@ -97,13 +98,13 @@ export const sizeOrOff: Kind<number> = {
   ),
 };
 
-// A bare number is refused: nobody remembers whether it would mean seconds or milliseconds.
+// A number without a unit is refused: nobody remembers whether it would mean seconds or milliseconds.
 const NOT_A_DURATION = 'is not a duration (write it like "30s", "5m", "1h" or "1500ms")';
 function durationOf(written: string): number | Wrong {
   const ms = quantity(written, DURATION_UNITS);
   if (ms === undefined) return new Wrong(NOT_A_DURATION);
   if (ms < 1000) return new Wrong('is shorter than 1s, the shortest time allowed');
-  // setTimeout fires at once beyond 24.8 days.
+  // Node's timers hold 24.8 days at most; a longer one fires at once.
   return ms > 24 * 3600e3 ? new Wrong('is longer than 24h, the longest time allowed') : ms;
 }
 
@@ -114,7 +115,7 @@ export const duration: Kind<number> = {
   schema: converted(z.string({ message: NOT_A_DURATION }), durationOf),
 };
 
-/** Becomes a number of milliseconds, 0 for off. */
+/** Becomes a number of milliseconds; 0 means off. */
 export const durationOrOff: Kind<number> = {
   name: `${duration.name}, or "off"`,
   unit: 'ms, s, m, h',
@@ -146,7 +147,7 @@ export const fileMode: Kind<number> = {
 };
 
 const NOT_A_HOST_NAME =
-  'is not a host name (letters, digits, "-" and "_" between dots, 255 characters at most)';
+  'is not a host name (letters, digits, "-" and "_" between dots; at most 255 characters)';
 export const hostName: Kind<string> = {
   name: 'host name',
   schema: z.string({ message: NOT_A_HOST_NAME }).refine(isHostName, NOT_A_HOST_NAME),
@@ -154,7 +155,7 @@ export const hostName: Kind<string> = {
 
 function listenerOr<W extends string>(word: W): Schema<Listener | { readonly type: W }> {
   const allowed = `(write a socket path with a "/", "host:port", "[v6]:port" or "${word}")`;
-  return converted(z.string({ message: `is no address to listen on ${allowed}` }), (written) => {
+  return converted(z.string({ message: `is not an address to listen on ${allowed}` }), (written) => {
     if (written === word) return { type: word };
     const listener = parseListener(written);
     return typeof listener === 'string' ? new Wrong(`${listener} ${allowed}`) : listener;
@@ -204,10 +205,10 @@ function wrongInTemplate(template: string): string | undefined {
   const segments = template.split('/');
   if (/[{}]/.test(fixed)) return 'has a placeholder other than {local} and {domain}';
   if (!template.includes('{local}')) return 'has no {local}: all recipients would share one mailbox';
-  if (segments.includes('..')) return 'goes up with ".."';
+  if (segments.includes('..')) return 'leaves its directory with ".."';
   const first = segments.find((segment) => segment !== '' && segment !== '.') ?? '';
   if (first.includes('{')) return 'needs a fixed directory before its first placeholder';
-  // Without an "@" between them "a" + "bc" and "ab" + "c" would be one mailbox. No domain has an "@".
+  // Without a "/" or "@" between them, "a" + "bc" and "ab" + "c" would be one mailbox. No domain has an "@".
   if (segments.some((segment) => /\}[^@]*\{/.test(segment))) {
     return 'needs a "/" or an "@" between two placeholders';
   }
