@@ -1,7 +1,8 @@
 // Compares a new configuration with the running one: what the server can take over, and what needs a restart.
 
 import { isDeepStrictEqual } from 'node:util';
-import { entries, nest, type Path, type Settings, splitPath } from './settings.ts';
+import { entries, nest, splitPath } from './paths.ts';
+import type { Path, Settings } from './settings.ts';
 
 export type Change = {
   /** The new settings, except that those that need a restart keep their old values. */

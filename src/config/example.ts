@@ -2,7 +2,8 @@
 // table. In the example file "# text" explains, and "#name = value" is a setting at its default: remove the
 // "#" to change it. Section headers are not commented out, so that no setting ends up in the wrong section.
 
-import { type Context, defaultOf, entries, isFromMachine, type Setting, splitPath } from './settings.ts';
+import { defaultOf, entries, isFromMachine, splitPath } from './paths.ts';
+import type { Context, Setting } from './settings.ts';
 
 /** The machine that the example file is written for. */
 export const EXAMPLE_MACHINE: Context = { hostname: 'mx.example.com' };

@@ -6,17 +6,8 @@
 import { readFile } from 'node:fs/promises';
 import { getSystemErrorMap } from 'node:util';
 import { readValue } from './kinds.ts';
-import {
-  type Context,
-  defaultOf,
-  entries,
-  nest,
-  type Path,
-  type Setting,
-  type Settings,
-  sections,
-  splitPath,
-} from './settings.ts';
+import { defaultOf, entries, nest, sections, splitPath } from './paths.ts';
+import type { Context, Path, Setting, Settings } from './settings.ts';
 import { mostSimilar } from './similar.ts';
 import { isTable, readToml, type TomlTable } from './toml.ts';
 

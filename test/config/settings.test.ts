@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseSettings } from '../../src/config/load.ts';
-import { entries, type Settings } from '../../src/config/settings.ts';
+import { entries } from '../../src/config/paths.ts';
+import type { Settings } from '../../src/config/settings.ts';
 
 const machine = { hostname: 'mx.example.com' };
 
