@@ -1,4 +1,4 @@
-/** How commands fail: a sentence for the terminal and an exit code of sysexits.h. */
+/** How commands fail: with a sentence for the terminal and an exit code of sysexits.h. */
 
 export const EXIT = {
   usage: 64,

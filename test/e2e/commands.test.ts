@@ -1,7 +1,7 @@
 // The commands as a shell sees them: bytes in, bytes out, exit codes of sysexits.h.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -9,9 +9,24 @@ import { CLI } from '../support/child.ts';
 import { FIXTURES, messageOfSize } from '../support/fixtures.ts';
 import { type RunOptions, run } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
+import { repositoryRoot } from '../support/shared.ts';
 import { makeKey, readSealed, type TestKey } from '../support/testkeys.ts';
 
 const ADDRESS = 'alice@example.com';
+
+/** The npm packages in V8's record of all scripts that a process has loaded. */
+async function loadedPackages(coverage: string): Promise<string[]> {
+  const [file = ''] = await readdir(coverage);
+  const { result } = JSON.parse(await readFile(join(coverage, file), 'utf8')) as {
+    result: { url: string }[];
+  };
+  assert.ok(
+    result.some(({ url }) => url.endsWith('/src/cli.js')),
+    'the scripts are found',
+  );
+  const names = result.flatMap(({ url }) => /\/node_modules\/([^/]+)/.exec(url)?.[1] ?? []);
+  return [...new Set(names)].sort();
+}
 
 describe('sealdir', () => {
   let key: TestKey;
@@ -166,6 +181,31 @@ describe('sealdir', () => {
     const help = await sealdir(['--help']);
     assert.equal(help.code, 0);
     assert.match(help.stdout.toString(), /sealdir serve/);
+  });
+
+  test('--version prints the version of package.json', async () => {
+    const { version } = JSON.parse(await readFile(join(repositoryRoot(), 'package.json'), 'utf8'));
+    const { code, stdout } = await sealdir(['--version']);
+    assert.equal(code, 0);
+    assert.equal(stdout.toString(), `sealdir ${version}\n`);
+  });
+
+  test('a command loads the packages it needs and no others', async () => {
+    const packagesOf = async (args: string[]) => {
+      const coverage = await mkdtemp(join(directory, 'coverage-'));
+      const stdin = 'Subject: x\r\n\r\nx\r\n';
+      const { code, stdout } = await sealdir(args, { stdin, env: { NODE_V8_COVERAGE: coverage } });
+      assert.equal(code, 0);
+      return { names: await loadedPackages(coverage), stdout };
+    };
+    assert.deepEqual((await packagesOf(['--help'])).names, []);
+    assert.deepEqual((await packagesOf(['--version'])).names, []);
+    const sealed = await packagesOf(['seal', '-c', config, '-r', ADDRESS]);
+    assert.deepEqual(sealed.names, ['openpgp', 'smol-toml', 'zod']);
+    const file = join(directory, 'sealed.eml');
+    await writeFile(file, sealed.stdout);
+    assert.deepEqual((await packagesOf(['open', '-k', secret, file])).names, ['openpgp']);
+    assert.deepEqual((await packagesOf(['check', '-c', config])).names, ['openpgp', 'smol-toml', 'zod']);
   });
 
   test('serve refuses to start where it could not deliver, and says what to do', async () => {

@@ -1,0 +1,88 @@
+/** The key files: which of them cannot be used and why, which soon cannot, and which look like a mistake. */
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { addressRules } from '../config/rules.ts';
+import type { Settings } from '../config/settings.ts';
+import { type Certificate, describeCertificate } from '../keys/certificates.ts';
+import { isUsualName, KeyDirectory } from '../keys/directory.ts';
+import { judgeCertificate } from '../keys/judgement.ts';
+import { error, type Finding, warning } from './finding.ts';
+
+type KeyFile = Awaited<ReturnType<KeyDirectory['list']>>[number];
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const WARN_DAYS = 30;
+
+export async function checkKeys(settings: Settings, now: Date): Promise<Finding[]> {
+  const path = resolve(settings.keys.directory);
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return []; // checkKeyDirectory has said so
+  const keyDirectory = new KeyDirectory(path, addressRules(settings), { now: () => now.getTime() });
+  const files = await keyDirectory.list().catch((error: NodeJS.ErrnoException) => error);
+  if (files instanceof Error) {
+    const fix = `chmod a+rx '${path}', or run this check as the user Sealdir runs as`;
+    return [error(`keys.directory: cannot list ${path} (${files.code})`, fix)];
+  }
+  if (files.length === 0) {
+    const fix = `copy a public key there as <address>.asc, e.g. alice@example.com.asc`;
+    return [warning(`${path} holds no key: every recipient is deferred`, fix)];
+  }
+  const found = files.map(async (file) => [
+    ...checkName(`${path}/${file.file}`, file, files),
+    ...(await checkUse(`${path}/${file.file}`, file, settings, now)),
+    ...(await checkCertificates(`${path}/${file.file}`, file, now)),
+  ]);
+  return (await Promise.all(found)).flat();
+}
+
+function checkName(path: string, { file, address }: KeyFile, files: readonly KeyFile[]): Finding[] {
+  if (address === undefined)
+    return [error(`${path}: the name is no address`, 'rename it to <address>.asc or <address>.pgp')];
+  const isHidden =
+    !isUsualName(file, address) &&
+    files.some((other) => other.address === address && isUsualName(other.file, address));
+  if (!isHidden) return [];
+  const what = `${path}: not used, since ${address} has a file in the usual spelling`;
+  return [warning(what, 'remove it, or merge the two')];
+}
+
+/** Whether mail for the owner of this file is sealed now. */
+async function checkUse(path: string, { entry }: KeyFile, settings: Settings, now: Date): Promise<Finding[]> {
+  const findings = entry.problems.map((problem) =>
+    error(`${path}: ${problem}`, 'replace it with the exported public key'),
+  );
+  const judged = await Promise.all(
+    entry.certificates.map((each) => judgeCertificate(each, now, settings.keys.subkeys)),
+  );
+  const reasons = judged.flatMap((each) => ('reason' in each ? [each.reason] : []));
+  if (entry.certificates.length === 0 || reasons.length < entry.certificates.length) return findings;
+  const what = `${path}: no usable key: ${reasons.join('; ')}`;
+  return [...findings, error(what, 'ask its owner for a valid one and replace the file')];
+}
+
+async function checkCertificates(path: string, { address, entry }: KeyFile, now: Date): Promise<Finding[]> {
+  const found = entry.certificates.map((each) => checkCertificate(path, address, each, now));
+  return (await Promise.all(found)).flat();
+}
+
+async function checkCertificate(
+  path: string,
+  address: string | undefined,
+  certificate: Certificate,
+  now: Date,
+): Promise<Finding[]> {
+  const { fingerprint, userIds, expiresAt } = await describeCertificate(certificate, now);
+  const findings: Finding[] = [];
+  const days =
+    expiresAt === undefined ? undefined : Math.floor((expiresAt.getTime() - now.getTime()) / DAY_MS);
+  if (days !== undefined && days >= 0 && days <= WARN_DAYS) {
+    const what = `${path}: ${fingerprint} expires in ${days} days; then its mail waits in the queue`;
+    findings.push(warning(what, 'ask its owner to extend it, and replace the file'));
+  }
+  const isNamed =
+    address !== undefined && userIds.some((id) => id.toLowerCase().includes(address.toLowerCase()));
+  if (userIds.length > 0 && !isNamed) {
+    const what = `${path}: no user ID of ${fingerprint} names this address (${userIds[0]})`;
+    findings.push(warning(what, 'make sure that it is the right key'));
+  }
+  return findings;
+}

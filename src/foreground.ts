@@ -1,0 +1,96 @@
+/**
+ * `sealdir serve`: the server in the foreground, from its start until a signal ends it. Holds the signals,
+ * the reloads and what the demo adds. Sockets and deliveries are the work of `server/`.
+ */
+import { availableParallelism } from 'node:os';
+import { deliverSample, demoText, prepareDemo } from './commands/demo.ts';
+import { CommandError, EXIT } from './commands/errors.ts';
+import type { Loaded } from './config/load.ts';
+import type { Settings } from './config/settings.ts';
+import { createLog } from './edge/log.ts';
+import { servePrimary } from './server/primary.ts';
+import { createReload } from './server/reload.ts';
+import { type Running, serve } from './server/serve.ts';
+import { StartError } from './server/starterror.ts';
+import { serveWorker } from './server/worker.ts';
+
+export interface ServeOptions {
+  readonly settings: Settings;
+  /** The configuration file, or undefined for the demo. */
+  readonly file: string | undefined;
+  /** Reads the configuration again. */
+  load(): Promise<Loaded>;
+  /** Listening descriptors passed by systemd. */
+  readonly inherited: readonly number[];
+  /** Shows text on the terminal. */
+  print(text: string): void;
+}
+
+/** Serves until a signal, or until the server cannot go on. Resolves to the exit code. */
+export async function serveInForeground(options: ServeOptions): Promise<number> {
+  const { settings, file, load } = options;
+  // a demo has nothing to reload, and ends with its terminal
+  const stops = stopSignals(file === undefined ? ['SIGTERM', 'SIGINT', 'SIGHUP'] : ['SIGTERM', 'SIGINT']);
+  const hangups = file === undefined ? undefined : listenForHangups();
+  const log = createLog(settings.log.level);
+  const isFirstStart = file === undefined && (await prepareDemo());
+  const running = await start(options, log);
+  log.info('listening', { lmtp: running.lmtp, metrics: running.metrics, config: file ?? 'demo' });
+  if (file === undefined) {
+    if (isFirstStart) log.info('demo sample', { reply: await deliverSample('var/lmtp.sock') });
+    options.print(await demoText(isFirstStart, running.metrics));
+  }
+  hangups?.(createReload({ log, running, load }, settings));
+  const reason = await Promise.race([stops.first, running.failed]);
+  log.info('stopping', { reason });
+  // A second signal cuts off the deliveries under way. Their clients got no reply and will send them again.
+  await Promise.race([running.stop(), stops.second.then(() => running.stop(0))]);
+  log.info('stopped');
+  // Any reason but a signal is a failure: the service manager then starts a new server.
+  return reason.startsWith('SIG') ? 0 : EXIT.software;
+}
+
+async function start(
+  { settings, inherited }: ServeOptions,
+  log: ReturnType<typeof createLog>,
+): Promise<Running> {
+  const processes = settings.processes === 0 ? availableParallelism() : settings.processes;
+  const starting =
+    processes === 1 ? serve(settings, log, inherited) : servePrimary(settings, log, inherited, processes);
+  return starting.catch((error: unknown) => {
+    if (error instanceof StartError) throw new CommandError('config', error.message);
+    throw error;
+  });
+}
+
+/** Runs a worker process until its primary ends it. Signals are for the primary alone. */
+export async function serveAsWorker(): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
+  await serveWorker((settings) => createLog(settings.log.level));
+}
+
+/**
+ * Uses one listener for both signals: with none, even for a moment, the second would end the process at once.
+ */
+function stopSignals(names: readonly NodeJS.Signals[]): Record<'first' | 'second', Promise<NodeJS.Signals>> {
+  const waiting: ((signal: NodeJS.Signals) => void)[] = [];
+  const next = () => new Promise<NodeJS.Signals>((resolve) => void waiting.push(resolve));
+  for (const name of names) process.on(name, (signal) => waiting.shift()?.(signal));
+  return { first: next(), second: next() };
+}
+
+/**
+ * Listens for SIGHUP, which by default ends the process. Call the returned function with the reload to run
+ * on each; one that came earlier is not forgotten.
+ */
+function listenForHangups(): (reload: () => Promise<void>) => void {
+  let isEarly = false;
+  let act = () => {
+    isEarly = true;
+  };
+  process.on('SIGHUP', () => act());
+  return (reload) => {
+    act = reload;
+    if (isEarly) reload();
+  };
+}
