@@ -25,6 +25,8 @@ export interface FileSystemsOptions {
   readonly world: Pick<World, 'micros'>;
   /** How long a file system may be silent before calls to it fail at once. */
   readonly hungMs: number;
+  /** How many of libuv's threads the fsyncs of one file system may take. */
+  readonly syncThreads?: number;
 }
 
 /** Put once, however many ask. No answer in time, or an error, is undefined. */
@@ -45,7 +47,7 @@ export class FileSystem {
     this.#options = options;
     this.#liveness = new Liveness(options.world, options.hungMs);
     this.threads = new ThreadShare(this.#liveness);
-    this.batches = new BatchPace(options.world, this.#liveness);
+    this.batches = new BatchPace(options.world, this.#liveness, options.syncThreads ?? 1);
   }
 
   /** It has been asked for something, and has answered nothing for too long. */

@@ -14,10 +14,13 @@ export interface DiskOptions {
   /** How long a file system may be silent before calls to it fail at once. */
   readonly hungMs: number;
   readonly world: Pick<World, 'micros'>;
+  /** How many threads libuv has (UV_THREADPOOL_SIZE). */
+  readonly poolThreads?: number | undefined;
 }
 
-export function openDisk({ hungMs, world }: DiskOptions): Disk {
-  const fileSystems = new FileSystems({ calls: realCalls, hungMs, world });
+export function openDisk({ hungMs, world, poolThreads = 4 }: DiskOptions): Disk {
+  const syncThreads = Math.trunc(poolThreads / 4); // several may hang at a time
+  const fileSystems = new FileSystems({ calls: realCalls, hungMs, world, syncThreads });
   const beginThread = (changed: () => void) => new DiskThread(world, changed);
   const queue = new DiskQueue({ hungMs, world, beginThread });
   queue.start();

@@ -69,12 +69,12 @@ function openHeldQueue(t: TestContext) {
         return since;
       },
       failure: undefined,
-      perform(jobs) {
+      perform({ jobs }) {
         become('busy');
         return new Promise((resolve) =>
           underWay.push((fsyncMs) => {
             become('idle');
-            resolve({ answers: jobs.map(() => fsyncMs), diskShare: 1 });
+            resolve({ answers: jobs.map(() => fsyncMs), fsyncMs });
           }),
         );
       },

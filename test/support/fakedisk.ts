@@ -3,7 +3,8 @@
 // What the real disk's threads do in one go is done here by the same code, but call by call, so that each
 // call is recorded and open to trouble.
 
-import { rename } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
 import type { World } from '../../src/core/world.ts';
 import { type Calls, deliverAll, type Job } from '../../src/disk/batch.ts';
 import { type FileCalls, realCalls } from '../../src/disk/calls.ts';
@@ -110,7 +111,22 @@ export class FakeDisk implements Disk {
       close: (file) => file.close(),
       rename: (from, to) => this.#call('rename', to, () => rename(from, to)),
       unlink: (path) => this.unlink(path),
-      syncDirectory: (path) => this.syncDirectory(path),
+      openDirectory: (path) => this.#openDirectory(path),
+      syncDirectory: (directory) => directory.sync(),
+    };
+  }
+
+  /** Opening and closing are not recorded: what counts of a directory is its fsync. */
+  async #openDirectory(path: string): Promise<OpenFile> {
+    const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    const sync = async () => {
+      await handle.sync();
+      if ((await handle.stat()).nlink === 0) throw diskError('ENOENT');
+    };
+    return {
+      writev: () => Promise.reject(new Error('a directory')),
+      sync: () => this.#call('syncDirectory', path, sync),
+      close: () => handle.close(),
     };
   }
 
