@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * argv -> command. The only place that exits, reads the environment, or touches standard input and output.
  * A command is imported when it is chosen, so that an MTA that pipes each message through `sealdir seal`

@@ -54,7 +54,8 @@ async function start(
   { settings, inherited }: ServeOptions,
   log: ReturnType<typeof createLog>,
 ): Promise<Running> {
-  const processes = settings.processes === 0 ? availableParallelism() : settings.processes;
+  // one core is left to the mail server and to the disk threads
+  const processes = settings.processes || Math.max(1, availableParallelism() - 1);
   const starting =
     processes === 1 ? serve(settings, log, inherited) : servePrimary(settings, log, inherited, processes);
   return starting.catch((error: unknown) => {
