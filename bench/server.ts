@@ -2,7 +2,7 @@
 
 export interface Server {
   readonly name: string;
-  /** Of LMTP, on 127.0.0.1. */
+  /** The port of LMTP on 127.0.0.1. */
   readonly port: number;
   /** The parent of all its processes. */
   readonly pid: number;

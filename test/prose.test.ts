@@ -1,5 +1,6 @@
 // Prose is wrapped at 110 columns: the Markdown of the project, and the comments of src, bench and test.
-// Lines are exempt that cannot be wrapped (table rows, code blocks, a link, one long word) or that a program writes.
+// Lines are exempt that cannot be wrapped (table rows, code blocks, a link, one long word) or that a program
+// writes.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';

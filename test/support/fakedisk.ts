@@ -1,13 +1,14 @@
-// The real disk with a record of every call, and trouble where a test wants it: errors, short writes, calls that
-// hang before or after they took effect. Also notes what would hit another file's descriptor (`misuse`).
-// What the real disk's threads do in one go is the same code here, but call by call: each is recorded and open to trouble.
+// The real disk, with a record of every call and with trouble where a test wants it: errors, short writes,
+// calls that hang before or after they took effect. It also notes calls that could hit the descriptor of
+// another file (`misuse`). A batch, which the real disk's threads make in one go, is made here by the same
+// code but call by call, so that each call is recorded and can have trouble.
 
 import { rename } from 'node:fs/promises';
 import { type Calls, deliverAll, type Job, type Steps } from '../../src/disk/batch.ts';
 import { type Disk, type Free, type OpenFile, realCalls } from '../../src/disk/disk.ts';
 
 export interface DiskCall {
-  /** From 1, in the order in which the calls began. */
+  /** Counts from 1, in the order in which the calls began. */
   readonly number: number;
   readonly name:
     | 'create'
@@ -20,21 +21,21 @@ export interface DiskCall {
     | 'syncDirectory'
     | 'device'
     | 'free';
-  /** What the call works on; of a rename, where to. */
+  /** What the call works on; of a rename, the new name. */
   readonly path: string;
-  /** Moments on one scale for the beginnings and ends of all calls. */
+  /** A count that goes up with each beginning and each end of a call. */
   readonly beganAt: number;
   readonly endedAt: number | undefined;
 }
 
 export interface DiskTrouble {
-  /** Throws to fail the call before it takes effect, waits to hang it. */
+  /** Is called before the call takes effect. If it throws, the call fails; while it waits, the call hangs. */
   before?(call: DiskCall): void | Promise<void>;
-  /** The same once the call has taken effect. */
+  /** Does the same after the call has taken effect. */
   after?(call: DiskCall): void | Promise<void>;
   /** The most bytes that one writev takes. */
   maxWriteBytes?: number;
-  /** What the file system of a path is and has left, in place of the truth. */
+  /** Stands in for the truth about the file system of a path: its device and its free space. */
   fileSystem?(path: string): Free & { readonly device: number };
 }
 
@@ -49,7 +50,7 @@ export function diskError(name: ErrnoName): NodeJS.ErrnoException {
 
 export class FakeDisk implements Disk {
   readonly calls: DiskCall[] = [];
-  /** Sentences; a test wants none. */
+  /** Sentences. There should be none. */
   readonly misuse: string[] = [];
   trouble: DiskTrouble;
   #moment = 0;
@@ -58,7 +59,7 @@ export class FakeDisk implements Disk {
     this.trouble = trouble;
   }
 
-  /** Calls of one name, in order. */
+  /** Returns the calls of one name, in order. */
   named(name: DiskCall['name']): DiskCall[] {
     return this.calls.filter((call) => call.name === name);
   }
@@ -85,7 +86,7 @@ export class FakeDisk implements Disk {
     await this.deliverAll([{ from, to }]);
   }
 
-  /** A batch; rejects with the first error. */
+  /** Makes a batch. Rejects with the first error. */
   async deliverAll(jobs: readonly Job[], bytes = Buffer.alloc(0)): Promise<number[]> {
     const answers = await makeAll(deliverAll(this.batchCalls(), jobs, bytes));
     return answers.map((answer) => {
@@ -122,7 +123,7 @@ export class FakeDisk implements Disk {
 
   device(path: string): Promise<number> {
     return this.#call('device', path, async () => {
-      const device = await realCalls.device(path); // fails where nothing is
+      const device = await realCalls.device(path); // fails if there is nothing at this path
       return this.trouble.fileSystem?.(path).device ?? device;
     });
   }
@@ -175,7 +176,7 @@ export class FakeDisk implements Disk {
   }
 }
 
-/** Makes one call after the other, and waits for each. */
+/** Makes one call after the other and waits for each. */
 export async function makeAll<T>(steps: Steps<T>): Promise<T> {
   let step = steps.next();
   while (!step.done) {
@@ -196,7 +197,7 @@ export interface Gate {
   open(): void;
 }
 
-/** Something to hang on until the test lets go. */
+/** Makes a gate: calls wait for `opened` until the test calls `open`. */
 export function gate(): Gate {
   let open: () => void = () => {};
   const opened = new Promise<void>((resolve) => {
