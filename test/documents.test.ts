@@ -1,4 +1,5 @@
-// Documents cannot lie: what they say of settings, replies, metrics and commands is what the code has.
+// Documents cannot lie: they name the settings, replies, metrics and commands that the code has, and no
+// others.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

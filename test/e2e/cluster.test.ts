@@ -1,4 +1,4 @@
-// Several processes behind one socket: all deliver, a dead one is replaced, the numbers add up.
+// Several processes share one socket: all deliver, a dead one is replaced, and the metrics add up.
 
 import assert from 'node:assert/strict';
 import { readdir, rm, writeFile } from 'node:fs/promises';
@@ -61,7 +61,7 @@ test('F16: two workers share a socket; one that is killed is replaced and nothin
   }
 });
 
-test('F16: a worker that dies in the middle of messages takes its own along, unacknowledged, and no other', {
+test('F16: of a worker that dies only its own messages under way are lost, and none of them was acknowledged', {
   timeout: 60_000,
 }, async () => {
   const key = await makeKey(ALICE);
@@ -79,7 +79,7 @@ test('F16: a worker that dies in the middle of messages takes its own along, una
   const workersOf = (names: readonly string[]) => names.map((name) => Number(/P(\d+)Q/.exec(name)?.[1]));
   try {
     const sessions = [];
-    // until both workers have a message under way: part of each is in tmp/
+    // Goes on until both workers have a message under way, part of which is in tmp/.
     let staged: string[] = [];
     while (new Set(workersOf(staged)).size < 2 && sessions.length < 20) {
       sessions.push(await begin());
@@ -102,7 +102,7 @@ test('F16: a worker that dies in the middle of messages takes its own along, una
     const acknowledged = replies.filter((reply) => reply.startsWith('250 2.0.0 '));
     assert.equal(acknowledged.length, staged.length - lost.length);
     assert.equal(replies.filter((reply) => reply === '').length, lost.length, 'closed without a word');
-    // what the dead one had is left for the sweep; nothing of it is in new/
+    // The parts that the dead worker had written are left for the sweep, and none of them is in new/.
     assert.deepEqual((await readdir(join(maildir, 'tmp'))).sort(), lost.sort());
     const stored = await readdir(join(maildir, 'new'));
     assert.equal(stored.length, acknowledged.length);
@@ -148,7 +148,7 @@ test('without their primary the workers finish what they have begun', { timeout:
   await busy.say('MAIL FROM:<>');
   await busy.say(`RCPT TO:<${ALICE}>`);
   await busy.say('DATA');
-  // what is left of the group is ended by stop(); only the primary is killed here
+  // Only the primary is killed here. stop() ends what is left of the group.
   process.kill(server.process.pid, 'SIGKILL');
   busy.write('Subject: last\r\n\r\nlast\r\n.\r\n');
   assert.match(await busy.reply(), /^250 2\.0\.0 /);
@@ -157,7 +157,9 @@ test('without their primary the workers finish what they have begun', { timeout:
   await server.stop();
 });
 
-test('being asked for metrics from the first moment on disturbs no start', { timeout: 60_000 }, async () => {
+test('requests for metrics from the first moment on do not disturb a start', {
+  timeout: 60_000,
+}, async () => {
   const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
   const metrics = join(site, 'metrics.sock');
   const config = join(site, 'sealdir.toml');
@@ -169,7 +171,7 @@ test('being asked for metrics from the first moment on disturbs no start', { tim
   let asked = 0;
   const asking = setInterval(() => {
     const socket = createConnection(metrics, () => asked++);
-    socket.on('error', () => undefined); // not there yet
+    socket.on('error', () => undefined); // the server does not listen yet
     socket.end('GET /metrics HTTP/1.0\r\n\r\n');
     socket.resume();
   }, 5);
@@ -188,7 +190,7 @@ test('being asked for metrics from the first moment on disturbs no start', { tim
   }
 });
 
-test('when all workers have died, inherited sockets are lost, and the service manager is told by an exit', {
+test('when all workers have died and the inherited sockets with them, the server exits with a failure', {
   ...needs('python3'),
   timeout: 60_000,
 }, async () => {
@@ -208,7 +210,7 @@ test('when all workers have died, inherited sockets are lost, and the service ma
   await rm(site, { recursive: true, force: true });
 });
 
-test('a fault at start ends all of it with one message', { timeout: 60_000 }, async () => {
+test('a fault at start ends all processes with one message', { timeout: 60_000 }, async () => {
   const first = await startChild({ toml: { processes: 2 } });
   const { port } = await fetch(`${first.metrics()}/metrics`).then(() => new URL(first.metrics()));
   await assert.rejects(

@@ -1,4 +1,4 @@
-// Limits and deadlines of a whole server: what is over them is told so, and everybody else goes on.
+// Limits and deadlines of a whole server: clients beyond them are told so, and all others are served.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -40,7 +40,7 @@ test('connections over the limit of one address are told 421 4.7.0; a Unix socke
     for (const session of [second, ...local]) await session.vanish();
   }));
 
-test('deliveries over the limit of one mailbox are deferred at RCPT, those to another are not, and the place comes free', () =>
+test('deliveries over the limit of one mailbox are deferred at RCPT until one has ended; those to others are not', () =>
   withServer('max_mailbox_deliveries = 1', async (server) => {
     await server.addKey('bob@example.com.asc', KEY.certificate);
     const deliveries = async () => {
@@ -62,7 +62,7 @@ test('deliveries over the limit of one mailbox are deferred at RCPT, those to an
     await second.vanish();
   }));
 
-test('a command that drips is ended with 421 though no second passes without a byte', () =>
+test('a client that sends a command byte by byte gets 421, though no second passes without a byte', () =>
   withServer('idle_timeout = "1s"', async (server) => {
     const session = await openSession(server.socketPath);
     const drip = setInterval(() => session.write('x'), 50);
@@ -71,7 +71,7 @@ test('a command that drips is ended with 421 though no second passes without a b
     await session.vanish();
   }));
 
-test('a message that drips is ended with 421 long before data_timeout, and leaves nothing', () =>
+test('a client whose message drips gets 421 long before data_timeout, and nothing is left', () =>
   withServer('block_timeout = "1s"', async (server) => {
     const session = await openSession(server.socketPath);
     for (const line of ['MAIL FROM:<>', `RCPT TO:<${ALICE}>`, 'DATA']) await session.say(line);

@@ -1,4 +1,4 @@
-// Nothing is buffered whole: a large message to many recipients costs a bounded amount of memory.
+// No large message is buffered whole: to many recipients it takes a bounded amount of memory.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// A whole server: what is stored and what is not, however the client behaves.
+// A whole server: what is stored and what is not, for clients that behave well or badly.
 
 import assert from 'node:assert/strict';
 import { chmod, readdir, rm, stat, writeFile } from 'node:fs/promises';
@@ -59,7 +59,7 @@ describe('a session', () => {
     assert.deepEqual((await readdir(dirname(dirname(file)))).sort(), ['cur', 'new', 'tmp']);
   });
 
-  test('the stored header shows what came, and nothing of the body', async () => {
+  test('the stored header shows the fields that came, and nothing of the body', async () => {
     const message = Buffer.from(
       'Return-Path: <forged@example.org>\r\nSubject: Gr\xfc\xdfe\r\nContent-Type: text/plain\r\nDKIM-Signature: v=1\r\n' +
         'Content-Transfer-Encoding: quoted-printable\r\nMIME-Version: 1.0\r\nX-Folded: a\r\n\tb\r\n\r\nsecret words\r\n',
@@ -94,7 +94,7 @@ describe('a session', () => {
     assert.equal((await server.files(ALICE, 'new')).length, before);
   });
 
-  test('keys that come, change and go count from the next RCPT on', async () => {
+  test('a key that is added, changed or removed counts from the next RCPT on', async () => {
     const session = await openSession(server.socketPath);
     const rcpt = async () => {
       await session.say('RSET');
@@ -177,7 +177,7 @@ test('no reply is too long for Exim, which reads one into 256 bytes, whatever ou
   }
 });
 
-test('a site that says so refuses a recipient without a usable key with 550 5.7.5', async () => {
+test('with keys.unusable = "reject" a recipient without a usable key is refused with 550 5.7.5', async () => {
   const past = new Date(Date.now() - 86_400_000);
   const expired = await makeKey(ALICE, { date: past, expiresAfter: 3600 });
   const server = await startSealdir({
@@ -192,7 +192,7 @@ test('a site that says so refuses a recipient without a usable key with 550 5.7.
 });
 
 describe('stopping', () => {
-  test('tells idle sessions 421 4.3.2, finishes the delivery in flight, and takes no more', async () => {
+  test('tells idle sessions 421 4.3.2, finishes the delivery under way, and takes no new connections', async () => {
     const key = await makeKey(ALICE);
     const server = await startSealdir({ keys: { [ALICE]: key.certificate } });
     const idle = await openSession(server.socketPath);

@@ -1,4 +1,4 @@
-// Listening: inherited from systemd, stale socket files, and two servers that want the same path.
+// Listening: sockets inherited from systemd, stale socket files, and two servers that want the same path.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -23,7 +23,7 @@ before(async () => {
 });
 after(() => rm(directory, { recursive: true, force: true }));
 
-/** What a server does with a path of its own; the path is free again when it is closed. */
+/** Claims a path and listens there. The path is free again when the server is closed. */
 async function open(server: Server, address: ListenAddress, mode = 0o660): Promise<Server> {
   const claim = await claimPaths([address]);
   server.once('close', () => claim.release());
@@ -31,7 +31,7 @@ async function open(server: Server, address: ListenAddress, mode = 0o660): Promi
   return server;
 }
 
-test('a socket file left by a killed server is replaced; a living one, or a file, is not', async () => {
+test('a socket left by a killed server is replaced; the socket of a running one, or a file, is not', async () => {
   const path = join(directory, 'a.sock');
   const first = await open(createServer(), { type: 'unix', path });
   assert.equal((await stat(path)).mode & 0o777, 0o660);
@@ -40,7 +40,7 @@ test('a socket file left by a killed server is replaced; a living one, or a file
   first.close();
   await once(first, 'close');
 
-  // what SIGKILL leaves: the socket file without a listener
+  // SIGKILL leaves the socket file without a listener.
   const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log('ready'))`;
   const killed = await start(process.execPath, ['-e', script], {
     ready: (output) => output.includes('ready'),
