@@ -1,5 +1,6 @@
-// Commands in each state of a session and in any order, pipelined and cut anywhere, at a real server over its socket. A
-// model says which replies there have to be; what is acknowledged has to be in new/, and nothing else.
+// Commands in each state of a session and in any order, pipelined and cut anywhere, are sent to a real server
+// over its socket. A model says which replies must come. new/ must hold what was acknowledged, and nothing
+// else.
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
@@ -17,21 +18,21 @@ import { type Command, LIMITS, MAILBOXES, type Mailbox, type Message, SessionMod
 
 interface Step {
   readonly command: Command;
-  /** Sent if the command is a DATA that has to be accepted. */
+  /** Is sent if the command is a DATA that must be accepted. */
   readonly message: Message;
   readonly lineEnd: '\r\n' | '\n';
 }
 
-/** `at`: when this many bytes have been sent. */
+/** `at` is the number of bytes that have been sent by then. */
 interface Expected {
   readonly bytes: string;
   readonly replies: { readonly code: number; readonly at: number }[];
   readonly stored: { readonly mailbox: Mailbox; readonly at: number }[];
-  /** What is sent behind the end of the session. */
+  /** What is sent after the end of the session. */
   readonly behind: string;
 }
 
-/** The whole dialogue as the model has it. It ends with QUIT, if nothing ends it before. */
+/** Returns the whole dialogue by the model. It ends with QUIT if nothing ends it before. */
 function dialogueOf(steps: readonly Step[]): Expected {
   const model = new SessionModel();
   const expected = {
@@ -76,7 +77,7 @@ const STATES: Record<string, readonly Step[]> = {
   ],
   'after a message': [step(say('LHLO')), step(say('MAIL')), step(say('RCPT')), step(say('DATA'))],
   'after nine mistakes': NINE_MISTAKES,
-  // who gets something delivered is no such client
+  // A delivered message makes the server forget the mistakes before it.
   'after nine mistakes and a message': [
     ...NINE_MISTAKES,
     ...[step(say('LHLO')), step(say('MAIL')), step(say('RCPT')), step(say('DATA'))],
@@ -107,7 +108,7 @@ max_recipients = ${LIMITS.recipients}`,
   });
   after(() => server.stop());
 
-  /** `leaveAt`: the client closes its side after this many bytes. */
+  /** Plays a dialogue. With `leaveAt` the client closes its side after this many bytes. */
   async function play(
     steps: readonly Step[],
     lengths: Cut,
@@ -119,7 +120,7 @@ max_recipients = ${LIMITS.recipients}`,
     const last = leaveAt < bytes.length ? 0 : 1;
     await writeApart(client, cut(toSend.subarray(0, toSend.length - last), lengths));
     if (last === 0) client.socket.end();
-    // what stands behind the end must be there before the session is closed, or it could not be sent
+    // What follows the end must be sent before the session is closed, or it could not be sent at all.
     else client.write(Buffer.concat([toSend.subarray(-1), Buffer.from(behind, 'latin1')]));
     const codes: number[] = [];
     for (let reply = await client.reply(); reply !== ''; reply = await client.reply())
@@ -133,7 +134,7 @@ max_recipients = ${LIMITS.recipients}`,
     await assertStored(stored.filter(isDue).map(({ mailbox }) => mailbox));
   }
 
-  /** Exactly one file for each mailbox and message, named in the log; then away with them. */
+  /** Asserts that each mailbox has one file for each message, named in the log, and removes the files. */
   async function assertStored(expected: readonly Mailbox[]): Promise<void> {
     await until('tmp/ is empty', async () => {
       const left = await Promise.all(MAILBOXES.map((each) => server.files(each, 'tmp')));
@@ -170,7 +171,7 @@ max_recipients = ${LIMITS.recipients}`,
     }
   });
 
-  test('any commands in any order, however they are cut and wherever the client leaves, get the replies of the model', async (t) => {
+  test('any commands get the replies of the model, in any order, however cut, and wherever the client leaves', async (t) => {
     const ordinary = fc.constantFrom(...['LHLO', 'MAIL', 'RCPT', 'RCPT TO:<"bob"', 'DATA', 'RSET'].map(say));
     const any = fc.record({
       command: fc.oneof({ weight: 3, arbitrary: ordinary }, fc.constantFrom(...COMMANDS)),
