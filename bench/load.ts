@@ -1,7 +1,7 @@
 // Our own load generator. It runs in a process of its own, gets its order as one JSON argument, and answers
 // with one line of JSON.
 //
-//   closed  for throughput: keeps all sessions busy until `count` messages are stored or `seconds` have passed
+//   closed  for throughput: keeps all sessions busy until `count` messages are stored or `seconds` are over
 //   open    for latency: sends one message every 1/rate seconds, whatever the server does, and measures each
 //           from the time when it was due
 //   hold    opens its sessions, prints "ready" and holds them until it is ended
