@@ -11,16 +11,17 @@ import { checkAll } from './commands/check/check.ts';
 import { deliverSample, demoText, prepareDemo } from './commands/demo.ts';
 import { CommandError, EXIT } from './commands/errors.ts';
 import { openMessage } from './commands/open.ts';
-import { sealMessage } from './commands/seal.ts';
+import { seal } from './commands/seal.ts';
 import { type Chosen, chooseSettings } from './commands/settings.ts';
 import { formatError } from './config/load.ts';
 import type { Settings } from './config/settings.ts';
 import { createLog } from './edge/log.ts';
 import { realWorld } from './edge/world.ts';
-import { servePrimary, serveWorker } from './server/primary.ts';
+import { servePrimary } from './server/primary.ts';
 import { createReload } from './server/reload.ts';
 import { serve } from './server/serve.ts';
 import { StartError } from './server/starterror.ts';
+import { serveWorker } from './server/worker.ts';
 
 const USAGE = `usage:
   sealdir serve [-c FILE]                                    LMTP server
@@ -50,7 +51,7 @@ async function main(argv: string[]): Promise<number> {
     case 'seal': {
       const { settings } = await chosen(values.config);
       const world = realWorld(settings.hostname);
-      await sealMessage(process.stdin, process.stdout, {
+      await seal(process.stdin, process.stdout, {
         settings,
         world,
         recipient: values.recipient,

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { contentTypeOf } from '../edge/contenttype.ts';
-import { decryptArmored, readSecretKeys } from '../keys/certificates.ts';
+import { decryptArmored, readSecretKeys } from '../keys/secretkeys.ts';
 import { DEMO_SECRET } from './demo.ts';
 import { CommandError } from './errors.ts';
 

@@ -1,5 +1,4 @@
-// A client that did not get its reply sends again: to the same process, to another one, and to one started
-// after a crash.
+// A client that got no reply sends again: to the same process, to another one, and to one started after a crash.
 
 import assert from 'node:assert/strict';
 import { readdir, rm, writeFile } from 'node:fs/promises';
@@ -34,7 +33,7 @@ interface Attempt {
   readonly message?: Buffer;
 }
 
-/** Makes a whole attempt in a session of its own. Resolves to the last reply. */
+/** Makes a whole attempt in a session of its own; returns the last reply. */
 async function send(
   socketPath: string,
   { to = ALICE, message = MESSAGE, ...rest }: Attempt = {},
@@ -52,7 +51,7 @@ test('a client that leaves without reading its reply and sends again has one cop
     await session.say('MAIL FROM:<sender@example.org> BODY=8BITMIME SMTPUTF8');
     await session.say(`RCPT TO:<${ALICE}>`);
     await session.say('DATA');
-    session.socket.pause(); // from here on nothing is read
+    session.socket.pause(); // it reads nothing from now on
     session.write(asData(MESSAGE));
     await until('the copy is stored', () => server.outcomes().some(({ why }) => why === 'stored'));
     await session.vanish();

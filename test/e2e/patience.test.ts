@@ -1,4 +1,4 @@
-// Clients that do not read, do not write, close one side only, or are too many.
+// Clients that do not read, do not write, close only their own side, or are too many.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// A whole server: what is stored and what is not, for clients that behave well or badly.
+// A whole server: what it stores and what it does not, however the client behaves.
 
 import assert from 'node:assert/strict';
 import { chmod, readdir, rm, stat, writeFile } from 'node:fs/promises';
@@ -177,7 +177,7 @@ test('no reply is too long for Exim, which reads one into 256 bytes, whatever ou
   }
 });
 
-test('with keys.unusable = "reject" a recipient without a usable key is refused with 550 5.7.5', async () => {
+test('with unusable = "reject" a recipient without a usable key is refused with 550 5.7.5', async () => {
   const past = new Date(Date.now() - 86_400_000);
   const expired = await makeKey(ALICE, { date: past, expiresAfter: 3600 });
   const server = await startSealdir({

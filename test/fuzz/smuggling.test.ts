@@ -1,6 +1,6 @@
-// SMTP smuggling: data with a sequence that some server may take for the end of the data but that is not
-// CRLF.CRLF, followed by commands, and cut anywhere, is sent to a real server over its socket. One message
-// must arrive, with all of it inside, and no command may be obeyed.
+// SMTP smuggling: sequences that some server might take for the end of the data but that are not CRLF.CRLF,
+// with commands after them, cut anywhere, sent to a real server over its socket. One message arrives that has
+// all of it, and no command is obeyed.
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
@@ -15,7 +15,7 @@ import { makeKey, readSealed, type TestKey } from '../support/testkeys.ts';
 const VICTIM = 'victim@example.com';
 const ACCOMPLICE = 'accomplice@example.com';
 
-// The sequences that some server has taken for a line end come first. The short form tries only these.
+// Those that some server has taken for the end come first: the short form tries only them.
 const LINE_ENDS = few(4, [
   '\r\n',
   '\n',
@@ -31,14 +31,14 @@ const LINE_ENDS = few(4, [
 ]);
 const DOTS = few(2, ['.', '..', '.\0', '\0.', '...', ' .', '. ', '.\x08', '=2E', '\xae']);
 const sequencesWith = (dot: string) =>
-  LINE_ENDS.flatMap((before) => LINE_ENDS.map((behind) => before + dot + behind)).filter(
+  LINE_ENDS.flatMap((before) => LINE_ENDS.map((next) => before + dot + next)).filter(
     (sequence) => readData(`${sequence}x`).rest === undefined,
   );
 
 const HEAD = 'Subject: s\r\n\r\na';
 const TAIL = `MAIL FROM:<>\r\nRCPT TO:<${ACCOMPLICE}>\r\nDATA\r\nsmuggled\r\n`;
 
-/** Cuts in one piece, byte by byte, and in two at each place in and around the sequence. */
+/** Cuts data nowhere, into bytes within the sequence, and into two at each place in and around it. */
 function cutsOf(sequence: string): Cut[] {
   const places = Array.from({ length: sequence.length + 3 }, (_, n) => HEAD.length - 1 + n);
   const within: Cut = [HEAD.length, ...Array<number>(sequence.length).fill(1), 1000];
@@ -64,12 +64,12 @@ describe('smuggling', () => {
     await server.stop();
   });
 
-  /** Sends the data. Resolves to the number of bytes that were stored. */
+  /** Sends the data. Returns how many bytes of message the server has received. */
   async function deliver(data: string, lengths: Cut): Promise<number> {
     session.write(`MAIL FROM:<a@example.org>\r\nRCPT TO:<${VICTIM}>\r\nDATA\r\n`);
     for (const code of ['250', '250', '354']) assert.equal((await session.reply()).slice(0, 3), code);
     await writeApart(session, cut(Buffer.from(`${data}.\r\nVRFY x\r\n`, 'latin1'), lengths));
-    // If there were one reply too many, the next one would not be this one.
+    // if there were a reply too many, the second would not be that of VRFY
     for (const code of ['250', '252']) assert.equal((await session.reply()).slice(0, 3), code);
     return (JSON.parse(server.log.at(-1) ?? '') as { bytes: number }).bytes;
   }
@@ -96,7 +96,7 @@ describe('smuggling', () => {
     });
   }
 
-  test('no smuggled message was delivered', async () => {
+  test('no smuggled message has been delivered', async () => {
     assert.deepEqual(await server.files(ACCOMPLICE, 'new'), []);
   });
 });

@@ -1,5 +1,5 @@
-// A small journaled file system in a file, mounted through a loop device. Its power can be cut, it can be
-// frozen, and it does not depend on what the root file system is like, which may have no journal.
+// A small journaled file system in a file, mounted through a loop device: one whose power can be cut, that
+// can be frozen, and that the root file system's own peculiarities (no journal, perhaps) have no part in.
 //
 // If the test process dies, a guard thaws and unmounts it.
 
@@ -80,8 +80,8 @@ export class LoopMount {
   }
 
   /**
-   * Prepares a power cut. From the call of the result on nothing more reaches the image, and what was not
-   * forced there is lost. Every call then fails with EIO until it is unmounted.
+   * Gets a power cut ready: once the result is called, nothing more reaches the image, and what was not
+   * forced there is lost. Until it is unmounted every call fails with EIO.
    */
   armPowerCut(): () => Promise<void> {
     const args = ['-x', '-c', 'shutdown', this.directory];
