@@ -1,4 +1,5 @@
-// A fresh journaled ext4 in a file, mounted through a loop device: where an fsync costs what it costs elsewhere.
+// A fresh journaled ext4 in a file, mounted through a loop device. There an fsync costs what it costs on
+// ordinary machines.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +9,9 @@ import type { Bed } from './bed.ts';
 
 const SIZE = '16G'; // sparse
 
-/** Undefined where this is not root, or root may not mount. Unmounted when the bed is closed. */
+/**
+ * Resolves to the mount point, or to undefined if we may not mount. It is unmounted when the bed is closed.
+ */
 export async function mountJournaled(bed: Bed): Promise<string | undefined> {
   if (process.getuid?.() !== 0 || !hasProgram('mkfs.ext4')) return undefined;
   const directory = await bed.directory('loop');
@@ -18,7 +21,7 @@ export async function mountJournaled(bed: Bed): Promise<string | undefined> {
   const commands = [
     ['truncate', '-s', SIZE, image],
     ['mkfs.ext4', '-q', '-F', '-O', 'has_journal', '-i', '8192', image],
-    // no background thread that zeroes inode tables while we measure
+    // without the kernel's thread that zeroes inode tables while we measure
     ['mount', '-o', 'loop,noinit_itable', image, mount],
   ];
   for (const [command = '', ...args] of commands) if ((await run(command, args)).code !== 0) return undefined;

@@ -1,4 +1,4 @@
-// The commands as a shell sees them: bytes in, bytes out, exit codes of sysexits.h.
+// The commands as a shell sees them: input, output, and exit codes of sysexits.h.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -58,7 +58,7 @@ describe('sealdir', () => {
     }
   });
 
-  test('seal makes LF input canonical and works with a key file alone', async () => {
+  test('seal gives LF input CRLF line ends, and needs nothing but a key file', async () => {
     const certificate = join(directory, 'keys', `${ADDRESS}.asc`);
     const sealed = await sealdir(['seal', '-k', certificate], { stdin: 'Subject: a\nX: b\n\none\ntwo\n' });
     assert.equal(sealed.code, 0, sealed.stderr);
@@ -136,7 +136,7 @@ describe('sealdir', () => {
     assert.match(stdout.toString(), /error: store\.maildir: \d+ bytes are free at .*\n {4}fix: /);
   });
 
-  test('check goes on past a key file it cannot look at', async () => {
+  test('check reports a key file that it cannot read, and goes on', async () => {
     const site = await makeSite({
       'alice@example.com': key.certificate,
       'secret@example.com': key.secretKey,
@@ -152,7 +152,7 @@ describe('sealdir', () => {
     assert.match(stdout.toString(), /secret@example\.com\.asc: .*SECRET key/);
   });
 
-  test('what a command does not take is refused, not ignored', async () => {
+  test('an option that a command does not have is refused, not ignored', async () => {
     for (const args of [
       ['check', config],
       ['serve', config],

@@ -59,7 +59,7 @@ describe('a session', () => {
     assert.deepEqual((await readdir(dirname(dirname(file)))).sort(), ['cur', 'new', 'tmp']);
   });
 
-  test('the stored header shows what came, and nothing of the body', async () => {
+  test('the stored header shows the fields that came, and nothing of the body', async () => {
     const message = Buffer.from(
       'Return-Path: <forged@example.org>\r\nSubject: Gr\xfc\xdfe\r\nContent-Type: text/plain\r\nDKIM-Signature: v=1\r\n' +
         'Content-Transfer-Encoding: quoted-printable\r\nMIME-Version: 1.0\r\nX-Folded: a\r\n\tb\r\n\r\nsecret words\r\n',
@@ -192,7 +192,7 @@ test('with unusable = "reject" a recipient without a usable key is refused with 
 });
 
 describe('stopping', () => {
-  test('tells idle sessions 421 4.3.2, finishes the delivery in flight, and takes no more', async () => {
+  test('tells idle sessions 421 4.3.2, finishes the delivery under way, and takes no new connections', async () => {
     const key = await makeKey(ALICE);
     const server = await startSealdir({ keys: { [ALICE]: key.certificate } });
     const idle = await openSession(server.socketPath);

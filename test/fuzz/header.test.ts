@@ -96,7 +96,7 @@ async function deliver(site: Site, text: string, lengths: Cut): Promise<Buffer> 
   return file.bytes;
 }
 
-test('what stands outside is fields that may stand there, and inside is every byte that came', async (t) => {
+test('outside stand only fields that may stand there, and inside every byte that came', async (t) => {
   await using site = await openSite(t, { keys: [key] });
   await fuzz(t, {
     arbitrary: fc.tuple(message, someCut),

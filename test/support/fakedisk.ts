@@ -14,7 +14,7 @@ import { runAsync } from '../../src/disk/steps.ts';
 import { realWorld } from '../../src/edge/world.ts';
 
 export interface DiskCall {
-  /** From 1, in the order in which the calls began. */
+  /** Counts from 1, in the order in which the calls began. */
   readonly number: number;
   readonly name:
     | 'create'
@@ -29,19 +29,19 @@ export interface DiskCall {
     | 'statfs';
   /** What the call works on; of a rename, where to. */
   readonly path: string;
-  /** Moments on one scale for the beginnings and ends of all calls. */
+  /** A count that goes up with each beginning and each end of a call. */
   readonly beganAt: number;
   readonly endedAt: number | undefined;
 }
 
 export interface DiskTrouble {
-  /** Throws to fail the call before it takes effect, waits to hang it. */
+  /** Is called before the call takes effect. If it throws, the call fails; while it waits, the call hangs. */
   before?(call: DiskCall): void | Promise<void>;
-  /** The same once the call has taken effect. */
+  /** Does the same after the call has taken effect. */
   after?(call: DiskCall): void | Promise<void>;
   /** The most bytes that one writev takes. */
   maxWriteBytes?: number;
-  /** What the file system of a path is and has left, in place of the truth. */
+  /** Stands in for the truth about the file system of a path: its device and its free space. */
   fileSystem?(path: string): Free & { readonly device: number };
 }
 
@@ -56,7 +56,7 @@ export function diskError(name: ErrnoName): NodeJS.ErrnoException {
 
 export class FakeDisk implements Disk {
   readonly calls: DiskCall[] = [];
-  /** Sentences; a test wants none. */
+  /** Sentences. There should be none. */
   readonly misuse: string[] = [];
   trouble: DiskTrouble;
   readonly #fileSystems: FileSystems;
@@ -67,7 +67,7 @@ export class FakeDisk implements Disk {
     this.#fileSystems = new FileSystems({ calls: this.fileCalls(), world, hungMs: 60_000 });
   }
 
-  /** Calls of one name, in order. */
+  /** Returns the calls of one name, in order. */
   named(name: DiskCall['name']): DiskCall[] {
     return this.calls.filter((call) => call.name === name);
   }
@@ -94,7 +94,7 @@ export class FakeDisk implements Disk {
     await this.deliverAll([{ from, to }]);
   }
 
-  /** A batch; rejects with the first error. */
+  /** Makes a batch. Rejects with the first error. */
   async deliverAll(jobs: readonly Job[], bytes = Buffer.alloc(0)): Promise<number[]> {
     const answers = await runAsync(deliverAll(this.batchCalls(), jobs, bytes));
     return answers.map((answer) => {
@@ -214,7 +214,7 @@ export interface Gate {
   open(): void;
 }
 
-/** Something to hang on until the test lets go. */
+/** Makes a gate: calls wait for `opened` until the test calls `open`. */
 export function gate(): Gate {
   let open: () => void = () => {};
   const opened = new Promise<void>((resolve) => {
