@@ -29,8 +29,8 @@ function isReplaced(name: string): boolean {
 }
 
 /**
- * Names that mail programs write. If no empty line ended the header, a line of text with a colon in it may
- * have been taken for a field, so that only these are shown.
+ * Names that mail programs write. If the header is not certain, the message may be a text without a header
+ * whose first lines have a colon in them, so that only these are shown.
  */
 const COMMON =
   /^(from|sender|reply-to|to|cc|date|subject|message-id|in-reply-to|references|received|list-[a-z-]+|precedence|auto-submitted|authentication-results)$/;
@@ -42,7 +42,7 @@ export function outerFields(block: HeaderBlock, policy: HeaderPolicy): Buffer {
   let length = 0;
   for (const field of fieldsOf(block)) {
     if (!stays(field.name) || !(block.isCertain || COMMON.test(field.name))) continue;
-    length += withLfLines(field)?.copy(out, length) ?? 0;
+    length += withLfLines(field).copy(out, length);
   }
   return out.subarray(0, length);
 }
