@@ -70,8 +70,8 @@ class Body {
     this.#output = output;
   }
 
-  async begin(outer: Buffer, seen: Buffer): Promise<void> {
-    await this.#give(this.#sealer.head([outer]));
+  async begin(inherited: Buffer, seen: Buffer): Promise<void> {
+    await this.#give(this.#sealer.head({ trace: Buffer.alloc(0), inherited }));
     await this.write(seen);
   }
 

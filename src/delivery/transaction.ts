@@ -155,10 +155,10 @@ export class Transaction {
   async #beginSealing(header: HeaderBlock): Promise<void> {
     this.#sealing = true;
     const { world, limits, policy } = this.#parts;
-    const outer = outerFields(header, policy);
+    const inherited = outerFields(header, policy);
     const trace = this.#trace(world.now());
     const begin = async ({ copy, keys, path }: { copy: Copy; keys: SealingKeys; path: string }) => {
-      copy.begin(await prepareSealer(keys, this.#parts), [traceFields(trace, path), outer]);
+      copy.begin(await prepareSealer(keys, this.#parts), { trace: traceFields(trace, path), inherited });
     };
     await Promise.all(
       [...this.#copies.values()].map((each) => settleLane(each.copy, begin(each), limits.stallMs)),
