@@ -7,6 +7,7 @@ import { openCorpus } from '../support/corpus.ts';
 import { FIXTURES } from '../support/fixtures.ts';
 
 const corpus = openCorpus();
+const PLACEHOLDER = 'Subject: [...]\n';
 
 function outside(message: Buffer | string): string {
   const scanner = new HeaderScanner(2 * 1024 * 1024);
@@ -43,7 +44,7 @@ const GONE = [
 
 for (const field of GONE) {
   test(`"${field}" and its folded lines do not stand outside`, () => {
-    assert.equal(outside(`A: 1\r\n${field}\r\n folded\r\n\tonce more\r\nB: 2\r\n\r\n`), 'A: 1\nB: 2\n');
+    assert.equal(outside(`To: 1\r\n${field}\r\n folded\r\n\tonce more\r\nB: 2\r\n\r\n`), 'To: 1\nB: 2\n');
   });
 }
 
@@ -79,9 +80,23 @@ test('after an mbox line only well-known fields stand outside', () => {
   assert.equal(outside(`${mbox}Subject: 1\r\nPassword: 2\r\nFrom: 3\r\n\r\n`), 'Subject: 1\nFrom: 3\n');
 });
 
+test('a message that shows neither From nor To nor Subject has a placeholder, so that every client lists it', () => {
+  for (const message of [
+    '',
+    '\r\nbody\r\n',
+    'no header\r\n',
+    'From : a\r\nSubject: b\r\n\r\n',
+    'From: a\rb\r\n\r\n',
+  ])
+    assert.equal(outside(message), PLACEHOLDER, JSON.stringify(message));
+  assert.equal(outside('Date: 1\r\nX: 2\r\n\r\n'), `Date: 1\nX: 2\n${PLACEHOLDER}`);
+  for (const name of ['From', 'TO', 'subject'])
+    assert.equal(outside(`${name}: x\r\nX: 2\r\n\r\n`), `${name}: x\nX: 2\n`);
+});
+
 test('nothing of a body stands outside', () => {
   for (const separator of ['\r\n', '\n'])
-    assert.equal(outside(`A: 1\r\n${separator}Secret: 2\r\n`), 'A: 1\n');
+    assert.equal(outside(`To: 1\r\n${separator}Secret: 2\r\n`), 'To: 1\n');
   // some readers take what follows such a line for the body, and the message may have no header at all
   for (const separator of [
     '\r\r\n',
@@ -94,7 +109,7 @@ test('nothing of a body stands outside', () => {
     '',
   ])
     assert.equal(outside(`Subject: 1\r\nX-Odd: 2\r\n${separator}Secret: 3\r\n`), 'Subject: 1\n');
-  assert.equal(outside('password: 1\r\nhttp://example.com/2\r\n'), '');
+  assert.equal(outside('password: 1\r\nhttp://example.com/2\r\n'), PLACEHOLDER);
 });
 
 test('what stands outside of every fixture is well formed', () => {
