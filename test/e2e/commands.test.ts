@@ -62,7 +62,10 @@ describe('sealdir', () => {
     const certificate = join(directory, 'keys', `${ADDRESS}.asc`);
     const sealed = await sealdir(['seal', '-k', certificate], { stdin: 'Subject: a\nX: b\n\none\ntwo\n' });
     assert.equal(sealed.code, 0, sealed.stderr);
-    assert.match(sealed.stdout.toString(), /^Subject: a\nX: b\nMIME-Version: 1\.0\n/);
+    assert.match(
+      sealed.stdout.toString(),
+      /^MIME-Version: 1\.0\nContent-Type: multipart\/encrypted; [^\n]+\nSubject: a\nX: b\n\n/,
+    );
     assert.equal(
       (await readSealed(sealed.stdout, key)).toString(),
       'Subject: a\r\nX: b\r\n\r\none\r\ntwo\r\n',
