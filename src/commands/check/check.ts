@@ -8,9 +8,8 @@ import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { addressRules } from '../../config/rules.ts';
 import type { Settings } from '../../config/settings.ts';
-import { describeCertificate } from '../../keys/certificates.ts';
 import { isUsualName, KeyDirectory } from '../../keys/directory.ts';
-import { judgeCertificate } from '../../keys/judgement.ts';
+import { describeCertificate, judgeCertificate } from '../../keys/judgement.ts';
 import { splitTemplate } from '../../maildir/sweep.ts';
 
 export interface Finding {
