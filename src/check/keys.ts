@@ -3,9 +3,9 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
-import { type Certificate, describeCertificate } from '../keys/certificates.ts';
+import type { Certificate } from '../keys/certificates.ts';
 import { isUsualName, KeyDirectory } from '../keys/directory.ts';
-import { judgeCertificate } from '../keys/judgement.ts';
+import { describeCertificate, judgeCertificate } from '../keys/judgement.ts';
 import { error, type Finding, warning } from './finding.ts';
 
 type KeyFile = Awaited<ReturnType<KeyDirectory['list']>>[number];
