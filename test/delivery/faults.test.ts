@@ -38,13 +38,16 @@ const CALLS_OF_FILES = ['create', 'writev', 'sync', 'close', 'rename', 'syncDire
 // so that the disk is asked for room, at RCPT: where it cannot say mail goes on
 const limits = { minFreeBytes: 1 };
 
-const REPLIES: Record<Exclude<ErrnoName, 'ENOENT'>, string> = {
+const REPLIES: Record<Exclude<ErrnoName, 'ENOENT' | 'EEXIST'>, string> = {
   ENOSPC: '452 4.3.1',
   EDQUOT: '452 4.2.2',
   EIO: '451 4.3.0',
   EROFS: '451 4.3.0',
   EACCES: '451 4.3.0',
   EMFILE: '451 4.3.0',
+  ENOTDIR: '451 4.3.0',
+  ELOOP: '451 4.3.0',
+  ESTALE: '451 4.3.0',
 };
 
 async function assertNothingReadable(site: Site, replies: readonly unknown[], label: string): Promise<void> {

@@ -45,7 +45,19 @@ export interface DiskTrouble {
 }
 
 // EDQUOT has no name in libuv
-const ERRNO = { ENOENT: 2, EIO: 5, EACCES: 13, EMFILE: 24, ENOSPC: 28, EROFS: 30, EDQUOT: 122 } as const;
+const ERRNO = {
+  ENOENT: 2,
+  EIO: 5,
+  EACCES: 13,
+  EEXIST: 17,
+  ENOTDIR: 20,
+  EMFILE: 24,
+  ENOSPC: 28,
+  EROFS: 30,
+  ELOOP: 40,
+  ESTALE: 116,
+  EDQUOT: 122,
+} as const;
 export type ErrnoName = keyof typeof ERRNO;
 
 export function diskError(name: ErrnoName): NodeJS.ErrnoException {
