@@ -42,6 +42,6 @@ function sharedFile(file: OpenFile, share: ThreadShare): OpenFile {
   return {
     writev: (pieces) => share.run(() => file.writev(pieces)),
     sync: () => share.run(() => file.sync()),
-    close: () => file.close(), // never refused: a descriptor is at stake
+    close: () => share.runInTime(() => file.close()), // never refused: a descriptor is at stake
   };
 }

@@ -10,6 +10,7 @@ import { type Calls, deliverAll, type Job } from '../../src/disk/batch.ts';
 import { type FileCalls, realCalls } from '../../src/disk/calls.ts';
 import type { Disk, Free, OpenFile } from '../../src/disk/disk.ts';
 import { FileSystems } from '../../src/disk/filesystems.ts';
+import type { Mounts } from '../../src/disk/mounts.ts';
 import { runAsync } from '../../src/disk/steps.ts';
 import { realWorld } from '../../src/edge/world.ts';
 
@@ -25,7 +26,7 @@ export interface DiskCall {
     | 'unlink'
     | 'mkdir'
     | 'syncDirectory'
-    | 'device'
+    | 'readlink'
     | 'statfs';
   /** What the call works on; of a rename, where to. */
   readonly path: string;
@@ -41,12 +42,26 @@ export interface DiskTrouble {
   after?(call: DiskCall): void | Promise<void>;
   /** The most bytes that one writev takes. */
   maxWriteBytes?: number;
-  /** Stands in for the truth about the file system of a path: its device and its free space. */
-  fileSystem?(path: string): Free & { readonly device: number };
+  /** What is left on the file system of a path, in place of the truth. */
+  left?(path: string): Free;
+  /** What is mounted where, in place of the truth. */
+  mounts?(): Mounts;
 }
 
 // EDQUOT has no name in libuv
-const ERRNO = { ENOENT: 2, EIO: 5, EACCES: 13, EMFILE: 24, ENOSPC: 28, EROFS: 30, EDQUOT: 122 } as const;
+const ERRNO = {
+  ENOENT: 2,
+  EIO: 5,
+  EACCES: 13,
+  EEXIST: 17,
+  ENOTDIR: 20,
+  EMFILE: 24,
+  ENOSPC: 28,
+  EROFS: 30,
+  ELOOP: 40,
+  ESTALE: 116,
+  EDQUOT: 122,
+} as const;
 export type ErrnoName = keyof typeof ERRNO;
 
 export function diskError(name: ErrnoName): NodeJS.ErrnoException {
@@ -155,13 +170,10 @@ export class FakeDisk implements Disk {
       unlink: (path) => this.unlink(path),
       mkdir: (path, mode) => this.mkdir(path, mode),
       syncDirectory: (path) => this.syncDirectory(path),
-      device: (path) =>
-        this.#call('device', path, async () => {
-          const device = await realCalls.device(path); // fails where nothing is
-          return this.trouble.fileSystem?.(path).device ?? device;
-        }),
+      readlink: (path) => this.#call('readlink', path, () => realCalls.readlink(path)),
       statfs: (path) =>
-        this.#call('statfs', path, async () => this.trouble.fileSystem?.(path) ?? realCalls.statfs(path)),
+        this.#call('statfs', path, async () => this.trouble.left?.(path) ?? realCalls.statfs(path)),
+      mounts: () => this.trouble.mounts?.() ?? realCalls.mounts(),
     };
   }
 
