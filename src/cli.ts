@@ -17,10 +17,11 @@ import { formatError } from './config/load.ts';
 import type { Settings } from './config/settings.ts';
 import { createLog } from './edge/log.ts';
 import { realWorld } from './edge/world.ts';
-import { servePrimary, serveWorker } from './server/primary.ts';
+import { servePrimary } from './server/primary.ts';
 import { createReload } from './server/reload.ts';
 import { serve } from './server/serve.ts';
 import { StartError } from './server/starterror.ts';
+import { serveWorker } from './server/worker.ts';
 
 const USAGE = `usage:
   sealdir serve [-c FILE]                                    LMTP server

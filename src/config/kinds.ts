@@ -4,7 +4,8 @@
 // Knows no setting by name and no file; the only importer of zod.
 
 import { z } from 'zod';
-import { isHostName, isPath, type Listener, parseListener } from './listener.ts';
+import type { Listener } from '../core/listener.ts';
+import { isHostName, isPath, parseListener } from './listener.ts';
 
 /** `name` and `unit` are for people: what to write, and in which units if it is a quantity. */
 export type Kind<T> = { readonly name: string; readonly unit?: string; readonly schema: z.ZodType<T> };

@@ -2,10 +2,7 @@
 // A "/" makes it a Unix socket path; everything else is host:port or [v6]:port. Resolves no name, opens nothing.
 
 import { isIPv4, isIPv6 } from 'node:net';
-
-export type Listener =
-  | { readonly type: 'unix'; readonly path: string }
-  | { readonly type: 'tcp'; readonly host: string; readonly port: number };
+import type { Listener } from '../core/listener.ts';
 
 /** The listener, or what is wrong as the end of a sentence that begins with the address. */
 export function parseListener(written: string): Listener | string {

@@ -87,8 +87,11 @@ export function allReplies(): Reply[] {
   return (Object.keys(REPLIES) as Why[]).map((why) => replyOf(why));
 }
 
-/** Returns what a reply means for the mail: `stored` (2yz), `deferred` (4yz) or `refused` (5yz). */
-export function verdictOf(reply: Reply): 'stored' | 'deferred' | 'refused' {
+/** What a reply means for the mail: `stored` is 2yz, `deferred` is 4yz, `refused` is 5yz. */
+export type Verdict = 'stored' | 'deferred' | 'refused';
+
+/** Returns what a reply means for the mail. */
+export function verdictOf(reply: Reply): Verdict {
   if (reply.code < 400) return 'stored';
   return reply.code < 500 ? 'deferred' : 'refused';
 }

@@ -1,4 +1,5 @@
 /** What a delivery writes to the log, which never includes message content. edge/log.ts makes lines of it. */
+import type { Verdict } from './outcome.ts';
 
 /** What became of one recipient, at RCPT or after DATA. */
 export interface OutcomeLine {
@@ -6,7 +7,7 @@ export interface OutcomeLine {
   readonly id: string;
   readonly recipient: string;
   readonly sender: string;
-  readonly verdict: 'stored' | 'deferred' | 'refused';
+  readonly verdict: Verdict;
   readonly why: string;
   /** The reply code that was sent. */
   readonly code: number;

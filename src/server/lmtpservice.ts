@@ -7,6 +7,7 @@ import type { Server } from 'node:net';
 import { resolve } from 'node:path';
 import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
+import type { Listener } from '../core/listener.ts';
 import { Slots } from '../core/slots.ts';
 import type { World } from '../core/world.ts';
 import { acceptSender } from '../delivery/accept.ts';
@@ -16,7 +17,7 @@ import { type Disk, openDisk } from '../disk/disk.ts';
 import { RememberedDeliveries } from '../duplicates/memory.ts';
 import type { Log } from '../edge/log.ts';
 import type { Metrics } from '../edge/metrics.ts';
-import { type ListenAddress, listenOn, listenOnDescriptor } from '../edge/sockets.ts';
+import { listenOn, listenOnDescriptor } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
 import { KeyDirectory } from '../keys/directory.ts';
 import { Connections } from '../lmtp/connections.ts';
@@ -26,7 +27,7 @@ import { Space } from '../maildir/space.ts';
 import { Store } from '../maildir/store.ts';
 import { splitTemplate } from '../maildir/sweep.ts';
 import { KeyFiles } from '../recipients/keyfiles.ts';
-import { named, startError } from './starterror.ts';
+import { blamingSetting, startError } from './starterror.ts';
 
 /** Deliveries in flight get this long to finish on a stop; systemd waits 90 s by default. */
 export const DRAIN_MS = 60_000;
@@ -73,8 +74,8 @@ export async function startDeliveries(
     servers.push(server);
     lmtp.push(await bind(server.server));
   };
-  const bindTo = (address: ListenAddress) => (server: Server) =>
-    named('lmtp.listen', listenOn(server, address, settings.lmtp.socket_mode));
+  const bindTo = (address: Listener) => (server: Server) =>
+    blamingSetting('lmtp.listen', listenOn(server, address, settings.lmtp.socket_mode));
   try {
     for (const address of settings.lmtp.listen) {
       if (address.type !== 'systemd') await listen(bindTo(address));
