@@ -13,7 +13,8 @@ import type { World } from '../core/world.ts';
 import { acceptSender } from '../delivery/accept.ts';
 import type { DeliveryParts } from '../delivery/parts.ts';
 import { Transaction } from '../delivery/transaction.ts';
-import { type Disk, openDisk } from '../disk/disk.ts';
+import type { Disk } from '../disk/disk.ts';
+import { openDisk } from '../disk/open.ts';
 import { RememberedDeliveries } from '../duplicates/memory.ts';
 import type { Log } from '../edge/log.ts';
 import type { Metrics } from '../edge/metrics.ts';
@@ -25,7 +26,7 @@ import type { LmtpOptions } from '../lmtp/contract.ts';
 import { type LmtpConnection, LmtpServer } from '../lmtp/server.ts';
 import { Space } from '../maildir/space.ts';
 import { Store } from '../maildir/store.ts';
-import { splitTemplate } from '../maildir/sweep.ts';
+import { splitTemplate } from '../maildir/template.ts';
 import { KeyFiles } from '../recipients/keyfiles.ts';
 import { blamingSetting, startError } from './starterror.ts';
 
@@ -46,7 +47,7 @@ export async function startDeliveries(
   log: Log,
   metrics: Metrics,
   inherited: readonly number[],
-  disk = openDisk(settings.lmtp.stall_timeout),
+  disk = openDisk({ hungMs: settings.lmtp.stall_timeout, world: realWorld(settings.hostname) }),
 ): Promise<Deliveries> {
   const lasting = lastingParts(settings, log, metrics, disk);
   let parts = deliveryParts(settings, lasting);
@@ -133,7 +134,7 @@ function lastingParts(settings: Settings, log: Log, metrics: Metrics, disk: Disk
     outcomeLog: log,
     store: new Store({ disk, world, meter: metrics, root }),
     mailboxes: new Slots(),
-    space: new Space({ disk, world, root }),
+    space: new Space(disk),
     memory: deliveryMemory(settings, log, world),
   };
 }

@@ -9,7 +9,8 @@ import type { Log } from '../edge/log.ts';
 import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
 import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
-import { splitTemplate, sweep } from '../maildir/sweep.ts';
+import { sweep } from '../maildir/sweep.ts';
+import { splitTemplate } from '../maildir/template.ts';
 import { blamingSetting, mustBeDirectory, startError } from './starterror.ts';
 
 const SWEEP_EVERY_MS = 60 * 60 * 1000;

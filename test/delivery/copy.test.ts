@@ -32,8 +32,8 @@ test('a piece whose memory was given back before it was written fails the copy',
   };
   for (const isTooEarly of [false, true]) {
     const staged = store.stage(account.mailbox);
-    const give = staged.give.bind(staged);
-    staged.give = (pieces) => {
+    const give = staged.writeOwned.bind(staged);
+    staged.writeOwned = (pieces) => {
       const wait = give(pieces);
       if (isTooEarly) pieces.forEach(releaseMemory);
       return wait;

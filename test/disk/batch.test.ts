@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Answer, deliverAll, type Job } from '../../src/disk/batch.ts';
+import { runAsync } from '../../src/disk/steps.ts';
 import { filesBelow } from '../support/delivery.ts';
-import { type DiskCall, diskError, FakeDisk, makeAll } from '../support/fakedisk.ts';
+import { type DiskCall, diskError, FakeDisk } from '../support/fakedisk.ts';
 
 const NAMES = ['a1', 'a2', 'b1', 'b2'];
 const textOf = (name: string) => `text of ${name}, ${name.repeat(100)}`;
@@ -33,7 +34,7 @@ async function openBatch(t: TestContext) {
   await file.close();
   disk.calls.length = 0;
   const bytes = Buffer.from(NAMES.map(textOf).join(''));
-  const deliver = () => makeAll(deliverAll(disk.batchCalls(), [...jobs, staged], bytes));
+  const deliver = () => runAsync(deliverAll(disk.batchCalls(), [...jobs, staged], bytes));
   const stored = async () => (await filesBelow(root)).map(({ path }) => path).sort();
   return { root, disk, deliver, stored, place };
 }

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { realWorld } from '../../src/edge/world.ts';
-import { type StagedFile, Store } from '../../src/maildir/store.ts';
+import type { StagedFile } from '../../src/maildir/stagedfile.ts';
+import { Store } from '../../src/maildir/store.ts';
 import { filesBelow, UNMETERED } from '../support/delivery.ts';
 import { diskError, FakeDisk } from '../support/fakedisk.ts';
 

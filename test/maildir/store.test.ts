@@ -166,7 +166,7 @@ for (const [size, bytes] of [
     };
     const file = store.stage(mailbox);
     await file.write([shared]);
-    await file.give([given]);
+    await file.writeOwned([given]);
     assert.equal(file.bytes, bytes);
     await file.finish();
     assert.equal(file.bytes, bytes);
@@ -186,7 +186,7 @@ test('memory given stays where the write failed: the kernel may still read from 
   };
   const given = Buffer.alloc(400_000);
   const file = store.stage(mailbox);
-  await assert.rejects(async () => file.give([given]), { code: 'EIO' });
+  await assert.rejects(async () => file.writeOwned([given]), { code: 'EIO' });
   await file.abort();
   assert.equal(given.length, 400_000);
 });

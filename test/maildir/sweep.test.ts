@@ -5,7 +5,8 @@ import { chmod, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { splitTemplate, sweep } from '../../src/maildir/sweep.ts';
+import { sweep } from '../../src/maildir/sweep.ts';
+import { splitTemplate } from '../../src/maildir/template.ts';
 import { filesBelow } from '../support/delivery.ts';
 
 const NOW = Date.parse('2024-06-01T00:00:00Z');

@@ -10,7 +10,7 @@ import { addressRules } from '../../config/rules.ts';
 import type { Settings } from '../../config/settings.ts';
 import { describeCertificate, judgeCertificate } from '../../keys/certificates.ts';
 import { isUsualName, KeyDirectory } from '../../keys/directory.ts';
-import { splitTemplate } from '../../maildir/sweep.ts';
+import { splitTemplate } from '../../maildir/template.ts';
 
 export interface Finding {
   /** `error`: mail is not delivered, or not safe; `warning`: it may come to that. */
