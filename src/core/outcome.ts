@@ -94,6 +94,7 @@ export function allReplies(): Reply[] {
 /** What a reply means for the mail: `stored` is 2yz, `deferred` is 4yz, `refused` is 5yz. */
 export type Verdict = 'stored' | 'deferred' | 'refused';
 
+/** Returns what a reply means for the mail. */
 export function verdictOf(reply: Reply): Verdict {
   if (reply.code < 400) return 'stored';
   return reply.code < 500 ? 'deferred' : 'refused';

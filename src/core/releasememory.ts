@@ -10,18 +10,28 @@
 // a small buffer is not worth the call, and may be a part of Node's pool
 const MIN_BYTES = Math.max(16_384, 1 + Buffer.poolSize);
 
-// A posted message owns the buffers of its transfer list, even if the port is closed, and it is dropped at
-// once. ArrayBuffer.prototype.transfer does not exist before Node 22.
-const { port1: nowhere } = new MessageChannel();
-nowhere.close();
-
 /** Detaches `bytes` and frees its memory, unless it is small. */
 export function releaseMemory(bytes: Uint8Array): void {
   const { buffer } = bytes;
   if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < MIN_BYTES) return;
   try {
-    nowhere.postMessage(undefined, [buffer]);
+    detach(buffer);
   } catch {
     // memory that cannot be transferred is left to the garbage collector
   }
+}
+
+// structuredClone with a transfer list would leave the memory to the collector
+const detach = 'transfer' in ArrayBuffer.prototype ? transferToNothing : postToNobody();
+
+/** Node 22 and later; not among the types of Node 20. */
+function transferToNothing(buffer: ArrayBuffer & { transfer?(newLength: number): ArrayBuffer }): void {
+  buffer.transfer?.(0);
+}
+
+/** Node 20: a posted message owns the buffers of its transfer list; on a closed port it is dropped at once. */
+function postToNobody(): (buffer: ArrayBuffer) => void {
+  const { port1 } = new MessageChannel();
+  port1.close();
+  return (buffer) => port1.postMessage(undefined, [buffer]);
 }
