@@ -7,7 +7,7 @@ import { type Running, start } from './process.ts';
 import { makeSite, type ServerOptions, tomlFor } from './sealdir.ts';
 import { repositoryRoot } from './shared.ts';
 
-export const CLI = join(repositoryRoot(), 'dist/src/cli.js');
+export const CLI = join(repositoryRoot(), 'dist/src/sealdir.cjs');
 
 export interface ChildServer {
   readonly directory: string;
