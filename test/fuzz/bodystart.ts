@@ -9,7 +9,8 @@ const OLD_FIELD = /^[!-9;-~]+[ \t]*:/; // RFC 5322 §4.5
 const FOLDED = /^[ \t]/;
 
 /** RFC 4155: the line that separates messages in an mbox is no part of the message. */
-const SEPARATOR = /^From \S+ +[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\r?\n/;
+const SEPARATOR_START = /^From \S+ +[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}/;
+const SEPARATOR = new RegExp(`${SEPARATOR_START.source}\\r?\\n`);
 
 /** A line and the place after it. */
 type Line = readonly [text: string, next: number];
@@ -75,9 +76,9 @@ const neomutt: BodyStart = (message) => {
   for (const [text, next] of linesOf(message, /\n/)) {
     const line = text.split('\0')[0] ?? '';
     const isField = /^[^: \t]*:/.test(line);
-    const isMbox = /^>From /.test(line) || SEPARATOR.test(`${line}\n`);
+    const isMbox = /^>From /.test(line) || SEPARATOR_START.test(line);
     if (!isContinued) {
-      if (/^[\t-\r ]/.test(line) || line === '') return line.trim() === '' ? next : start;
+      if (/^([\t-\r ]|$)/.test(line)) return next; // it drops the line, whatever else is in it
       if (!isField && !isMbox) return start;
     }
     start = next;

@@ -1,13 +1,17 @@
 // Readers disagree where a header ends. Random messages around everything they disagree about: no line that is
-// shown outside may be body for any of them, neither for the models of bodystart.ts nor for a real Python.
+// shown outside may be body for any of them, for the models of bodystart.ts, for a real Python or for a real NeoMutt.
 
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { HeaderScanner } from '../../src/mime/header.ts';
 import { outerFields } from '../../src/mime/policy.ts';
 import { type Cut, cut, someCut, WHOLE } from '../support/chunks.ts';
 import { fuzz } from '../support/fuzz.ts';
+import { makeMaildir, readWithNeoMutt } from '../support/mailreaders.ts';
 import { needs } from '../support/peers.ts';
 import { openPythonReader } from '../support/python.ts';
 import { BODY_STARTS } from './bodystart.ts';
@@ -67,11 +71,11 @@ const lineEnd = fc.oneof(
     '\n\n',
   ),
 );
-const message = fc
-  .array(fc.tuple(line, lineEnd), { maxLength: 12 })
-  .map((lines) => numbered(lines.flat().join('')));
+const template = fc.array(fc.tuple(line, lineEnd), { maxLength: 12 }).map((lines) => lines.flat().join(''));
 
-const FINDS = [
+const message = template.map((text) => numbered(text));
+
+const TEMPLATES = [
   'From: a@b.example\r\nSubject: hello\r\rName: Joe\r\nCard-Number: #\r\nPin-Code: #\r\n\r\nbye\r\n',
   'From: a@b.example\r\nSubject: hello\r\n\rName: Joe\r\nCard-Number: #\r\n\r\n',
   'From: a@b.example\r\nSubject: hello\r\n x\r\ry\r\nCard-Number: #\r\n\r\n',
@@ -80,10 +84,11 @@ const FINDS = [
   'From now on use this\r\nCard-Number: #\r\nSubject: #\r\n\r\n',
   '>From x Thu Jan  1 00:00:00 1970\r\nSubject: #\r\n\r\n',
   'From x Thu Jan  1 00:00:00\r\nSubject: #\r\n\r\n',
-].map(numbered);
+];
+const FINDS = TEMPLATES.map((text) => numbered(text));
 
-function numbered(text: string): string {
-  let number = 0;
+function numbered(text: string, first = 0): string {
+  let number = first;
   return text.replaceAll('#', () => `q${number++}q`);
 }
 
@@ -136,3 +141,36 @@ describe('Python', needs('python3'), () => {
     });
   });
 });
+
+describe('NeoMutt', needs('neomutt', 'script'), () => {
+  test('nothing that stands outside is body for it, and its model says what it says', async (t) => {
+    const seed = Number(process.env.SEALDIR_FUZZ_SEED ?? Math.trunc(Math.random() * 0x7fffffff));
+    t.diagnostic(`SEALDIR_FUZZ_SEED=${seed}`);
+    const directory = await mkdtemp(join(tmpdir(), 'sealdir-'));
+    // it shows nothing of a body of another type, and the mark at the end tells which messages it shows at all
+    const texts = [...TEMPLATES, ...fc.sample(template, { numRuns: 300, seed })].map((text, n) =>
+      numbered(`${text.replaceAll('Content-Type', 'Content-Typo')}\r\n\r\n#\r\n`, 100 * n),
+    );
+    const maildir = join(directory, 'box');
+    await makeMaildir(
+      maildir,
+      texts.map((text) => Buffer.from(text, 'latin1')),
+    );
+    const bodies = await readWithNeoMutt(maildir, directory);
+    await rm(directory, { recursive: true });
+    const body = new Set(bodies.join('').match(/q\d+q/g));
+    const seen = texts.filter((text) => body.has(text.match(/q\d+q(?=\r\n$)/)?.[0] ?? ''));
+    assert.ok(seen.length > texts.length / 2, `${seen.length} of ${texts.length} are shown`);
+    for (const text of seen) assertAsNeoMutt(text, body);
+  });
+});
+
+/** Checks a message against the marks that NeoMutt has shown as the body of some message. */
+function assertAsNeoMutt(text: string, body: ReadonlySet<string>): void {
+  const bodyStart = BODY_STARTS.NeoMutt?.(text) ?? 0;
+  for (const [mark] of outside(text, WHOLE).matchAll(/q\d+q/g))
+    assert.ok(!body.has(mark), `${mark} is body: neomutt, in ${JSON.stringify(text)}`);
+  if (text.includes('\0')) return; // what it makes of a NUL depends on what its buffer held before
+  for (const { 0: mark, index } of text.matchAll(/q\d+q/g))
+    assert.equal(body.has(mark), index >= bodyStart, `${mark}: body for neomutt, in ${JSON.stringify(text)}`);
+}

@@ -1,10 +1,15 @@
 // Mail clients that read a Maildir without a user: NeoMutt, driven by keystrokes on a terminal that nobody sees,
 // and notmuch. Both decrypt through GnuPG, with the keys of a GnuPG home of the test's own.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { programPath } from './peers.ts';
 import { run } from './process.ts';
+
+const TERMINAL_MS = 60_000;
 
 /** Makes a Maildir of the files, named in their order. */
 export async function makeMaildir(maildir: string, files: readonly Buffer[]): Promise<void> {
@@ -15,8 +20,8 @@ export async function makeMaildir(maildir: string, files: readonly Buffer[]): Pr
 }
 
 /**
- * Lists the texts that NeoMutt shows of the messages of a Maildir, without any field of the header. Decrypts one
- * message only, so that a Maildir of sealed messages may have no more.
+ * Lists the texts that NeoMutt shows of the messages of a Maildir, decrypted and without the header that it
+ * puts before each.
  */
 export async function readWithNeoMutt(maildir: string, gnupgHome: string): Promise<string[]> {
   const directory = await mkdtemp(join(tmpdir(), 'neomutt-'));
@@ -26,21 +31,35 @@ export async function readWithNeoMutt(maildir: string, gnupgHome: string): Promi
     await mkdir(texts);
     await writeFile(save, `#!/bin/sh\nexec cat >"$(mktemp "${texts}/XXXXXXXX")"\n`, { mode: 0o755 });
     const settings = [
-      ...['set mbox_type=Maildir', 'set header_cache=""', 'set wait_key=no', 'set quit=yes', 'ignore *'],
-      ...['set pipe_decode=yes', 'set pipe_split=yes', 'set charset=iso-8859-1', 'set crypt_use_gpgme=yes'],
+      `folder='${directory}'`, // it would ask whether to make its usual one
+      ...['mbox_type=Maildir', 'header_cache=""', 'sort=mailbox-order', 'wait_key=no', 'sleep_time=0'],
+      ...['quit=yes', 'pipe_decode=yes', 'pipe_split=yes', 'charset=iso-8859-1', 'crypt_use_gpgme=yes'],
     ];
-    await writeFile(join(directory, 'rc'), `${settings.join('\n')}\n`);
+    const rc = ['ignore *', ...settings.map((setting) => `set ${setting}`), ''].join('\n');
+    await writeFile(join(directory, 'rc'), rc);
     const keys = `<tag-pattern>~A<enter><tag-prefix><pipe-message>${save}<enter><exit>`;
     const command = `neomutt -n -F '${join(directory, 'rc')}' -R -f '${maildir}' -e 'push "${keys}"'`;
-    const { code, stdout } = await run('script', ['-qefc', command, '/dev/null'], {
-      env: { TERM: 'vt100', LC_ALL: 'C', GNUPGHOME: gnupgHome, HOME: directory },
-    });
-    if (code !== 0) throw new Error(`neomutt: exit ${code}: ${stdout}`);
+    const env = { TERM: 'vt100', LC_ALL: 'C', GNUPGHOME: gnupgHome, HOME: directory };
+    await runOnTerminal(command, env);
     const names = await readdir(texts);
-    return await Promise.all(names.map((name) => readFile(join(texts, name), 'latin1')));
+    const shown = await Promise.all(names.map((name) => readFile(join(texts, name), 'latin1')));
+    return shown.map((text) => text.replace(/^.*?\nContent-Type: [^\n]*\n\n/s, ''));
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** Runs a command on a terminal of its own. The input stays open, since script(1) types ^D when it ends. */
+async function runOnTerminal(command: string, env: Record<string, string>): Promise<void> {
+  const child = spawn(programPath('script') ?? 'script', ['-qefc', command, '/dev/null'], {
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'inherit'],
+    timeout: TERMINAL_MS,
+  });
+  const screen: Buffer[] = [];
+  child.stdout.on('data', (bytes: Buffer) => screen.push(bytes));
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`${command}: exit ${code}: ${Buffer.concat(screen)}`);
 }
 
 /** Lists what notmuch shows of the messages of a Maildir, decrypted: their structure and all texts. */
