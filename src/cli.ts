@@ -140,7 +140,7 @@ async function runServer({ settings, file }: Ready): Promise<number> {
 /** A worker process; it is the primary that signals are for. */
 async function work(): Promise<number> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
-  await serveWorker((settings) => createLog(settings.log.level));
+  await serveWorker();
   return 0;
 }
 
