@@ -67,7 +67,7 @@ async function start(
 /** Runs a worker process until its primary ends it. Signals are for the primary alone. */
 export async function serveAsWorker(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
-  await serveWorker((settings) => createLog(settings.log.level));
+  await serveWorker();
 }
 
 /**
