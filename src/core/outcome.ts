@@ -20,6 +20,7 @@ const REPLIES = {
   unknownRecipient: [550, '1.1', 'No such recipient here'],
   badRecipient: [501, '1.3', 'Bad recipient address syntax'],
   recipientNeedsUtf8: [553, '6.7', 'Non-ASCII recipient needs SMTPUTF8'],
+  nameTooLong: [553, '1.3', 'Mailbox name is too long to be stored'],
   keyUnusableNow: [451, '7.5', 'Recipient has no usable encryption key at the moment'],
   keyUnusable: [550, '7.5', 'Recipient has no usable encryption key'],
   recipientsUnavailable: [451, '3.0', 'Recipient lookup failed, try again later'],

@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import type { Disk, Free } from './disk.ts';
 import { type Mounts, readMounts } from './mounts.ts';
 
-export interface FileCalls extends Pick<Disk, 'create' | 'unlink' | 'mkdir' | 'syncDirectory'> {
+export interface FileCalls
+  extends Pick<Disk, 'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory'> {
   /** Returns where a link leads. Fails with EINVAL where something else has that name. */
   readlink(path: string): Promise<string>;
   /** Asks statfs(2) about the file system a path is on. */
@@ -22,6 +23,7 @@ const close = promisify(fs.close);
 const fsync = promisify(fs.fsync);
 const unlink = promisify(fs.unlink);
 const mkdir = promisify(fs.mkdir);
+const stat = promisify(fs.stat);
 const readlink = promisify(fs.readlink);
 const statfs = promisify(fs.statfs);
 
@@ -41,6 +43,14 @@ export const realCalls: FileCalls = {
   async mkdir(path, mode) {
     await mkdir(path, { mode });
   },
+  isDirectory: (path) =>
+    stat(path).then(
+      (stats) => stats.isDirectory(),
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return false;
+        throw error;
+      },
+    ),
   async syncDirectory(path) {
     const fd = await open(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
     try {

@@ -17,6 +17,7 @@ import type { Disk } from '../../src/disk/disk.ts';
 import { openDisk } from '../../src/disk/open.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { KeyDirectory } from '../../src/keys/directory.ts';
+import { MailboxPaths } from '../../src/maildir/mailboxpaths.ts';
 import { Space } from '../../src/maildir/space.ts';
 import { Store } from '../../src/maildir/store.ts';
 import { KeyFiles } from '../../src/recipients/keyfiles.ts';
@@ -89,6 +90,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     outcomeLog: { outcome: (line) => outcomeLog.push(line), fault: () => {} },
     store: new Store({ disk, world, meter: UNMETERED, root: store }),
     mailboxes: new Slots(),
+    mailboxPaths: new MailboxPaths(disk, join(store, '{domain}/{local}')),
     space: new Space(disk),
     memory: options.memory,
     keys: { keysOf: ({ address }) => keyDirectory.lookup(address) },
@@ -96,7 +98,6 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
       recipients: new KeyFiles(keyDirectory),
       same: SAME,
       delimiter: '+',
-      maildir: join(store, '{domain}/{local}'),
     },
     keyRules: { unusable: 'defer', subkeys: 'all' },
     headerPolicy: 'visible',

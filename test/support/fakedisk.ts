@@ -25,6 +25,7 @@ export interface DiskCall {
     | 'rename'
     | 'unlink'
     | 'mkdir'
+    | 'isDirectory'
     | 'syncDirectory'
     | 'readlink'
     | 'statfs';
@@ -155,6 +156,10 @@ export class FakeDisk implements Disk {
     return this.#call('mkdir', path, () => realCalls.mkdir(path, mode));
   }
 
+  isDirectory(path: string): Promise<boolean> {
+    return this.#call('isDirectory', path, () => realCalls.isDirectory(path));
+  }
+
   syncDirectory(path: string): Promise<void> {
     return this.#call('syncDirectory', path, () => realCalls.syncDirectory(path));
   }
@@ -169,6 +174,7 @@ export class FakeDisk implements Disk {
       create: (path, mode) => this.create(path, mode),
       unlink: (path) => this.unlink(path),
       mkdir: (path, mode) => this.mkdir(path, mode),
+      isDirectory: (path) => this.isDirectory(path),
       syncDirectory: (path) => this.syncDirectory(path),
       readlink: (path) => this.#call('readlink', path, () => realCalls.readlink(path)),
       statfs: (path) =>
