@@ -185,17 +185,20 @@ function isBlank(bytes: Buffer, start: number, end: number): boolean {
   return true;
 }
 
-/** Returns a field of a block as it may stand in a file of LF lines: CRLF becomes LF, blank lines are dropped. */
-export function withLfLines({ bytes }: RawField): Buffer {
-  const out = Buffer.allocUnsafe(bytes.length);
-  let length = 0;
-  let lineStart = 0;
-  for (const byte of bytes) {
+/**
+ * Copies a field of a block into `out`, as it may stand in a file of LF lines: CRLF becomes LF, and blank lines
+ * are dropped. Writes from `start` on, and returns where the field ends there.
+ */
+export function copyWithLfLines({ bytes }: RawField, out: Buffer, start: number): number {
+  let end = start;
+  let lineStart = start;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0;
     if (byte === CR) continue; // a field of a block has no bare CR
-    out[length++] = byte;
+    out[end++] = byte;
     if (byte !== LF) continue;
-    if (isBlank(out, lineStart, length)) length = lineStart;
-    lineStart = length;
+    if (isBlank(out, lineStart, end)) end = lineStart;
+    lineStart = end;
   }
-  return out.subarray(0, length);
+  return end;
 }

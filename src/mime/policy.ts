@@ -3,7 +3,7 @@
  * as it came. `visible` shows what lists of messages, searches, threads and server-side rules need; policies
  * that show less belong into POLICIES.
  */
-import { fieldsOf, type HeaderBlock, withLfLines } from './header.ts';
+import { copyWithLfLines, fieldsOf, type HeaderBlock } from './header.ts';
 
 export type HeaderPolicy = keyof typeof POLICIES;
 
@@ -47,7 +47,7 @@ export function outerFields(block: HeaderBlock, policy: HeaderPolicy): Buffer {
   let isListed = false;
   for (const field of fieldsOf(block)) {
     if (!stays(field.name) || !(block.isCertain || COMMON.test(field.name))) continue;
-    length += withLfLines(field).copy(out, length);
+    length = copyWithLfLines(field, out, length);
     isListed ||= LISTED.has(field.name);
   }
   if (!isListed) length += PLACEHOLDER.copy(out, length);
