@@ -96,9 +96,9 @@ export class HeaderScanner {
   }
 
   /**
-   * Looks at the line that ends before `next`. Returns where the block ends if this line ends it, or undefined
-   * if the line belongs to it. A bare LF ends a line here too, since it does for some readers. Cuts nothing
-   * out of the buffer: a header may have 350,000 lines.
+   * Looks at the line that ends before `next`. Returns where the block ends if this line ends it, or
+   * undefined if the line belongs to it. A bare LF ends a line here too, since it does for some readers. Cuts
+   * nothing out of the buffer: a header may have 350,000 lines.
    */
   #endBefore(seen: Buffer, next: number): number | undefined {
     const start = this.#lineStart;
@@ -149,8 +149,8 @@ function isMboxSeparator(seen: Buffer, end: number): boolean {
 }
 
 /**
- * Returns where the name of a field ends, which is at its colon, or `start` if the line is no field. A name is
- * printable ASCII (RFC 5322 §2.2). A blank before the colon (§4.5) ends the header for some readers.
+ * Returns where the name of a field ends, which is at its colon, or `start` if the line is no field. A name
+ * is printable ASCII (RFC 5322 §2.2). A blank before the colon (§4.5) ends the header for some readers.
  */
 function nameEnd(bytes: Buffer, start: number): number {
   let at = start;
@@ -186,8 +186,8 @@ function isBlank(bytes: Buffer, start: number, end: number): boolean {
 }
 
 /**
- * Copies a field of a block into `out`, as it may stand in a file of LF lines: CRLF becomes LF, and blank lines
- * are dropped. Writes from `start` on, and returns where the field ends there.
+ * Copies a field of a block into `out`, as it may stand in a file of LF lines: CRLF becomes LF, and blank
+ * lines are dropped. Writes from `start` on, and returns where the field ends there.
  */
 export function copyWithLfLines({ bytes }: RawField, out: Buffer, start: number): number {
   let end = start;

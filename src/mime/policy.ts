@@ -35,9 +35,12 @@ function isReplaced(name: string): boolean {
 const COMMON =
   /^(from|sender|reply-to|to|cc|date|subject|message-id|in-reply-to|references|received|list-[a-z-]+|precedence|auto-submitted|authentication-results)$/;
 
-/** Mail clients need one of these to list a message; notmuch takes a file without them for no message at all. */
+/**
+ * Mail clients need one of these to list a message; notmuch takes a file without them for no message at all.
+ */
 const LISTED = new Set(['from', 'to', 'subject']);
-const PLACEHOLDER = Buffer.from('Subject: [...]\n'); // as RFC 9788 §3.2.1 has it for a Subject that is sealed only
+/** What RFC 9788 §3.2.1 writes for a Subject that is sealed only. */
+const PLACEHOLDER = Buffer.from('Subject: [...]\n');
 
 /** Returns the original fields that stand outside, in their order and with LF line ends. */
 export function outerFields(block: HeaderBlock, policy: HeaderPolicy): Buffer {

@@ -1,6 +1,6 @@
-// Commands in each state of a session and in any order, pipelined and cut anywhere, sent to a real server over
-// its socket. A model says which replies there have to be. Every acknowledged message has to be in new/, and
-// nothing else.
+// Commands in each state of a session and in any order, pipelined and cut anywhere, sent to a real server
+// over its socket. A model says which replies there have to be. Every acknowledged message has to be in new/,
+// and nothing else.
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';

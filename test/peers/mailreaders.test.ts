@@ -1,5 +1,5 @@
-// Mail clients, and Python's email package, on what Sealdir stores: whatever is odd about a header, they see a
-// sealed message and open it.
+// Mail clients, and Python's email package, on what Sealdir stores: whatever is odd about a header, they see
+// a sealed message and open it.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
