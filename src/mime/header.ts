@@ -96,9 +96,9 @@ export class HeaderScanner {
   }
 
   /**
-   * Looks at the line that ends before `next`. Returns where the block ends if this line ends it, or undefined
-   * if the line belongs to it. A bare LF ends a line here too, since it does for some readers. Cuts nothing
-   * out of the buffer: a header may have 350,000 lines.
+   * Looks at the line that ends before `next`. Returns where the block ends if this line ends it, or
+   * undefined if the line belongs to it. A bare LF ends a line here too, since it does for some readers. Cuts
+   * nothing out of the buffer: a header may have 350,000 lines.
    */
   #endBefore(seen: Buffer, next: number): number | undefined {
     const start = this.#lineStart;
@@ -149,8 +149,8 @@ function isMboxSeparator(seen: Buffer, end: number): boolean {
 }
 
 /**
- * Returns where the name of a field ends, which is at its colon, or `start` if the line is no field. A name is
- * printable ASCII (RFC 5322 §2.2). A blank before the colon (§4.5) ends the header for some readers.
+ * Returns where the name of a field ends, which is at its colon, or `start` if the line is no field. A name
+ * is printable ASCII (RFC 5322 §2.2). A blank before the colon (§4.5) ends the header for some readers.
  */
 function nameEnd(bytes: Buffer, start: number): number {
   let at = start;
@@ -185,17 +185,20 @@ function isBlank(bytes: Buffer, start: number, end: number): boolean {
   return true;
 }
 
-/** Returns a field of a block as it may stand in a file of LF lines: CRLF becomes LF, blank lines are dropped. */
-export function withLfLines({ bytes }: RawField): Buffer {
-  const out = Buffer.allocUnsafe(bytes.length);
-  let length = 0;
-  let lineStart = 0;
-  for (const byte of bytes) {
+/**
+ * Copies a field of a block into `out`, as it may stand in a file of LF lines: CRLF becomes LF, and blank
+ * lines are dropped. Writes from `start` on, and returns where the field ends there.
+ */
+export function copyWithLfLines({ bytes }: RawField, out: Buffer, start: number): number {
+  let end = start;
+  let lineStart = start;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0;
     if (byte === CR) continue; // a field of a block has no bare CR
-    out[length++] = byte;
+    out[end++] = byte;
     if (byte !== LF) continue;
-    if (isBlank(out, lineStart, length)) length = lineStart;
-    lineStart = length;
+    if (isBlank(out, lineStart, end)) end = lineStart;
+    lineStart = end;
   }
-  return out.subarray(0, length);
+  return end;
 }

@@ -3,7 +3,7 @@
  * as it came. `visible` shows what lists of messages, searches, threads and server-side rules need; policies
  * that show less belong into POLICIES.
  */
-import { fieldsOf, type HeaderBlock, withLfLines } from './header.ts';
+import { copyWithLfLines, fieldsOf, type HeaderBlock } from './header.ts';
 
 export type HeaderPolicy = keyof typeof POLICIES;
 
@@ -35,9 +35,12 @@ function isReplaced(name: string): boolean {
 const COMMON =
   /^(from|sender|reply-to|to|cc|date|subject|message-id|in-reply-to|references|received|list-[a-z-]+|precedence|auto-submitted|authentication-results)$/;
 
-/** Mail clients need one of these to list a message; notmuch takes a file without them for no message at all. */
+/**
+ * Mail clients need one of these to list a message; notmuch takes a file without them for no message at all.
+ */
 const LISTED = new Set(['from', 'to', 'subject']);
-const PLACEHOLDER = Buffer.from('Subject: [...]\n'); // as RFC 9788 §3.2.1 has it for a Subject that is sealed only
+/** What RFC 9788 §3.2.1 writes for a Subject that is sealed only. */
+const PLACEHOLDER = Buffer.from('Subject: [...]\n');
 
 /** Returns the original fields that stand outside, in their order and with LF line ends. */
 export function outerFields(block: HeaderBlock, policy: HeaderPolicy): Buffer {
@@ -47,7 +50,7 @@ export function outerFields(block: HeaderBlock, policy: HeaderPolicy): Buffer {
   let isListed = false;
   for (const field of fieldsOf(block)) {
     if (!stays(field.name) || !(block.isCertain || COMMON.test(field.name))) continue;
-    length += withLfLines(field).copy(out, length);
+    length = copyWithLfLines(field, out, length);
     isListed ||= LISTED.has(field.name);
   }
   if (!isListed) length += PLACEHOLDER.copy(out, length);

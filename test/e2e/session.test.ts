@@ -77,6 +77,23 @@ describe('a session', () => {
     assert.ok(!stored.includes('\r') && !stored.includes('secret'));
   });
 
+  test('lines that are body for some reader do not stand outside, and inside is every byte', async () => {
+    const messages = [
+      'From: a@b.example\r\nSubject: hello\r\rName: Joe\r\nCard-Number: CANARY\r\nPin-Code: CANARY\r\n\r\nbye\r\n',
+      'From: a@b.example\r\nSubject : hello\r\nTo: CANARY\r\n\r\nbody CANARY\r\n',
+    ];
+    const session = await openSession(server.socketPath);
+    for (const text of messages) {
+      const { final } = await deliver(session, { to: [ALICE], message: Buffer.from(text) });
+      assert.match(final[0] ?? '', /^250 /);
+      const stored = await server.stored(ALICE, server.outcomes().at(-1)?.file);
+      const header = stored.toString('latin1', 0, stored.indexOf('\n\n'));
+      assert.match(header, /boundary="[^"]+"\nFrom: a@b\.example$/);
+      assert.equal((await readSealed(stored, alice)).toString(), text);
+    }
+    await session.vanish();
+  });
+
   test('a client that vanishes in the middle of DATA leaves nothing', async () => {
     const before = (await server.files(ALICE, 'new')).length;
     for (const bytes of [Buffer.from('Subject: gone\r\n\r\nhalf a li'), messageOfSize(2_000_000)]) {

@@ -36,7 +36,9 @@ interface Rule {
   readonly endsAtBlank?: true;
 }
 
-/** A reader whose header ends with an empty line, or before the first line that is neither a field nor folded. */
+/**
+ * A reader whose header ends with an empty line, or before the first line that is neither a field nor folded.
+ */
 function reader({ lineEnd, field, seen = (line) => line, endsAtBlank }: Rule): BodyStart {
   return (message) => {
     let start = SEPARATOR.exec(message)?.[0].length ?? 0;
@@ -69,7 +71,10 @@ const python: BodyStart = (message) => {
   return from(message.length, 0);
 };
 
-/** mutt_rfc822_read_header of NeoMutt: strings of C, any byte in a name but a blank, and dated mbox lines are skipped. */
+/**
+ * mutt_rfc822_read_header of NeoMutt: strings of C, any byte in a name but a blank, and dated mbox lines are
+ * skipped.
+ */
 const neomutt: BodyStart = (message) => {
   let start = 0;
   let isContinued = false;

@@ -1,5 +1,6 @@
-// Readers disagree where a header ends. Random messages around everything they disagree about: no line that is
-// shown outside may be body for any of them, for the models of bodystart.ts, for a real Python or for a real NeoMutt.
+// Readers disagree where a header ends. Random messages around everything they disagree about: no line that
+// is shown outside may be body for any of them, for the models of bodystart.ts, for a real Python or for a
+// real NeoMutt.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -147,7 +148,8 @@ describe('NeoMutt', needs('neomutt', 'script'), () => {
     const seed = Number(process.env.SEALDIR_FUZZ_SEED ?? Math.trunc(Math.random() * 0x7fffffff));
     t.diagnostic(`SEALDIR_FUZZ_SEED=${seed}`);
     const directory = await mkdtemp(join(tmpdir(), 'sealdir-'));
-    // it shows nothing of a body of another type, and the mark at the end tells which messages it shows at all
+    // it shows nothing of a body of another type, and the mark at the end tells which messages it shows at
+    // all
     const texts = [...TEMPLATES, ...fc.sample(template, { numRuns: 300, seed })].map((text, n) =>
       numbered(`${text.replaceAll('Content-Type', 'Content-Typo')}\r\n\r\n#\r\n`, 100 * n),
     );

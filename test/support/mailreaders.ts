@@ -1,5 +1,5 @@
-// Mail clients that read a Maildir without a user: NeoMutt, driven by keystrokes on a terminal that nobody sees,
-// and notmuch. Both decrypt through GnuPG, with the keys of a GnuPG home of the test's own.
+// Mail clients that read a Maildir without a user: NeoMutt, driven by keystrokes on a terminal that nobody
+// sees, and notmuch. Both decrypt through GnuPG, with the keys of a GnuPG home of the test's own.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
