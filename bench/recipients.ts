@@ -12,6 +12,6 @@ export function freshBase(): string {
 }
 
 /** The first `count` addresses of a base. smtp-source(1): a number before the address, none for the first. */
-export function addresses(base: string, count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `${index === 0 ? '' : index + 1}${base}@${DOMAIN}`);
+export function addresses(base: string, count: number, domain = DOMAIN): string[] {
+  return Array.from({ length: count }, (_, index) => `${index === 0 ? '' : index + 1}${base}@${domain}`);
 }
