@@ -12,35 +12,41 @@ import { makeTraversable } from '../test/support/traversable.ts';
 
 const REMOVAL_MS = 15 * 60_000;
 
-export type Form = 'quick' | 'long';
+/** `all`: the long form, of `disks` every cell. */
+export type Form = 'quick' | 'long' | 'all';
 
 export class Bed {
   readonly form: Form;
   readonly root: string;
+  /** Directory of another build of Sealdir to compare with, if one was given. */
+  readonly other: string | undefined;
   readonly #ends: (() => Promise<unknown>)[] = [];
   #count = 0;
+  #isClosing = false;
 
-  private constructor(form: Form, root: string) {
+  private constructor(form: Form, root: string, other: string | undefined) {
     this.form = form;
     this.root = root;
+    this.other = other;
   }
 
-  /** Makes the directory of the run in `parent`, which decides on which file system the stores are. */
-  static async open(form: Form, parent: string): Promise<Bed> {
+  /** `parent` decides on which file system the stores are. */
+  static async open(form: Form, parent: string, other?: string): Promise<Bed> {
     const root = await mkdtemp(join(parent, 'sealdir-bench-'));
     await makeTraversable(root);
     // With this flag ext4 spreads the subdirectories over the disk. Otherwise one store would search for
     // inodes among those that the lock files of another one have used.
     await run('chattr', ['+T', root]).catch(() => undefined);
-    return new Bed(form, root);
+    return new Bed(form, root, other);
   }
 
   pick<T>(quick: T, long: T): T {
     return this.form === 'quick' ? quick : long;
   }
 
-  /** Makes a fresh directory. Its path is short, since paths of sockets have to be. */
+  /** Makes a fresh directory; short, since socket paths are. Throws once the bed is closing: nothing begins any more. */
   async directory(label: string): Promise<string> {
+    if (this.#isClosing) throw new Error('the benches have been ended');
     const path = join(this.root, `${++this.#count}-${label}`);
     await mkdir(path);
     return path;
@@ -56,6 +62,7 @@ export class Bed {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
     this.progress('');
     for (let end = this.#ends.pop(); end !== undefined; end = this.#ends.pop()) await end();
     await run('rm', ['-rf', this.root], { timeoutMs: REMOVAL_MS });

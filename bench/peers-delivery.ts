@@ -2,10 +2,9 @@
 // to Dovecot with and without mail_crypt.
 
 import { availableParallelism } from 'node:os';
-import { hasProgram } from '../test/support/peers.ts';
 import type { Bed } from './bed.ts';
 import type { Bar, Row, Table } from './bench.ts';
-import { hasMailCrypt, startDovecot } from './dovecot.ts';
+import { hasDovecot, hasMailCrypt, startDovecot } from './dovecot.ts';
 import { generatorFor, type Target } from './generate.ts';
 import { BASE_KEY, makeCertificate } from './keys.ts';
 import type { Part } from './part.ts';
@@ -32,9 +31,9 @@ export async function peersInDelivery(bed: Bed): Promise<Part> {
   const sealdir = await startSealdir(bed, { toml: { processes } });
   const single = { ...(await startSealdir(bed)), name: 'Sealdir, 1 process' };
   const servers: Server[] = [sealdir, single];
-  if (hasProgram('dovecot')) servers.push(await startDovecot(bed, 'plaintext'));
+  if (hasDovecot()) servers.push(await startDovecot(bed, 'plaintext'));
   else leftOut.push('dovecot (dovecot-lmtpd is not installed)');
-  if (hasProgram('dovecot') && hasMailCrypt()) servers.push(await startDovecot(bed, 'mail_crypt'));
+  if (hasDovecot() && hasMailCrypt()) servers.push(await startDovecot(bed, 'mail_crypt'));
   else leftOut.push('the mail_crypt plugin of Dovecot');
   const tables: Table[] = [];
   const bars: Bar[] = [];

@@ -16,9 +16,18 @@ export function cpuMs(root: number): number {
   return familyOf(root).reduce((sum, { cpuMs }) => sum + cpuMs, 0);
 }
 
-/**
- * Returns the sum of the highest resident sets so far, in bytes. A page that processes share counts in each.
- */
+/** CPU time so far of everything on this machine, the kernel's own work included. */
+export function machineBusyMs(): number {
+  // proc(5): cpu user nice system idle iowait irq softirq steal; guest time is in user
+  const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (read('/proc/stat') ?? '')
+    .split('\n', 1)
+    .join()
+    .split(/ +/)
+    .map(Number);
+  return (user + nice + system + irq + softirq) * TICK_MS;
+}
+
+/** Sum of the highest resident sets so far, in bytes. Pages shared between processes count in each. */
 export function peakRss(root: number): number {
   return familyOf(root).reduce((sum, { pid }) => sum + highWaterMark(pid), 0);
 }

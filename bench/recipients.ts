@@ -11,7 +11,7 @@ export function freshBase(): string {
   return `m${++bases}x`;
 }
 
-/** Returns the first `count` addresses of a base. smtp-source(1) puts a number before each but the first. */
-export function addresses(base: string, count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `${index === 0 ? '' : index + 1}${base}@${DOMAIN}`);
+/** The first `count` addresses of a base. smtp-source(1): a number before the address, none for the first. */
+export function addresses(base: string, count: number, domain = DOMAIN): string[] {
+  return Array.from({ length: count }, (_, index) => `${index === 0 ? '' : index + 1}${base}@${domain}`);
 }

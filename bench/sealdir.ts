@@ -1,7 +1,7 @@
 // Runs Sealdir as an operator does: `sealdir serve -c FILE` in a process of its own, with its log in a file.
 
 import { readFileSync } from 'node:fs';
-import { link, mkdir, writeFile } from 'node:fs/promises';
+import { link, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CLI } from '../test/support/child.ts';
 import { start } from '../test/support/process.ts';
@@ -16,12 +16,18 @@ export interface Sealdir extends Server {
   /** Returns the Maildir of an address. */
   maildir(address: string): string;
   addRecipients(addresses: readonly string[], certificate: string): Promise<void>;
+  /** Stores the mail of a domain in an empty directory elsewhere. */
+  addDomain(domain: string, directory: string): Promise<void>;
 }
 
 export interface SealdirOptions {
   readonly toml?: ServerOptions['toml'];
   /** A directory on another file system than that of the bed. */
   readonly directory?: string;
+  /** The program, when it is not the one of this repository. */
+  readonly cli?: string;
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export async function startSealdir(bed: Bed, options: SealdirOptions = {}): Promise<Sealdir> {
@@ -30,10 +36,19 @@ export async function startSealdir(bed: Bed, options: SealdirOptions = {}): Prom
   const log = join(directory, 'log');
   for (const name of ['keys', 'mail', 'certificates']) await mkdir(join(directory, name));
   await writeFile(config, tomlFor(directory, { toml: options.toml ?? {} }));
-  const shell = ['-c', 'exec "$0" "$@" >>log 2>&1', process.execPath, CLI, 'serve', '-c', config];
+  const shell = [
+    '-c',
+    'exec "$0" "$@" >>log 2>&1',
+    process.execPath,
+    options.cli ?? CLI,
+    'serve',
+    '-c',
+    config,
+  ];
   const output = () => readFileSync(log, { encoding: 'utf8', flag: 'a+' });
   const child = await start('sh', shell, {
     cwd: directory,
+    env: { ...options.env },
     ready: () => output().includes('"msg":"listening"'),
     log: output,
   });
@@ -49,6 +64,7 @@ export async function startSealdir(bed: Bed, options: SealdirOptions = {}): Prom
       return join(directory, 'mail', ...address.split('@').reverse());
     },
     addRecipients: (addresses, certificate) => addKeys(directory, addresses, certificate),
+    addDomain: (domain, elsewhere) => symlink(elsewhere, join(directory, 'mail', domain)),
   };
 }
 
