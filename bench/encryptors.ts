@@ -6,13 +6,9 @@
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import * as openpgp from 'openpgp';
 import { releaseMemory } from '../src/core/releasememory.ts';
-import {
-  judgeCertificate,
-  parseCertificates,
-  type SealingKeys,
-  sealingKeysOf,
-  sessionKeyPackets,
-} from '../src/keys/certificates.ts';
+import { parseCertificates } from '../src/keys/certificates.ts';
+import { judgeCertificate } from '../src/keys/judgement.ts';
+import { type SealingKeys, sealingKeysOf, sessionKeyPackets } from '../src/keys/sessionkeys.ts';
 import { LiteralData } from '../src/openpgp/literal.ts';
 import { EncryptedMessage } from '../src/openpgp/message.ts';
 

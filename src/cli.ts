@@ -77,11 +77,11 @@ async function serve({ options }: Given): Promise<number> {
 
 async function seal({ options }: Given): Promise<number> {
   const { settings } = await settingsOf(options.config);
-  const { sealMessage } = await import('./commands/seal.ts');
+  const commands = await import('./commands/seal.ts');
   const { realWorld } = await import('./edge/world.ts');
   const world = realWorld(settings.hostname);
   const { recipient, key: keyFile } = options;
-  await sealMessage(process.stdin, process.stdout, { settings, world, recipient, keyFile });
+  await commands.seal(process.stdin, process.stdout, { settings, world, recipient, keyFile });
   return 0;
 }
 

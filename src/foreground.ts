@@ -8,10 +8,11 @@ import { CommandError, EXIT } from './commands/errors.ts';
 import type { Loaded } from './config/load.ts';
 import type { Settings } from './config/settings.ts';
 import { createLog } from './edge/log.ts';
-import { servePrimary, serveWorker } from './server/primary.ts';
+import { servePrimary } from './server/primary.ts';
 import { createReload } from './server/reload.ts';
 import { type Running, serve } from './server/serve.ts';
 import { StartError } from './server/starterror.ts';
+import { serveWorker } from './server/worker.ts';
 
 export interface ServeOptions {
   readonly settings: Settings;

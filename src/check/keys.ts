@@ -1,10 +1,10 @@
 /** The key files: which of them cannot be used and why, which soon cannot, and which look like a mistake. */
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
-import { type Certificate, describeCertificate, judgeCertificate } from '../keys/certificates.ts';
-import { isUsualName, KeyDirectory } from '../keys/directory.ts';
+import { type Certificate, describeCertificate } from '../keys/certificates.ts';
+import { isUsualName, type KeyDirectory } from '../keys/directory.ts';
+import { judgeCertificate } from '../keys/judgement.ts';
+import { keyDirectoryOf, pathsOf } from '../site.ts';
 import { error, type Finding, warning } from './finding.ts';
 
 type KeyFile = Awaited<ReturnType<KeyDirectory['list']>>[number];
@@ -13,9 +13,9 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const WARN_DAYS = 30;
 
 export async function checkKeys(settings: Settings, now: Date): Promise<Finding[]> {
-  const path = resolve(settings.keys.directory);
+  const path = pathsOf(settings).keys;
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return []; // checkKeyDirectory has said so
-  const keyDirectory = new KeyDirectory(path, addressRules(settings), { now: () => now.getTime() });
+  const keyDirectory = keyDirectoryOf(settings, { now: () => now.getTime() });
   const files = await keyDirectory.list().catch((error: NodeJS.ErrnoException) => error);
   if (files instanceof Error) {
     const fix = `chmod a+rx '${path}', or run this check as the user Sealdir runs as`;

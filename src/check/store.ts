@@ -1,12 +1,11 @@
 /** The store: whether mail can be written there, whether there is room, and who may look into it. */
 import { accessSync, constants, statfsSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
-import { splitTemplate } from '../maildir/sweep.ts';
+import { pathsOf } from '../site.ts';
 import { error, type Finding, warning } from './finding.ts';
 
 export function checkStore(settings: Settings): Finding[] {
-  const { root } = splitTemplate(resolve(settings.store.maildir));
+  const { storeRoot: root } = pathsOf(settings);
   const stats = statSync(root, { throwIfNoEntry: false });
   if (!stats?.isDirectory()) {
     const fix = `mkdir -p -m 700 '${root}' and give it to the user Sealdir runs as`;

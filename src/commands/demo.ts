@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { generateKeyPair } from '../keys/certificates.ts';
+import { generateKeyPair } from '../keys/secretkeys.ts';
 
 export const DEMO_SECRET = 'var/demo-secret.asc';
 const ADDRESS = 'demo@localhost';

@@ -1,7 +1,7 @@
 /** `sealdir open`: a sealed message -> the original bytes. Runs at the reader's, never on the server. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { decryptArmored, readSecretKeys } from '../keys/certificates.ts';
+import { decryptArmored, readSecretKeys } from '../keys/secretkeys.ts';
 import { DEMO_SECRET } from './demo.ts';
 import { CommandError } from './errors.ts';
 

@@ -6,7 +6,8 @@
 // zod 4.6.7 has its interface of version 3 in this entry. The entry for version 4 also loads fifty
 // translations of messages that no setting uses: a third of the CPU time of `sealdir seal`.
 import { z } from 'zod/v3';
-import { isHostName, isPath, type Listener, parseListener } from './listener.ts';
+import type { Listener } from '../core/listener.ts';
+import { isHostName, isPath, parseListener } from './listener.ts';
 
 /** `name` and `unit` tell people what to write and, for a quantity, in which units. */
 export type Kind<T> = { readonly name: string; readonly unit?: string; readonly schema: Schema<T> };

@@ -3,10 +3,7 @@
 // Resolves no name and opens nothing.
 
 import { isIPv4, isIPv6 } from 'node:net';
-
-export type Listener =
-  | { readonly type: 'unix'; readonly path: string }
-  | { readonly type: 'tcp'; readonly host: string; readonly port: number };
+import type { Listener } from '../core/listener.ts';
 
 /** Returns the listener, or what is wrong: the end of a sentence that begins with the address. */
 export function parseListener(written: string): Listener | string {

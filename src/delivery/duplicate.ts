@@ -1,8 +1,8 @@
 /**
- * A message that comes again since our reply did not arrive: recognised by its identity, a keyed
- * hash of account, envelope and every byte received, and acknowledged without a second copy.
- * Only what is durable is remembered (S5), so nothing is ever acknowledged that is not there.
- * Knows nothing of where identities are kept.
+ * Recognises a message that comes again because our reply did not arrive, by its identity: a keyed hash of
+ * account, envelope and every byte received. It is acknowledged without a second copy. Only what is durable
+ * (S5) is remembered, so nothing is acknowledged that was never there. Knows nothing of where identities are
+ * kept.
  */
 import { createHash, createHmac, type Hash } from 'node:crypto';
 import { within } from '../core/deadline.ts';
@@ -14,11 +14,11 @@ export interface DeliveryMemory {
   readonly secret: Buffer;
   has(identity: string): boolean;
   add(identity: string): void;
-  /** What this process is storing now, until it has or has failed. */
+  /** identity -> the commit under way in this process. */
   readonly underWay: Map<string, Promise<unknown>>;
 }
 
-/** One copy: what its account is called, and the RCPTs it answers. */
+/** What identifies one copy: its account, and the paths of the RCPTs that it answers. */
 export interface Addressed {
   readonly account: string;
   readonly paths: readonly string[];
@@ -26,15 +26,18 @@ export interface Addressed {
 
 export interface Delivery {
   readonly account: string;
-  /** Reverse-path as sent. */
+  /** The reverse-path as sent. */
   readonly sender: Buffer;
-  /** Path of the recipient as sent. */
+  /** The path of the recipient as sent. */
   readonly path: string;
   /** SHA-256 of the message as received. */
   readonly digest: Buffer;
 }
 
-/** 16 bytes as a latin1 string. Each part goes in behind its length, so that none can pass for a piece of another. */
+/**
+ * Returns the identity: 16 bytes as a latin1 string. Each part is hashed with its length in front, so that no
+ * part can pass for a piece of another.
+ */
 export function identityOf(secret: Buffer, { account, sender, path, digest }: Delivery): string {
   const framed: Buffer[] = [];
   for (const part of [Buffer.from(account), sender, Buffer.from(path), digest]) {
@@ -46,7 +49,7 @@ export function identityOf(secret: Buffer, { account, sender, path, digest }: De
   return hmac.toString('latin1', 0, IDENTITY_BYTES);
 }
 
-/** One message on its way. Without `memory` nothing is hashed, and nothing is ever a duplicate. */
+/** The duplicates of one message. Without `memory` nothing is hashed, and nothing is a duplicate. */
 export class Duplicates {
   readonly #memory: DeliveryMemory | undefined;
   readonly #sender: Buffer;
@@ -66,9 +69,9 @@ export class Duplicates {
   }
 
   /**
-   * Stores a copy by `commit`, and remembers it once it is durable. False where all its RCPTs were
-   * answered from an earlier one; one that is being stored now is waited for, `waitMs` at the most.
-   * The message has ended.
+   * Stores a copy with `commit`, and remembers it once it is durable. Returns false if an earlier copy
+   * answers all of its RCPTs. Waits up to `waitMs` for an earlier copy that is being stored now. To be called
+   * after the end of the message.
    */
   async storeOnce(copy: Addressed, commit: () => Promise<void>, waitMs: number): Promise<boolean> {
     const memory = this.#memory;
@@ -79,7 +82,7 @@ export class Duplicates {
       if (identities.every((identity) => memory.has(identity))) return false;
       const other = identities.find((identity) => underWay.has(identity));
       if (other === undefined) break;
-      const over = underWay.get(other)?.catch(() => {}); // its own client is told of its error
+      const over = underWay.get(other)?.catch(() => {}); // the client of that copy is told of its error
       if (over !== undefined && (await within(over, waitMs)) === 'late') throw new CopyFailure('tooSlow');
     }
     const storing = commit();

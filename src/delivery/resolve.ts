@@ -2,16 +2,9 @@
  * Address -> account: who gets the mail and where it goes. An address exists if the recipient
  * source has it, or has the address without its detail (`user+list` -> `user`).
  */
-import { join } from 'node:path';
-import {
-  type Address,
-  canonicalAddress,
-  partsOf,
-  pathSegment,
-  type SameAddress,
-  withoutDetail,
-} from '../core/address.ts';
-import type { Refusal } from '../core/outcome.ts';
+import { type Address, canonicalAddress, type SameAddress, withoutDetail } from '../core/address.ts';
+import { type Refusal, refusal } from '../core/outcome.ts';
+import { mailboxPath } from '../maildir/template.ts';
 import type { Recipient, RecipientSource } from '../recipients/source.ts';
 
 /** A recipient and where its mail goes. */
@@ -37,12 +30,5 @@ export async function resolve(address: Address, parts: ResolveParts): Promise<Ac
     if (recipient !== undefined)
       return { ...recipient, mailbox: mailboxPath(parts.maildir, recipient.address) };
   }
-  return { why: 'unknownRecipient', reasons: [] };
-}
-
-/** Each placeholder becomes one path segment, so that no address leaves the store. */
-export function mailboxPath(template: string, canonical: string): string {
-  const { local, domain } = partsOf(canonical);
-  const values: Record<string, string> = { local: pathSegment(local), domain: pathSegment(domain) };
-  return join(template.replace(/\{(local|domain)\}/g, (_, name: string) => values[name] ?? ''));
+  return refusal('unknownRecipient');
 }

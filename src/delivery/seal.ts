@@ -1,13 +1,13 @@
 /**
- * Sealing one recipient's copy: session key and its packets first, then outer header, frame
- * and armor around the encrypted message. Each copy has its own session key. Takes literal
- * packet bytes, gives the bytes of the stored file, and counts them.
+ * Seals one recipient's copy: first the session key and its packets, then the outer header, the MIME
+ * frame and the armor around the encrypted message. Each copy has its own session key. Takes the
+ * bytes of the literal packet, returns the bytes of the stored file and counts them.
  */
 import { performance } from 'node:perf_hooks';
 import { CopyFailure } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
 import type { World } from '../core/world.ts';
-import { type SealingKeys, sessionKeyPackets } from '../keys/certificates.ts';
+import { type SealingKeys, sessionKeyPackets } from '../keys/sessionkeys.ts';
 import { pgpMimeFrame } from '../mime/frame.ts';
 import { EncryptedMessage } from '../openpgp/message.ts';
 
@@ -16,7 +16,7 @@ export interface SealParts {
   readonly meter: Meter;
 }
 
-/** Makes the session key and its packets; throws CopyFailure when a key has become unusable. */
+/** Makes the session key and its packets. Throws CopyFailure if a key has become unusable. */
 export async function prepareSealer(keys: SealingKeys, parts: SealParts): Promise<Sealer> {
   const { world, meter } = parts;
   const start = performance.now();
@@ -39,7 +39,7 @@ export class Sealer {
   readonly #meter: Meter;
   #frameLines = 0;
   #encryptMs = 0;
-  /** Bytes given out: the size of the file. */
+  /** Bytes returned so far; in the end the size of the file. */
   size = 0;
 
   constructor(
@@ -52,7 +52,7 @@ export class Sealer {
     this.#meter = meter;
   }
 
-  /** Size of the file were its line ends CRLF. */
+  /** Size that the file would have with CRLF line ends. */
   get wireSize(): number {
     return this.size + this.#frameLines + this.#message.lines;
   }
@@ -62,7 +62,7 @@ export class Sealer {
     return this.#plain([...outer, this.#frame.head]);
   }
 
-  /** Takes literal packet bytes, not kept. */
+  /** Takes bytes of the literal packet, without keeping them. */
   update(literal: Uint8Array): Buffer[] {
     return this.#sealed(() => this.#message.update(literal));
   }

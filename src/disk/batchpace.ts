@@ -1,64 +1,75 @@
 /**
- * How a file system keeps up, and so how many batches it may have under way at once. A fast one
- * gets one at a time: the more that has come meanwhile goes together, the less each message
- * costs. A slow one gets several, since fsyncs that run together share the disk's work.
+ * Tells how many batches a file system may have under way at once, from how long its fsyncs take.
+ * A fast one gets one batch at a time: the more has come meanwhile goes together, the less each
+ * message costs. A slow one gets several, since fsyncs that run together share the disk's work.
  */
-import { performance } from 'node:perf_hooks';
-import type { Done } from './thread.ts';
+import type { World } from '../core/world.ts';
+import type { Done } from './batch.ts';
+import type { Liveness } from './liveness.ts';
 
-/** Another batch at once for each time that one more file in a batch takes so long: below, its wake-ups cost more. */
+/**
+ * One batch more for each time that one more file in a batch takes this long. Below it, a batch costs more in
+ * wake-ups than it saves.
+ */
 const SLOW_FSYNC_MS = 0.3;
-/** One that takes longer is on a slow disk, or hangs: others begin beside it as if it were not there. */
+/** A batch that takes longer is on a slow disk, or hangs: others begin beside it as if it were not there. */
 export const LATE_MS = 50;
-const MOST_BATCHES = 8;
+const MAX_BATCHES = 8;
 /** How much the last batch counts for the mean. */
 const WEIGHT = 0.2;
 
 export interface Batch {
-  /** On the scale of performance.now(). */
+  /** When it began, in milliseconds of the World. */
   readonly since: number;
   /** How many were under way when it had begun. */
   readonly atOnce: number;
 }
 
-export class Pace {
+export class BatchPace {
+  readonly #world: Pick<World, 'micros'>;
+  readonly #liveness: Liveness;
   readonly #underWay = new Set<Batch>();
-  #answeredAt = 0; // when the last one ended, or the first of those under way began
-  #fsyncMs = 0; // what one more file costs, the mean of late
+  #fsyncMs = 0; // what one more file costs, the mean of the last batches
 
-  /** How many more batches it may have now; none or fewer: wait. */
+  constructor(world: Pick<World, 'micros'>, liveness: Liveness) {
+    this.#world = world;
+    this.#liveness = liveness;
+  }
+
+  /** How many more batches the file system may have now. Zero or less means: wait. */
   get room(): number {
-    const lateSince = performance.now() - LATE_MS;
+    const lateSince = this.#now() - LATE_MS;
     let inTime = 0;
     for (const { since } of this.#underWay) if (since > lateSince) inTime++;
     const worth = Math.max(1, Math.round(this.#fsyncMs / SLOW_FSYNC_MS));
-    return Math.min(worth - inTime, MOST_BATCHES - this.#underWay.size);
+    return Math.min(worth - inTime, MAX_BATCHES - this.#underWay.size);
   }
 
-  /** It has work, and has answered none of it for longer than that. */
-  isSilentFor(ms: number): boolean {
-    return this.#underWay.size > 0 && performance.now() - this.#answeredAt > ms;
+  /** It has batches under way, and the file system has been silent for too long. */
+  get isStuck(): boolean {
+    return this.#underWay.size > 0 && this.#liveness.isSilent;
   }
 
   begin(): Batch {
-    const batch = { since: performance.now(), atOnce: this.#underWay.size + 1 };
-    if (batch.atOnce === 1) this.#answeredAt = batch.since;
+    this.#liveness.begin();
+    const batch = { since: this.#now(), atOnce: this.#underWay.size + 1 };
     this.#underWay.add(batch);
     return batch;
   }
 
-  /** `done`: what came of it; undefined where that is not known. */
+  /** `done` is what came of the batch, undefined where that is not known. */
   end(batch: Batch, done: Done | undefined): void {
     const atOnce = Math.max(batch.atOnce, this.#underWay.size);
     this.#underWay.delete(batch);
-    this.#answeredAt = performance.now();
+    this.#liveness.end();
     if (done !== undefined) this.#learn(done, atOnce);
   }
 
   /**
-   * From the files behind the first one, whose fsync often writes what they wait for as well. Batches that waited for the disk
-   * together share the price, or each that begins would make the disk look slower and bring the next. And a thread that waits
-   * for a processor is no sign of a slow disk.
+   * Learns from the files after the first, whose fsync often writes what the others wait for as
+   * well. Batches that waited for the disk together share the price: otherwise each that begins
+   * would make the disk look slower and bring the next. Time in which the thread waited for a
+   * processor is no sign of a slow disk.
    */
   #learn({ answers, diskShare }: Done, atOnce: number): void {
     const fsyncs = answers.filter((answer) => typeof answer === 'number' && answer > 0); // a rename has none
@@ -66,5 +77,9 @@ export class Pace {
     const mean = others.reduce((sum, ms) => sum + ms, 0) / others.length;
     const price = (mean * diskShare) / atOnce;
     if (Number.isFinite(price)) this.#fsyncMs += WEIGHT * (price - this.#fsyncMs);
+  }
+
+  #now(): number {
+    return this.#world.micros() / 1000;
   }
 }

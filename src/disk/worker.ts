@@ -1,13 +1,13 @@
 /**
- * The body of a disk thread: takes one batch at a time, makes its calls one behind the other and
- * answers. Synchronous, since the thread has nothing else to do. Loads nothing but node:fs, and
- * above all not fs-ext, which aborts in threads.
+ * The body of a disk thread: takes one batch at a time, makes its calls one after the other and
+ * answers. Synchronous, since the thread has nothing else to do. Loads no package, above all not
+ * fs-ext, which aborts in threads.
  */
 import * as fs from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type Calls, deliverAll, type Job, type Steps } from './batch.ts';
-import type { Done } from './thread.ts';
+import { type Calls, type Done, deliverAll, type Job } from './batch.ts';
+import { runSync } from './steps.ts';
 
 const { O_CREAT, O_EXCL, O_WRONLY, O_RDONLY, O_DIRECTORY } = fs.constants;
 const slot = Buffer.from(workerData as SharedArrayBuffer);
@@ -16,7 +16,7 @@ const figures = Buffer.alloc(64); // three numbers
 
 const calls: Calls<number> = {
   create: (path, mode) => fs.openSync(path, O_CREAT | O_EXCL | O_WRONLY, mode),
-  write: (fd, bytes) => fs.writeSync(fd, bytes),
+  writev: fs.writevSync,
   sync: fs.fsyncSync,
   close: fs.closeSync,
   rename: fs.renameSync,
@@ -33,14 +33,17 @@ const calls: Calls<number> = {
 
 parentPort?.on('message', (jobs: string) => {
   const [start, ownStart] = [performance.now(), ownMs()];
-  const answers = makeAll(deliverAll(calls, JSON.parse(jobs) as Job[], slot));
+  const answers = runSync(deliverAll(calls, JSON.parse(jobs) as Job[], slot));
   const [took, own] = [performance.now() - start, ownMs() - ownStart];
   const done: Done = { answers, diskShare: Math.min(Math.max(1 - own / took || 0, 0), 1) };
-  // an object would be cloned, at several times the price
+  // a string, since an object would be cloned, at several times the price
   parentPort?.postMessage(JSON.stringify(done));
 });
 
-/** How long this thread has run so far, or waited for a processor to run on; 0 where the kernel does not tell. */
+/**
+ * Returns how long this thread has run so far, or waited for a processor to run on; 0 where the kernel does
+ * not tell.
+ */
 function ownMs(): number {
   if (schedstat === undefined) return 0;
   try {
@@ -48,7 +51,7 @@ function ownMs(): number {
     const [ran = 0, waited = 0] = figures.toString('latin1', 0, length).split(' ').map(Number);
     return (ran + waited) / 1e6;
   } catch {
-    return 0; // to measure is never worth a delivery
+    return 0; // no delivery fails because its time cannot be measured
   }
 }
 
@@ -58,19 +61,4 @@ function openSchedstat(): number | undefined {
   } catch {
     return undefined;
   }
-}
-
-function makeAll<T>(steps: Steps<T>): T {
-  let step = steps.next();
-  while (!step.done) {
-    let result: unknown;
-    try {
-      result = step.value();
-    } catch (error) {
-      step = steps.throw(error);
-      continue;
-    }
-    step = steps.next(result);
-  }
-  return step.value;
 }

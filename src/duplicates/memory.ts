@@ -1,12 +1,13 @@
 /**
- * What was delivered lately, known to all processes of a site and still known when one was
- * killed. Two generations are kept: the newest takes records until it is full or as old as the
- * window, then the next begins and the one before goes. With a state directory a generation is
- * a file `delivered.N` (recordfile.ts); without, and wherever one fails, this process remembers
- * by itself: a message twice is better than none.
+ * Remembers what was delivered lately, for all processes of a site and beyond the death of any of them.
  *
- * Nothing is fsynced, and the calls are synchronous: the state directory belongs into memory
- * (/run), where they take microseconds. A power cut forgets it, and may so repeat a message.
+ * Two generations are kept. The newest takes records until it is full or as old as the window; then the next
+ * one begins, and the one before is dropped. With a state directory a generation is a file `delivered.N`
+ * (recordfile.ts). Without one, or if it fails, this process remembers alone: a message twice is better than
+ * none.
+ *
+ * Nothing is fsynced and all calls are synchronous, since the state directory belongs into memory (/run),
+ * where they take microseconds. A power cut forgets it, and may thus repeat a message.
  */
 import { mkdirSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,22 +15,22 @@ import type { World } from '../core/world.ts';
 import { RecordFile } from './recordfile.ts';
 import { siteSecret } from './secret.ts';
 
-/** Of one generation: 2 MiB on disk, and about 8 MiB in each process. */
+/** Most records in one generation: 2 MiB on disk, and about 8 MiB in each process. */
 const MOST_RECORDS = 65_536;
 
 export interface MemoryOptions {
   readonly directory: string;
-  /** How long a delivery is remembered, at most. */
+  /** The longest time for which a delivery is remembered. */
   readonly windowMs: number;
   readonly world: Pick<World, 'now' | 'random'>;
-  /** Told when the directory stops working, once until it works again. */
+  /** Called when the directory stops working, once until it works again. */
   readonly fault: (error: unknown) => void;
   readonly mostRecords?: number;
 }
 
 interface Generation {
   readonly number: number;
-  /** identity -> when */
+  /** identity -> when it was delivered */
   readonly times: Map<string, number>;
   readonly file: RecordFile | undefined;
 }
@@ -37,12 +38,12 @@ interface Generation {
 export class RememberedDeliveries {
   readonly #options: MemoryOptions;
   readonly #mostRecords: number;
-  /** Keys the identities. */
+  /** The key of the identities. */
   readonly secret: Buffer;
-  /** See `Known`. */
+  /** See `DeliveryMemory`. */
   readonly underWay = new Map<string, Promise<unknown>>();
   #hasDirectory = false;
-  #isShared = true; // with the other processes, as far as we know
+  #isShared = true; // the other processes see our records, as far as we know
   #previous: Generation | undefined;
   #current: Generation = { number: 0, times: new Map(), file: undefined };
 
@@ -54,7 +55,9 @@ export class RememberedDeliveries {
     if (secret === undefined) this.#leaveDirectory();
   }
 
-  /** Under a secret of its own a process has nothing to write among the others. */
+  /**
+   * Keeps out of the directory: with a secret of its own, this process makes records that nobody else knows.
+   */
   #leaveDirectory(): void {
     this.close();
     this.#hasDirectory = false;
@@ -62,7 +65,7 @@ export class RememberedDeliveries {
     this.#current = { number: 0, times: new Map(), file: undefined };
   }
 
-  /** False while this process is left to its own memory. */
+  /** False while this process remembers alone. */
   get isShared(): boolean {
     return this.#isShared;
   }
@@ -76,7 +79,10 @@ export class RememberedDeliveries {
     });
   }
 
-  /** Call when the copy is durable, and before anybody is told. What others have added is left to `has`, which comes before it. */
+  /**
+   * Records a copy that is durable; call it before anybody is told. Does not read what others have added,
+   * since `has` was called before.
+   */
   add(identity: string): void {
     const now = this.#options.world.now();
     this.#share(() => {
@@ -102,7 +108,7 @@ export class RememberedDeliveries {
     const secret = siteSecret(directory, world);
     const newest = Math.max(1, ...this.#numbers());
     this.#current = this.#generation(newest);
-    this.#previous = this.#generation(newest - 1); // an empty one at first: always two descriptors
+    this.#previous = this.#generation(newest - 1); // made empty at first, so that there are always two files
     this.#hasDirectory = true;
     this.#catchUp();
     return secret;
@@ -115,7 +121,7 @@ export class RememberedDeliveries {
   }
 
   #catchUp(): void {
-    this.#previous?.file?.catchUp(); // another process may have been a moment behind
+    this.#previous?.file?.catchUp(); // another process may have written to it a moment ago
     this.#current.file?.catchUp();
     this.#endGeneration();
   }
@@ -124,7 +130,7 @@ export class RememberedDeliveries {
     while (this.#isOver(this.#current)) this.#beginNext();
   }
 
-  /** The same for all processes, since they look at the same records. */
+  /** Whether a generation is over; the same for all processes, since they see the same records. */
   #isOver({ times, file }: Generation): boolean {
     if (file?.isDamaged || times.size >= this.#mostRecords) return true;
     const [first] = times.values();
@@ -136,10 +142,10 @@ export class RememberedDeliveries {
     const over = this.#current;
     this.#previous?.file?.close();
     this.#previous = over;
-    // bounded even where the directory fails below; then its turn comes again with the generation after
+    // bounded even if the directory fails below; it is tried again with the next generation
     this.#current = { number: over.number + 1, times: new Map(), file: undefined };
     if (!this.#hasDirectory) return;
-    const number = Math.max(over.number + 1, ...this.#numbers()); // the others may be further on
+    const number = Math.max(over.number + 1, ...this.#numbers()); // other processes may have gone further
     this.#current = this.#generation(number);
     if (number > over.number + 1) {
       this.#previous = this.#generation(number - 1);
@@ -162,10 +168,10 @@ export class RememberedDeliveries {
   }
 
   #isRecent(time: number, now: number): boolean {
-    return Math.abs(now - time) < this.#options.windowMs; // a clock may have been set back
+    return Math.abs(now - time) < this.#options.windowMs; // the clock may have been set back
   }
 
-  /** Work on the directory; its failures harm nobody but the sender of a duplicate. */
+  /** Does work on the directory. If it fails, mail goes on, and only a duplicate may be stored again. */
   #share<T>(work: () => T): T | undefined {
     try {
       return work();

@@ -1,7 +1,7 @@
 /**
- * A file of what was delivered: identities of 16 bytes and when. All processes of a site append
- * to it, each record in one write, and read what the others have appended. A record has 32
- * bytes, so that none lies across two blocks of a disk: a full one takes it whole or not at all.
+ * A file of deliveries: identities of 16 bytes, and when. All processes of a site append to it, each record
+ * in one write, and read what the others have appended. A record has 32 bytes, so that none lies across two
+ * blocks of a disk: a full disk takes it whole or not at all.
  */
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 
@@ -16,16 +16,16 @@ export class RecordFile {
   readonly #found: (identity: string, time: number) => void;
   #readBytes = 0;
   #isClosed = false;
-  /** Something else is in it, as a power cut may leave it; the records behind that are not read. */
+  /** Whether something else is in it, as a power cut may leave it. The records after that are not read. */
   isDamaged = false;
 
-  /** Made where it is missing. `found` gets each record once, our own too. */
+  /** Opens the file, and makes it if it is missing. `found` gets each record once, including our own. */
   constructor(path: string, found: (identity: string, time: number) => void) {
     this.#fd = openSync(path, 'a+', 0o600);
     this.#found = found;
   }
 
-  /** Reads what was appended since the last time. */
+  /** Reads what was appended since the last call. */
   catchUp(): void {
     this.#mustBeOpen();
     const { size } = fstatSync(this.#fd);
@@ -45,6 +45,7 @@ export class RecordFile {
     this.#found(record.toString('latin1', 0, IDENTITY_BYTES), Number(record.readBigUInt64BE(IDENTITY_BYTES)));
   }
 
+  /** Appends one record. */
   append(identity: string, time: number): void {
     this.#mustBeOpen();
     const record = Buffer.alloc(RECORD_BYTES);
@@ -54,7 +55,7 @@ export class RecordFile {
     if (writeSync(this.#fd, record) !== RECORD_BYTES) throw new Error('a record was written in part');
   }
 
-  /** Its descriptor may be another file's by now. */
+  /** Throws if the file is closed, since its descriptor may belong to another file by now. */
   #mustBeOpen(): void {
     if (this.#isClosed) throw new Error('the file of what was delivered is closed');
   }

@@ -1,4 +1,6 @@
-/** The secret of a site: 32 random bytes in its state directory, made once, the same for all its processes. */
+/**
+ * The secret of a site: 32 random bytes in its state directory, made once and the same for all its processes.
+ */
 import {
   closeSync,
   existsSync,
@@ -14,6 +16,7 @@ import type { World } from '../core/world.ts';
 
 const SECRET_BYTES = 32;
 
+/** Returns the secret, and makes it if it is missing. Throws if the file is not as it should be. */
 export function siteSecret(directory: string, world: Pick<World, 'random'>): Buffer {
   const path = join(directory, 'secret');
   if (!existsSync(path)) makeSecret(path, world);
@@ -22,7 +25,9 @@ export function siteSecret(directory: string, world: Pick<World, 'random'>): Buf
   throw new Error(`${path} has ${secret.length} bytes, not ${SECRET_BYTES} (remove it, and another is made)`);
 }
 
-/** Written whole under another name first: of several processes that start together all get the same one. */
+/**
+ * Writes the secret under another name first, so that several processes that start together get the same one.
+ */
 function makeSecret(path: string, world: Pick<World, 'random'>): void {
   const draft = `${path}.${world.random(8).toString('hex')}`;
   const file = openSync(draft, 'wx', 0o600);

@@ -1,7 +1,10 @@
-/** prom-client, and the only file that knows it: what the delivery path reports, as Prometheus series. */
-import { createServer, type Server } from 'node:http';
+/**
+ * What the delivery path reports, as Prometheus series: the one use of prom-client. No label holds an
+ * address, a path or anything else that a client chooses.
+ */
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Meter, Step } from '../core/meter.ts';
+import type { MetricsSource } from './metricsserver.ts';
 
 const STEPS: Record<Step, string> = {
   session_key: 'Making the session-key packets of one copy',
@@ -13,21 +16,21 @@ const STEPS: Record<Step, string> = {
   delivery: 'From DATA to the last reply of a message',
 };
 
-// 50 us to about 100 s: a session key on one end, a slow 50 MiB message on the other
+// from 50 us for a session key to 100 s for a slow message of 50 MiB
 const SECONDS = [0.00005, 0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 25, 100];
 
 export interface Watched {
   connections(): number;
   deliveries(): number;
-  /** Log lines lost so far. */
+  /** Log lines that could not be written so far. */
   lostLines(): number;
-  /** Whether duplicates are known to this process alone, since the state directory fails. */
+  /** Whether this process knows only its own deliveries, because the state directory fails. */
   isForgetful(): boolean;
 }
 
 export interface Metrics extends Meter, MetricsSource {
   readonly registry: Registry;
-  /** What is true at scrape time. */
+  /** Adds series whose values are asked for at each scrape. */
   watch(now: Watched): void;
 }
 
@@ -117,11 +120,13 @@ export function answerPrimary(registry: Registry): void {
 }
 
 /** What a primary process serves: the sum over its workers, and how often one had to be replaced. */
-export function createClusterMetrics(): MetricsSource & {
+export interface ClusterMetrics extends MetricsSource {
   readonly registry: Registry;
   workerReplaced(): void;
   noteReload(result: ReloadResult): void;
-} {
+}
+
+export function createClusterMetrics(): ClusterMetrics {
   const workers = new AggregatorRegistry();
   const own = new Registry();
   const replaced = workersReplaced(own);
@@ -144,7 +149,7 @@ function workersReplaced(registry: Registry): Counter {
 
 export type ReloadResult = 'taken' | 'refused';
 
-/** Of the process that reads the configuration; call what is returned after each reload. */
+/** Adds the series of the process that reads the configuration; the function returned is called after each reload. */
 export function watchReloads(registry: Registry): (result: ReloadResult) => void {
   const isRefused = new Gauge({
     name: 'sealdir_reload_refused',
@@ -152,25 +157,4 @@ export function watchReloads(registry: Registry): (result: ReloadResult) => void
     registers: [registry],
   });
   return (result) => isRefused.set(result === 'refused' ? 1 : 0);
-}
-
-export interface MetricsSource {
-  readonly contentType: string;
-  text(): Promise<string>;
-}
-
-/** An HTTP server that answers GET /metrics and nothing else; the caller lets it listen. */
-export function createMetricsServer(source: MetricsSource): Server {
-  return createServer(async (request, response) => {
-    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end('only GET /metrics is here\n');
-      return;
-    }
-    try {
-      const text = await source.text();
-      response.writeHead(200, { 'content-type': source.contentType }).end(text);
-    } catch {
-      response.writeHead(500, { 'content-type': 'text/plain' }).end('metrics failed\n');
-    }
-  });
 }

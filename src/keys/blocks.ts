@@ -1,12 +1,16 @@
-/** A key file -> the OpenPGP blocks in it, binary or armored, before anything parses them. */
+/** Cuts a key file into the OpenPGP blocks in it, binary or armored, before anything parses them. */
 
-/** A key file that cannot be used, with a reason for the log and for `check`; never sent to a client. */
+/**
+ * Says why a key file cannot be used, in a sentence for the log and for `check`. Clients are never sent it.
+ */
 export class KeyFileError extends Error {}
 
 const BEGIN = '-----BEGIN PGP PUBLIC KEY BLOCK-----';
 const END = '-----END PGP PUBLIC KEY BLOCK-----';
 
-/** The blocks of a key file, armored ones as text. Throws KeyFileError, for a secret key above all. */
+/**
+ * Returns the blocks of a key file, armored ones as text. Throws KeyFileError, for a secret key above all.
+ */
 export function keyBlocks(bytes: Uint8Array): (string | Uint8Array)[] {
   if (bytes.length === 0) throw new KeyFileError('is empty');
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');

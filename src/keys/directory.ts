@@ -1,8 +1,8 @@
 /**
- * The key directory: one or more files `<address>.asc|.pgp` make an address a recipient.
- * Nothing needs a restart: a look-up asks the file system whether what was parsed before is still
- * what is there, unless it did a moment ago (recent.ts). So a key that came counts from the next
- * RCPT on, and so does in general one that changed or went: after a second at the latest.
+ * The key directory: a file `<address>.asc` or `<address>.pgp` makes an address a recipient and holds its
+ * keys. Nothing needs a restart: each look-up asks the file system whether a file is still the one that was
+ * parsed, unless it asked less than a second ago (watched.ts). So a new key counts from the next RCPT on, and
+ * a change or removal after a second at most. "Could not look" is an error, never "does not exist".
  */
 import * as fs from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
@@ -25,15 +25,15 @@ import { WatchedDirectory } from './watched.ts';
 
 type KeyFile = KeyEntry & ParsedFile;
 
-// a look-up is two of these; callbacks made promises cost half of node:fs/promises
+// a look-up takes two of these calls; promisified callbacks cost half of what node:fs/promises does
 const lstat = promisify(fs.lstat);
 const stat = promisify(fs.stat);
 
-const EXTENSIONS = ['.asc', '.pgp']; // of equal length, so that a stem is easily had
-/** A certificate with 400 user IDs has 200 KiB; one that is larger is full of other people's signatures. */
+const EXTENSIONS = ['.asc', '.pgp']; // of equal length: #addressOf cuts off as many characters
+/** A certificate with 400 user IDs has 200 KiB; a larger one is full of other people's signatures. */
 export const MAX_KEY_FILE_BYTES = 256 * 1024;
 const TOO_LARGE = `is too large (over ${MAX_KEY_FILE_BYTES / 1024} KiB; try gpg --export-options export-minimal)`;
-// a file or directory changed this recently may change again without its time stamp showing it
+// a file or directory that changed this recently may change again without its time stamp showing it
 const RACY_MS = 100;
 
 export class KeyDirectory implements KeySource {
@@ -41,9 +41,9 @@ export class KeyDirectory implements KeySource {
   readonly #same: SameAddress;
   readonly #world: Pick<World, 'now'>;
   readonly #files = new FileCache<KeyFile>();
-  readonly #recent: WatchedDirectory<KeyEntry>;
+  readonly #watched: WatchedDirectory<KeyEntry>;
   readonly #reading = new Map<string, Promise<KeyFile>>();
-  // canonical address -> names that spell it another way than we would (`Alice@Example.org.asc`)
+  // canonical address -> names that spell it in another way than pathSegment does (`Alice@Example.org.asc`)
   #otherSpellings = new Map<string, string[]>();
   #indexIdentity = '';
   #fileCount = 0;
@@ -52,7 +52,7 @@ export class KeyDirectory implements KeySource {
     this.#directory = directory;
     this.#same = same;
     this.#world = world;
-    this.#recent = new WatchedDirectory(directory);
+    this.#watched = new WatchedDirectory(directory);
   }
 
   keysOf({ address }: KeyOwner): Promise<KeyEntry | undefined> {
@@ -60,11 +60,11 @@ export class KeyDirectory implements KeySource {
   }
 
   /**
-   * The entry of a canonical address, or undefined when it has no file. Throws on I/O errors
-   * other than a missing file: "could not look" must never be taken for "does not exist".
+   * Returns the entry of a canonical address, or undefined if it has no file. Throws on I/O errors other than
+   * a missing file: "could not look" must never be taken for "does not exist".
    */
   lookup(address: string): Promise<KeyEntry | undefined> {
-    return this.#recent.get(address, () => this.#lookup(address));
+    return this.#watched.get(address, () => this.#lookup(address));
   }
 
   async #lookup(address: string): Promise<KeyEntry | undefined> {
@@ -78,7 +78,7 @@ export class KeyDirectory implements KeySource {
     return others.length > 0 ? merge(others) : undefined;
   }
 
-  /** Every key file by name with the address it stands for; undefined where the name is no address. */
+  /** Returns every key file by name, with the address it stands for: undefined if the name is no address. */
   async list(): Promise<{ file: string; address: string | undefined; entry: KeyEntry }[]> {
     const names = (await readdir(this.#directory)).filter(isKeyFile).sort();
     const rows = [];
@@ -99,7 +99,7 @@ export class KeyDirectory implements KeySource {
   async #file(name: string): Promise<KeyFile | undefined> {
     const path = join(this.#directory, name);
     const stats = await look(lstat, path);
-    // a link whose target is not there now (not mounted?) is no sign that nobody of this name exists
+    // a link whose target is missing now (not mounted?) does not mean that nobody of this name exists
     const target = stats?.isSymbolicLink() ? await look(stat, path) : stats;
     if (stats === undefined) this.#files.delete(name);
     if (target === undefined)
@@ -107,12 +107,12 @@ export class KeyDirectory implements KeySource {
     const cached = this.#files.get(name, identityOf(target));
     if (cached !== undefined) return cached;
     return this.#readOnce(name, path, target).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined; // gone since we looked
+      if (error.code === 'ENOENT') return undefined; // removed since the look
       throw error;
     });
   }
 
-  /** Who asks meanwhile shares the reading: parsing stops everything else, a large file for a tenth of a second. */
+  /** Lets look-ups at the same time share one reading: parsing a large file stops everything for 0.1 s. */
   #readOnce(name: string, path: string, seen: fs.BigIntStats): Promise<KeyFile> {
     const key = `${identityOf(seen)}:${name}`;
     const running = this.#reading.get(key);
@@ -138,7 +138,7 @@ export class KeyDirectory implements KeySource {
     }
   }
 
-  /** Reads the directory again if it changed; names in our own spelling are found without it. */
+  /** Reads the directory again if it has changed. Names in the usual spelling are found without it. */
   async #refreshIndex(): Promise<void> {
     const stats = await stat(this.#directory, { bigint: true });
     const identity = identityOf(stats);
@@ -163,7 +163,7 @@ export class KeyDirectory implements KeySource {
   #addressOf(file: string): string | undefined {
     const stem = file.slice(0, -'.asc'.length);
     const text = textOfSegment(stem);
-    // what pathSegment encoded is a local part without its quotes: `a%20b@example.com`
+    // a name that pathSegment made holds a local part without its quotes: `a%20b@example.com`
     const address = parseAddress(text) ?? (text === stem ? undefined : partsOf(text));
     return address && canonicalAddress(address, this.#same);
   }
@@ -187,12 +187,15 @@ async function merge(files: readonly KeyEntry[]): Promise<KeyEntry> {
   return { certificates, problems: files.flatMap((file) => file.problems) };
 }
 
-/** Whether we would name the file of `address` like this; such a file hides those in other spellings. */
+/**
+ * Tells whether this is the usual spelling of a name for `address`. Such a file hides those in other
+ * spellings.
+ */
 export function isUsualName(file: string, address: string): boolean {
   return EXTENSIONS.some((extension) => file === pathSegment(address) + extension);
 }
 
-/** Undefined where there is nothing of that name; throws when it could not look. */
+/** Returns undefined if there is nothing of that name. Throws if it could not look. */
 async function look(call: typeof stat, path: string): Promise<fs.BigIntStats | undefined> {
   return call(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENAMETOOLONG') return undefined;

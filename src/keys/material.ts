@@ -1,8 +1,9 @@
 /**
- * The material of a key packet as openpgp holds it -> what src/openpgp/pkesk.ts works with.
- * The library does not declare these fields (openpgp 6.3.2; test/openpgp/pkesk.test.ts), so
- * all of it is unknown until it has been looked at; what does not fit is left to the library.
+ * Reads the numbers of a key packet as openpgp holds it, for src/openpgp/pkesk.ts. The library does not
+ * declare these fields (openpgp 6.3.2; test/openpgp/pkesk.test.ts), so each is unknown until it has been
+ * looked at. A key whose fields are not as expected is left to the library.
  */
+import { PUBLIC_KEY } from '../openpgp/algorithms.ts';
 import type { EcdhCurve, KeyMaterial, RecipientKey } from '../openpgp/pkesk.ts';
 
 /** A public-key packet of the library. */
@@ -13,11 +14,7 @@ export interface KeyPacket {
   getFingerprintBytes(): Uint8Array | null;
 }
 
-const ELGAMAL = 16;
-const DSA = 17;
-const ECDH = 18;
-const X25519 = 25;
-/** By length octet and OID in hex (RFC 9580 §9.2). */
+/** Curves by length octet and OID in hex (RFC 9580 §9.2). */
 const CURVES: Readonly<Record<string, EcdhCurve>> = {
   '0a2b060104019755010501': 'curve25519',
   '082a8648ce3d030107': 'prime256v1',
@@ -25,7 +22,7 @@ const CURVES: Readonly<Record<string, EcdhCurve>> = {
   '052b81040023': 'secp521r1',
 };
 
-/** Undefined for a kind of key that pkesk.ts does not do. */
+/** Returns undefined for a kind of key that pkesk.ts does not do. */
 export function recipientKeyOf(packet: KeyPacket): RecipientKey | undefined {
   const { version } = packet;
   const fingerprint = packet.getFingerprintBytes();
@@ -35,8 +32,9 @@ export function recipientKeyOf(packet: KeyPacket): RecipientKey | undefined {
 }
 
 /**
- * Whether a number of the key is of a size that nobody uses. The library does the arithmetic of DSA, and of RSA with
- * rare hashes, in JavaScript: with numbers of 16,000 bits one signature stops everything for 15 seconds (openpgp 6.3.2).
+ * Tells whether a number of the key is of a size that nobody uses. The library does the arithmetic of DSA,
+ * and of RSA with rare hashes, in JavaScript: one signature with numbers of 16,000 bits stops everything for
+ * 15 seconds (openpgp 6.3.2).
  */
 export function isOutsized(packet: KeyPacket): boolean {
   const fields = fieldsOf(packet.publicParams);
@@ -46,18 +44,18 @@ export function isOutsized(packet: KeyPacket): boolean {
 }
 
 function maxBytesOf(name: string, { algorithm }: KeyPacket): number {
-  if (algorithm === DSA || algorithm === ELGAMAL) return name === 'q' ? 64 : 1024;
+  if (algorithm === PUBLIC_KEY.dsa || algorithm === PUBLIC_KEY.elgamal) return name === 'q' ? 64 : 1024;
   return name === 'e' ? 8 : 2048;
 }
 
 function materialOf(algorithm: unknown, fields: Record<string, unknown>): KeyMaterial | undefined {
-  if (algorithm === 1 || algorithm === 2) {
-    // RSA, for encryption and signatures or for encryption only
+  if (algorithm === PUBLIC_KEY.rsa || algorithm === PUBLIC_KEY.rsaEncryptOnly) {
     const { n, e } = fields;
     return isBytes(n) && isBytes(e) ? { kind: 'rsa', algorithm, n, e } : undefined;
   }
-  if (algorithm === X25519) return isBytes(fields.A) ? { kind: 'x25519', point: fields.A } : undefined;
-  return algorithm === ECDH ? ecdhOf(fields) : undefined;
+  if (algorithm === PUBLIC_KEY.x25519)
+    return isBytes(fields.A) ? { kind: 'x25519', point: fields.A } : undefined;
+  return algorithm === PUBLIC_KEY.ecdh ? ecdhOf(fields) : undefined;
 }
 
 function ecdhOf(fields: Record<string, unknown>): KeyMaterial | undefined {

@@ -4,19 +4,13 @@
  */
 import { lstat, opendir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { splitTemplate } from './template.ts';
 
 const STALE_MS = 36 * 60 * 60 * 1000;
 
 export interface SweepResult {
   readonly removed: number;
   readonly failed: number;
-}
-
-/** The fixed directory in front of a Maildir template's first placeholder, and the segments behind it. */
-export function splitTemplate(template: string): { root: string; segments: string[] } {
-  const parts = template.split('/');
-  const first = parts.findIndex((part) => part.includes('{'));
-  return { root: parts.slice(0, first).join('/') || '/', segments: parts.slice(first) };
 }
 
 /** Sweeps the tmp/ of every mailbox under the template. `nowMs`: milliseconds since the epoch. */

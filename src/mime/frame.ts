@@ -1,6 +1,6 @@
 /**
- * The PGP/MIME frame around the armor (RFC 3156 §4): two parts, LF line ends, the names and
- * dispositions mail clients look for.
+ * Writes the PGP/MIME frame around the armor (RFC 3156 §4): two parts, LF line ends, and the names and
+ * dispositions that mail clients look for.
  */
 
 export interface Frame {
@@ -10,7 +10,10 @@ export interface Frame {
   readonly tail: Buffer;
 }
 
-/** `random`: 16 bytes. The boundary is short, unfolded and has a `_`, which no base64 line contains. */
+/**
+ * Makes a frame whose boundary is `random` (16 bytes) in hexadecimal. The boundary is short and on the line
+ * of its field, since some readers do not unfold, and has a `_`, which no line of base64 contains.
+ */
 export function pgpMimeFrame(random: Buffer): Frame {
   const boundary = `sealdir_${random.toString('hex')}`;
   const head = `MIME-Version: 1.0

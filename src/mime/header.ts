@@ -1,10 +1,10 @@
 /**
- * Finds the header block at the start of a message and splits it into raw fields, bytes
- * only. Decides what may be shown outside, never what is sealed: the message goes inside
- * untouched. In doubt it ends early, so that no line of a body can pass for a field.
+ * Finds the header block at the start of a message and splits it into fields. Works on bytes and decodes
+ * nothing. What it finds decides only what may be shown outside, never what is sealed: the message goes
+ * inside untouched. In doubt the block ends early, so that no line of a body can pass for a field (D8).
  */
 
-/** One header field as it came, from its name to its last CRLF, folded lines included. */
+/** One header field as it came, from its name to its last line end, with its folded lines. */
 export interface RawField {
   /** Field name in lower case. */
   readonly name: string;
@@ -14,12 +14,12 @@ export interface RawField {
 export interface HeaderBlock {
   /** All fields, as they came. */
   readonly bytes: Buffer;
-  /** An empty line ended the block: what stands before it is a header for every reader. */
+  /** An empty line ended the block, so that what stands before it is a header for every reader. */
   readonly isCertain: boolean;
 }
 
 export type HeaderScan =
-  | { readonly state: 'more' } // the block goes on beyond what was seen
+  | { readonly state: 'more' } // the block has not ended yet
   | { readonly state: 'complete'; readonly block: HeaderBlock }
   | { readonly state: 'tooBig' };
 
@@ -33,14 +33,14 @@ export class HeaderScanner {
   #buffer: Buffer = Buffer.alloc(0);
   #length = 0; // bytes of #buffer in use
   #start = 0; // of the first field
-  #lineStart = 0;
-  #searched = 0;
+  #lineStart = 0; // of the first line whose end has not been seen
+  #searched = 0; // no line end is left before this place
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** Everything taken so far, header and whatever came with it: the start of the message. */
+  /** Everything taken so far: the start of the message, and perhaps more than its header. */
   get seen(): Buffer {
     return this.#buffer.subarray(0, this.#length);
   }
@@ -53,7 +53,7 @@ export class HeaderScanner {
       if (lf === -1) {
         this.#searched = this.#length;
         if (this.#length > this.#maxBytes) return { state: 'tooBig' };
-        if (this.#buffer === bytes) this.#buffer = Buffer.from(bytes); // from now on the bytes are their owner's again
+        if (this.#buffer === bytes) this.#buffer = Buffer.from(bytes); // the caller may reuse its bytes now
         return { state: 'more' };
       }
       if (lf >= this.#maxBytes) return { state: 'tooBig' };
@@ -64,7 +64,7 @@ export class HeaderScanner {
     }
   }
 
-  /** The message ended, its header with it. */
+  /** Ends the block because the message has ended. */
   end(): HeaderBlock {
     return this.#block(false);
   }
@@ -74,15 +74,16 @@ export class HeaderScanner {
   }
 
   /**
-   * False when the line, which ends before `end`, is not part of the header block. A bare LF ends a line here too: the
-   * careful reading. Looks at bytes where they are, since a header may have as many lines as a body.
+   * Returns whether the line that ends before `end` is part of the header block. A bare LF ends a line here
+   * too, since it does for some readers. Cuts nothing out of the buffer: a header may have 350,000 lines.
    */
   #takeLine(seen: Buffer, end: number): boolean {
     const start = this.#lineStart;
-    // folded, if there is a field; a blank one is a fold to RFC 5322 and the end of the header to some readers
+    // A folded line needs a field before it. A blank one continues the field for RFC 5322, and ends the
+    // header for some readers.
     if (isFolded(seen, start)) return start > this.#start && !isBlank(seen, start, end);
     if (nameEnd(seen, start, end) > start) return true;
-    // an mbox separator in front of the header is no field (RFC 4155); `From : x` is one (RFC 5322 §4.5)
+    // An mbox separator before the header is no field (RFC 4155); `From : x` is one (RFC 5322 §4.5).
     if (start > 0 || !/^>?From /.test(seen.toString('latin1', 0, Math.min(end, 6)))) return false;
     this.#start = end;
     return true;
@@ -91,7 +92,7 @@ export class HeaderScanner {
   #append(bytes: Buffer): void {
     const needed = this.#length + bytes.length;
     if (this.#length === 0) {
-      this.#buffer = bytes; // most header blocks arrive in one piece: no copy
+      this.#buffer = bytes; // most header blocks arrive in one piece and are not copied
     } else if (needed > this.#buffer.length) {
       const grown = Buffer.allocUnsafe(Math.max(needed, 2 * this.#buffer.length));
       grown.set(this.seen);
@@ -104,7 +105,7 @@ export class HeaderScanner {
   }
 }
 
-/** The fields of a block in their order, each cut out when it is asked for: 2 MiB may hold 350,000. */
+/** Yields the fields of a block in their order, one by one: 2 MiB may hold 350,000 of them. */
 export function* fieldsOf({ bytes }: HeaderBlock): Generator<RawField> {
   for (let start = 0, end = 0; start < bytes.length; start = end) {
     do end = bytes.indexOf(LF, end) + 1;
@@ -119,8 +120,8 @@ function isFolded(bytes: Buffer, lineStart: number): boolean {
 }
 
 /**
- * Where the name in front of the first colon ends, RFC 5322 §2.2: printable ASCII; blanks before the colon are tolerated
- * (§4.5). `start` if the line has none.
+ * Returns where the name before the first colon ends, or `start` if the line has no name. A name is printable
+ * ASCII (RFC 5322 §2.2), and blanks may stand between it and the colon (§4.5).
  */
 function nameEnd(bytes: Buffer, start: number, end: number): number {
   let at = start;
@@ -144,8 +145,8 @@ function isBlank(bytes: Buffer, start: number, end: number): boolean {
 }
 
 /**
- * A field as it may stand in a file of LF lines: CRLF becomes LF, blank lines of it go. Undefined when it holds a bare CR or NUL, which some
- * reader would take for the end of a line: such a field stays inside only.
+ * Returns a field as it may stand in a file of LF lines: CRLF becomes LF, and its blank lines are dropped.
+ * Undefined if the field holds a bare CR or a NUL, since some readers take that for the end of a line.
  */
 export function withLfLines({ bytes }: RawField): Buffer | undefined {
   const out = Buffer.allocUnsafe(bytes.length);

@@ -104,7 +104,7 @@ test('brackets and blanks inside a quoted local part do not end the path', () =>
     assert.equal(parsePathArguments(`<${path}> SIZE=1`)?.path, path);
 });
 
-test('an argument without brackets, with bytes behind them, or with bad parameters is not taken', () => {
+test('an argument without brackets, with bytes right after them, or with bad parameters is refused', () => {
   const bad = [
     ...['', ' ', 'user@example.org', '<user@example.org', 'user@example.org>', '<<a@b>>', '<a@b>x', '<a@b>>'],
     ...['<"a@b>', 'x<a@b>', '<a@b> SIZE=', '<a@b> =1', '<a@b> -X=1', '<a@b> S_Z=1', '<a@b> SIZE=1=2'],

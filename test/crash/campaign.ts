@@ -67,7 +67,7 @@ async function killOnce(site: CrashSite, server: Running, mailboxes: Mailboxes, 
     await loading;
   } else {
     await load(site, { mailboxes, seed, connections: 2, messages: 2 });
-    server.signal('SIGKILL'); // it may not have come to so many calls
+    server.signal('SIGKILL'); // a short load may not make that many calls
   }
   await server.stop();
   const [, when, call] = /^killed (\w+) call \d+: (\w+)$/m.exec(server.output()) ?? [];

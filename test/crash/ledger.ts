@@ -17,7 +17,7 @@ export interface States {
   S1: number;
   S2: number;
   S3: number;
-  /** In new/, and the client does not know: S4, or S5 with its reply lost. */
+  /** In new/, and the client does not know: S4, or S5 whose reply never arrived. */
   unanswered: number;
   acknowledged: number;
 }

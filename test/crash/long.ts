@@ -10,7 +10,7 @@ import type { States } from './ledger.ts';
 import { KINDS } from './plan.ts';
 import { cutPower } from './powercut.ts';
 
-// a short load makes about so many disk calls
+// about as many disk calls as a short load makes
 const NUMBERED = 70;
 const CLUSTER_SHARE = 20;
 

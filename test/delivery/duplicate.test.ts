@@ -1,4 +1,4 @@
-// A message that comes again: which one is the same, and that only what is durable is ever taken for delivered.
+// A message that comes again: which one is the same, and that only a durable copy counts as delivered.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

@@ -2,15 +2,24 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Answer } from '../../src/disk/batch.ts';
-import { LATE_MS, Pace } from '../../src/disk/batchpace.ts';
+import { BatchPace, LATE_MS } from '../../src/disk/batchpace.ts';
+import { Liveness } from '../../src/disk/liveness.ts';
+import { stillClock } from '../support/clock.ts';
 
 const BATCHES = 100;
+const HUNG_MS = 1000;
 
-/** Room behind many batches, `atOnce` of them under way together, whose fsyncs took `answers` each. */
+function openPace() {
+  const clock = stillClock();
+  return { clock, pace: new BatchPace(clock, new Liveness(clock, HUNG_MS)) };
+}
+
+/**
+ * Returns the room after many batches, `atOnce` of them under way together, whose fsyncs took `answers` each.
+ */
 function roomAfter(answers: Answer[], diskShare = 1, atOnce = 1): number {
-  const pace = new Pace();
+  const { pace } = openPace();
   for (let n = 0; n < BATCHES; n++) {
     const together = Array.from({ length: atOnce }, () => pace.begin());
     for (const batch of together) pace.end(batch, { answers, diskShare });
@@ -18,15 +27,15 @@ function roomAfter(answers: Answer[], diskShare = 1, atOnce = 1): number {
   return pace.room;
 }
 
-test('one at a time where an fsync is fast, or nothing is known yet', () => {
-  assert.equal(new Pace().room, 1);
+test('one batch at a time where an fsync is fast, or nothing is known yet', () => {
+  assert.equal(openPace().pace.room, 1);
   assert.equal(roomAfter([0.1, 0.1, 0.1]), 1);
-  const pace = new Pace();
+  const { pace } = openPace();
   pace.begin();
   assert.equal(pace.room, 0);
 });
 
-test('more at once the longer an fsync takes, up to eight', () => {
+test('the longer an fsync takes the more batches go at once, up to eight', () => {
   assert.equal(roomAfter([1, 1, 1]), 3);
   assert.equal(roomAfter([100, 100]), 8);
 });
@@ -36,7 +45,7 @@ test('one fsync that writes what the others wait for too is no sign of a slow di
   assert.equal(roomAfter([20]), 1);
 });
 
-test('nor is a thread that waits for a processor', () => {
+test('a thread that waits for a processor is no sign of a slow disk', () => {
   assert.equal(roomAfter([10, 10, 10], 0.02), 1);
 });
 
@@ -48,39 +57,55 @@ test('batches that wait for each other do not bring more of them', () => {
   }
 });
 
-test('a rename has no fsync, and tells nothing of its time', () => {
+test('a rename, which has no fsync, tells nothing of its time', () => {
   assert.equal(roomAfter([0, 1, 1, 0, 0, 1]), 3);
 });
 
-test('nor does anything that is no number', () => {
+test('a time that is no number is not learned from', () => {
   assert.equal(roomAfter([1, 1, 1], Number.NaN), 1);
 });
 
-test('what failed tells nothing of the time', () => {
+test('a file that failed tells nothing of the time', () => {
   const failed = { message: 'I/O error', code: 'EIO', errno: -5, syscall: 'fsync' };
   assert.equal(roomAfter([1, failed, failed]), 1);
 });
 
-test('beside a batch that hangs others go on, one behind the other', async () => {
-  const pace = new Pace();
-  assert.equal(pace.isSilentFor(0), false);
+test('beside a batch that hangs others go on, one after the other', () => {
+  const { pace, clock } = openPace();
   const hung = pace.begin();
-  await pause(2 * LATE_MS);
-  assert.ok(pace.isSilentFor(LATE_MS));
+  clock.pass(LATE_MS - 1);
+  assert.equal(pace.room, 0);
+  clock.pass(1);
   for (let n = 0; n < 3; n++) {
     assert.equal(pace.room, 1);
     const other = pace.begin();
     assert.equal(pace.room, 0);
     pace.end(other, undefined);
-    assert.equal(pace.isSilentFor(LATE_MS), false);
   }
   pace.end(hung, undefined);
-  assert.equal(pace.isSilentFor(0), false);
+  assert.equal(pace.room, 1);
 });
 
-test('eight at the most, whatever hangs', async () => {
-  const pace = new Pace();
+test('a file system is stuck when none of its batches has been answered for too long', () => {
+  const { pace, clock } = openPace();
+  clock.pass(2 * HUNG_MS);
+  assert.equal(pace.isStuck, false);
+  const [hung, other] = [pace.begin(), pace.begin()];
+  clock.pass(HUNG_MS);
+  assert.equal(pace.isStuck, false);
+  clock.pass(1);
+  assert.equal(pace.isStuck, true);
+  pace.end(other, undefined);
+  assert.equal(pace.isStuck, false);
+  clock.pass(2 * HUNG_MS);
+  assert.equal(pace.isStuck, true);
+  pace.end(hung, undefined);
+  assert.equal(pace.isStuck, false);
+});
+
+test('no more than eight batches go at once, whatever hangs', () => {
+  const { pace, clock } = openPace();
   for (let n = 0; n < 8; n++) pace.begin();
-  await pause(2 * LATE_MS);
+  clock.pass(2 * LATE_MS);
   assert.equal(pace.room, 0);
 });

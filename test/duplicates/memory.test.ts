@@ -1,4 +1,4 @@
-// What was delivered lately, on real files: shared by processes, bounded, and never in the way of mail.
+// The memory of deliveries on real files: shared by processes, bounded, and no obstacle for mail.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -41,7 +41,7 @@ async function openState(t: TestContext, mostRecords = 1000) {
   return { parent, directory, clock, faults, process, files: () => readdirSync(directory).sort() };
 }
 
-/** 16 bytes, of all values, line ends and the mark of a record among them. */
+/** 16 bytes of many values, among them line ends and the mark of a record. */
 const identity = (n: number) => Buffer.alloc(16, `sealdir\n\xff${n}.`, 'latin1').toString('latin1');
 
 test('what one process adds, the others and the next one know', async (t) => {
@@ -102,12 +102,12 @@ for (const [what, damage] of [
   ['half of a record', Buffer.from('sealdir\nsealdir')],
   ['zeros', Buffer.alloc(320)],
 ] as const) {
-  test(`a file with ${what} in it is left behind, and all go on in the next`, async (t) => {
+  test(`a file with ${what} in it is given up, and all processes go on in the next one`, async (t) => {
     const state = await openState(t);
     const [one, two] = [state.process(), state.process()];
     one.add(identity(1));
     appendFileSync(join(state.directory, 'delivered.1'), damage);
-    one.add(identity(2)); // may be lost behind the damage, to the others
+    one.add(identity(2)); // after the damage, where the others may not see it
     for (const [process, n] of [
       [two, 3],
       [one, 4],
@@ -149,7 +149,7 @@ test('a process that cannot open all of its directory keeps out of it', async (t
   assert.equal(statSync(join(state.directory, 'delivered.1')).size, 0);
 });
 
-test('without its directory a process remembers by itself, bounded, and says so once', async (t) => {
+test('without its directory a process remembers alone, bounded, and says so once', async (t) => {
   const state = await openState(t, 10);
   const alone = state.process({ directory: join(state.parent, 'not/there') });
   for (let n = 1; n <= 95; n++) alone.add(identity(n));
@@ -161,7 +161,7 @@ test('without its directory a process remembers by itself, bounded, and says so 
   assert.equal(state.faults.length, 1);
 });
 
-test('a directory that fails later is said once; the process goes on by itself until it works again', async (t) => {
+test('a directory that fails later is said once; the process goes on alone until it works again', async (t) => {
   const state = await openState(t, 10);
   const one = state.process();
   one.add(identity(0));
@@ -181,7 +181,7 @@ test('a directory that fails later is said once; the process goes on by itself u
 });
 
 test(
-  'on a full disk a process goes on by itself, and shares again when there is room',
+  'on a full disk a process goes on alone, and shares again when there is room',
   needs('root', 'mount', 'umount'),
   async (t) => {
     const state = await openState(t);

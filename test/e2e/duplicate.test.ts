@@ -1,4 +1,4 @@
-// A client whose reply was lost sends again: to the same process, to another one, and to one started after a crash.
+// A client that got no reply sends again: to the same process, to another one, and to one started after a crash.
 
 import assert from 'node:assert/strict';
 import { readdir, rm, writeFile } from 'node:fs/promises';
@@ -33,7 +33,7 @@ interface Attempt {
   readonly message?: Buffer;
 }
 
-/** A whole attempt in a session of its own; the last reply. */
+/** Makes a whole attempt in a session of its own; returns the last reply. */
 async function send(
   socketPath: string,
   { to = ALICE, message = MESSAGE, ...rest }: Attempt = {},
@@ -51,7 +51,7 @@ test('a client that goes without reading its reply and sends again has one copy 
     await session.say('MAIL FROM:<sender@example.org> BODY=8BITMIME SMTPUTF8');
     await session.say(`RCPT TO:<${ALICE}>`);
     await session.say('DATA');
-    session.socket.pause(); // nothing is read any more
+    session.socket.pause(); // it reads nothing from now on
     session.write(asData(MESSAGE));
     await until('the copy is stored', () => server.outcomes().some(({ why }) => why === 'stored'));
     await session.vanish();

@@ -1,4 +1,4 @@
-// A whole server: what is stored and what is not, however the client behaves.
+// A whole server: what it stores and what it does not, however the client behaves.
 
 import assert from 'node:assert/strict';
 import { chmod, readdir, rm, stat, writeFile } from 'node:fs/promises';
@@ -94,7 +94,7 @@ describe('a session', () => {
     assert.equal((await server.files(ALICE, 'new')).length, before);
   });
 
-  test('keys that come, change and go count from the next RCPT on', async () => {
+  test('a key that is added, changed or removed counts from the next RCPT on', async () => {
     const session = await openSession(server.socketPath);
     const rcpt = async () => {
       await session.say('RSET');
@@ -177,7 +177,7 @@ test('no reply is too long for Exim, which reads one into 256 bytes, whatever ou
   }
 });
 
-test('a site that says so refuses a recipient without a usable key with 550 5.7.5', async () => {
+test('with unusable = "reject" a recipient without a usable key is refused with 550 5.7.5', async () => {
   const past = new Date(Date.now() - 86_400_000);
   const expired = await makeKey(ALICE, { date: past, expiresAfter: 3600 });
   const server = await startSealdir({

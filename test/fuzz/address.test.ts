@@ -16,7 +16,7 @@ import {
 } from '../../src/core/address.ts';
 import { replyOf } from '../../src/core/outcome.ts';
 import { acceptRecipient, acceptSender } from '../../src/delivery/accept.ts';
-import { mailboxPath } from '../../src/delivery/resolve.ts';
+import { mailboxPath } from '../../src/maildir/template.ts';
 import { fuzz } from '../support/fuzz.ts';
 
 const RULES: readonly SameAddress[] = [

@@ -1,5 +1,5 @@
-// Any header block through the whole delivery: the sealed message is the original byte for byte, and what stands outside
-// is made of fields that may stand there, never of the body.
+// Any header block, through the whole delivery: the sealed message is the original byte for byte, and outside
+// stand only fields that may stand there, and nothing of the body.
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
@@ -11,8 +11,8 @@ import { openSite, repliesOf, type Site } from '../support/delivery.ts';
 import { freshKey, openSealed } from '../support/freshkey.ts';
 import { fuzz } from '../support/fuzz.ts';
 
-// Capital letters tell where a byte of the message comes from, so nothing else may have them: S of a field that is sealed
-// only, B of the body.
+// Capital letters tell where a byte of the message comes from, so nothing else may have them: an S comes from
+// a field that must be sealed only, a B from the body.
 const shownField = fc.constantFrom(
   ...[
     'from: a@example.org',
@@ -84,7 +84,7 @@ async function deliver(site: Site, text: string, lengths: Cut): Promise<Buffer> 
   transaction.start();
   for (const piece of cut(Buffer.from(text, 'latin1'), lengths)) {
     await transaction.write([piece]);
-    piece.fill('S'); // it is its owner's again
+    piece.fill('S'); // its owner may reuse it now
   }
   assert.deepEqual(
     (await repliesOf(transaction)).map(({ code }) => code),
@@ -103,7 +103,7 @@ test('what stands outside is fields that may stand there, and inside is every by
     async check([text, lengths]) {
       const stored = await deliver(site, text, lengths);
       const end = stored.indexOf('\n\n');
-      // our own fields have capital letters: three above the original ones, two behind them
+      // our own fields have capital letters: three before the original ones, two after them
       const lines = stored.toString('latin1', 0, end + 1).split(/^(?![ \t])/m);
       const own = [...lines.slice(0, 3), ...lines.slice(-2)].map((line) => line.split(':')[0]);
       assert.deepEqual(own, ['Return-Path', 'Delivered-To', 'Received', 'MIME-Version', 'Content-Type']);

@@ -3,13 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KeyFileError } from '../../src/keys/blocks.ts';
-import {
-  judgeCertificate,
-  parseCertificates,
-  sealingKeysOf,
-  sessionKeyPackets,
-  type UsableCertificate,
-} from '../../src/keys/certificates.ts';
+import { parseCertificates, type UsableCertificate } from '../../src/keys/certificates.ts';
+import { judgeCertificate } from '../../src/keys/judgement.ts';
+import { sealingKeysOf, sessionKeyPackets } from '../../src/keys/sessionkeys.ts';
 import { addressees, binaryOf, freshKey, openSealed, revoked } from '../support/freshkey.ts';
 import { sealTo } from '../support/sealto.ts';
 

@@ -5,12 +5,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { KeyFileError } from '../../src/keys/blocks.ts';
-import {
-  judgeCertificate,
-  parseCertificates,
-  sealingKeysOf,
-  type UsableCertificate,
-} from '../../src/keys/certificates.ts';
+import { parseCertificates, type UsableCertificate } from '../../src/keys/certificates.ts';
+import { judgeCertificate } from '../../src/keys/judgement.ts';
+import { sealingKeysOf } from '../../src/keys/sessionkeys.ts';
 import type { Encryption } from '../../src/openpgp/message.ts';
 import { openSealed, secretKeysOf } from '../support/freshkey.ts';
 import { type CollectedKey, needsKeyCollection, openKeyCollection } from '../support/keys.ts';

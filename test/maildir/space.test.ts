@@ -1,4 +1,5 @@
-// Free space, asked at RCPT: who is deferred, what it costs, and that a file system that does not answer holds up nobody.
+// Free space, asked at RCPT: who is deferred, what it costs, and that a file system that does not answer
+// holds up nobody.
 
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
@@ -66,32 +67,32 @@ test('deliveries one after the other ask for free space once a second, and find 
   let micros = 0;
   let bytes = PLENTY.bytes;
   const world = { micros: () => ++micros };
-  const disk = new FakeDisk({ fileSystem: () => ({ ...PLENTY, bytes }) });
+  const disk = new FakeDisk({ fileSystem: () => ({ ...PLENTY, bytes }) }, world);
   const site = await openSite(t, { keys, limits, disk, world });
   const accepts = async () => codesOf((await deliver(site.transaction(), PATHS, MESSAGE)).accepted);
   await accepts();
   const asked = disk.named('device').length;
   bytes = 0;
   for (let round = 0; round < 20; round++) assert.deepEqual(new Set(await accepts()), new Set(['250 2.1.5']));
-  assert.equal(disk.named('free').length, 1);
+  assert.equal(disk.named('statfs').length, 1);
   assert.equal(disk.named('device').length, asked);
   micros += 1_000_000;
   assert.deepEqual(new Set(await accepts()), new Set(['452 4.3.1']));
-  assert.equal(disk.named('free').length, 2);
+  assert.equal(disk.named('statfs').length, 2);
 });
 
-for (const name of ['device', 'free'] as const) {
+for (const name of ['device', 'statfs'] as const) {
   test(`F9: a file system that hangs when asked (${name}) holds up one RCPT for a second, the next not at all`, async (t) => {
     const hanging = gate();
     t.after(hanging.open);
-    const disk = new FakeDisk({
-      async before(call: DiskCall) {
-        if (call.name === name) await hanging.opened;
-      },
-    });
-    const world = realWorld('mx.example.com');
+    const { micros } = realWorld('mx.example.com');
     let later = 0;
-    const site = await openSite(t, { keys, limits, disk, world: { micros: () => world.micros() + later } });
+    const world = { micros: () => micros() + later };
+    const before = async (call: DiskCall) => {
+      if (call.name === name) await hanging.opened;
+    };
+    const disk = new FakeDisk({ before }, world);
+    const site = await openSite(t, { keys, limits, disk, world });
     for (let round = 0; round < 3; round++) {
       const { replies } = await deliver(site.transaction(), ['alice@example.com'], MESSAGE);
       assert.deepEqual(codesOf(replies), ['250 2.0.0']);
@@ -120,5 +121,5 @@ test('0 turns it off: nothing is asked', async (t) => {
     '250 2.1.5',
     '250 2.1.5',
   ]);
-  assert.equal(disk.named('device').length + disk.named('free').length, 0);
+  assert.equal(disk.named('device').length + disk.named('statfs').length, 0);
 });

@@ -1,4 +1,4 @@
-// The Maildir store when things go wrong: nothing half-written is ever named in new/, and nothing is left behind.
+// The Maildir store when things go wrong: no half-written file is ever in new/, and no file is left anywhere.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, rmdir } from 'node:fs/promises';
@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { realWorld } from '../../src/edge/world.ts';
-import { type StagedFile, Store } from '../../src/maildir/store.ts';
+import type { StagedFile } from '../../src/maildir/stagedfile.ts';
+import { Store } from '../../src/maildir/store.ts';
 import { filesBelow, UNMETERED } from '../support/delivery.ts';
 import { diskError, FakeDisk } from '../support/fakedisk.ts';
 

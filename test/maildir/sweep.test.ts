@@ -5,7 +5,8 @@ import { chmod, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { splitTemplate, sweep } from '../../src/maildir/sweep.ts';
+import { sweep } from '../../src/maildir/sweep.ts';
+import { splitTemplate } from '../../src/maildir/template.ts';
 import { filesBelow } from '../support/delivery.ts';
 
 const NOW = Date.parse('2024-06-01T00:00:00Z');
@@ -54,7 +55,7 @@ test('new/, cur/ and whatever else is in a mailbox are never touched', async (t)
   assert.equal((await left()).length, paths.length);
 });
 
-test('a template with fixed segments in between finds the Maildirs behind them, and only those', async (t) => {
+test('where a template has fixed segments after its placeholders, only the Maildirs at its end are found', async (t) => {
   const { root, put, left } = await openStore(t);
   await put('example.com/alice/Maildir/tmp/old', 1000);
   await put('example.com/alice/tmp/old', 1000);

@@ -50,7 +50,7 @@ function namesIn(message: string): string[] {
   return fieldsIn(message).map((field) => field.name);
 }
 
-/** The fields in their order are the start of the message, an mbox line in front allowed. */
+/** Checks that the fields in their order are the start of the message, or follow an mbox line there. */
 function assertPrefix(message: Buffer, name: string): void {
   const block = Buffer.concat(fieldsIn(message).map((field) => field.bytes));
   const isMbox = /^>?From (?![ \t]*:)/.test(message.toString('latin1', 0, 100));
@@ -103,7 +103,7 @@ test('any start of a message gives the same answer under any limit however it is
   );
 });
 
-test('names are in lower case, and blanks in front of the colon are no part of them', () => {
+test('names are in lower case, and blanks before the colon are no part of them', () => {
   assert.deepEqual(namesIn('SUBJECT: a\r\nX-Odd \t: b\r\nto:c\r\nempty:\r\n\r\n'), [
     'subject',
     'x-odd',
@@ -129,9 +129,9 @@ const BODIES: readonly (readonly [what: string, message: string, names: readonly
   ['a message that is a body only', '\r\nSecret: in the body\r\n', []],
   ['an empty line of a bare LF', 'A: 1\r\n\nSecret: 2\r\n', ['a']],
   ['a message of LF lines', 'A: 1\n\nSecret: 2\n', ['a']],
-  ['an empty line behind a bare LF', 'A: 1\n\r\nSecret: 2\r\n', ['a']],
+  ['an empty line after a bare LF', 'A: 1\n\r\nSecret: 2\r\n', ['a']],
   ['a line that is a bare CR', 'A: 1\r\n\r\r\nSecret: 2\r\n', ['a']],
-  ['a field behind a bare CR', 'A: 1\r\n\rSecret: 2\r\n', ['a']],
+  ['a field after a bare CR', 'A: 1\r\n\rSecret: 2\r\n', ['a']],
   ['a folded line that is blank', 'A: 1\r\n \t\r\nSecret: 2\r\n\r\n', ['a']],
   ['a folded line of a control character', 'A: 1\r\n \x0b\r\nSecret: 2\r\n\r\n', ['a']],
   ['a first line of white space', ' \r\nSecret: 2\r\n', []],
@@ -149,12 +149,12 @@ const BODIES: readonly (readonly [what: string, message: string, names: readonly
 ];
 
 for (const [what, message, names] of BODIES) {
-  test(`${what} ends the header: nothing behind it passes for a field`, () => {
+  test(`${what} ends the header: nothing after it passes for a field`, () => {
     assert.deepEqual(namesIn(message), names);
   });
 }
 
-test('an mbox line in front is skipped', () => {
+test('an mbox line before the header is skipped', () => {
   assert.deepEqual(namesIn('From x Thu Jan  1 00:00:00\r\nA: 1\r\n\r\n'), ['a']);
   assert.deepEqual(namesIn('>From x Thu Jan  1 00:00:00\r\nA: 1\r\n\r\n'), ['a']);
 });
@@ -190,7 +190,7 @@ test('a header that never ends is too big one byte over the limit, and not befor
   }
 });
 
-test('what was seen is the message as it came, in every state', () => {
+test('the bytes seen so far are the message as it came, in every state', () => {
   const message = Buffer.from('A: 1\r\n\r\nbody');
   for (const lengths of [WHOLE, BYTE_BY_BYTE, [3]]) {
     const scanner = new HeaderScanner(LIMIT);
@@ -199,7 +199,7 @@ test('what was seen is the message as it came, in every state', () => {
   }
 });
 
-test('a field turned to LF lines loses blank folded lines, and only its CRs of CRLF', () => {
+test('a field in LF lines has lost its blank folded lines and the CRs of its CRLFs, and nothing else', () => {
   const turned = (text: string) =>
     withLfLines({ name: 'a', bytes: Buffer.from(text, 'latin1') })?.toString('latin1');
   assert.equal(turned('A: 1\r\n\t2\r\n'), 'A: 1\n\t2\n');

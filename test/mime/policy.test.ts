@@ -15,7 +15,7 @@ function outside(message: Buffer | string): string {
   return outerFields(scan.state === 'complete' ? scan.block : scanner.end(), 'visible').toString('latin1');
 }
 
-/** What any reader of the stored file relies on. */
+/** Checks what every reader of the stored file relies on. */
 function assertWellFormed(outer: string, name: string): void {
   assert.ok(!/[\r\0]/.test(outer), `${name}: CR or NUL`);
   assert.ok(!/^[ \t]*\n/m.test(outer), `${name}: a blank line`);
@@ -71,7 +71,7 @@ test('a field with a bare CR or NUL stays inside only, and the fields around it 
 test('nothing of a body stands outside', () => {
   for (const separator of ['\r\n', '\n'])
     assert.equal(outside(`A: 1\r\n${separator}Secret: 2\r\n`), 'A: 1\n');
-  // what a reader may take for the body, or the message itself may be without a header
+  // some readers take what follows such a line for the body, and the message may have no header at all
   for (const separator of ['\r\r\n', 'no field\r\n', '\xfc: x\r\n', ': x\r\n', ' \r\n', ''])
     assert.equal(outside(`Subject: 1\r\nX-Odd: 2\r\n${separator}Secret: 3\r\n`), 'Subject: 1\n');
   assert.equal(outside('password: 1\r\nhttp://example.com/2\r\n'), '');

@@ -12,7 +12,8 @@ import type { World } from '../../src/core/world.ts';
 import type { DeliveryMemory } from '../../src/delivery/duplicate.ts';
 import type { DeliveryLimits, DeliveryParts } from '../../src/delivery/parts.ts';
 import { Transaction } from '../../src/delivery/transaction.ts';
-import { type Disk, openDisk } from '../../src/disk/disk.ts';
+import type { Disk } from '../../src/disk/disk.ts';
+import { openDisk } from '../../src/disk/open.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { KeyDirectory } from '../../src/keys/directory.ts';
 import { Space } from '../../src/maildir/space.ts';
@@ -77,7 +78,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
   const replaceKey = (address: string, bytes: Uint8Array) => writeFile(join(keys, `${address}.asc`), bytes);
   for (const { address, certificate } of options.keys ?? []) await replaceKey(address, certificate);
   const world = { ...realWorld('mx.example.com'), ...options.world };
-  realDisk ??= openDisk(30_000);
+  realDisk ??= openDisk({ hungMs: 30_000, world: realWorld('mx.example.com') });
   const disk = options.disk ?? realDisk;
   const keyDirectory = options.keyDirectory ?? new KeyDirectory(keys, SAME, world);
   const outcomeLog: OutcomeLine[] = [];
@@ -87,7 +88,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     outcomeLog: { outcome: (line) => outcomeLog.push(line), fault: () => {} },
     store: new Store({ disk, world, meter: UNMETERED, root: store }),
     mailboxes: new Slots(),
-    space: new Space({ disk, world, root: store }),
+    space: new Space(disk),
     memory: options.memory,
     keys: { keysOf: ({ address }) => keyDirectory.lookup(address) },
     resolve: {
@@ -96,8 +97,8 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
       delimiter: '+',
       maildir: join(store, '{domain}/{local}'),
     },
-    select: { unusable: 'defer', subkeys: 'all' },
-    policy: 'visible',
+    keyRules: { unusable: 'defer', subkeys: 'all' },
+    headerPolicy: 'visible',
     limits: { ...LIMITS, ...options.limits },
   };
   const sender = { sender: Buffer.from('sender@example.org'), smtpUtf8: false, size: options.size ?? 0 };

@@ -1,10 +1,16 @@
-// The real disk with a record of every call, and trouble where a test wants it: errors, short writes, calls that
-// hang before or after they took effect. Also notes what would hit another file's descriptor (`misuse`).
-// What the real disk's threads do in one go is the same code here, but call by call: each is recorded and open to trouble.
+// The real disk with a record of every call, and trouble where a test wants it: errors, short writes, calls
+// that hang before or after they took effect. Also notes what would hit another file's descriptor (`misuse`).
+// What the real disk's threads do in one go is done here by the same code, but call by call, so that each
+// call is recorded and open to trouble.
 
 import { rename } from 'node:fs/promises';
-import { type Calls, deliverAll, type Job, type Steps } from '../../src/disk/batch.ts';
-import { type Disk, type Free, type OpenFile, realCalls } from '../../src/disk/disk.ts';
+import type { World } from '../../src/core/world.ts';
+import { type Calls, deliverAll, type Job } from '../../src/disk/batch.ts';
+import { type FileCalls, realCalls } from '../../src/disk/calls.ts';
+import type { Disk, Free, OpenFile } from '../../src/disk/disk.ts';
+import { FileSystems } from '../../src/disk/filesystems.ts';
+import { runAsync } from '../../src/disk/steps.ts';
+import { realWorld } from '../../src/edge/world.ts';
 
 export interface DiskCall {
   /** From 1, in the order in which the calls began. */
@@ -19,7 +25,7 @@ export interface DiskCall {
     | 'mkdir'
     | 'syncDirectory'
     | 'device'
-    | 'free';
+    | 'statfs';
   /** What the call works on; of a rename, where to. */
   readonly path: string;
   /** Moments on one scale for the beginnings and ends of all calls. */
@@ -52,10 +58,12 @@ export class FakeDisk implements Disk {
   /** Sentences; a test wants none. */
   readonly misuse: string[] = [];
   trouble: DiskTrouble;
+  readonly #fileSystems: FileSystems;
   #moment = 0;
 
-  constructor(trouble: DiskTrouble = {}) {
+  constructor(trouble: DiskTrouble = {}, world: Pick<World, 'micros'> = realWorld('fake.example')) {
     this.trouble = trouble;
+    this.#fileSystems = new FileSystems({ calls: this.fileCalls(), world, hungMs: 60_000 });
   }
 
   /** Calls of one name, in order. */
@@ -87,7 +95,7 @@ export class FakeDisk implements Disk {
 
   /** A batch; rejects with the first error. */
   async deliverAll(jobs: readonly Job[], bytes = Buffer.alloc(0)): Promise<number[]> {
-    const answers = await makeAll(deliverAll(this.batchCalls(), jobs, bytes));
+    const answers = await runAsync(deliverAll(this.batchCalls(), jobs, bytes));
     return answers.map((answer) => {
       if (typeof answer === 'number') return answer;
       throw Object.assign(new Error(answer.message), answer);
@@ -97,7 +105,7 @@ export class FakeDisk implements Disk {
   batchCalls(): Calls<OpenFile> {
     return {
       create: (path, mode) => this.create(path, mode),
-      write: (file, bytes) => file.writev([bytes]),
+      writev: (file, pieces) => file.writev(pieces),
       sync: (file) => file.sync(),
       close: (file) => file.close(),
       rename: (from, to) => this.#call('rename', to, () => rename(from, to)),
@@ -120,15 +128,25 @@ export class FakeDisk implements Disk {
     return this.#call('syncDirectory', path, () => realCalls.syncDirectory(path));
   }
 
-  device(path: string): Promise<number> {
-    return this.#call('device', path, async () => {
-      const device = await realCalls.device(path); // fails where nothing is
-      return this.trouble.fileSystem?.(path).device ?? device;
-    });
+  free(directory: string): Promise<Free | undefined> {
+    return this.#fileSystems.free(directory);
   }
 
-  free(path: string): Promise<Free> {
-    return this.#call('free', path, async () => this.trouble.fileSystem?.(path) ?? realCalls.free(path));
+  /** The same calls as the real disk's single ones, recorded and open to trouble like all others. */
+  fileCalls(): FileCalls {
+    return {
+      create: (path, mode) => this.create(path, mode),
+      unlink: (path) => this.unlink(path),
+      mkdir: (path, mode) => this.mkdir(path, mode),
+      syncDirectory: (path) => this.syncDirectory(path),
+      device: (path) =>
+        this.#call('device', path, async () => {
+          const device = await realCalls.device(path); // fails where nothing is
+          return this.trouble.fileSystem?.(path).device ?? device;
+        }),
+      statfs: (path) =>
+        this.#call('statfs', path, async () => this.trouble.fileSystem?.(path) ?? realCalls.statfs(path)),
+    };
   }
 
   #watched(path: string, file: OpenFile): OpenFile {
@@ -173,22 +191,6 @@ export class FakeDisk implements Disk {
       (record as { endedAt: number | undefined }).endedAt = ++this.#moment;
     }
   }
-}
-
-/** Makes one call after the other, and waits for each. */
-export async function makeAll<T>(steps: Steps<T>): Promise<T> {
-  let step = steps.next();
-  while (!step.done) {
-    let result: unknown;
-    try {
-      result = await step.value();
-    } catch (error) {
-      step = steps.throw(error);
-      continue;
-    }
-    step = steps.next(result);
-  }
-  return step.value;
 }
 
 export interface Gate {

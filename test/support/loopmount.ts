@@ -1,5 +1,5 @@
-// A small journaled file system in a file, mounted through a loop device: one whose power can be cut, that can be
-// frozen, and that the root file system's own peculiarities (no outcomeLog, perhaps) have no part in.
+// A small journaled file system in a file, mounted through a loop device: one whose power can be cut, that
+// can be frozen, and that the root file system's own peculiarities (no journal, perhaps) have no part in.
 //
 // Should the test process die, a guard thaws and unmounts it.
 
@@ -80,8 +80,8 @@ export class LoopMount {
   }
 
   /**
-   * Gets a power cut ready: once the result is called, nothing more reaches the image, and what was not forced there
-   * is lost. Until it is unmounted every call fails with EIO.
+   * Gets a power cut ready: once the result is called, nothing more reaches the image, and what was not
+   * forced there is lost. Until it is unmounted every call fails with EIO.
    */
   armPowerCut(): () => Promise<void> {
     const args = ['-x', '-c', 'shutdown', this.directory];

@@ -1,7 +1,7 @@
 // A message sealed to given keys with Sealdir's own packets, without a store around it.
 
 import { randomBytes } from 'node:crypto';
-import { type SealingKeys, sessionKeyPackets } from '../../src/keys/certificates.ts';
+import { type SealingKeys, sessionKeyPackets } from '../../src/keys/sessionkeys.ts';
 import { LiteralData } from '../../src/openpgp/literal.ts';
 import { EncryptedMessage } from '../../src/openpgp/message.ts';
 

@@ -1,0 +1,23 @@
+/**
+ * The path of a mailbox: a template with `{local}` and `{domain}`, and the address that fills it.
+ * Each placeholder becomes one path segment, so that no address leaves the store. What an operator
+ * may write as a template is checked with the other settings (config/kinds.ts).
+ */
+import { join } from 'node:path';
+import { partsOf, pathSegment } from '../core/address.ts';
+
+/**
+ * Splits a template into the fixed directory before its first placeholder, and the segments from there on.
+ */
+export function splitTemplate(template: string): { root: string; segments: string[] } {
+  const parts = template.split('/');
+  const first = parts.findIndex((part) => part.includes('{'));
+  return { root: parts.slice(0, first).join('/') || '/', segments: parts.slice(first) };
+}
+
+/** Returns the Maildir path of a canonical address. */
+export function mailboxPath(template: string, canonical: string): string {
+  const { local, domain } = partsOf(canonical);
+  const values: Record<string, string> = { local: pathSegment(local), domain: pathSegment(domain) };
+  return join(template.replace(/\{(local|domain)\}/g, (_, name: string) => values[name] ?? ''));
+}
