@@ -2,7 +2,7 @@
 /**
  * argv -> command. The only place that exits, reads the environment, or touches standard input and output.
  * A command is imported when it is chosen, so that an MTA that pipes each message through `sealdir seal`
- * does not load the server every time. Exit codes are those of sysexits.h.
+ * does not load the server every time. Exit codes are those of sysexits.h; `check` has some of its own.
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -96,7 +96,7 @@ async function open({ options, operands: [file] }: Given): Promise<number> {
 async function check({ options }: Given): Promise<number> {
   const { settings, file } = await settingsOf(options.config);
   const { checkReport } = await import('./commands/check.ts');
-  const { text, code } = await checkReport(settings, file ?? 'demo settings', new Date());
+  const { text, code } = await checkReport({ settings, file, now: new Date() });
   print(text);
   return code;
 }

@@ -22,7 +22,7 @@ const BELOW: Record<string, readonly string[]> = {
   maildir: ['core', 'disk'],
   delivery: ['core', 'mime', 'openpgp', 'keys', 'maildir', 'recipients'], // is given settings, reads none
   'site.ts': ['core', 'config', 'disk', 'keys', 'recipients', 'maildir', 'duplicates', 'delivery'],
-  check: ['core', 'config', 'keys', 'site.ts'], // for the command, and for the server at its start
+  check: ['core', 'config', 'keys', 'edge', 'site.ts'], // for the command, and for the server at its start
   commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'config', 'delivery', 'site.ts', 'check'],
   server: ['core', 'edge', 'lmtp', 'maildir', 'config', 'delivery', 'site.ts'],
   'foreground.ts': ['core', 'edge', 'config', 'commands', 'server'],
