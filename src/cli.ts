@@ -1,7 +1,7 @@
 /**
  * argv -> command. The only place that exits, reads the environment, or touches standard input and output.
  * A command is imported when it is chosen, so that an MTA that pipes each message through `sealdir seal`
- * does not load the server every time. Exit codes are those of sysexits.h.
+ * does not load the server every time. Exit codes are those of sysexits.h; `check` has some of its own.
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -76,11 +76,11 @@ async function serve({ options }: Given): Promise<number> {
 
 async function seal({ options }: Given): Promise<number> {
   const { settings } = await settingsOf(options.config);
-  const { seal: sealStream } = await import('./commands/seal.ts');
+  const commands = await import('./commands/seal.ts');
   const { realWorld } = await import('./edge/world.ts');
   const world = realWorld(settings.hostname);
   const { recipient, key: keyFile } = options;
-  await sealStream(process.stdin, process.stdout, { settings, world, recipient, keyFile });
+  await commands.seal(process.stdin, process.stdout, { settings, world, recipient, keyFile });
   return 0;
 }
 
@@ -95,7 +95,7 @@ async function open({ options, operands: [file] }: Given): Promise<number> {
 async function check({ options }: Given): Promise<number> {
   const { settings, file } = await settingsOf(options.config);
   const { checkReport } = await import('./commands/check.ts');
-  const { text, code } = await checkReport(settings, file ?? 'demo settings', new Date());
+  const { text, code } = await checkReport({ settings, file, now: new Date() });
   print(text);
   return code;
 }

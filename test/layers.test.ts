@@ -21,12 +21,12 @@ const BELOW: Record<string, readonly string[]> = {
   recipients: ['core', 'keys'],
   maildir: ['core', 'disk'],
   delivery: ['core', 'mime', 'openpgp', 'keys', 'maildir', 'recipients'], // is given settings, reads none
-  check: ['core', 'config', 'keys', 'maildir'], // for the command, and for the server at its start
   'site.ts': ['core', 'config', 'disk', 'keys', 'recipients', 'maildir', 'duplicates', 'delivery'],
-  commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'config', 'delivery', 'check', 'site.ts'],
+  check: ['core', 'config', 'keys', 'edge', 'site.ts'], // for the command, and for the server at its start
+  commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'config', 'delivery', 'site.ts', 'check'],
   server: ['core', 'edge', 'lmtp', 'maildir', 'config', 'delivery', 'site.ts'],
-  'foreground.ts': ['core', 'edge', 'config', 'commands', 'server'], // `serve`, from start to signal
-  'cli.ts': ['edge', 'config', 'commands', 'foreground.ts'],
+  'foreground.ts': ['core', 'edge', 'config', 'commands', 'server'],
+  'cli.ts': ['core', 'edge', 'config', 'commands', 'foreground.ts'],
 };
 /** They alone know the order of the steps. */
 const SPINE = ['transaction', 'admission', 'copy', 'parts', 'sealing'].map((name) => `delivery/${name}.ts`);

@@ -3,21 +3,40 @@
  * Changes nothing. One file for each subject; this one only calls them.
  */
 import type { Settings } from '../config/settings.ts';
+import { checkConfigFile } from './configfile.ts';
 import type { Finding } from './finding.ts';
-import { checkKeyDirectory } from './keydirectory.ts';
+import { checkKeyDirectory, checkKeyReplacement } from './keydirectory.ts';
 import { checkKeys } from './keys.ts';
 import { checkLimits } from './limits.ts';
 import { checkPostfix } from './postfix.ts';
 import { checkProcess } from './process.ts';
 import { checkSockets } from './sockets.ts';
+import { checkStart } from './start.ts';
+import { checkState } from './state.ts';
 import { checkStore } from './store.ts';
 
-/** Every finding, in the order in which an operator would look for them. */
-export async function checkAll(settings: Settings, now: Date): Promise<Finding[]> {
+/** What is checked. */
+export interface Checked {
+  readonly settings: Settings;
+  /** The configuration file, or undefined for the demo. */
+  readonly file: string | undefined;
+  readonly now: Date;
+}
+
+/** Returns every finding, for an operator before the first mail. */
+export async function checkAll(checked: Checked): Promise<Finding[]> {
+  return [...(await checkStart(checked.settings)), ...(await checkRunning(checked))];
+}
+
+/** Returns what a server that has started may find: all but what would have kept it from starting. */
+export async function checkRunning({ settings, file, now }: Checked): Promise<Finding[]> {
   return [
+    ...checkConfigFile(settings, file),
     ...checkKeyDirectory(settings),
+    ...checkKeyReplacement(settings),
     ...(await checkKeys(settings, now)),
     ...checkStore(settings),
+    ...checkState(settings),
     ...checkSockets(settings),
     ...checkProcess(),
     ...checkLimits(settings),

@@ -1,37 +1,39 @@
 /** The key files: which of them cannot be used and why, which soon cannot, and which look like a mistake. */
-import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { addressRules } from '../config/rules.ts';
+import { constants } from 'node:fs';
+import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Certificate } from '../keys/certificates.ts';
-import { isUsualName, KeyDirectory } from '../keys/directory.ts';
+import { isUsualName, type KeyDirectory } from '../keys/directory.ts';
 import { describeCertificate, judgeCertificate } from '../keys/judgement.ts';
-import { error, type Finding, warning } from './finding.ts';
+import { keyDirectoryOf, pathsOf } from '../site.ts';
+import { error, type Finding, quoted, warning } from './finding.ts';
+import { kindOf, look, troubleWithUse } from './look.ts';
 
 type KeyFile = Awaited<ReturnType<KeyDirectory['list']>>[number];
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const WARN_DAYS = 30;
 
+/** Looks at each key file. Trouble with one key is a warning: it concerns one user. */
 export async function checkKeys(settings: Settings, now: Date): Promise<Finding[]> {
-  const path = resolve(settings.keys.directory);
-  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return []; // checkKeyDirectory has said so
-  const keyDirectory = new KeyDirectory(path, addressRules(settings), { now: () => now.getTime() });
-  const files = await keyDirectory.list().catch((error: NodeJS.ErrnoException) => error);
-  if (files instanceof Error) {
-    const fix = `chmod a+rx '${path}', or run this check as the user Sealdir runs as`;
-    return [error(`keys.directory: cannot list ${path} (${files.code})`, fix)];
-  }
+  const path = pathsOf(settings).keys;
+  const keyDirectory = keyDirectoryOf(settings, { now: () => now.getTime() });
+  const files = await keyDirectory.list().catch(() => undefined);
+  if (files === undefined) return []; // checkKeyDirectory says why
   if (files.length === 0) {
     const fix = `copy a public key there as <address>.asc, e.g. alice@example.com.asc`;
-    return [warning(`${path} holds no key: every recipient is deferred`, fix)];
+    return [warning(`keys.directory: ${path} holds no key, so every recipient is deferred`, fix)];
   }
-  const found = files.map(async (file) => [
-    ...checkName(`${path}/${file.file}`, file, files),
-    ...(await checkUse(`${path}/${file.file}`, file, settings, now)),
-    ...(await checkCertificates(`${path}/${file.file}`, file, now)),
-  ]);
-  return (await Promise.all(found)).flat();
+  const findings: Finding[] = [];
+  for (const file of files) {
+    const at = join(path, file.file);
+    findings.push(...checkName(at, file, files));
+    const unreadable = checkReading(at);
+    if (unreadable !== undefined) findings.push(unreadable);
+    else findings.push(...(await checkUse(at, file, settings, now)));
+    findings.push(...(await checkCertificates(at, file, now)));
+  }
+  return findings;
 }
 
 function checkName(path: string, { file, address }: KeyFile, files: readonly KeyFile[]): Finding[] {
@@ -45,18 +47,30 @@ function checkName(path: string, { file, address }: KeyFile, files: readonly Key
   return [warning(what, 'remove it, or merge the two')];
 }
 
-/** Whether mail for the owner of this file is sealed now. */
+/** Returns what keeps this process from reading a file. It is the operator's to mend, not the key's owner's. */
+function checkReading(path: string): Finding | undefined {
+  const seen = look(path);
+  if ('why' in seen) return error(`${path} ${seen.why}`, 'put the key file there, or remove it');
+  if (!seen.isFile()) return error(`${path} is ${kindOf(seen)}, not a key file`, 'move it elsewhere');
+  const closed = troubleWithUse(path, constants.R_OK);
+  return closed && error(`${path} ${closed.why}`, `chmod a+r ${quoted(path)}`);
+}
+
+/** Tells whether mail for the owner of this file can be sealed now. */
 async function checkUse(path: string, { entry }: KeyFile, settings: Settings, now: Date): Promise<Finding[]> {
-  const findings = entry.problems.map((problem) =>
-    error(`${path}: ${problem}`, 'replace it with the exported public key'),
-  );
+  const findings = entry.problems.map((problem) => problemFinding(path, problem));
   const judged = await Promise.all(
     entry.certificates.map((each) => judgeCertificate(each, now, settings.keys.subkeys)),
   );
   const reasons = judged.flatMap((each) => ('reason' in each ? [each.reason] : []));
   if (entry.certificates.length === 0 || reasons.length < entry.certificates.length) return findings;
   const what = `${path}: no usable key: ${reasons.join('; ')}`;
-  return [...findings, error(what, 'ask its owner for a valid one and replace the file')];
+  return [...findings, warning(what, 'ask its owner for a valid one, and replace the file')];
+}
+
+function problemFinding(path: string, problem: string): Finding {
+  const isExposed = problem.includes('SECRET key');
+  return (isExposed ? error : warning)(`${path}: ${problem}`, 'replace it with the exported public key');
 }
 
 async function checkCertificates(path: string, { address, entry }: KeyFile, now: Date): Promise<Finding[]> {

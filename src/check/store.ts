@@ -1,40 +1,43 @@
 /** The store: whether mail can be written there, whether there is room, and who may look into it. */
-import { accessSync, constants, statfsSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { constants, statfsSync } from 'node:fs';
 import type { Settings } from '../config/settings.ts';
-import { splitTemplate } from '../maildir/template.ts';
-import { error, type Finding, warning } from './finding.ts';
+import { pathsOf } from '../site.ts';
+import { ownAccount, userText } from './accounts.ts';
+import { error, type Finding, quoted, warning } from './finding.ts';
+import { look, troubleWithDirectory, troubleWithUse } from './look.ts';
 
 export function checkStore(settings: Settings): Finding[] {
-  const { root } = splitTemplate(resolve(settings.store.maildir));
-  const stats = statSync(root, { throwIfNoEntry: false });
-  if (!stats?.isDirectory()) {
-    const fix = `mkdir -p -m 700 '${root}' and give it to the user Sealdir runs as`;
-    return [error(`store.maildir: ${root} is no directory`, fix)];
+  const { storeRoot: root } = pathsOf(settings);
+  const trouble = troubleWithDirectory(root);
+  if (trouble !== undefined) {
+    const fix = `mkdir -p -m 700 ${quoted(root)} and give it to the user Sealdir runs as`;
+    return [error(`store.maildir: ${root} ${trouble.why}`, fix)];
   }
-  const findings: Finding[] = [];
-  if (!isWritable(root)) {
-    const fix = `chown it to the user Sealdir runs as (and run this check as that user)`;
-    findings.push(error(`store.maildir: ${root} is not writable for us`, fix));
-  }
-  const { bavail, bsize } = statfsSync(root);
-  const { min_free_space: least } = settings.store;
-  if (bavail * bsize < least) {
-    const what = `store.maildir: ${bavail * bsize} bytes are free at ${root}, and below ${least} mail is deferred`;
-    findings.push(error(what, 'make room, or lower store.min_free_space'));
-  }
-  if ((stats.mode & 0o007) !== 0) {
-    const what = `store.maildir: others may look into ${root}; sender and subject of every message are in clear`;
-    findings.push(warning(what, `chmod o-rwx '${root}'`));
-  }
-  return findings;
+  return [...checkWriting(root), ...checkRoom(root, settings), ...checkModes(root)];
 }
 
-function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK | constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+function checkWriting(root: string): Finding[] {
+  const trouble = troubleWithUse(root, constants.W_OK | constants.X_OK);
+  if (trouble === undefined) return [];
+  const { uid } = ownAccount();
+  const fix = `chown ${uid} ${quoted(root)}, if ${userText(uid)} is the one that Sealdir runs as`;
+  return [error(`store.maildir: ${root} ${trouble.why}`, fix)];
+}
+
+function checkRoom(root: string, { store }: Settings): Finding[] {
+  const { bavail, bsize } = statfsSync(root);
+  const { min_free_space: least } = store;
+  if (bavail * bsize >= least) return [];
+  const what = `store.maildir: ${bavail * bsize} bytes are free at ${root}, and mail is deferred below ${least}`;
+  return [error(what, 'make room, or lower store.min_free_space')];
+}
+
+function checkModes(root: string): Finding[] {
+  const stats = look(root);
+  if ('why' in stats || (stats.mode & 0o027) === 0) return [];
+  const fix = `chmod g-w,o-rwx ${quoted(root)}`;
+  if ((stats.mode & 0o022) !== 0)
+    return [warning(`store.maildir: others may write to ${root}, and so delete mail or lead it away`, fix)];
+  const what = `store.maildir: others may look into ${root}, where sender and subject of every message are in clear`;
+  return [warning(what, fix)];
 }

@@ -1,17 +1,16 @@
 /** `sealdir check`: prints what `check/` found, each finding with its fix. */
-import { checkAll } from '../check/check.ts';
-import type { Settings } from '../config/settings.ts';
-import { EXIT } from './errors.ts';
+import { type Checked, checkAll } from '../check/check.ts';
+import { CHECK_EXIT } from './errors.ts';
 
-/** The report and the exit code. `name`: what the settings came from. */
+/** Returns the report and the exit code. */
 export async function checkReport(
-  settings: Settings,
-  name: string,
-  now: Date,
+  checked: Checked,
 ): Promise<{ readonly text: string; readonly code: number }> {
-  const findings = await checkAll(settings, now);
+  const findings = await checkAll(checked);
   const lines = findings.map(({ level, what, fix }) => `${level}: ${what}\n    fix: ${fix}\n`);
   const errors = findings.filter(({ level }) => level === 'error').length;
-  const sum = `${name}: ${errors} errors, ${findings.length - errors} warnings\n`;
-  return { text: lines.join('') + sum, code: errors > 0 ? EXIT.config : 0 };
+  const warnings = findings.length - errors;
+  const text = `${lines.join('')}${checked.file ?? 'demo settings'}: ${errors} errors, ${warnings} warnings\n`;
+  if (errors > 0) return { text, code: CHECK_EXIT.errors };
+  return { text, code: warnings > 0 ? CHECK_EXIT.warnings : CHECK_EXIT.clean };
 }

@@ -10,6 +10,9 @@ export const EXIT = {
   config: 78,
 } as const;
 
+/** What `check` exits with: no codes of sysexits.h, so that a script can tell warnings from errors. */
+export const CHECK_EXIT = { clean: 0, warnings: 1, errors: 2 } as const;
+
 export class CommandError extends Error {
   readonly kind: keyof typeof EXIT;
 
