@@ -83,7 +83,7 @@ export async function searchFiles(directory: string, canaries: Canaries): Promis
 function hidden({ path, bytes }: StoredFile, { subject }: Canaries): Buffer {
   if (!/(^|\/)(tmp|new|cur)\/[^/]+$/.test(path)) return bytes;
   const end = bytes.indexOf('\n\n');
-  const header = bytes.subarray(0, end === -1 ? bytes.length : end);
+  const header = bytes.subarray(0, end === -1 ? bytes.length : end + 1);
   const rest = bytes.subarray(header.length);
   return Buffer.concat([Buffer.from(header.toString('latin1').replace(`Subject: ${subject}\n`, '')), rest]);
 }
