@@ -3,6 +3,7 @@
  * several of these one after the other, with text around them. Nothing that looks like a key is left out: a
  * file is refused if a key is in it that cannot be read here, and for a secret key above all.
  */
+import { readPacket, TAG } from '../openpgp/packets.ts';
 import { type ArmorPart, readArmor } from './armored.ts';
 import { findKeyPacket, holdsSecretKey, PUBLIC_TAGS } from './keyscan.ts';
 import { WORDS } from './words.ts';
@@ -64,15 +65,28 @@ function keysInArmor({ type, problem, chunks }: ArmorPart): Uint8Array[] {
   return [...chunks];
 }
 
-/** Returns the binary keys in a part that is no armor, and refuses base64 of a key without its BEGIN line. */
+/** Returns the binary keys in a part that is no armor. Refuses a key in base64 without its BEGIN line. */
 function keysOutside(bytes: Uint8Array): Uint8Array[] {
-  if (bytes.length === 0) return [];
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-  const isKey = (run: Uint8Array) => findKeyPacket(run, PUBLIC_TAGS) === 0;
-  if (base64Runs(text).some(isKey)) throw new KeyFileError(WORDS.noBeginLine);
-  // a file of binary keys begins with one; after text, a key is found by its first packet
-  const at = ((bytes[0] ?? 0) & 0x80) !== 0 && !isText(text) ? 0 : findKeyPacket(bytes, PUBLIC_TAGS);
-  return at === undefined ? [] : [bytes.subarray(at)];
+  if (base64Runs(text).some((run) => findKeyPacket(run, PUBLIC_TAGS) === 0))
+    throw new KeyFileError(WORDS.noBeginLine);
+  if (isText(text)) return [];
+  const at = binaryFrom(bytes);
+  if (at === -1) throw new KeyFileError(WORDS.notText);
+  return [bytes.subarray(at)];
+}
+
+/** Returns where binary keys begin: at once, or after text, with a key or a signature. */
+function binaryFrom(bytes: Uint8Array): number {
+  if (((bytes[0] ?? 0) & 0x80) !== 0) return 0;
+  return bytes.findIndex((byte, at) => (byte & 0x80) !== 0 && isBeginning(bytes.subarray(at)));
+}
+
+function isBeginning(bytes: Uint8Array): boolean {
+  const packet = readPacket(bytes, 0)?.packet;
+  const isKey = packet?.tag === TAG.publicKey || packet?.tag === TAG.signature;
+  const version = packet?.body[0] ?? 0; // a control character, and so none of the text before
+  return isKey && version > 1 && version < 7;
 }
 
 /** Tells whether a part is text in any 8-bit encoding: it has no control characters but those of text. */

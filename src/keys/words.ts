@@ -25,6 +25,7 @@ export const WORDS = {
     'holds a key without its line "-----BEGIN PGP PUBLIC KEY BLOCK-----": copy all of it, down to the END line',
   damaged: `is damaged, and cannot be read as an OpenPGP key: ${EXPORT}`,
   startsInTheMiddle: `begins in the middle of a key: ${EXPORT}`,
+  notText: `holds bytes that are neither text nor an OpenPGP key: ${EXPORT}`,
   noPublicKey: 'holds no OpenPGP public key, but other OpenPGP data: put the exported public key there',
   revocationAlone: (keyId: string) =>
     `holds the revocation of a key that is not in it (${keyId}): remove the revocation, or add its key`,
