@@ -9,7 +9,6 @@ import {
   createCipheriv,
   createECDH,
   createHash,
-  createPrivateKey,
   createPublicKey,
   diffieHellman,
   hkdfSync,
@@ -18,6 +17,7 @@ import {
   randomBytes,
 } from 'node:crypto';
 import { PKESK, packetHeader } from './framer.ts';
+import { importPrivateKey } from './privatekey.ts';
 
 /** A public key by its material, as in its packet. */
 export type KeyMaterial =
@@ -162,14 +162,12 @@ function publicX25519(point: Uint8Array): KeyObject {
 }
 
 /**
- * By way of JWK, since OpenSSL then takes and gives the bare 32 bytes: half the price of a
- * generated pair whose public key is exported as DER. (Nor may a generated private key be
- * exported as JWK: on Node 20 a collection of garbage in that moment waits for itself.)
+ * Imports 32 random bytes as the private key: half the price of a generated pair whose public key is exported as
+ * DER. A generated private key must not be exported as a JWK: on Node 20 that deadlocks if a garbage collection
+ * begins at the same moment.
  */
 function agreeX25519(publicKey: KeyObject): Agreement {
-  // 32 random bytes are a private key (RFC 7748 §5); its public one is computed on import, whatever `x` says
-  const secret = { kty: 'OKP', crv: 'X25519', x: '', d: base64url(randomBytes(32)) };
-  const privateKey = createPrivateKey({ key: secret, format: 'jwk' });
+  const privateKey = importPrivateKey('X25519', randomBytes(32));
   const { x = '' } = privateKey.export({ format: 'jwk' });
   return { ephemeral: Buffer.from(x, 'base64url'), shared: diffieHellman({ privateKey, publicKey }) };
 }
