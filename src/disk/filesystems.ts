@@ -16,7 +16,8 @@ import { POOL_SHARE, ThreadShare } from './threadshare.ts';
 
 /** Something may have been mounted meanwhile, or a link changed. */
 const FORGET_MS = 60_000;
-const MAX_KNOWN = 10_000;
+/** Three for each mailbox: itself, its tmp/ and its new/. */
+const MAX_KNOWN = 30_000;
 
 export interface FileSystemsOptions {
   readonly calls: Pick<FileCalls, 'mounts' | 'readlink' | 'statfs'>;

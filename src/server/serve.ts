@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Disk } from '../disk/disk.ts';
+import { openFileSystems } from '../disk/open.ts';
 import type { Log } from '../edge/log.ts';
 import {
   createMetrics,
@@ -101,8 +102,10 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
 
 function startSweeping(settings: Settings, log: Log): () => void {
   const world = realWorld(settings.hostname);
+  const template = resolve(settings.store.maildir);
+  const fileSystems = openFileSystems({ hungMs: settings.lmtp.stall_timeout, world });
   const run = () =>
-    sweep(resolve(settings.store.maildir), world.now()).then(
+    sweep({ template, now: world.now(), fileSystems }).then(
       (result) => {
         if (result.removed + result.failed > 0) log.info('swept old files from tmp/', result);
       },
