@@ -55,7 +55,10 @@ export class FileSystems {
     return known?.fileSystem ?? this.#find(directory).answer.then(({ fileSystem }) => fileSystem);
   }
 
-  /** Makes a call about something in a directory when its file system has a thread for it. Fails at once where that is silent. */
+  /**
+   * Makes a call about something in a directory when its file system has a thread for it. Fails at once where
+   * that is silent.
+   */
   async run<T>(directory: string, call: () => Promise<T>): Promise<T> {
     return (await this.of(directory)).threads.run(call);
   }

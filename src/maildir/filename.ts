@@ -17,7 +17,10 @@ export function uniqueName(world: World, count: number): string {
   return `${Math.trunc(now / 1000)}.M${micros}P${world.pid}Q${count}R${random}.${host}`;
 }
 
-/** Whether a name has the form of `uniqueName`, of whichever host. No other program is known to make such names. */
+/**
+ * Whether a name has the form of `uniqueName`, of whichever host. No other program is known to make such
+ * names.
+ */
 export function isUniqueName(name: string): boolean {
   return UNIQUE_NAME.test(name);
 }

@@ -117,7 +117,9 @@ class Sweeper {
     if (!('code' in (error as Error))) this.#failed++; // it does not answer
   }
 
-  /** Makes a call about something in a directory, or the directory itself, under the share of its file system. */
+  /**
+   * Makes a call about something in a directory, or the directory itself, under the share of its file system.
+   */
   #ask<T>(directory: string, call: () => Promise<T>): Promise<T> {
     return this.#inTime(this.#parts.fileSystems.run(directory, call));
   }

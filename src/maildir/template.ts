@@ -21,3 +21,17 @@ export function mailboxPath(template: string, canonical: string): string {
   const values: Record<string, string> = { local: pathSegment(local), domain: pathSegment(domain) };
   return join(template.replace(/\{(local|domain)\}/g, (_, name: string) => values[name] ?? ''));
 }
+
+/** Linux: NAME_MAX, and PATH_MAX without its final NUL. */
+const MAX_SEGMENT_BYTES = 255;
+const MAX_PATH_BYTES = 4095;
+
+/**
+ * Whether files can be stored in a mailbox of this path: no segment is too long for a file name, and
+ * there is room below it for `/new/` and the longest name of a file. Some file systems allow less
+ * (eCryptfs 143 bytes a segment): that is met when the mailbox is made, and defers.
+ */
+export function isStorable(mailbox: string): boolean {
+  if (Buffer.byteLength(mailbox) + '/new/'.length + MAX_SEGMENT_BYTES > MAX_PATH_BYTES) return false;
+  return mailbox.split('/').every((segment) => Buffer.byteLength(segment) <= MAX_SEGMENT_BYTES);
+}

@@ -1,5 +1,6 @@
-// A file system that hangs whenever the test wants it to: a directory mounted once more through bindfs (FUSE), whose
-// process is stopped. Then every call there hangs, stat(2) too, and nothing but SIGKILL ends who made it.
+// A file system that hangs whenever the test wants it to: a directory mounted once more through bindfs
+// (FUSE), whose process is stopped. Then every call there hangs, stat(2) too, and nothing but SIGKILL ends
+// who made it.
 //
 // Should the test process die, a guard unmounts it.
 
