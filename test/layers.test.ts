@@ -24,7 +24,7 @@ const BELOW: Record<string, readonly string[]> = {
   'site.ts': ['core', 'config', 'disk', 'keys', 'recipients', 'maildir', 'duplicates', 'delivery'],
   check: ['core', 'config', 'keys', 'edge', 'site.ts'], // for the command, and for the server at its start
   commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'config', 'delivery', 'site.ts', 'check'],
-  server: ['core', 'edge', 'lmtp', 'maildir', 'config', 'delivery', 'site.ts'],
+  server: ['core', 'edge', 'lmtp', 'config', 'delivery', 'site.ts'],
   'foreground.ts': ['core', 'edge', 'config', 'commands', 'server'],
   'cli.ts': ['core', 'edge', 'config', 'commands', 'foreground.ts'],
 };

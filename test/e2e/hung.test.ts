@@ -1,5 +1,5 @@
-// File systems where every call hangs, stat(2) too (a FUSE daemon that is stopped, like a network file system whose
-// server is gone), and mailboxes there that were not used lately: nobody else may notice.
+// File systems where every call hangs, stat(2) too (a FUSE daemon that is stopped, like a network file system
+// whose server is gone), and mailboxes there that were not used lately: nobody else may notice.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, symlink } from 'node:fs/promises';
@@ -29,7 +29,10 @@ const SOON_MS = 1500;
 
 type Work = (server: ChildServer, mounts: readonly HungMount[]) => Promise<void>;
 
-/** A server whose store has a domain on each of two mounts: one mounted there, of the other each mailbox is a link to it. */
+/**
+ * A server whose store has a domain on each of two mounts: one mounted there, of the other each mailbox is a
+ * link to it.
+ */
 async function withMounts(work: Work): Promise<void> {
   const lmtp = 'stall_timeout = "2s"\ntransaction_timeout = "5s"';
   const server = await startChild({ keys: KEYS, toml: { lmtp } });
