@@ -3,16 +3,20 @@
  * the reloads and what the demo adds. Sockets and deliveries are the work of `server/`.
  */
 import { availableParallelism } from 'node:os';
+import { checkRunning } from './check/check.ts';
 import { deliverSample, demoText, prepareDemo } from './commands/demo.ts';
 import { CommandError, EXIT } from './commands/errors.ts';
 import type { Loaded } from './config/load.ts';
 import type { Settings } from './config/settings.ts';
-import { createLog } from './edge/log.ts';
+import { createLog, type Log } from './edge/log.ts';
 import { servePrimary } from './server/primary.ts';
 import { createReload } from './server/reload.ts';
 import { type Running, serve } from './server/serve.ts';
 import { StartError } from './server/starterror.ts';
 import { serveWorker } from './server/worker.ts';
+
+/** Looking at more key files would take the time of deliveries; `sealdir check` looks at all. */
+const MOST_KEY_FILES = 1000;
 
 export interface ServeOptions {
   readonly settings: Settings;
@@ -41,6 +45,7 @@ export async function serveInForeground(options: ServeOptions): Promise<number> 
     options.print(await demoText(isFirstStart, running.metrics));
   }
   hangups?.(createReload({ log, running, load }, settings));
+  if (file !== undefined) void logFindings(settings, file, log);
   const reason = await Promise.race([stops.first, running.failed]);
   log.info('stopping', { reason });
   // A second signal cuts off the deliveries under way. Their clients got no reply and will send them again.
@@ -50,10 +55,7 @@ export async function serveInForeground(options: ServeOptions): Promise<number> 
   return reason.startsWith('SIG') ? 0 : EXIT.software;
 }
 
-async function start(
-  { settings, inherited }: ServeOptions,
-  log: ReturnType<typeof createLog>,
-): Promise<Running> {
+async function start({ settings, inherited }: ServeOptions, log: Log): Promise<Running> {
   // one core is left to the mail server and to the disk threads
   const processes = settings.processes || Math.max(1, availableParallelism() - 1);
   const starting =
@@ -62,6 +64,17 @@ async function start(
     if (error instanceof StartError) throw new CommandError('config', error.message);
     throw error;
   });
+}
+
+/** Logs what `sealdir check` would find, while the first mail arrives already. */
+async function logFindings(settings: Settings, file: string, log: Log): Promise<void> {
+  try {
+    const findings = await checkRunning({ settings, file, now: new Date(), mostKeyFiles: MOST_KEY_FILES });
+    for (const { level, what, fix } of findings)
+      log[level === 'error' ? 'error' : 'warn']('check', { what, fix });
+  } catch (error) {
+    log.fault('check', error);
+  }
 }
 
 /** Runs a worker process until its primary ends it. Signals are for the primary alone. */

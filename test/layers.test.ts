@@ -25,7 +25,7 @@ const BELOW: Record<string, readonly string[]> = {
   check: ['core', 'config', 'keys', 'edge', 'site.ts'], // for the command, and for the server at its start
   commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'config', 'delivery', 'site.ts', 'check'],
   server: ['core', 'edge', 'lmtp', 'config', 'delivery', 'site.ts'],
-  'foreground.ts': ['core', 'edge', 'config', 'commands', 'server'],
+  'foreground.ts': ['core', 'edge', 'config', 'commands', 'check', 'server'],
   'cli.ts': ['core', 'edge', 'config', 'commands', 'foreground.ts'],
 };
 /** They alone know the order of the steps. */

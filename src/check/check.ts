@@ -21,6 +21,8 @@ export interface Checked {
   /** The configuration file, or undefined for the demo. */
   readonly file: string | undefined;
   readonly now: Date;
+  /** Left out: every key file is looked at, however many there are. */
+  readonly mostKeyFiles?: number;
 }
 
 /** Returns every finding, for an operator before the first mail. */
@@ -29,12 +31,17 @@ export async function checkAll(checked: Checked): Promise<Finding[]> {
 }
 
 /** Returns what a server that has started may find: all but what would have kept it from starting. */
-export async function checkRunning({ settings, file, now }: Checked): Promise<Finding[]> {
+export async function checkRunning({
+  settings,
+  file,
+  now,
+  mostKeyFiles = Number.POSITIVE_INFINITY,
+}: Checked): Promise<Finding[]> {
   return [
     ...checkConfigFile(settings, file),
     ...checkKeyDirectory(settings),
-    ...checkKeyReplacement(settings),
-    ...(await checkKeys(settings, now)),
+    ...checkKeyReplacement(settings, mostKeyFiles),
+    ...(await checkKeys(settings, now, mostKeyFiles)),
     ...checkStore(settings),
     ...checkState(settings),
     ...checkSockets(settings),

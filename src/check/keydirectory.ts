@@ -15,7 +15,9 @@ export function checkKeyDirectory(settings: Settings): Finding[] {
   const path = pathsOf(settings).keys;
   const trouble = troubleWithDirectory(path);
   if (trouble !== undefined) {
-    const fix = trouble.isMissing ? `mkdir -m 755 ${quoted(path)}` : 'make it a directory that it can read';
+    const { isMissing, closed } = trouble;
+    const opening = closed === undefined ? 'set it to a directory' : `chmod a+x ${quoted(closed)}`;
+    const fix = isMissing ? `mkdir -m 755 ${quoted(path)}` : opening;
     return [error(`keys.directory: ${path} ${trouble.why}`, fix)];
   }
   const closed = troubleWithUse(path, constants.R_OK | constants.X_OK);
@@ -24,12 +26,13 @@ export function checkKeyDirectory(settings: Settings): Finding[] {
 }
 
 /** Finds who may put a key of their own in the place of another: mail for its owner is then theirs to read. */
-export function checkKeyReplacement(settings: Settings): Finding[] {
+export function checkKeyReplacement(settings: Settings, mostFiles: number): Finding[] {
   const directory = pathsOf(settings).keys;
   const trusted = new Set(trustedUsers(settings));
   const trail = new Trail(trusted);
   const gaps = trail.gaps(directory);
-  const inFiles = namesIn(directory).flatMap((name) => {
+  const names = namesIn(directory).slice(0, mostFiles);
+  const inFiles = names.flatMap((name) => {
     const path = join(directory, name);
     const stats = lookAtLink(path);
     return 'why' in stats || isSafe(stats, trusted) ? [] : trail.gaps(path);
@@ -62,7 +65,8 @@ function fileFindings(gaps: readonly Gap[]): Finding[] {
   });
 }
 
-function namesIn(directory: string): string[] {
+/** Returns the names of all files, or none if the directory cannot be listed. */
+export function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory).filter((name) => !name.startsWith('.'));
   } catch {

@@ -7,6 +7,7 @@ import { isUsualName, type KeyDirectory } from '../keys/directory.ts';
 import { describeCertificate, judgeCertificate } from '../keys/judgement.ts';
 import { keyDirectoryOf, pathsOf } from '../site.ts';
 import { error, type Finding, quoted, warning } from './finding.ts';
+import { namesIn } from './keydirectory.ts';
 import { kindOf, look, troubleWithUse } from './look.ts';
 
 type KeyFile = Awaited<ReturnType<KeyDirectory['list']>>[number];
@@ -15,8 +16,13 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const WARN_DAYS = 30;
 
 /** Looks at each key file. Trouble with one key is a warning: it concerns one user. */
-export async function checkKeys(settings: Settings, now: Date): Promise<Finding[]> {
+export async function checkKeys(settings: Settings, now: Date, mostFiles: number): Promise<Finding[]> {
   const path = pathsOf(settings).keys;
+  const count = namesIn(path).length;
+  if (count > mostFiles) {
+    const what = `keys.directory: ${path} has ${count} files, more than are looked at while mail arrives`;
+    return [warning(what, 'run sealdir check now and then')];
+  }
   const keyDirectory = keyDirectoryOf(settings, { now: () => now.getTime() });
   const files = await keyDirectory.list().catch(() => undefined);
   if (files === undefined) return []; // checkKeyDirectory says why
@@ -50,7 +56,11 @@ function checkName(path: string, { file, address }: KeyFile, files: readonly Key
 /** Returns what keeps this process from reading a file. It is the operator's to mend, not the key's owner's. */
 function checkReading(path: string): Finding | undefined {
   const seen = look(path);
-  if ('why' in seen) return error(`${path} ${seen.why}`, 'put the key file there, or remove it');
+  if ('why' in seen) {
+    const { why, closed } = seen;
+    const fix = closed === undefined ? 'put the key file there, or remove it' : `chmod a+x ${quoted(closed)}`;
+    return error(`${path} ${why}`, fix);
+  }
   if (!seen.isFile()) return error(`${path} is ${kindOf(seen)}, not a key file`, 'move it elsewhere');
   const closed = troubleWithUse(path, constants.R_OK);
   return closed && error(`${path} ${closed.why}`, `chmod a+r ${quoted(path)}`);

@@ -1,12 +1,14 @@
 /** Looks at paths, and says in words why one is not what it should be. Never throws. */
 import { accessSync, constants, lstatSync, type Stats, statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { ownAccount, userText } from './accounts.ts';
+import { placesOf } from './places.ts';
 
 export interface Trouble {
   /** The end of a sentence that begins with the path. */
   readonly why: string;
   readonly isMissing: boolean;
+  /** The file or directory that this process may not use, if that is the trouble. */
+  readonly closed?: string;
 }
 
 /** Returns what a path leads to, or why that cannot be said. */
@@ -47,7 +49,9 @@ function attempt<T>(path: string, call: () => T): T | Trouble {
     return call();
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
-    return { why: reasonOf(path, code), isMissing: code === 'ENOENT' };
+    return code === 'EACCES'
+      ? closedTrouble(path)
+      : { why: reasonOf(path, code), isMissing: code === 'ENOENT' };
   }
 }
 
@@ -56,10 +60,15 @@ function reasonOf(path: string, code: string): string {
   if (code === 'ELOOP') return 'is a link that leads back to itself';
   if (code === 'ENOTDIR') return 'cannot exist: a part of its path is not a directory';
   if (code === 'EROFS') return 'is on a file system that is mounted read-only';
-  if (code !== 'EACCES') return `cannot be used (${code})`;
-  const closed = closedDirectory(path);
+  return `cannot be used (${code})`;
+}
+
+function closedTrouble(path: string): Trouble {
+  const directory = closedDirectory(path);
   const who = userText(ownAccount().uid);
-  return closed === undefined ? `is closed to ${who}` : `is behind ${closed}, which is closed to ${who}`;
+  if (directory === undefined) return { why: `is closed to ${who}`, isMissing: false, closed: path };
+  const why = `is behind ${directory}, which is closed to ${who}`;
+  return { why, isMissing: false, closed: directory };
 }
 
 function isLink(path: string): boolean {
@@ -72,14 +81,15 @@ function isLink(path: string): boolean {
 
 /** Returns the directory on the way that this process may not pass. */
 function closedDirectory(path: string): string | undefined {
-  const parents: string[] = [];
-  for (let at = dirname(path); parents.at(-1) !== at; at = dirname(at)) parents.push(at);
-  return parents.reverse().find((each) => {
-    try {
-      accessSync(each, constants.X_OK);
-      return false;
-    } catch {
-      return true;
-    }
-  });
+  const directories = [...placesOf(path)].filter(({ stats, isLast }) => stats.isDirectory() && !isLast);
+  return directories.find((each) => !maySearch(each.path))?.path;
+}
+
+function maySearch(directory: string): boolean {
+  try {
+    accessSync(directory, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -47,8 +47,9 @@ function checkReach(settings: Settings, owner: string): Finding[] {
     const closed = closedDirectory(account, path) ?? (mayConnect(account, path, settings) ? undefined : path);
     if (closed === undefined) return [];
     const what = `lmtp.listen: Postfix delivers as user ${owner}, to whom ${closed} is closed`;
-    const group = groupText(groupOf(closed));
-    return [warning(what, `make ${owner} a member of ${group} (usermod -aG) and restart Postfix`)];
+    const group = groupOf(closed);
+    const joining = `make ${owner} a member of ${groupText(group)} (usermod -aG) and restart Postfix`;
+    return [warning(what, group === 0 ? 'give it to a group that is not root' : joining)];
   });
 }
 

@@ -45,12 +45,8 @@ async function checkLocking(): Promise<Finding[]> {
     await import('../edge/lock.ts');
     return [];
   } catch (fault) {
-    return [
-      error(
-        fault instanceof Error ? fault.message : String(fault),
-        'npm rebuild, where Sealdir is installed',
-      ),
-    ];
+    const what = fault instanceof Error ? fault.message : String(fault);
+    return [error(what, 'do that; npm 11 runs only the install scripts of packages it is told to allow')];
   }
 }
 

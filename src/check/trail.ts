@@ -3,9 +3,9 @@
  * trust may replace what it leads to: by writing to it, or by exchanging a directory or link on the way.
  * Access control lists are not looked at.
  */
-import { lstatSync, readlinkSync, type Stats } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import type { Stats } from 'node:fs';
 import { groupText, userText } from './accounts.ts';
+import { type Place, placesOf } from './places.ts';
 
 /** A place where somebody may interfere. */
 export interface Gap {
@@ -16,16 +16,7 @@ export interface Gap {
   readonly command: string;
 }
 
-/** A place on the way, with the directory that it is in. */
-interface Place {
-  readonly path: string;
-  readonly stats: Stats;
-  readonly parent: Stats;
-  readonly isLast: boolean;
-}
-
 const STICKY = 0o1000;
-const MOST_LINKS = 40;
 
 export class Trail {
   readonly #trusted: ReadonlySet<number>;
@@ -68,39 +59,5 @@ export class Trail {
   #judgeOwner(path: string, { uid }: Stats): Gap[] {
     if (this.#trusted.has(uid)) return [];
     return [{ path, who: userText(uid), command: 'chown -h root' }];
-  }
-}
-
-/** Yields each place on the way from the root; ends early where the way cannot be followed. */
-function* placesOf(path: string): Generator<Place> {
-  let at = '/';
-  let parent = lstatSync(at);
-  let links = 0;
-  const ahead = path.split('/').filter((part) => part !== '');
-  for (let part = ahead.shift(); part !== undefined; part = ahead.shift()) {
-    const here = join(at, part);
-    const stats = attempt(() => lstatSync(here));
-    if (stats === undefined) return;
-    yield { path: here, stats, parent, isLast: ahead.length === 0 && !stats.isSymbolicLink() };
-    if (!stats.isSymbolicLink()) {
-      at = here;
-      parent = stats;
-      continue;
-    }
-    if (++links > MOST_LINKS) return;
-    const target = attempt(() => readlinkSync(here));
-    if (target === undefined) return;
-    ahead.unshift(...target.split('/').filter((each) => each !== ''));
-    if (!isAbsolute(target)) continue;
-    at = '/';
-    parent = lstatSync(at);
-  }
-}
-
-function attempt<T>(call: () => T): T | undefined {
-  try {
-    return call();
-  } catch {
-    return undefined;
   }
 }

@@ -4,11 +4,25 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 
 // CommonJS without types; the one function we use
-const { flockSync } = createRequire(import.meta.url)('fs-ext') as {
+interface FsExt {
   flockSync(fd: number, flags: 'exnb'): void;
-};
+}
+
+const { flockSync } = load();
+
+/** Loads the package. It is compiled for one version of Node, and Node's own words for that are a stack. */
+function load(): FsExt {
+  try {
+    return createRequire(import.meta.url)('fs-ext') as FsExt;
+  } catch (error) {
+    const directory = fileURLToPath(new URL('../../..', import.meta.url));
+    const what = `fs-ext is not built for Node ${process.version}: run "npm rebuild fs-ext" in ${directory}`;
+    throw new Error(what, { cause: error });
+  }
+}
 
 /** Takes the lock file; returns undefined when another process has it. The kernel releases it when we die. */
 export function tryLock(path: string): { release(): void } | undefined {

@@ -70,7 +70,7 @@ test('a path is storable as long as the longest file name fits below it, as the 
 
 test('an address may have a local part that is too long only once it is encoded', () => {
   const pathFor = (local: string) => mailboxPath('/mail/{domain}/{local}', `${local}@ex.test`);
-  assert.equal(pathFor('!'), '/mail/ex.test/%21');
-  assert.equal(isStorable(pathFor('!'.repeat(85))), true);
-  assert.equal(isStorable(pathFor('!'.repeat(86))), false);
+  assert.equal(pathFor('/'), '/mail/ex.test/%2F');
+  assert.equal(isStorable(pathFor('/'.repeat(85))), true);
+  assert.equal(isStorable(pathFor('/'.repeat(86))), false);
 });
