@@ -40,7 +40,7 @@ const within = edges.filter(({ target }) => target.endsWith('.ts'));
 
 function importsOf(file: string): string[] {
   const pattern =
-    /(?:\bfrom |\bimport |\bimport\()'([^']+)'|createRequire\(import\.meta\.url\)\('([^']+)'\)|new URL\('([^']+)'/g;
+    /(?:\bfrom |\bimport |\bimport\()'([^']+)'|createRequire\(import\.meta\.url\)\('([^']+)'\)|new URL\('([^']+\.js)'/g;
   const names = [...textOf(file).matchAll(pattern)].map(
     ([, imported, required, worker]) => imported ?? required ?? worker?.replace(/\.js$/, '.ts') ?? '',
   );
