@@ -14,7 +14,7 @@ import type { Done } from './thread.ts';
 const SLOW_FSYNC_MS = 0.3;
 /** A batch that takes longer is on a slow disk, or hangs: others begin beside it as if it were not there. */
 export const LATE_MS = 50;
-const MAX_BATCHES = 8;
+export const MAX_BATCHES = 8;
 /** How much the last batch counts for the mean. */
 const WEIGHT = 0.2;
 
