@@ -30,7 +30,7 @@ export function openDisk({
   fileSystems = openFileSystems({ hungMs, world }),
 }: DiskOptions): Disk {
   const beginThread = (changed: () => void) => new DiskThread(world, changed);
-  const queue = new DiskQueue({ hungMs, world, beginThread });
+  const queue = new DiskQueue({ world, beginThread });
   queue.start();
   const fileSystemOf = async (from: string, to: string) => {
     const [one, other] = [fileSystems.of(dirname(from)), fileSystems.of(dirname(to))];
