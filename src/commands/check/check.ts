@@ -8,8 +8,9 @@ import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { addressRules } from '../../config/rules.ts';
 import type { Settings } from '../../config/settings.ts';
-import { isUsualName, KeyDirectory } from '../../keys/directory.ts';
+import { KeyDirectory } from '../../keys/directory.ts';
 import { describeCertificate, judgeCertificate } from '../../keys/judgement.ts';
+import { isUsualName } from '../../keys/names.ts';
 import { splitTemplate } from '../../maildir/sweep.ts';
 
 export interface Finding {
@@ -57,11 +58,19 @@ async function checkKeys(settings: Settings, now: Date): Promise<Finding[]> {
     return [{ level: 'error', what: `keys.directory: cannot list ${path} (${rows.code})`, fix }];
   }
   const findings: Finding[] = [];
-  if (rows.length === 0) {
+  if (rows.every(({ address }) => address === undefined)) {
     const fix = `copy a public key there as <address>.asc, e.g. alice@example.com.asc`;
     findings.push({ level: 'warning', what: `${path} holds no key: every recipient is deferred`, fix });
   }
-  for (const { file, address, entry } of rows) {
+  for (const { file, address, entry, ignored } of rows) {
+    if (ignored !== undefined) {
+      findings.push({
+        level: 'warning',
+        what: `${path}/${file}: makes no recipient, since it ${ignored.why}`,
+        fix: ignored.fix,
+      });
+      continue;
+    }
     if (
       address !== undefined &&
       !isUsualName(file, address) &&
@@ -72,7 +81,6 @@ async function checkKeys(settings: Settings, now: Date): Promise<Finding[]> {
     }
     const error = (what: string, fix: string) =>
       findings.push({ level: 'error', what: `${path}/${file}: ${what}`, fix });
-    if (address === undefined) error('the name is no address', 'rename it to <address>.asc or <address>.pgp');
     for (const problem of entry.problems) error(problem, 'replace it with the exported public key');
     const judged = await Promise.all(
       entry.certificates.map((each) => judgeCertificate(each, now, settings.keys.subkeys)),
