@@ -22,7 +22,7 @@ import { type Trace, traceFields } from '../mime/trace.ts';
 import { LiteralData } from '../openpgp/literal.ts';
 import { type AcceptedRecipient, type AcceptedSender, acceptRecipient } from './accept.ts';
 import { Copy } from './copy.ts';
-import { type Addressed, Duplicates } from './duplicate.ts';
+import { Duplicates, type Storing } from './duplicate.ts';
 import { fanOut, settleLane } from './fanout.ts';
 import type { DeliveryParts } from './parts.ts';
 import { Replies, reasonOf } from './reply.ts';
@@ -61,7 +61,8 @@ export class Transaction {
     this.#client = client;
     this.#id = parts.world.random(8).toString('hex');
     this.#replies = new Replies(parts, this.#id, sender.sender);
-    this.#duplicates = new Duplicates(parts.memory, sender.sender);
+    const { memory, store } = parts;
+    this.#duplicates = new Duplicates({ memory, store, sender: sender.sender });
     this.#scanner = new HeaderScanner(parts.limits.maxHeaderBytes);
   }
 
@@ -222,18 +223,16 @@ export class Transaction {
 
   /** Remembered before the client is told, and where it has left too: then it comes again. */
   async #store(copy: Copy): Promise<void> {
-    const isStored = await this.#duplicates.storeOnce(
-      this.#addressed(copy),
-      () => copy.commit(),
-      this.#parts.limits.stallMs,
-    );
+    const isStored = await this.#duplicates.storeOnce(this.#storing(copy), this.#parts.limits.stallMs);
     // a failed copy with a good reply: its own file goes, since an earlier one is durable
     if (!isStored) throw new CopyFailure('duplicate');
   }
 
-  #addressed(copy: Copy): Addressed {
+  #storing(copy: Copy): Storing {
+    const { address, mailbox } = copy.account;
     const own = this.#recipients.filter((recipient) => recipient.copy === copy);
-    return { account: copy.account.address, paths: own.map(({ path }) => path) };
+    const paths = own.map(({ path }) => path);
+    return { account: address, mailbox, paths, file: copy.file, commit: () => copy.commit() };
   }
 
   /** The client is gone, or gave up: nothing of the message stays. */

@@ -6,7 +6,8 @@ import * as fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { Disk, Free } from './disk.ts';
 
-export interface FileCalls extends Pick<Disk, 'create' | 'unlink' | 'mkdir' | 'syncDirectory'> {
+export interface FileCalls
+  extends Pick<Disk, 'create' | 'unlink' | 'mkdir' | 'syncDirectory' | 'list' | 'stat'> {
   /** Tells the number of the file system a path is on. */
   device(path: string): Promise<number>;
   /** Asks statfs(2) about the file system a path is on. */
@@ -21,6 +22,7 @@ const unlink = promisify(fs.unlink);
 const mkdir = promisify(fs.mkdir);
 const stat = promisify(fs.stat);
 const statfs = promisify(fs.statfs);
+const readdir = promisify(fs.readdir);
 
 export const realCalls: FileCalls = {
   async create(path, mode) {
@@ -45,6 +47,11 @@ export const realCalls: FileCalls = {
     } finally {
       await close(fd);
     }
+  },
+  list: (directory) => readdir(directory),
+  async stat(path) {
+    const { size, dev, ino, birthtimeNs } = await stat(path, { bigint: true });
+    return { bytes: Number(size), identity: `${dev}:${ino}:${birthtimeNs}` };
   },
   async device(path) {
     return (await stat(path)).dev;

@@ -8,7 +8,10 @@ import type { Disk, OpenFile } from './disk.ts';
 import type { FileSystems } from './filesystems.ts';
 import type { ThreadShare } from './threadshare.ts';
 
-export type SharedCalls = Pick<Disk, 'create' | 'unlink' | 'mkdir' | 'syncDirectory' | 'free'>;
+export type SharedCalls = Pick<
+  Disk,
+  'create' | 'unlink' | 'mkdir' | 'syncDirectory' | 'list' | 'stat' | 'free'
+>;
 
 export function sharedCalls(calls: FileCalls, fileSystems: FileSystems): SharedCalls {
   const shareOf = async (directory: string) => (await fileSystems.of(directory)).threads;
@@ -28,6 +31,14 @@ export function sharedCalls(calls: FileCalls, fileSystems: FileSystems): SharedC
     async syncDirectory(path) {
       const share = await shareOf(path);
       await share.run(() => calls.syncDirectory(path));
+    },
+    async list(directory) {
+      const share = await shareOf(directory);
+      return share.run(() => calls.list(directory));
+    },
+    async stat(path) {
+      const share = await shareOf(path);
+      return share.run(() => calls.stat(path));
     },
     free: (directory) => fileSystems.free(directory),
   };

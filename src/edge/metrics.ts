@@ -26,6 +26,8 @@ export interface Watched {
   lostLines(): number;
   /** Whether this process knows only its own deliveries, because the state directory fails. */
   isForgetful(): boolean;
+  /** Age of the oldest delivery that this process remembers. */
+  oldestSeconds(): number;
 }
 
 export interface Metrics extends Meter, MetricsSource {
@@ -78,7 +80,7 @@ export function createMetrics(): Metrics {
       bytes.inc({ verdict }, size);
     },
     keyFileRefused: () => keyFiles.inc(),
-    watch({ connections, deliveries, lostLines, isForgetful }) {
+    watch({ connections, deliveries, lostLines, isForgetful, oldestSeconds }) {
       gauge(registry, 'sealdir_connections', 'LMTP connections open now', connections);
       gauge(
         registry,
@@ -98,14 +100,28 @@ export function createMetrics(): Metrics {
         'Processes that know only their own deliveries, since the state directory fails',
         () => Number(isForgetful()),
       );
+      gauge(
+        registry,
+        'sealdir_state_oldest_seconds',
+        'Age of the oldest delivery that is remembered; below store.duplicates for long: more mail than fits',
+        oldestSeconds,
+        'max',
+      );
     },
   };
 }
 
-function gauge(registry: Registry, name: string, help: string, value: () => number): void {
+function gauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  value: () => number,
+  aggregator: 'sum' | 'max' = 'sum',
+): void {
   new Gauge({
     name,
     help,
+    aggregator,
     registers: [registry],
     collect() {
       this.set(value());

@@ -33,6 +33,9 @@ import { blamingSetting, startError } from './starterror.ts';
 /** Deliveries in flight get this long to finish on a stop; systemd waits 90 s by default. */
 export const DRAIN_MS = 60_000;
 
+/** For the log, when the state directory cannot be used. */
+export const FORGETFUL = 'store.state: each process knows its own deliveries only';
+
 export interface Deliveries {
   /** What LMTP listens on, as one would write it in the configuration. */
   readonly lmtp: readonly string[];
@@ -41,15 +44,23 @@ export interface Deliveries {
   stop(graceMs?: number): Promise<void>;
 }
 
-/** `inherited`: listening descriptors passed by systemd. Throws StartError. */
+/** What a process is given beside its settings. */
+export interface Given {
+  /** Listening descriptors passed by systemd. */
+  readonly inherited: readonly number[];
+  /** The state directory, if it is the server's own. */
+  readonly state: string | undefined;
+}
+
+/** Throws StartError. */
 export async function startDeliveries(
   settings: Settings,
   log: Log,
   metrics: Metrics,
-  inherited: readonly number[],
+  { inherited, state }: Given,
   disk = openDisk({ hungMs: settings.lmtp.stall_timeout, world: realWorld(settings.hostname) }),
 ): Promise<Deliveries> {
-  const lasting = lastingParts(settings, log, metrics, disk);
+  const lasting = lastingParts(settings, log, metrics, disk, state);
   let parts = deliveryParts(settings, lasting);
   const begin: LmtpOptions['begin'] = (rest, client) => {
     const sender = acceptSender(rest, parts.limits.maxMessageBytes);
@@ -67,6 +78,7 @@ export async function startDeliveries(
     deliveries: () => lasting.mailboxes.total,
     lostLines: () => log.lostLines,
     isForgetful: () => lasting.memory?.isShared === false,
+    oldestSeconds: () => lasting.memory?.oldestSeconds ?? 0,
   });
   const servers: LmtpServer[] = [];
   const lmtp: string[] = [];
@@ -125,7 +137,13 @@ type LastingParts = Pick<
   readonly memory: RememberedDeliveries | undefined;
 };
 
-function lastingParts(settings: Settings, log: Log, metrics: Metrics, disk: Disk): LastingParts {
+function lastingParts(
+  settings: Settings,
+  log: Log,
+  metrics: Metrics,
+  disk: Disk,
+  state: string | undefined,
+): LastingParts {
   const world = realWorld(settings.hostname);
   const { root } = splitTemplate(resolve(settings.store.maildir));
   return {
@@ -135,15 +153,18 @@ function lastingParts(settings: Settings, log: Log, metrics: Metrics, disk: Disk
     store: new Store({ disk, world, meter: metrics, root }),
     mailboxes: new Slots(),
     space: new Space(disk),
-    memory: deliveryMemory(settings, log, world),
+    memory: deliveryMemory(settings, log, world, state),
   };
 }
 
-function deliveryMemory({ store }: Settings, log: Log, world: World): RememberedDeliveries | undefined {
+function deliveryMemory(
+  { store }: Settings,
+  log: Log,
+  world: World,
+  directory: string | undefined,
+): RememberedDeliveries | undefined {
   if (store.duplicates === 0) return undefined;
-  const directory = resolve(store.state);
-  const fault = (error: unknown) =>
-    log.fault('store.state: duplicates are known to this process alone', error);
+  const fault = (error: unknown) => log.fault(FORGETFUL, error);
   return new RememberedDeliveries({ directory, windowMs: store.duplicates, world, fault });
 }
 

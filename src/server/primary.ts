@@ -26,7 +26,8 @@ export async function servePrimary(
 ): Promise<Running> {
   const metrics = createClusterMetrics();
   const shared = await startShared(settings, log, metrics);
-  const workforce = new Workforce({ settings, log, inherited, processes, metrics });
+  const { state } = shared;
+  const workforce = new Workforce({ settings, log, inherited, state, processes, metrics });
   const stop = async (graceMs?: number) => {
     await workforce.stop(graceMs);
     shared.stop();
@@ -49,6 +50,8 @@ interface WorkforceParts {
   readonly settings: Settings;
   readonly log: Log;
   readonly inherited: readonly number[];
+  /** The state directory, if it is ours. */
+  readonly state: string | undefined;
   readonly processes: number;
   readonly metrics: ClusterMetrics;
 }
@@ -95,7 +98,7 @@ class Workforce {
 
   /** Starts a worker and sees it through to its first deliveries, or tells why it got no further. */
   async #hire(): Promise<Report | NoReport> {
-    const { log, inherited } = this.#parts;
+    const { log, inherited, state } = this.#parts;
     const worker = new HiredWorker((error) => log.fault('worker', error));
     this.#workers.add(worker);
     void worker.ended.then((end) => this.#ended(worker, end));
@@ -106,7 +109,7 @@ class Workforce {
       worker.send({ order: 'stop' }); // it could not hear the first one yet
       return first;
     }
-    worker.send({ order: 'start', settings: this.#settings, inherited });
+    worker.send({ order: 'start', settings: this.#settings, inherited, state });
     return worker.nextReport();
   }
 

@@ -1,16 +1,19 @@
 /**
  * What one process does for the whole server, however many processes deliver: it claims the paths of Unix
- * sockets, answers /metrics and sweeps tmp/. Knows no session and no delivery.
+ * sockets and the state directory, answers /metrics and sweeps tmp/. Knows no session and no delivery.
  */
 import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Listener } from '../core/listener.ts';
+import { ownStateDirectory } from '../duplicates/statedirectory.ts';
+import { lockDescriptor } from '../edge/lock.ts';
 import type { Log } from '../edge/log.ts';
 import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
 import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
 import { sweep } from '../maildir/sweep.ts';
 import { splitTemplate } from '../maildir/template.ts';
+import { FORGETFUL } from './lmtpservice.ts';
 import { blamingSetting, mustBeDirectory, startError } from './starterror.ts';
 
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
@@ -18,6 +21,8 @@ const SWEEP_EVERY_MS = 60 * 60 * 1000;
 export interface Shared {
   /** Where /metrics is, as one would write it in the configuration. */
   readonly metrics: string | undefined;
+  /** The state directory, if it is ours. */
+  readonly state: string | undefined;
   stop(): void;
 }
 
@@ -31,17 +36,33 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
       claim.release();
       throw error;
     });
+    const state = await ownState(settings, log);
     const stopSweeping = startSweeping(settings, log);
     return {
       metrics: scrapes?.at,
+      state: state?.directory,
       stop() {
         stopSweeping();
         scrapes?.stop();
+        state?.release();
         claim.release();
       },
     };
   } catch (error) {
     throw startError(error);
+  }
+}
+
+/** Mail goes on without the state directory: then each process remembers alone. */
+async function ownState({ store, hostname }: Settings, log: Log) {
+  if (store.duplicates === 0) return undefined;
+  const directory = resolve(store.state);
+  try {
+    const owned = await ownStateDirectory(directory, { lock: lockDescriptor, world: realWorld(hostname) });
+    return { directory, release: owned.release };
+  } catch (error) {
+    log.fault(FORGETFUL, error);
+    return undefined;
   }
 }
 

@@ -20,7 +20,7 @@ export async function serveWorker(log: (settings: Settings) => Log): Promise<voi
   const metrics = createMetrics();
   answerPrimary(metrics.registry);
   const own = log(start.settings);
-  const starting = startDeliveries(start.settings, own, metrics, start.inherited);
+  const starting = startDeliveries(start.settings, own, metrics, start);
   const deliveries = await starting.catch((error: Error) => {
     report({ report: 'failed', reason: error.message });
     throw error;

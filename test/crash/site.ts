@@ -75,7 +75,8 @@ export class CrashSite {
   /** `sealdir serve`, as an operator runs it. */
   startProgram(): Promise<Running> {
     const args = [CLI, 'serve', '-c', this.#file('sealdir.toml')];
-    return start(process.execPath, args, { ready: (output) => output.includes('"msg":"listening"') });
+    const ready = (output: string) => output.includes('"msg":"listening"');
+    return start(process.execPath, args, { ready, readyWithinMs: 30_000 });
   }
 
   /** A server in this process, on any disk. */

@@ -39,7 +39,13 @@ function repliesMarkdown(): string {
 
 async function metricsMarkdown(): Promise<string> {
   const metrics = createMetrics();
-  metrics.watch({ connections: () => 0, deliveries: () => 0, lostLines: () => 0, isForgetful: () => false });
+  metrics.watch({
+    connections: () => 0,
+    deliveries: () => 0,
+    lostLines: () => 0,
+    isForgetful: () => false,
+    oldestSeconds: () => 0,
+  });
   const all = [
     ...(await metrics.registry.getMetricsAsJSON()),
     ...(await createClusterMetrics().registry.getMetricsAsJSON()),
