@@ -21,7 +21,7 @@ import { LiteralData } from '../openpgp/literal.ts';
 import { type AcceptedSender, acceptRecipient, acceptSender } from './accept.ts';
 import { Admission, type Destination } from './admission.ts';
 import type { Copy } from './copy.ts';
-import { type Addressed, Duplicates } from './duplicate.ts';
+import { Duplicates, type Storing } from './duplicate.ts';
 import { fanOut, settleLane } from './fanout.ts';
 import type { DeliveryParts } from './parts.ts';
 import { Replies } from './reply.ts';
@@ -56,7 +56,8 @@ export class Transaction {
     this.#id = parts.world.random(8).toString('hex');
     this.#admission = new Admission(parts, sender);
     this.#replies = new Replies(parts, this.#id, sender.sender);
-    this.#duplicates = new Duplicates(parts.memory, sender.sender);
+    const { memory, store } = parts;
+    this.#duplicates = new Duplicates({ memory, store, sender: sender.sender });
     this.#scanner = new HeaderScanner(parts.limits.maxHeaderBytes);
   }
 
@@ -173,18 +174,16 @@ export class Transaction {
 
   /** Commits a copy and remembers it before the client is told, since a lost reply brings the message again. */
   async #store(copy: Copy): Promise<void> {
-    const isStored = await this.#duplicates.storeOnce(
-      this.#addressed(copy),
-      () => copy.commit(),
-      this.#parts.limits.stallMs,
-    );
+    const isStored = await this.#duplicates.storeOnce(this.#storing(copy), this.#parts.limits.stallMs);
     // This copy fails with a good reply: its own file goes, since the earlier one is durable.
     if (!isStored) throw new CopyFailure('duplicate');
   }
 
-  #addressed(copy: Copy): Addressed {
+  #storing(copy: Copy): Storing {
+    const { address, mailbox } = copy.account;
     const own = this.#admission.recipients.filter((recipient) => recipient.copy === copy);
-    return { account: copy.account.address, paths: own.map(({ path }) => path) };
+    const paths = own.map(({ path }) => path);
+    return { account: address, mailbox, paths, file: copy.file, commit: () => copy.commit() };
   }
 
   /** Gives the message up, since the client has: copies that are not durable yet are removed. */

@@ -1,14 +1,15 @@
 /**
  * What one process does for the whole server, however many processes deliver: it claims the paths of Unix
- * sockets, answers /metrics and sweeps tmp/. Knows no session and no delivery.
+ * sockets and the state directory, answers /metrics and sweeps tmp/. Knows no session and no delivery.
  */
 import type { Settings } from '../config/settings.ts';
 import type { Listener } from '../core/listener.ts';
+import { lockDescriptor } from '../edge/lock.ts';
 import type { Log } from '../edge/log.ts';
 import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
 import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
-import { openSweep, pathsOf } from '../site.ts';
+import { FORGETFUL, type OwnedState, openSweep, ownState, pathsOf } from '../site.ts';
 import { blamingSetting, mustBeDirectory, startError } from './starterror.ts';
 
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
@@ -16,6 +17,8 @@ const SWEEP_EVERY_MS = 60 * 60 * 1000;
 export interface Shared {
   /** Where /metrics is, as one would write it in the configuration. */
   readonly metrics: string | undefined;
+  /** The state directory, if it is ours. */
+  readonly state: string | undefined;
   stop(): void;
 }
 
@@ -30,18 +33,30 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
       claim.release();
       throw error;
     });
+    const state = await claimState(settings, log);
     const stopSweeping = startSweeping(settings, log);
     return {
       metrics: scrapes?.at,
+      state: state?.directory,
       stop() {
         stopSweeping();
         scrapes?.stop();
+        state?.release();
         claim.release();
       },
     };
   } catch (error) {
     throw startError(error);
   }
+}
+
+/** Mail goes on without the state directory: then each process remembers alone. */
+async function claimState(settings: Settings, log: Log): Promise<OwnedState | undefined> {
+  const options = { lock: lockDescriptor, world: realWorld(settings.hostname) };
+  return ownState(settings, options).catch((error: unknown) => {
+    log.fault(FORGETFUL, error);
+    return undefined;
+  });
 }
 
 /** Everything that has an address of its own: not the sockets that systemd passes. */
