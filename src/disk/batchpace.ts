@@ -14,7 +14,11 @@ import type { Done } from './thread.ts';
 const SLOW_FSYNC_MS = 0.3;
 /** A batch that takes longer is on a slow disk, or hangs: others begin beside it as if it were not there. */
 export const LATE_MS = 50;
-export const MAX_BATCHES = 8;
+/** But not beside more than these: on a fast file system they hang, and each keeps a thread of 8 MB. */
+const MAX_PASSED_OVER = 3;
+const MAX_BATCHES = 8;
+/** As many batches as a file system that was fast keeps when it hangs. */
+export const HUNG_BATCHES = MAX_PASSED_OVER + 1;
 /** How much the last batch counts for the mean. */
 const WEIGHT = 0.2;
 
@@ -39,10 +43,11 @@ export class BatchPace {
   /** How many more batches the file system may have now. Zero or less means: wait. */
   get room(): number {
     const lateSince = this.#now() - LATE_MS;
-    let inTime = 0;
-    for (const { since } of this.#underWay) if (since > lateSince) inTime++;
+    let late = 0;
+    for (const { since } of this.#underWay) if (since <= lateSince) late++;
+    const counted = this.#underWay.size - Math.min(late, MAX_PASSED_OVER);
     const worth = Math.max(1, Math.round(this.#fsyncMs / SLOW_FSYNC_MS));
-    return Math.min(worth - inTime, MAX_BATCHES - this.#underWay.size);
+    return Math.min(worth - counted, MAX_BATCHES - this.#underWay.size);
   }
 
   /** It has batches under way, and the file system has been silent for too long. */
