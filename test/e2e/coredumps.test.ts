@@ -14,6 +14,7 @@ import { needs } from '../support/peers.ts';
 import { type Running, start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
 import { makeKey } from '../support/testkeys.ts';
+import { until } from '../support/until.ts';
 
 const ALICE = 'alice@example.com';
 const KEY = await makeKey(ALICE);
@@ -78,7 +79,9 @@ const coresIn = (directory: string) =>
 async function abortWithMail({ directory, server }: Site): Promise<string[]> {
   const session = await openSession(join(directory, 'lmtp.sock'));
   for (const line of ['MAIL FROM:<>', `RCPT TO:<${ALICE}>`, 'DATA']) await session.say(line);
-  session.write(`Subject: x\r\n\r\n${`${CANARY}\r\n`.repeat(1000)}`);
+  session.write(`Subject: x\r\n\r\n${`${CANARY}\r\n`.repeat(50_000)}`);
+  const staged = join(directory, 'mail/example.com/alice/tmp');
+  await until('a part of it is on disk', () => existsSync(staged) && readdirSync(staged).length > 0);
   server.signal('SIGABRT');
   await server.ended;
   await session.vanish();
