@@ -1,9 +1,10 @@
 /**
  * What one process does for the whole server, however many processes deliver: it claims the paths of Unix
- * sockets and the state directory, answers /metrics and sweeps tmp/. Knows no session and no delivery.
+ * sockets and the state directory, answers /metrics, sweeps tmp/ and turns core dumps off. Knows no session.
  */
 import type { Settings } from '../config/settings.ts';
 import type { Listener } from '../core/listener.ts';
+import { turnOffCoreDumps } from '../edge/coredumps.ts';
 import { lockDescriptor } from '../edge/lock.ts';
 import type { Log } from '../edge/log.ts';
 import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
@@ -24,6 +25,10 @@ export interface Shared {
 
 /** Starts it, before anything is delivered. Throws StartError. */
 export async function startShared(settings: Settings, log: Log, source: MetricsSource): Promise<Shared> {
+  const settled = turnOffCoreDumps().then((reason) => {
+    if (reason !== undefined)
+      log.warn('core dumps are not turned off: one may hold mail in clear', { reason });
+  });
   try {
     const { storeRoot, keys } = pathsOf(settings);
     mustBeDirectory('store.maildir', storeRoot);
@@ -35,6 +40,7 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
     });
     const state = await claimState(settings, log);
     const stopSweeping = startSweeping(settings, log);
+    await settled; // before there is any mail in memory
     return {
       metrics: scrapes?.at,
       state: state?.directory,
