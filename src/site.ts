@@ -11,12 +11,15 @@ import type { OutcomeLog } from './core/outcomelog.ts';
 import { Slots } from './core/slots.ts';
 import type { World } from './core/world.ts';
 import type { DeliveryParts } from './delivery/parts.ts';
-import { type Disk, openDisk } from './disk/disk.ts';
+import type { Disk } from './disk/disk.ts';
+import { openDisk, openFileSystems } from './disk/open.ts';
 import { RememberedDeliveries } from './duplicates/memory.ts';
 import { KeyDirectory } from './keys/directory.ts';
+import { MailboxPaths } from './maildir/mailboxpaths.ts';
 import { Space } from './maildir/space.ts';
 import { Store } from './maildir/store.ts';
-import { splitTemplate } from './maildir/sweep.ts';
+import { type SweepResult, sweep } from './maildir/sweep.ts';
+import { splitTemplate } from './maildir/template.ts';
 import { KeyFiles } from './recipients/keyfiles.ts';
 
 /** The paths of the settings, made absolute. */
@@ -59,8 +62,9 @@ export type Site = Omit<DeliveryParts, 'memory' | keyof ReloadedParts> & {
 type ReloadedParts = Pick<DeliveryParts, 'keys' | 'resolve' | 'keyRules' | 'headerPolicy' | 'limits'>;
 
 export function openSite(settings: Settings, surroundings: Surroundings): Site {
-  const { world, meter, outcomeLog, disk = openDisk(settings.lmtp.stall_timeout) } = surroundings;
-  const { storeRoot: root } = pathsOf(settings);
+  const { world, meter, outcomeLog } = surroundings;
+  const { disk = openDisk({ hungMs: settings.lmtp.stall_timeout, world }) } = surroundings;
+  const { storeRoot: root, maildir } = pathsOf(settings);
   const memory = memoryOf(settings, outcomeLog, world);
   return {
     world,
@@ -68,7 +72,8 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
     outcomeLog,
     store: new Store({ disk, world, meter, root }),
     mailboxes: new Slots(),
-    space: new Space({ disk, world, root }),
+    mailboxPaths: new MailboxPaths(disk, maildir),
+    space: new Space(disk),
     memory,
     close() {
       memory?.close();
@@ -111,12 +116,17 @@ export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
   };
 }
 
+/** Returns a function that sweeps the tmp/ of all mailboxes. */
+export function openSweep(settings: Settings, world: World): () => Promise<SweepResult> {
+  const fileSystems = openFileSystems({ hungMs: settings.lmtp.stall_timeout, world });
+  return () => sweep({ template: pathsOf(settings).maildir, now: world.now(), fileSystems });
+}
+
 /** Returns who exists and where their mail goes. */
 export function resolveParts(settings: Settings, keyDirectory: KeyDirectory): DeliveryParts['resolve'] {
   return {
     recipients: new KeyFiles(keyDirectory),
     same: addressRules(settings),
     delimiter: settings.recipients.delimiter,
-    maildir: pathsOf(settings).maildir,
   };
 }

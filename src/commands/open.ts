@@ -1,7 +1,6 @@
 /** `sealdir open`: a sealed message -> the original bytes. Runs at the reader's, never on the server. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { contentTypeOf } from '../edge/contenttype.ts';
 import { decryptArmored, readSecretKeys } from '../keys/secretkeys.ts';
 import { DEMO_SECRET } from './demo.ts';
 import { CommandError } from './errors.ts';
@@ -31,6 +30,7 @@ async function armorOf(message: Buffer): Promise<string> {
   const [armored] = /^-----BEGIN PGP MESSAGE-----\r?\n[\s\S]*?^-----END PGP MESSAGE-----/m.exec(text) ?? [];
   if (armored !== undefined) return armored;
   const end = text.search(/\r?\n\r?\n/);
+  const { contentTypeOf } = await import('../edge/contenttype.ts'); // slow to load, and seldom needed
   const { value } = await contentTypeOf(end === -1 ? message : message.subarray(0, end));
   throw new CommandError('data', `this is no sealed message (its Content-Type is ${value})`);
 }

@@ -75,9 +75,15 @@ export class Transaction {
     return this.#admission.recipients.length;
   }
 
-  /** DATA was accepted: message bytes follow. */
+  /**
+   * DATA was accepted: message bytes follow. Only now do the copies take slots of their mailboxes, since
+   * a client may wait for an hour between RCPT and DATA; one whose mailbox has filled up meanwhile fails.
+   */
   start(): void {
     this.#replies.start();
+    const { mailboxes, limits } = this.#parts;
+    for (const copy of this.#copies())
+      copy.occupy(mailboxes.take(copy.account.mailbox, limits.maxMailboxDeliveries));
   }
 
   /** Takes message bytes, and keeps them only until the promise settles. Never throws. */
@@ -101,10 +107,10 @@ export class Transaction {
   async #beginSealing(header: HeaderBlock): Promise<void> {
     this.#isSealing = true;
     const { world, limits, headerPolicy } = this.#parts;
-    const outer = outerFields(header, headerPolicy);
+    const inherited = outerFields(header, headerPolicy);
     const trace = this.#trace(world.now());
     const begin = async ({ copy, keys, path }: Destination) => {
-      copy.begin(await prepareSealer(keys, this.#parts), [traceFields(trace, path), outer]);
+      copy.begin(await prepareSealer(keys, this.#parts), { trace: traceFields(trace, path), inherited });
     };
     const { destinations } = this.#admission;
     await Promise.all(destinations.map((each) => settleLane(each.copy, begin(each), limits.stallMs)));

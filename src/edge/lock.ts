@@ -1,16 +1,30 @@
 /**
- * fs-ext, and the only file that knows it: flock(2), never waited for, since a waiting one
- * holds a thread of libuv's pool; and never in a worker thread, where the package aborts.
+ * Lock files with flock(2), the one use of fs-ext. Nobody waits for a lock here, since a waiting call holds
+ * a thread of libuv's pool. Never called in a worker thread: the package aborts the process there.
  */
 import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 
-// CommonJS without types; this is all we use of it
-const { flockSync } = createRequire(import.meta.url)('fs-ext') as {
+// CommonJS without types; the one function we use
+interface FsExt {
   flockSync(fd: number, flags: 'exnb'): void;
-};
+}
 
-/** Takes the lock file, or returns undefined when another process has it. Released on close or when we die. */
+const { flockSync } = load();
+
+/** Loads the package. It is compiled for one version of Node, and Node's own words for that are a stack. */
+function load(): FsExt {
+  try {
+    return createRequire(import.meta.url)('fs-ext') as FsExt;
+  } catch (error) {
+    const directory = fileURLToPath(new URL('../../..', import.meta.url));
+    const what = `fs-ext is not built for Node ${process.version}: run "npm rebuild fs-ext" in ${directory}`;
+    throw new Error(what, { cause: error });
+  }
+}
+
+/** Takes the lock file; returns undefined when another process has it. The kernel releases it when we die. */
 export function tryLock(path: string): { release(): void } | undefined {
   const fd = openSync(path, 'a', 0o600);
   try {

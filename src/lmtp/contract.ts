@@ -11,7 +11,7 @@
  * under way, and nothing is called after it. A transaction that was not finished is always aborted.
  */
 import type { Client } from '../core/client.ts';
-import type { Reply, Why } from '../core/outcome.ts';
+import type { Refusal, Reply } from '../core/outcome.ts';
 import type { World } from '../core/world.ts';
 import type { ConnectionLimits } from './connections.ts';
 
@@ -76,7 +76,7 @@ export interface LmtpOptions extends ConnectionLimits {
    * Begins the transaction of a MAIL command, or says why not. `rest` is everything after `MAIL FROM:`.
    * Called only while the session has no other transaction. If it throws, the client is told `internal`.
    */
-  begin(rest: Buffer, client: Client): LmtpTransaction | Why;
+  begin(rest: Buffer, client: Client): LmtpTransaction | Refusal;
   /** Reports a bug or a broken connection to the log. */
   fault(what: string, error: unknown): void;
 }

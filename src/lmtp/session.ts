@@ -143,7 +143,7 @@ export class Session {
     const { remoteAddress } = this.#wire;
     const address = remoteAddress === '' ? undefined : remoteAddress;
     const begun = this.#options.begin(rest, { name: this.#clientName, address });
-    if (typeof begun === 'string') return replyOf(begun);
+    if ('why' in begun) return replyOf(begun.why);
     this.#transaction = begun;
     return replyOf('senderOk');
   }

@@ -15,7 +15,7 @@ import { Connections } from '../lmtp/connections.ts';
 import type { LmtpOptions } from '../lmtp/contract.ts';
 import { type LmtpConnection, LmtpServer } from '../lmtp/server.ts';
 import { deliveryParts, openSite, type Surroundings } from '../site.ts';
-import { named, startError } from './starterror.ts';
+import { blamingSetting, startError } from './starterror.ts';
 
 /** Deliveries in flight get this long to finish on a stop; systemd waits 90 s by default. */
 export const DRAIN_MS = 60_000;
@@ -39,10 +39,7 @@ export async function startDeliveries(
   const world = realWorld(settings.hostname);
   const site = openSite(settings, { world, meter: metrics, outcomeLog: log, disk });
   let parts = deliveryParts(settings, site);
-  const begin: LmtpOptions['begin'] = (rest, client) => {
-    const begun = beginTransaction(rest, client, parts);
-    return 'why' in begun ? begun.why : begun;
-  };
+  const begin: LmtpOptions['begin'] = (rest, client) => beginTransaction(rest, client, parts);
   const optionsFor = (chosen: Settings): LmtpOptions => ({
     ...lmtpOptions(chosen),
     world,
@@ -64,7 +61,7 @@ export async function startDeliveries(
     lmtp.push(await bind(server.server));
   };
   const bindTo = (address: Listener) => (server: Server) =>
-    named('lmtp.listen', listenOn(server, address, settings.lmtp.socket_mode));
+    blamingSetting('lmtp.listen', listenOn(server, address, settings.lmtp.socket_mode));
   try {
     for (const address of settings.lmtp.listen) {
       if (address.type !== 'systemd') await listen(bindTo(address));

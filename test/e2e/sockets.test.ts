@@ -1,4 +1,4 @@
-// Listening: inherited from systemd, stale socket files, and two servers that want the same path.
+// Sockets to listen on: inherited from systemd, stale files, and two servers that want the same path.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -24,7 +24,7 @@ before(async () => {
 });
 after(() => rm(directory, { recursive: true, force: true }));
 
-/** What a server does with a path of its own; the path is free again when it is closed. */
+/** Claims and binds a path as a server does; the path is free again when the server is closed. */
 async function open(server: Server, address: Listener, mode = 0o660): Promise<Server> {
   const claim = await claimPaths([address]);
   server.once('close', () => claim.release());
@@ -32,7 +32,7 @@ async function open(server: Server, address: Listener, mode = 0o660): Promise<Se
   return server;
 }
 
-test('a socket file left by a killed server is replaced; a living one, or a file, is not', async () => {
+test('a socket left by a killed server is replaced; the socket of a running one, or a file, is not', async () => {
   const path = join(directory, 'a.sock');
   const first = await open(createServer(), { type: 'unix', path });
   assert.equal((await stat(path)).mode & 0o777, 0o660);
@@ -41,7 +41,7 @@ test('a socket file left by a killed server is replaced; a living one, or a file
   first.close();
   await once(first, 'close');
 
-  // what SIGKILL leaves: the socket file without a listener
+  // SIGKILL leaves a socket file on which nobody listens
   const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log('ready'))`;
   const killed = await start(process.execPath, ['-e', script], {
     ready: (output) => output.includes('ready'),

@@ -1,5 +1,5 @@
-// Key files made of real ones by accident or malice: each is refused with a KeyFileError or gives certificates that can be
-// judged and encrypted to, soon; never with a secret key among them.
+// Real key files, damaged by accident or malice: each is refused with a KeyFileError, or gives certificates
+// that can be judged and encrypted to in a short time. None of them is a secret key.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -37,7 +37,7 @@ async function madeHere(): Promise<Buffer[]> {
   return files.flat();
 }
 
-/** Certificates of many programs, where they are at hand. */
+/** Resolves to certificates of many programs, if the key collection is there. */
 async function collected(): Promise<Buffer[]> {
   const collection = await openKeyCollection();
   await collection?.close();
@@ -63,7 +63,7 @@ async function checkFile(bytes: Buffer): Promise<void> {
   }
 }
 
-test('any file made of key files is refused, or can be judged and encrypted to', async (t) => {
+test('any file made from key files is refused, or can be judged and encrypted to', async (t) => {
   const files = [...(await madeHere()), ...(await collected())];
   const alice = await freshKey('alice@example.com');
   await fuzz(t, {

@@ -111,7 +111,10 @@ interface Oddities {
   readonly hasLapse: boolean;
   /** One that begins in the future. */
   readonly hasFuture: boolean;
-  /** A certification by which the key has ended, be it of another user ID than the one that speaks for the key. */
+  /**
+   * A certification by which the key has ended, be it of another user ID than the one that speaks for the
+   * key.
+   */
   readonly endsSomewhere: boolean;
   /** A subkey that was revoked and bound again. */
   readonly isBoundAgain: boolean;
@@ -164,7 +167,8 @@ function differenceOf({ ours, sqop, gpg }: Opinions, oddities: Oddities): string
     !(oddities.hasDeadUserId && !isUsable(ours))
   )
     return 'sealed to less than sqop does';
-  // gpg takes the newest certification, lapsed or not, and refuses then; and the end of the key from any user ID
+  // gpg takes the newest certification, lapsed or not, and refuses then; and the end of the key from any user
+  // ID
   if (
     isUsable(ours) &&
     !isUsable(gpg) &&

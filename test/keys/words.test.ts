@@ -1,4 +1,5 @@
-// Every sentence about a key that an operator may read: in plain words, with something to do, and none from a library.
+// Every sentence about a key that an operator may read: in plain words, with something to do, and none from a
+// library.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// What operators are told about keys, held to the words of operators: nothing of a library's vocabulary, no fragments
-// of code, and something to do.
+// What operators are told about keys, held to the words of operators: nothing of a library's vocabulary, no
+// fragments of code, and something to do.
 
 import assert from 'node:assert/strict';
 
