@@ -6,6 +6,7 @@ import type { Certificate } from '../keys/certificates.ts';
 import type { KeyDirectory } from '../keys/directory.ts';
 import { describeCertificate, judgeCertificate } from '../keys/judgement.ts';
 import { isUsualName } from '../keys/names.ts';
+import { excessOf } from '../keys/sessionkeys.ts';
 import { keyDirectoryOf, pathsOf } from '../site.ts';
 import { error, type Finding, quoted, warning } from './finding.ts';
 import { namesIn } from './keydirectory.ts';
@@ -15,6 +16,7 @@ type KeyFile = Awaited<ReturnType<KeyDirectory['list']>>[number];
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const WARN_DAYS = 30;
+const REPLACE = 'ask its owner for a valid key, and replace the file';
 
 /** Looks at each key file. Trouble with one key is a warning: it concerns one user. */
 export async function checkKeys(settings: Settings, now: Date, mostFiles: number): Promise<Finding[]> {
@@ -27,19 +29,15 @@ export async function checkKeys(settings: Settings, now: Date, mostFiles: number
   const keyDirectory = keyDirectoryOf(settings, { now: () => now.getTime() });
   const files = await keyDirectory.list().catch(() => undefined);
   if (files === undefined) return []; // checkKeyDirectory says why
-  if (files.every(({ address }) => address === undefined)) {
+  const findings = files.flatMap((file) => checkIgnored(join(path, file.file), file));
+  const holding = files.filter(({ ignored }) => ignored === undefined);
+  if (holding.length === 0) {
     const fix = `copy a public key there as <address>.asc, e.g. alice@example.com.asc`;
-    const what = `keys.directory: ${path} holds no key, so every recipient is deferred`;
-    return [warning(what, fix), ...files.flatMap((file) => checkIgnored(path, file))];
+    findings.push(warning(`keys.directory: ${path} holds no key, so every recipient is deferred`, fix));
   }
-  const findings: Finding[] = [];
-  for (const file of files) {
+  for (const file of holding) {
     const at = join(path, file.file);
-    if (file.ignored !== undefined) {
-      findings.push(...checkIgnored(path, file));
-      continue;
-    }
-    findings.push(...checkName(at, file, files));
+    findings.push(...checkName(at, file, holding));
     const unreadable = checkReading(at);
     if (unreadable !== undefined) findings.push(unreadable);
     else findings.push(...(await checkUse(at, file, settings, now)));
@@ -48,10 +46,9 @@ export async function checkKeys(settings: Settings, now: Date, mostFiles: number
   return findings;
 }
 
-/** Tells of a file that makes no recipient, and the name it should have. */
-function checkIgnored(path: string, { file, ignored }: KeyFile): Finding[] {
+function checkIgnored(path: string, { ignored }: KeyFile): Finding[] {
   if (ignored === undefined) return [];
-  return [warning(`${join(path, file)}: makes no recipient, since it ${ignored.why}`, ignored.fix)];
+  return [warning(`${path} makes no recipient: it ${ignored.why}`, ignored.fix)];
 }
 
 function checkName(path: string, { file, address }: KeyFile, files: readonly KeyFile[]): Finding[] {
@@ -81,12 +78,21 @@ function checkReading(path: string): Finding | undefined {
 async function checkUse(path: string, { entry }: KeyFile, settings: Settings, now: Date): Promise<Finding[]> {
   const findings = entry.problems.map((problem) => problemFinding(path, problem));
   const judged = await Promise.all(
-    entry.certificates.map((each) => judgeCertificate(each, now, settings.keys.subkeys)),
+    entry.certificates.map((each) =>
+      judgeCertificate(each, now, settings.keys.subkeys, settings.keys.unsupported_subkeys),
+    ),
   );
-  const reasons = judged.flatMap((each) => ('reason' in each ? [each.reason] : []));
-  if (entry.certificates.length === 0 || reasons.length < entry.certificates.length) return findings;
-  const what = `${path}: no usable key: ${reasons.join('; ')}`;
-  return [...findings, warning(what, 'ask its owner for a valid one, and replace the file')];
+  const unfit = judged.filter((each) => 'reason' in each);
+  const usable = judged.filter((each) => 'keys' in each);
+  const held = unfit.some(({ holdsBack }) => holdsBack === 'recipient');
+  const excess = excessOf(usable);
+  const state = usable.length === 0 || held ? 'no usable key' : 'not used';
+  findings.push(...unfit.map(({ reason }) => warning(`${path}: ${state}: ${reason}`, REPLACE)));
+  if (excess !== undefined) findings.push(warning(`${path}: no usable key: ${excess}`, REPLACE));
+  return [
+    ...findings,
+    ...usable.flatMap(({ leftOut }) => leftOut.map((each) => warning(`${path}: ${each}`, REPLACE))),
+  ];
 }
 
 function problemFinding(path: string, problem: string): Finding {

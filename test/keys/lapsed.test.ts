@@ -202,6 +202,11 @@ const UNUSABLE: Record<string, readonly [reason: RegExp, parts: readonly Buffer[
     /can only sign/,
     [...usual, subkey.packet, bound(MADE, { flags: FLAGS.sign })],
   ],
+  'a certification of the future': [/is valid from \d{4}-/, [...head, certified(NOW + DAY), ...tail]],
+  'a subkey bound in the future': [
+    /no subkey for encryption that is valid before/,
+    [...usual, subkey.packet, bound(NOW + DAY)],
+  ],
   'a key of the future': [
     /is valid from \d{4}-/,
     (() => {
