@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * argv -> command. The only place that exits, reads the environment, or touches standard input and output.
  * A command is imported when it is chosen, so that an MTA that pipes each message through `sealdir seal`
@@ -6,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CommandError, EXIT } from './commands/errors.ts';
 import type { Settings } from './config/settings.ts';
@@ -113,7 +113,7 @@ async function settingsOf(
 }
 
 function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8');
   return (JSON.parse(text) as { readonly version: string }).version;
 }
 

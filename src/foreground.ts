@@ -56,7 +56,8 @@ export async function serveInForeground(options: ServeOptions): Promise<number> 
 }
 
 async function start({ settings, inherited }: ServeOptions, log: Log): Promise<Running> {
-  const processes = settings.processes === 0 ? availableParallelism() : settings.processes;
+  // one core is left to the mail server and to the disk threads
+  const processes = settings.processes || Math.max(1, availableParallelism() - 1);
   const starting =
     processes === 1 ? serve(settings, log, inherited) : servePrimary(settings, log, inherited, processes);
   return starting.catch((error: unknown) => {
@@ -79,7 +80,7 @@ async function logFindings(settings: Settings, file: string, log: Log): Promise<
 /** Runs a worker process until its primary ends it. Signals are for the primary alone. */
 export async function serveAsWorker(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
-  await serveWorker((settings) => createLog(settings.log.level));
+  await serveWorker();
 }
 
 /**

@@ -15,6 +15,7 @@ import type { Disk } from './disk/disk.ts';
 import { openDisk } from './disk/open.ts';
 import { RememberedDeliveries } from './duplicates/memory.ts';
 import { KeyDirectory } from './keys/directory.ts';
+import { MailboxPaths } from './maildir/mailboxpaths.ts';
 import { Space } from './maildir/space.ts';
 import { Store } from './maildir/store.ts';
 import { splitTemplate } from './maildir/template.ts';
@@ -62,7 +63,7 @@ type ReloadedParts = Pick<DeliveryParts, 'keys' | 'resolve' | 'keyRules' | 'head
 export function openSite(settings: Settings, surroundings: Surroundings): Site {
   const { world, meter, outcomeLog } = surroundings;
   const { disk = openDisk({ hungMs: settings.lmtp.stall_timeout, world }) } = surroundings;
-  const { storeRoot: root } = pathsOf(settings);
+  const { storeRoot: root, maildir } = pathsOf(settings);
   const memory = memoryOf(settings, outcomeLog, world);
   return {
     world,
@@ -70,6 +71,7 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
     outcomeLog,
     store: new Store({ disk, world, meter, root }),
     mailboxes: new Slots(),
+    mailboxPaths: new MailboxPaths(disk, maildir),
     space: new Space(disk),
     memory,
     close() {
@@ -119,6 +121,5 @@ export function resolveParts(settings: Settings, keyDirectory: KeyDirectory): De
     recipients: new KeyFiles(keyDirectory),
     same: addressRules(settings),
     delimiter: settings.recipients.delimiter,
-    maildir: pathsOf(settings).maildir,
   };
 }

@@ -1,4 +1,5 @@
-// Documents cannot lie: what they say of settings, replies, metrics and commands is what the code has.
+// Documents cannot lie: they name the settings, replies, metrics and commands that the code has, and no
+// others.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -30,10 +31,10 @@ test('README names every command of the program, with the same options, and no o
 test('README names every exit code and no other', () => {
   const named = (sentence: RegExp) => {
     const [, codes = ''] = sentence.exec(read('README.md')) ?? [];
-    return [...codes.matchAll(/\b(\d+) /g)].map(([, code]) => Number(code));
+    return [...codes.matchAll(/\b(\d+)\s/g)].map(([, code]) => Number(code));
   };
   assert.deepEqual(
-    named(/Exit codes are those of sysexits\.h: ([^\n]*)/),
+    named(/Exit codes are those of sysexits\.h: (.*?)\n\n/s),
     [0, ...Object.values(EXIT)].sort((a, b) => a - b),
   );
   assert.deepEqual(named(/`check` found has codes of its own: ([^\n]*?)\. /), Object.values(CHECK_EXIT));

@@ -2,9 +2,9 @@
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
-import { type Certificate, describeCertificate } from '../keys/certificates.ts';
+import type { Certificate } from '../keys/certificates.ts';
 import { isUsualName, type KeyDirectory } from '../keys/directory.ts';
-import { judgeCertificate } from '../keys/judgement.ts';
+import { describeCertificate, judgeCertificate } from '../keys/judgement.ts';
 import { keyDirectoryOf, pathsOf } from '../site.ts';
 import { error, type Finding, quoted, warning } from './finding.ts';
 import { namesIn } from './keydirectory.ts';

@@ -79,7 +79,7 @@ export async function demoText(isFirstStart: boolean, metrics: string | undefine
       '',
       'Open it:',
       '',
-      `  node dist/src/cli.js open '${join(NEW, sample)}'`,
+      `  node dist/src/sealdir.cjs open '${join(NEW, sample)}'`,
     );
   }
   lines.push(
@@ -87,7 +87,7 @@ export async function demoText(isFirstStart: boolean, metrics: string | undefine
     'Send the next one (in bash, from another terminal in this directory) and open the newest:',
     '',
     `  (exec 3<>/dev/tcp/127.0.0.1/2424; printf '%s\\r\\n' 'LHLO me' 'MAIL FROM:<me@localhost>' 'RCPT TO:<${ADDRESS}>' DATA 'Subject: second' '' 'Hello, it is me.' . QUIT >&3; cat <&3)`,
-    `  node dist/src/cli.js open "$(ls -t ${NEW}/* | head -n 1)"`,
+    `  node dist/src/sealdir.cjs open "$(ls -t ${NEW}/* | head -n 1)"`,
     '',
     'Stop with Ctrl-C. For a real server: README.md, config/sealdir.toml.example.',
     '',

@@ -46,7 +46,7 @@ export const table = {
   processes: {
     kind: count({ min: 0, max: 256 }),
     default: 0,
-    doc: 'Number of processes that deliver mail. 0 means one for each processor core; with 1 a single process does everything.',
+    doc: 'Number of processes that deliver mail. 0 means one less than there are processor cores, and at least one, so that a core is left to the mail server and to the disk; with 1 a single process does everything.',
     restart: true,
   },
 

@@ -2,7 +2,7 @@
  * Mail addresses: parses the path of MAIL and RCPT (RFC 5321 §4.1.2), decides which spellings are the same
  * address, and makes file names from which no address can escape. Knows nothing of keys or disks.
  */
-import { domainToASCII } from 'node:url';
+import { domainToASCII, domainToUnicode } from 'node:url';
 
 /** A forward-path in parts. `domain` is '' for a bare local part (`<postmaster>`, `<user>`). */
 export interface Address {
@@ -77,7 +77,17 @@ export function asciiDomain(domain: string): string | undefined {
   if (ascii === '' || ascii.length > 255 || !/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(ascii)) return undefined;
   // the URL parser takes a last label of digits for an IPv4 address and rewrites it
   if (/^[0-9.]+$/.test(ascii) && ascii !== domain) return undefined;
-  return ascii.split('.').every((label) => label.length <= 63) ? ascii : undefined;
+  return ascii.split('.').every(isLabel) ? ascii : undefined;
+}
+
+/** Whether an ASCII label is short enough and, if it is an A-label, what its own U-label is encoded as (RFC 5890 §2.3.2.1). */
+function isLabel(label: string): boolean {
+  if (label.length > 63) return false;
+  if (!label.startsWith('xn--')) return true;
+  // asked here, since domainToASCII of Node 24 lets any ASCII pass, and that of Node 20 also xn--a-, which is "a"
+  const unicode = domainToUnicode(label);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is all of ASCII
+  return !/^[\x00-\x7f]*$/.test(unicode) && domainToASCII(unicode) === label;
 }
 
 export interface SameAddress {

@@ -20,6 +20,7 @@ const REPLIES = {
   unknownRecipient: [550, '1.1', 'No such recipient here'],
   badRecipient: [501, '1.3', 'Bad recipient address syntax'],
   recipientNeedsUtf8: [553, '6.7', 'Non-ASCII recipient needs SMTPUTF8'],
+  nameTooLong: [553, '1.3', 'Mailbox name is too long to be stored'],
   keyUnusableNow: [451, '7.5', 'Recipient has no usable encryption key at the moment'],
   keyUnusable: [550, '7.5', 'Recipient has no usable encryption key'],
   recipientsUnavailable: [451, '3.0', 'Recipient lookup failed, try again later'],
@@ -94,6 +95,7 @@ export function allReplies(): Reply[] {
 /** What a reply means for the mail: `stored` is 2yz, `deferred` is 4yz, `refused` is 5yz. */
 export type Verdict = 'stored' | 'deferred' | 'refused';
 
+/** Returns what a reply means for the mail. */
 export function verdictOf(reply: Reply): Verdict {
   if (reply.code < 400) return 'stored';
   return reply.code < 500 ? 'deferred' : 'refused';

@@ -10,10 +10,10 @@ import { within } from '../core/deadline.ts';
 import { type Refusal, refusal } from '../core/outcome.ts';
 import type { SealingKeys } from '../keys/sessionkeys.ts';
 import type { AcceptedRecipient, AcceptedSender } from './accept.ts';
-import { Copy } from './copy.ts';
+import { type Account, Copy } from './copy.ts';
 import type { DeliveryParts } from './parts.ts';
 import { reasonOf } from './reply.ts';
-import { type Account, resolve } from './resolve.ts';
+import { resolve } from './resolve.ts';
 import { select } from './select.ts';
 
 /** What one byte of a message takes on disk: base64, and a line end after every 64 characters. */
@@ -84,12 +84,15 @@ export class Admission {
 
   async #find(address: Address): Promise<{ account: Account; keys: SealingKeys } | Refusal> {
     const { world, meter, keys: source, resolve: resolveParts, keyRules } = this.#parts;
-    const account = await resolve(address, resolveParts);
-    if ('why' in account) return account;
-    const entry = await source.keysOf(account);
+    const recipient = await resolve(address, resolveParts);
+    if ('why' in recipient) return recipient;
+    const entry = await source.keysOf(recipient);
     if (entry !== undefined && entry.problems.length > 0) meter.keyFileRefused();
     const keys = await select(entry, keyRules, world.now());
-    return 'why' in keys ? keys : { account, keys };
+    if ('why' in keys) return keys;
+    const mailbox = await this.#parts.mailboxPaths.of(recipient.address);
+    if (mailbox === undefined) return refusal('nameTooLong');
+    return { account: { ...recipient, mailbox }, keys };
   }
 
   /** Asks for room for one more copy on top of the others, as if all went to one disk. */

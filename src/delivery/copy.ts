@@ -6,8 +6,14 @@
 import { CopyFailure } from '../core/errors.ts';
 import { whyOfDiskError } from '../core/outcome.ts';
 import type { StagedFile } from '../maildir/stagedfile.ts';
-import type { Account } from './resolve.ts';
-import type { Sealer } from './seal.ts';
+import type { Recipient } from '../recipients/source.ts';
+import type { OuterFields, Sealer } from './seal.ts';
+
+/** A recipient and where their mail goes. */
+export interface Account extends Recipient {
+  /** The path of their Maildir. */
+  readonly mailbox: string;
+}
 
 export class Copy {
   readonly account: Account;
@@ -46,7 +52,7 @@ export class Copy {
   }
 
   /** Gives the copy its sealer and writes everything above the armor. */
-  begin(sealer: Sealer, outer: readonly Buffer[]): void {
+  begin(sealer: Sealer, outer: OuterFields): void {
     this.#sealer = sealer;
     this.#staged.write(sealer.head(outer));
   }

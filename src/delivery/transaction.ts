@@ -107,10 +107,10 @@ export class Transaction {
   async #beginSealing(header: HeaderBlock): Promise<void> {
     this.#isSealing = true;
     const { world, limits, headerPolicy } = this.#parts;
-    const outer = outerFields(header, headerPolicy);
+    const inherited = outerFields(header, headerPolicy);
     const trace = this.#trace(world.now());
     const begin = async ({ copy, keys, path }: Destination) => {
-      copy.begin(await prepareSealer(keys, this.#parts), [traceFields(trace, path), outer]);
+      copy.begin(await prepareSealer(keys, this.#parts), { trace: traceFields(trace, path), inherited });
     };
     const { destinations } = this.#admission;
     await Promise.all(destinations.map((each) => settleLane(each.copy, begin(each), limits.stallMs)));

@@ -14,10 +14,20 @@ export interface DiskOptions {
   /** How long a file system may be silent before calls to it fail at once. */
   readonly hungMs: number;
   readonly world: Pick<World, 'micros'>;
+  /** To be given where others of this process share the threads. */
+  readonly fileSystems?: FileSystems;
 }
 
-export function openDisk({ hungMs, world }: DiskOptions): Disk {
-  const fileSystems = new FileSystems({ calls: realCalls, hungMs, world });
+/** Opens the file systems for those who make calls of their own there, under the same shares as the disk. */
+export function openFileSystems(options: Pick<DiskOptions, 'hungMs' | 'world'>): FileSystems {
+  return new FileSystems({ calls: realCalls, ...options });
+}
+
+export function openDisk({
+  hungMs,
+  world,
+  fileSystems = openFileSystems({ hungMs, world }),
+}: DiskOptions): Disk {
   const beginThread = (changed: () => void) => new DiskThread(world, changed);
   const queue = new DiskQueue({ hungMs, world, beginThread });
   queue.start();

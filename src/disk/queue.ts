@@ -3,10 +3,8 @@
  * the more there is to do the less each costs.
  *
  * A batch is of one file system, and no file system gets all threads (batchpace.ts): one that hangs
- * holds up nothing but its own mail. A directory is in one batch at a time: the kernel tells of a
- * lost write once, and a second fsync under way could be told of a rename that is not its own.
+ * holds up nothing but its own mail.
  */
-import { dirname } from 'node:path';
 import type { World } from '../core/world.ts';
 import type { Answer, Job } from './batch.ts';
 import { type BatchPace, LATE_MS } from './batchpace.ts';
@@ -38,8 +36,6 @@ interface QueuedJob {
   readonly job: Job;
   readonly pieces: readonly Buffer[];
   readonly bytes: number;
-  /** The directory it goes to. */
-  readonly directory: string;
   readonly pace: BatchPace;
   isWanted(): boolean;
   resolve(fsyncMs: number): void;
@@ -50,7 +46,6 @@ export class DiskQueue {
   readonly #options: QueueOptions;
   #queued: QueuedJob[] = [];
   #threads: BatchThread[] = [];
-  readonly #directories = new Set<string>(); // in a batch under way
   #isClosed = false;
   #dispatching: NodeJS.Immediate | undefined;
   #looking: NodeJS.Timeout | undefined;
@@ -101,8 +96,7 @@ export class DiskQueue {
     if (this.#isClosed) throw new Error('the disk is closed');
     if (pace.isStuck) throw new Error('the file system does not answer');
     return new Promise((resolve, reject) => {
-      const directory = dirname(job.to);
-      this.#queued.push({ job, pieces, bytes, directory, pace, isWanted, resolve, reject });
+      this.#queued.push({ job, pieces, bytes, pace, isWanted, resolve, reject });
       this.#dispatchSoon();
     });
   }
@@ -144,7 +138,7 @@ export class DiskQueue {
 
   /** Returns how many threads could be given a batch now. */
   #countWanted(): number {
-    const ready = this.#queued.filter((queued) => this.#mayGo(queued));
+    const ready = this.#queued.filter(({ pace }) => pace.room > 0);
     const paces = new Set(ready.map(({ pace }) => pace));
     return Math.min(
       ready.length,
@@ -166,12 +160,14 @@ export class DiskQueue {
 
   /** Takes the first job that may go, and its part of the jobs queued after it for the same file system. */
   #takeBatch(idleThreads: number): QueuedJob[] {
-    const ready = this.#queued.filter((queued) => this.#mayGo(queued));
-    const same = ready.filter(({ pace }) => pace === ready[0]?.pace);
-    const parts = Math.min(idleThreads, ready[0]?.pace.room ?? 1);
+    const first = this.#queued.find(({ pace }) => pace.room > 0);
+    if (first === undefined) return [];
+    const same = this.#queued.filter(({ pace }) => pace === first.pace);
+    const parts = Math.min(idleThreads, first.pace.room);
+    const most = Math.min(Math.ceil(same.length / parts), MAX_JOBS, first.pace.next.maxJobs);
     const batch = new Set<QueuedJob>();
     let bytes = 0;
-    for (const queued of same.slice(0, Math.min(Math.ceil(same.length / parts), MAX_JOBS))) {
+    for (const queued of same.slice(0, most)) {
       bytes += queued.bytes;
       if (bytes > SLOT_BYTES) break;
       batch.add(queued);
@@ -180,19 +176,15 @@ export class DiskQueue {
     return [...batch];
   }
 
-  #mayGo({ pace, directory }: QueuedJob): boolean {
-    return !this.#directories.has(directory) && pace.room > 0;
-  }
-
   async #run(thread: BatchThread, batch: readonly QueuedJob[]): Promise<void> {
     const pace = batch[0]?.pace;
-    const begun = pace?.begin();
-    for (const { directory } of batch) this.#directories.add(directory);
-    const jobs = batch.map(({ job }) => job);
+    if (pace === undefined) return;
+    const { syncsAtOnce } = pace.next;
+    const begun = pace.begin();
+    const order = { jobs: batch.map(({ job }) => job), syncsAtOnce };
     const pieces = batch.flatMap((queued) => queued.pieces);
-    const done = await thread.perform(jobs, pieces).catch((error: Error) => error);
-    if (begun !== undefined) pace?.end(begun, done instanceof Error ? undefined : done);
-    for (const { directory } of batch) this.#directories.delete(directory);
+    const done = await thread.perform(order, pieces).catch((error: Error) => error);
+    pace.end(begun, done instanceof Error ? undefined : done.fsyncMs);
     this.#dispatchSoon();
     for (const [n, queued] of batch.entries()) settle(queued, done instanceof Error ? done : done.answers[n]);
   }

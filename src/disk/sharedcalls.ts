@@ -8,7 +8,10 @@ import type { Disk, OpenFile } from './disk.ts';
 import type { FileSystems } from './filesystems.ts';
 import type { ThreadShare } from './threadshare.ts';
 
-export type SharedCalls = Pick<Disk, 'create' | 'unlink' | 'mkdir' | 'syncDirectory' | 'free'>;
+export type SharedCalls = Pick<
+  Disk,
+  'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'free'
+>;
 
 export function sharedCalls(calls: FileCalls, fileSystems: FileSystems): SharedCalls {
   const shareOf = async (directory: string) => (await fileSystems.of(directory)).threads;
@@ -24,6 +27,10 @@ export function sharedCalls(calls: FileCalls, fileSystems: FileSystems): SharedC
     async mkdir(path, mode) {
       const share = await shareOf(dirname(path));
       await share.run(() => calls.mkdir(path, mode));
+    },
+    async isDirectory(path) {
+      const share = await shareOf(path);
+      return share.run(() => calls.isDirectory(path));
     },
     async syncDirectory(path) {
       const share = await shareOf(path);
@@ -42,6 +49,6 @@ function sharedFile(file: OpenFile, share: ThreadShare): OpenFile {
   return {
     writev: (pieces) => share.run(() => file.writev(pieces)),
     sync: () => share.run(() => file.sync()),
-    close: () => file.close(), // never refused: a descriptor is at stake
+    close: () => share.runInTime(() => file.close()), // never refused: a descriptor is at stake
   };
 }

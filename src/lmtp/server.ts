@@ -178,7 +178,9 @@ export class LmtpConnection extends SMTPConnection {
     return stream;
   }
 
-  /** Never dispatches, since the library's commands fail open. Its parser would call this, but is replaced. */
+  /**
+   * Never dispatches, since the library's commands fail open. Its parser would call this, but is replaced.
+   */
   override _onCommand(): void {
     this.cut();
   }

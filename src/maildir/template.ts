@@ -4,7 +4,7 @@
  * may write as a template is checked with the other settings (config/kinds.ts).
  */
 import { join } from 'node:path';
-import { partsOf, pathSegment } from '../core/address.ts';
+import { formerPathSegment, partsOf, pathSegment } from '../core/address.ts';
 
 /**
  * Splits a template into the fixed directory before its first placeholder, and the segments from there on.
@@ -17,7 +17,26 @@ export function splitTemplate(template: string): { root: string; segments: strin
 
 /** Returns the Maildir path of a canonical address. */
 export function mailboxPath(template: string, canonical: string): string {
+  return filled(template, canonical, pathSegment);
+}
+
+/** Returns the path that the mailbox once had; nearly always the same. */
+export function formerMailboxPath(template: string, canonical: string): string {
+  return filled(template, canonical, formerPathSegment);
+}
+
+function filled(template: string, canonical: string, segmentOf: (text: string) => string): string {
   const { local, domain } = partsOf(canonical);
-  const values: Record<string, string> = { local: pathSegment(local), domain: pathSegment(domain) };
+  const values: Record<string, string> = { local: segmentOf(local), domain: segmentOf(domain) };
   return join(template.replace(/\{(local|domain)\}/g, (_, name: string) => values[name] ?? ''));
+}
+
+// NAME_MAX and PATH_MAX of Linux; a file in new/ needs up to 260 bytes below the mailbox
+const MAX_NAME_BYTES = 255;
+const MAX_MAILBOX_BYTES = 4095 - 260;
+
+/** Tells whether a file system can have a mailbox of this path. */
+export function isStorable(path: string): boolean {
+  if (Buffer.byteLength(path) > MAX_MAILBOX_BYTES) return false;
+  return path.split('/').every((name) => Buffer.byteLength(name) <= MAX_NAME_BYTES);
 }

@@ -1,7 +1,8 @@
 /**
  * Finds the header block at the start of a message and splits it into fields. Works on bytes and decodes
  * nothing. What it finds decides only what may be shown outside, never what is sealed: the message goes
- * inside untouched. In doubt the block ends early, so that no line of a body can pass for a field (D8).
+ * inside untouched. The block ends before the first line that any reader might take for the end of the
+ * header, so that no line of a body can pass for a field (D8 in README.md has the readers and their rules).
  */
 
 /** One header field as it came, from its name to its last line end, with its folded lines. */
@@ -14,7 +15,10 @@ export interface RawField {
 export interface HeaderBlock {
   /** All fields, as they came. */
   readonly bytes: Buffer;
-  /** An empty line ended the block, so that what stands before it is a header for every reader. */
+  /**
+   * The message begins with the block, and an empty line ended it. Otherwise the message may have no header
+   * at all, and its text may only look like one.
+   */
   readonly isCertain: boolean;
 }
 
@@ -23,9 +27,24 @@ export type HeaderScan =
   | { readonly state: 'complete'; readonly block: HeaderBlock }
   | { readonly state: 'tooBig' };
 
+const NUL = 0x00;
+const TAB = 0x09;
 const LF = 0x0a;
+const VT = 0x0b;
+const FF = 0x0c;
 const CR = 0x0d;
+const FS = 0x1c;
+const RS = 0x1e;
+const SPACE = 0x20;
 const COLON = 0x3a;
+
+/**
+ * The line that separates messages in an mbox (RFC 4155), as asctime writes its date. Readers skip it before
+ * a header. They disagree about a line that only begins with `From `, which may also be a sentence.
+ */
+const MBOX_SEPARATOR = /^From [!-~]+ +[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\r?\n$/;
+/** No separator is longer: an address has at most 254 bytes. */
+const MAX_SEPARATOR_BYTES = 320;
 
 /** Collects the start of a message until its header block is complete or over `maxBytes`. */
 export class HeaderScanner {
@@ -33,6 +52,7 @@ export class HeaderScanner {
   #buffer: Buffer = Buffer.alloc(0);
   #length = 0; // bytes of #buffer in use
   #start = 0; // of the first field
+  #fieldStart = 0; // of the last field
   #lineStart = 0; // of the first line whose end has not been seen
   #searched = 0; // no line end is left before this place
 
@@ -57,8 +77,9 @@ export class HeaderScanner {
         return { state: 'more' };
       }
       if (lf >= this.#maxBytes) return { state: 'tooBig' };
-      if (!this.#takeLine(seen, lf + 1))
-        return { state: 'complete', block: this.#block(isEmptyLine(seen, this.#lineStart, lf)) };
+      const end = this.#endBefore(seen, lf + 1);
+      if (end !== undefined)
+        return { state: 'complete', block: this.#block(end, isEmptyLine(seen, end, lf)) };
       this.#lineStart = lf + 1;
       this.#searched = lf + 1;
     }
@@ -66,27 +87,31 @@ export class HeaderScanner {
 
   /** Ends the block because the message has ended. */
   end(): HeaderBlock {
-    return this.#block(false);
+    return this.#block(this.#lineStart, false);
   }
 
-  #block(isCertain: boolean): HeaderBlock {
-    return { isCertain, bytes: this.seen.subarray(this.#start, this.#lineStart) };
+  #block(end: number, isEndedByEmptyLine: boolean): HeaderBlock {
+    const isCertain = isEndedByEmptyLine && this.#start === 0;
+    return { isCertain, bytes: this.seen.subarray(this.#start, end) };
   }
 
   /**
-   * Returns whether the line that ends before `end` is part of the header block. A bare LF ends a line here
-   * too, since it does for some readers. Cuts nothing out of the buffer: a header may have 350,000 lines.
+   * Looks at the line that ends before `next`. Returns where the block ends if this line ends it, or
+   * undefined if the line belongs to it. A bare LF ends a line here too, since it does for some readers. Cuts
+   * nothing out of the buffer: a header may have 350,000 lines.
    */
-  #takeLine(seen: Buffer, end: number): boolean {
+  #endBefore(seen: Buffer, next: number): number | undefined {
     const start = this.#lineStart;
-    // A folded line needs a field before it. A blank one continues the field for RFC 5322, and ends the
-    // header for some readers.
-    if (isFolded(seen, start)) return start > this.#start && !isBlank(seen, start, end);
-    if (nameEnd(seen, start, end) > start) return true;
-    // An mbox separator before the header is no field (RFC 4155); `From : x` is one (RFC 5322 §4.5).
-    if (start > 0 || !/^>?From /.test(seen.toString('latin1', 0, Math.min(end, 6)))) return false;
-    this.#start = end;
-    return true;
+    if (isFolded(seen, start)) {
+      // A folded line needs a field before it. A blank one continues the field for RFC 5322, and ends the
+      // header for some readers.
+      if (start === this.#start || isBlank(seen, start, next)) return start;
+      return hasDoubtfulByte(seen, start, next) ? this.#fieldStart : undefined;
+    }
+    if (start === 0 && isMboxSeparator(seen, next)) this.#start = next;
+    else if (nameEnd(seen, start) === start || hasDoubtfulByte(seen, start, next)) return start;
+    this.#fieldStart = start;
+    return undefined;
   }
 
   #append(bytes: Buffer): void {
@@ -110,29 +135,45 @@ export function* fieldsOf({ bytes }: HeaderBlock): Generator<RawField> {
   for (let start = 0, end = 0; start < bytes.length; start = end) {
     do end = bytes.indexOf(LF, end) + 1;
     while (isFolded(bytes, end));
-    const name = bytes.toString('latin1', start, nameEnd(bytes, start, end)).toLowerCase();
+    const name = bytes.toString('latin1', start, nameEnd(bytes, start)).toLowerCase();
     yield { name, bytes: bytes.subarray(start, end) };
   }
 }
 
 function isFolded(bytes: Buffer, lineStart: number): boolean {
-  return bytes[lineStart] === 0x20 || bytes[lineStart] === 0x09;
+  return bytes[lineStart] === SPACE || bytes[lineStart] === TAB;
+}
+
+function isMboxSeparator(seen: Buffer, end: number): boolean {
+  return end <= MAX_SEPARATOR_BYTES && MBOX_SEPARATOR.test(seen.toString('latin1', 0, end));
 }
 
 /**
- * Returns where the name before the first colon ends, or `start` if the line has no name. A name is printable
- * ASCII (RFC 5322 §2.2), and blanks may stand between it and the colon (§4.5).
+ * Returns where the name of a field ends, which is at its colon, or `start` if the line is no field. A name
+ * is printable ASCII (RFC 5322 §2.2). A blank before the colon (§4.5) ends the header for some readers.
  */
-function nameEnd(bytes: Buffer, start: number, end: number): number {
+function nameEnd(bytes: Buffer, start: number): number {
   let at = start;
-  while (at < end && isNameByte(bytes[at] ?? 0)) at++;
-  const name = at;
-  while (bytes[at] === 0x20 || bytes[at] === 0x09) at++;
-  return at < end && bytes[at] === COLON ? name : start;
+  while (isNameByte(bytes[at] ?? 0)) at++;
+  return bytes[at] === COLON ? at : start;
 }
 
 function isNameByte(byte: number): boolean {
   return byte > 0x20 && byte < 0x7f && byte !== COLON;
+}
+
+/** Returns whether some reader ends a line, or the text, within the line from `start` to `next`. */
+function hasDoubtfulByte(bytes: Buffer, start: number, next: number): boolean {
+  for (let at = start; at < next; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte < SPACE && (byte === CR ? bytes[at + 1] !== LF : mayEndLine(byte))) return true;
+  }
+  return false;
+}
+
+/** NUL ends the strings of C, and the others end lines for Python's splitlines() and for Unicode. */
+function mayEndLine(byte: number): boolean {
+  return byte === NUL || byte === VT || byte === FF || (byte >= FS && byte <= RS);
 }
 
 function isEmptyLine(bytes: Buffer, start: number, lf: number): boolean {
@@ -140,26 +181,24 @@ function isEmptyLine(bytes: Buffer, start: number, lf: number): boolean {
 }
 
 function isBlank(bytes: Buffer, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if ((bytes[at] ?? 0) > 0x20) return false;
+  for (let at = start; at < end; at++) if ((bytes[at] ?? 0) > SPACE) return false;
   return true;
 }
 
 /**
- * Returns a field as it may stand in a file of LF lines: CRLF becomes LF, and its blank lines are dropped.
- * Undefined if the field holds a bare CR or a NUL, since some readers take that for the end of a line.
+ * Copies a field of a block into `out`, as it may stand in a file of LF lines: CRLF becomes LF, and blank
+ * lines are dropped. Writes from `start` on, and returns where the field ends there.
  */
-export function withLfLines({ bytes }: RawField): Buffer | undefined {
-  const out = Buffer.allocUnsafe(bytes.length);
-  let length = 0;
-  let lineStart = 0;
+export function copyWithLfLines({ bytes }: RawField, out: Buffer, start: number): number {
+  let end = start;
+  let lineStart = start;
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at] ?? 0;
-    if (byte === 0 || (byte === CR && bytes[at + 1] !== LF)) return undefined;
-    if (byte === CR) continue;
-    out[length++] = byte;
+    if (byte === CR) continue; // a field of a block has no bare CR
+    out[end++] = byte;
     if (byte !== LF) continue;
-    if (isBlank(out, lineStart, length)) length = lineStart;
-    lineStart = length;
+    if (isBlank(out, lineStart, end)) end = lineStart;
+    lineStart = end;
   }
-  return out.subarray(0, length);
+  return end;
 }

@@ -3,7 +3,7 @@
  * as it came. `visible` shows what lists of messages, searches, threads and server-side rules need; policies
  * that show less belong into POLICIES.
  */
-import { fieldsOf, type HeaderBlock, withLfLines } from './header.ts';
+import { copyWithLfLines, fieldsOf, type HeaderBlock } from './header.ts';
 
 export type HeaderPolicy = keyof typeof POLICIES;
 
@@ -29,20 +29,30 @@ function isReplaced(name: string): boolean {
 }
 
 /**
- * Names that mail programs write. If no empty line ended the header, a line of text with a colon in it may
- * have been taken for a field, so that only these are shown.
+ * Names that mail programs write. If the header is not certain, the message may be a text without a header
+ * whose first lines have a colon in them, so that only these are shown.
  */
 const COMMON =
   /^(from|sender|reply-to|to|cc|date|subject|message-id|in-reply-to|references|received|list-[a-z-]+|precedence|auto-submitted|authentication-results)$/;
 
-/** Returns the outer copy of the original fields, in their order, with LF line ends. */
+/**
+ * Mail clients need one of these to list a message; notmuch takes a file without them for no message at all.
+ */
+const LISTED = new Set(['from', 'to', 'subject']);
+/** What RFC 9788 §3.2.1 writes for a Subject that is sealed only. */
+const PLACEHOLDER = Buffer.from('Subject: [...]\n');
+
+/** Returns the original fields that stand outside, in their order and with LF line ends. */
 export function outerFields(block: HeaderBlock, policy: HeaderPolicy): Buffer {
   const stays = POLICIES[policy];
-  const out = Buffer.allocUnsafe(block.bytes.length); // no field becomes longer
+  const out = Buffer.allocUnsafe(block.bytes.length + PLACEHOLDER.length); // no field becomes longer
   let length = 0;
+  let isListed = false;
   for (const field of fieldsOf(block)) {
     if (!stays(field.name) || !(block.isCertain || COMMON.test(field.name))) continue;
-    length += withLfLines(field)?.copy(out, length) ?? 0;
+    length = copyWithLfLines(field, out, length);
+    isListed ||= LISTED.has(field.name);
   }
+  if (!isListed) length += PLACEHOLDER.copy(out, length);
   return out.subarray(0, length);
 }

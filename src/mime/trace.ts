@@ -20,7 +20,9 @@ export interface Trace {
   readonly arrivedAt: number;
 }
 
-/** Returns Return-Path, Delivered-To and Received with LF line ends. `recipient`: the address of this copy. */
+/**
+ * Returns Return-Path, Delivered-To and Received with LF line ends. `recipient`: the address of this copy.
+ */
 export function traceFields(trace: Trace, recipient: string): Buffer {
   const { clientName, clientAddress, host, protocol, id } = trace;
   const client = clientAddress === undefined ? 'local' : addressLiteral(clientAddress);

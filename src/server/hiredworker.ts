@@ -4,11 +4,14 @@
  */
 import cluster, { type Worker } from 'node:cluster';
 import { performance } from 'node:perf_hooks';
+import type { Log } from '../edge/log.ts';
 import { DRAIN_MS } from './lmtpservice.ts';
-import { isReport, type Order, type Report } from './messages.ts';
+import { isReport, LOG_FD, type Order, type Report } from './messages.ts';
 
 /** How much longer than its deliveries a worker may take to end, before it is killed. */
 const LINGER_MS = 5000;
+/** Of what Node says when a worker crashes, the part that is logged. */
+const MOST_WORDS = 4000;
 
 export interface WorkerEnd {
   readonly code: number | null;
@@ -19,15 +22,21 @@ export interface WorkerEnd {
 export type NoReport = { readonly report: 'died' | 'unborn' };
 
 export class HiredWorker {
-  readonly #worker: Worker = cluster.fork();
+  readonly #worker: Worker;
   readonly #hiredAt = performance.now();
   /** Resolves when the process has ended; never, if it could not be started. */
   readonly ended: Promise<WorkerEnd>;
   #hasEnded = false;
 
-  /** `fault` is told of errors on the channel and of a failed start. */
-  constructor(fault: (error: Error) => void) {
-    this.#worker.on('error', fault);
+  /** Starts it. Errors on its channel, a failed start and all that Node itself says in it go to the log. */
+  constructor(log: Log) {
+    cluster.setupPrimary({ stdio: stdioOfWorkers() });
+    this.#worker = cluster.fork();
+    this.#worker.on('error', (error) => log.fault('worker', error));
+    this.#worker.process.stderr?.on('data', (words: Buffer) => {
+      const text = words.toString().slice(0, MOST_WORDS);
+      log.error('worker says on standard error', { pid: this.pid, text });
+    });
     this.ended = new Promise((resolve) => {
       this.#worker.once('exit', (code, signal) => {
         this.#hasEnded = true;
@@ -79,4 +88,10 @@ export class HiredWorker {
     await this.ended;
     clearTimeout(late);
   }
+}
+
+function stdioOfWorkers(): ('ignore' | 'pipe' | 'ipc' | number)[] {
+  const stdio: ('ignore' | 'pipe' | 'ipc' | number)[] = ['ignore', 'ignore', 'pipe', 'ipc'];
+  stdio[LOG_FD] = 2;
+  return stdio;
 }

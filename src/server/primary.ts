@@ -96,7 +96,7 @@ class Workforce {
   /** Starts a worker and sees it through to its first deliveries, or tells why it got no further. */
   async #hire(): Promise<Report | NoReport> {
     const { log, inherited } = this.#parts;
-    const worker = new HiredWorker((error) => log.fault('worker', error));
+    const worker = new HiredWorker(log);
     this.#workers.add(worker);
     void worker.ended.then((end) => this.#ended(worker, end));
     const first = await worker.nextReport();

@@ -4,13 +4,13 @@
  */
 import cluster from 'node:cluster';
 import type { Settings } from '../config/settings.ts';
-import type { Log } from '../edge/log.ts';
+import { createLog, linesTo } from '../edge/log.ts';
 import { answerPrimary, createMetrics } from '../edge/metrics.ts';
 import { startDeliveries } from './lmtpservice.ts';
-import { isOrder, type Order, type Report } from './messages.ts';
+import { isOrder, LOG_FD, type Order, type Report } from './messages.ts';
 
 /** Runs a worker process to its end. */
-export async function serveWorker(log: (settings: Settings) => Log): Promise<void> {
+export async function serveWorker(): Promise<void> {
   // else Node ends the process as soon as the primary is gone, with deliveries in flight
   if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
   const orders = new Orders();
@@ -19,15 +19,15 @@ export async function serveWorker(log: (settings: Settings) => Log): Promise<voi
   if (start === undefined) return;
   const metrics = createMetrics();
   answerPrimary(metrics.registry);
-  const own = log(start.settings);
-  const starting = startDeliveries(start.settings, own, metrics, start.inherited);
+  const log = createLog(start.settings.log.level, linesTo(LOG_FD));
+  const starting = startDeliveries(start.settings, log, metrics, start.inherited);
   const deliveries = await starting.catch((error: Error) => {
     report({ report: 'failed', reason: error.message });
     throw error;
   });
   orders.onReload((fresh) => {
     deliveries.reload(fresh);
-    own.setLevel(fresh.log.level);
+    log.setLevel(fresh.log.level);
   });
   report({ report: 'serving', lmtp: deliveries.lmtp });
   await orders.obeyStop((graceMs) => deliveries.stop(graceMs));

@@ -41,7 +41,8 @@ test('a piece whose memory was given back before it was written fails the copy',
       return wait;
     };
     const copy = new Copy(account, staged);
-    copy.begin(await prepareSealer(sealingKeysOf([usable]), parts), [Buffer.from('Subject: x\n')]);
+    const outer = { trace: Buffer.from('Return-Path: <>\n'), inherited: Buffer.from('Subject: x\n') };
+    copy.begin(await prepareSealer(sealingKeysOf([usable]), parts), outer);
     copy.push(Buffer.alloc(100_000));
     if (!isTooEarly) {
       await copy.finish();

@@ -173,3 +173,16 @@ function random(length: number, fails: boolean): Buffer {
   if (fails) throw new Error('no randomness');
   return Buffer.from(crypto.getRandomValues(new Uint8Array(length)));
 }
+
+test('a recipient whose mailbox no file system can have is refused at RCPT with 553 5.1.3', async (t) => {
+  const lookup = async () => entries.get('alice@example.com');
+  const site = await openSite(t, { keyDirectory: { lookup } });
+  const long = Buffer.from(`<${'/'.repeat(100)}@example.com>`);
+  const readable = Buffer.from(`<${'!'.repeat(100)}@example.com>`);
+  const transaction = site.transaction();
+  assert.deepEqual(codesOf([await transaction.recipient(long)]), ['553 5.1.3']);
+  assert.deepEqual(codesOf([await transaction.recipient(readable)]), ['250 2.1.5']);
+  transaction.start();
+  await transaction.write([MESSAGE]);
+  assert.deepEqual(codesOf(await repliesOf(transaction)), ['250 2.0.0']);
+});

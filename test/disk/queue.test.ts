@@ -8,9 +8,11 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { replyOf, whyOfDiskError } from '../../src/core/outcome.ts';
 import type { Job } from '../../src/disk/batch.ts';
-import { FileSystem } from '../../src/disk/filesystems.ts';
+import { FileSystem } from '../../src/disk/filesystem.ts';
+import { Liveness } from '../../src/disk/liveness.ts';
 import { DiskQueue } from '../../src/disk/queue.ts';
 import { type BatchThread, DiskThread, SLOT_BYTES } from '../../src/disk/thread.ts';
+import { POOL_SHARE, ThreadShare } from '../../src/disk/threadshare.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { type StillClock, stillClock } from '../support/clock.ts';
 import { FakeDisk } from '../support/fakedisk.ts';
@@ -46,7 +48,8 @@ async function openQueue(t: TestContext) {
 }
 
 function fileSystemOf(clock: Pick<StillClock, 'micros'>): FileSystem {
-  return new FileSystem({ calls: new FakeDisk().fileCalls(), world: clock, hungMs: HUNG_MS });
+  const options = { calls: new FakeDisk().fileCalls(), world: clock, hungMs: HUNG_MS };
+  return new FileSystem({ ...options, pool: new ThreadShare(POOL_SHARE, new Liveness(clock, HUNG_MS)) });
 }
 
 /** A queue whose threads do nothing until the test says how long each file's fsync has taken. */
@@ -69,12 +72,12 @@ function openHeldQueue(t: TestContext) {
         return since;
       },
       failure: undefined,
-      perform(jobs) {
+      perform({ jobs }) {
         become('busy');
         return new Promise((resolve) =>
           underWay.push((fsyncMs) => {
             become('idle');
-            resolve({ answers: jobs.map(() => fsyncMs), diskShare: 1 });
+            resolve({ answers: jobs.map(() => fsyncMs), fsyncMs });
           }),
         );
       },

@@ -28,7 +28,7 @@ async function openTwo(t: TestContext) {
   const thaw: Gate = gate();
   fake.trouble = { before: ({ path }) => (path.startsWith(hangs) ? thaw.opened : undefined) };
   const clock = stillClock();
-  const calls = { ...fake.fileCalls(), device: async (path: string) => (await stat(path)).dev };
+  const calls = fake.fileCalls();
   const disk = sharedCalls(calls, new FileSystems({ calls, world: clock, hungMs: HUNG_MS }));
   return { hangs, other, fake, thaw, disk, clock, isOneFileSystem };
 }

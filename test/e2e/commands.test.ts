@@ -1,4 +1,4 @@
-// The commands as a shell sees them: bytes in, bytes out, exit codes of sysexits.h.
+// The commands as a shell sees them: input, output, and exit codes of sysexits.h.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -58,11 +58,14 @@ describe('sealdir', () => {
     }
   });
 
-  test('seal makes LF input canonical and works with a key file alone', async () => {
+  test('seal gives LF input CRLF line ends, and needs nothing but a key file', async () => {
     const certificate = join(directory, 'keys', `${ADDRESS}.asc`);
     const sealed = await sealdir(['seal', '-k', certificate], { stdin: 'Subject: a\nX: b\n\none\ntwo\n' });
     assert.equal(sealed.code, 0, sealed.stderr);
-    assert.match(sealed.stdout.toString(), /^Subject: a\nX: b\nMIME-Version: 1\.0\n/);
+    assert.match(
+      sealed.stdout.toString(),
+      /^MIME-Version: 1\.0\nContent-Type: multipart\/encrypted; [^\n]+\nSubject: a\nX: b\n\n/,
+    );
     assert.equal(
       (await readSealed(sealed.stdout, key)).toString(),
       'Subject: a\r\nX: b\r\n\r\none\r\ntwo\r\n',
@@ -126,7 +129,7 @@ describe('sealdir', () => {
     assert.match(stdout.toString(), /sealdir\.toml: 1 errors, \d+ warnings\n$/);
   });
 
-  test('what a command does not take is refused, not ignored', async () => {
+  test('an option that a command does not have is refused, not ignored', async () => {
     for (const args of [
       ['check', config],
       ['serve', config],

@@ -1,4 +1,5 @@
-// A client that got no reply sends again: to the same process, to another one, and to one started after a crash.
+// A client that got no reply sends again: to the same process, to another one, and to one started after a
+// crash.
 
 import assert from 'node:assert/strict';
 import { readdir, rm, writeFile } from 'node:fs/promises';
@@ -44,7 +45,7 @@ async function send(
   return final[0] ?? '';
 }
 
-test('a client that goes without reading its reply and sends again has one copy in new/', async () => {
+test('a client that leaves without reading its reply and sends again has one copy in new/', async () => {
   const server = await startSealdir({ keys: await keysOf(ALICE), toml: ON });
   try {
     const session = await openSession(server.socketPath);
@@ -64,7 +65,7 @@ test('a client that goes without reading its reply and sends again has one copy 
     assert.match(text, /^sealdir_state_failing 0$/m);
 
     const [path = ''] = await server.files(ALICE, 'new');
-    await rm(path); // read and deleted by its owner
+    await rm(path); // as if its owner had read and deleted it
     assert.match(await send(server.socketPath), BEFORE);
     assert.deepEqual(await server.files(ALICE, 'new'), []);
   } finally {
@@ -100,7 +101,7 @@ test('with duplicates = "off" each attempt is a copy, and no state directory is 
   }
 });
 
-/** `sealdir serve` with two workers in a directory that outlives it. */
+/** Starts `sealdir serve` with two workers in a directory that stays after its end. */
 async function serveAt(directory: string): Promise<Running> {
   const config = join(directory, 'sealdir.toml');
   await writeFile(config, tomlFor(directory, { toml: { processes: 2, ...ON } }));
@@ -108,7 +109,7 @@ async function serveAt(directory: string): Promise<Running> {
   return start(process.execPath, [CLI, 'serve', '-c', config], { ready });
 }
 
-test('two workers know of each other, and the next server of those that were killed', {
+test('a worker knows what the other one delivered, and the next server what both did before they were killed', {
   timeout: 60_000,
 }, async () => {
   const canaries = newCanaries();
@@ -116,7 +117,7 @@ test('two workers know of each other, and the next server of those that were kil
   const directory = await makeSite(await keysOf(ALICE));
   const socketPath = join(directory, 'lmtp.sock');
   const sendAgain = async () => {
-    // connections are dealt out in turn, so that both workers get some
+    // Workers get connections in turn, so both get some of these.
     for (let n = 0; n < 4; n++) assert.match(await send(socketPath, { message }), BEFORE);
     assert.equal((await filesOf(directory)).length, 1);
   };
@@ -146,7 +147,7 @@ test('two workers know of each other, and the next server of those that were kil
   }
 });
 
-test('without a state directory each worker says so once, it shows, and mail goes on', {
+test('without a state directory each worker logs it once, a metric shows it, and mail goes on', {
   timeout: 60_000,
 }, async () => {
   const directory = await makeSite(await keysOf(ALICE));
@@ -156,7 +157,7 @@ test('without a state directory each worker says so once, it shows, and mail goe
     const replies = new Set<string>();
     for (let n = 0; n < 6; n++) replies.add((await send(join(directory, 'lmtp.sock'))).slice(0, 16));
     assert.deepEqual([...replies], ['250 2.0.0 Sealed']);
-    assert.equal((await filesOf(directory)).length, 2); // one by each, which knows its own
+    assert.equal((await filesOf(directory)).length, 2); // one by each worker, which knows only its own
     assert.equal(server.output().match(/ENOTDIR.*store\.state: /g)?.length, 2);
     const [, metrics] = /"metrics":"([^"]+)"/.exec(server.output()) ?? [];
     assert.match(await (await fetch(`http://${metrics}/metrics`)).text(), /^sealdir_state_failing 2$/m);

@@ -105,7 +105,7 @@ test('a client that closes its side after its last command still gets every repl
     }
   }));
 
-test('F17: a client that closes its side in mid message stores nothing', () =>
+test('F17: nothing is stored of a message in the middle of which the client closes its side', () =>
   withServer('', async (server) => {
     const session = await openData(server);
     session.socket.end('Subject: half\r\n\r\nhal');
@@ -140,7 +140,7 @@ test('a log that cannot be written stops neither the server nor a delivery, and 
     config,
     tomlFor(site).replace('[metrics]\nlisten = "127.0.0.1:0"', `[metrics]\nlisten = "${metrics}"`),
   );
-  // every write to /dev/full fails with ENOSPC
+  // Every write to /dev/full fails with ENOSPC.
   const command = `exec "${process.execPath}" "${CLI}" serve -c "${config}" 2>/dev/full`;
   const ready = () => accepts(join(site, 'lmtp.sock'));
   const server = await start('sh', ['-c', command], { ready });

@@ -1,6 +1,6 @@
-// Commands in each state of a session and in any order, pipelined and cut anywhere, sent to a real server over
-// its socket. A model says which replies there have to be. Every acknowledged message has to be in new/, and
-// nothing else.
+// Commands in each state of a session and in any order, pipelined and cut anywhere, sent to a real server
+// over its socket. A model says which replies there have to be. Every acknowledged message has to be in new/,
+// and nothing else.
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
@@ -171,7 +171,7 @@ max_recipients = ${LIMITS.recipients}`,
     }
   });
 
-  test('any commands in any order, however they are cut and wherever the client leaves, get the replies of the model', async (t) => {
+  test('any commands get the replies of the model, in any order, however cut, and wherever the client leaves', async (t) => {
     const ordinary = fc.constantFrom(...['LHLO', 'MAIL', 'RCPT', 'RCPT TO:<"bob"', 'DATA', 'RSET'].map(say));
     const any = fc.record({
       command: fc.oneof({ weight: 3, arbitrary: ordinary }, fc.constantFrom(...COMMANDS)),

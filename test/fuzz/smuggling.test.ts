@@ -81,7 +81,7 @@ describe('smuggling', () => {
   }
 
   for (const dot of DOTS) {
-    test(`nothing with ${JSON.stringify(dot)} in it ends the data but CRLF.CRLF`, async () => {
+    test(`no sequence with ${JSON.stringify(dot)} in it ends the data but CRLF.CRLF`, async () => {
       for (const sequence of sequencesWith(dot)) {
         const data = HEAD + sequence + TAIL;
         const { message } = readData(data);

@@ -10,7 +10,9 @@ import { asData } from '../support/wireform.ts';
 
 const corpus = openCorpus();
 
-/** Decodes data cut into pieces. Bytes after its end are the rest, in the last piece and in all later ones. */
+/**
+ * Decodes data cut into pieces. Bytes after its end are the rest, in the last piece and in all later ones.
+ */
 function decoded(data: Buffer, lengths: Cut): ReadData {
   const decoder = new DotDecoder();
   const message: Buffer[] = [];
