@@ -7,7 +7,7 @@ import { BARE_MESSAGE_BYTES, type BareFiles, type BareReport, type Way } from '.
 import type { Bed } from './bed.ts';
 import type { Cell, OpenPlace } from './disks-places.ts';
 import { type Instance, MAIL_CRYPT, type Variant } from './disks-servers.ts';
-import { generate } from './generate.ts';
+import { generate, type Target } from './generate.ts';
 import type { CpuReport, LoadReport } from './load.ts';
 import { median } from './rate.ts';
 import { addresses, freshBase } from './recipients.ts';
@@ -49,52 +49,76 @@ interface Loaded {
   readonly cpu: CpuReport;
 }
 
-/** `domain` is the one whose mail is on this disk, for every instance. */
-export async function measureCell(
-  bed: Bed,
-  variants: readonly Variant[],
-  place: OpenPlace,
-  domain: string,
-  cell: Cell,
-  bareFiles: BareFiles | undefined,
-): Promise<CellResult> {
+/** One load on one disk. */
+interface Trial {
+  readonly bed: Bed;
+  readonly variants: readonly Variant[];
+  readonly place: OpenPlace;
+  /** The one whose mail is on this disk, for every instance. */
+  readonly domain: string;
+  readonly cell: Cell;
+  /** Undefined where they cannot be had. */
+  readonly bareFiles: BareFiles | undefined;
+}
+
+export async function measureCell(trial: Trial): Promise<CellResult> {
+  const { bed, variants, cell, bareFiles } = trial;
   const startedAt = Date.now();
   const base = freshBase();
-  const names = addresses(base, cell.mailboxes, domain);
-  const load = (instance: Instance) => ({ ...cell, recipients: 1, port: instance.port, base, domain });
-  for (const { instances } of variants)
-    for (const instance of instances) {
-      await instance.enrol(names);
-      // every mailbox is made, and every connection's worth of processes has run once
-      const count = Math.max(cell.mailboxes, 2 * cell.connections);
-      await generate({ ...load(instance), mode: 'closed', count, seconds: 60 });
-    }
-  const rounds = bed.pick(1, 3);
-  const seconds = bed.pick(1.2, 2.5);
-  const settleSeconds = bed.pick(0.3, 0.5);
-  const hasBare = bareFiles !== undefined && cell.bytes === BARE_MESSAGE_BYTES;
-  const found = new Map(variants.map(({ name }): [string, Loaded[][]] => [name, []]));
+  await visit(trial, base);
+  // files of one size only
+  const bareFilesHere = cell.bytes === BARE_MESSAGE_BYTES ? bareFiles : undefined;
   const bare = new Map(WAYS.map((way): [Way, BareReport[]] => [way, []]));
+  const found = new Map(variants.map(({ name }): [string, Loaded[][]] => [name, []]));
+  const rounds = bed.pick(1, 3);
   for (let round = 0; round < rounds; round++) {
-    for (const way of hasBare ? WAYS : []) {
-      const directory = join(place.directory, `bare-${base}-${way}${round}`);
-      const report = await bareFiles?.(way, cell.connections, { ...cell, directory, seconds });
-      if (report !== undefined) bare.get(way)?.push(report);
+    for (const way of WAYS) {
+      if (bareFilesHere === undefined) break;
+      bare.get(way)?.push(await bareTurn(trial, bareFilesHere, way, `bare-${base}-${way}${round}`));
     }
     for (const { name, instance } of orderOf(variants, round)) {
-      bed.progress(`disks: ${domain}, ${describeCell(cell)}, ${name}, round ${round + 1} of ${rounds}`);
-      const watch = [instance.pid, ...place.pids];
-      const order = { ...load(instance), mode: 'steady', settleSeconds, seconds, watch } as const;
-      const report = await generate(order);
-      const { cpu } = report;
-      if (cpu === undefined) throw new Error('the generator did not look at CPU times');
+      bed.progress(`disks: ${trial.domain}, ${describeCell(cell)}, ${name}, round ${round + 1} of ${rounds}`);
       const own = found.get(name) ?? [];
-      own[round] = [...(own[round] ?? []), { report, cpu }];
+      own[round] = [...(own[round] ?? []), await serverTurn(trial, instance, base)];
     }
   }
   const standings = new Map([...found].map(([name, loads]) => [name, standingOf(loads)]));
-  const took = (Date.now() - startedAt) / 1000;
-  return { cell, standings, bare: hasBare ? bare : undefined, seconds: took };
+  const seconds = (Date.now() - startedAt) / 1000;
+  return { cell, standings, bare: bareFilesHere && bare, seconds };
+}
+
+/** Has every mailbox made, and every connection served once: what only happens once does not count. */
+async function visit(trial: Trial, base: string): Promise<void> {
+  const { variants, cell, domain } = trial;
+  const count = Math.max(cell.mailboxes, 2 * cell.connections);
+  for (const instance of variants.flatMap(({ instances }) => instances)) {
+    await instance.enrol(addresses(base, cell.mailboxes, domain));
+    await generate({ ...targetOf(trial, instance, base), mode: 'closed', count, seconds: 60 });
+  }
+}
+
+async function serverTurn(trial: Trial, instance: Instance, base: string): Promise<Loaded> {
+  const { bed, place } = trial;
+  const times = { settleSeconds: bed.pick(0.3, 0.5), seconds: bed.pick(1.2, 2.5) };
+  const watch = [instance.pid, ...place.pids];
+  const report = await generate({ ...targetOf(trial, instance, base), ...times, mode: 'steady', watch });
+  if (report.cpu === undefined) throw new Error('the generator did not look at CPU times');
+  return { report, cpu: report.cpu };
+}
+
+function bareTurn(
+  { bed, place, cell }: Trial,
+  bareFiles: BareFiles,
+  way: Way,
+  name: string,
+): Promise<BareReport> {
+  const { connections, mailboxes } = cell;
+  const directory = join(place.directory, name);
+  return bareFiles(way, connections, { directory, mailboxes, seconds: bed.pick(1.2, 2.5) });
+}
+
+function targetOf({ cell, domain }: Trial, { port }: Instance, base: string): Target {
+  return { ...cell, recipients: 1, port, base, domain };
 }
 
 /** Makes the directories of a disk's domain, one for each instance. */

@@ -44,7 +44,7 @@ and in batches of 20 whose write-out has begun before the first fsync. Messages 
       const filesystem = await describeFilesystem(place.directory);
       const results: CellResult[] = [];
       for (const cell of cells)
-        results.push(await measureCell(bed, contestants, place, domain, cell, bareFiles));
+        results.push(await measureCell({ bed, variants: contestants, place, domain, cell, bareFiles }));
       places.push({ kind, filesystem, cells: results });
       await place.close();
     }

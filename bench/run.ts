@@ -16,10 +16,11 @@ import { limit } from './limit.ts';
 import { describeMachine } from './machine.ts';
 import { memory } from './memory.ts';
 import { peers } from './peers.ts';
+import { profile } from './profile.ts';
 import { save, toText } from './report.ts';
 import { throughput } from './throughput.ts';
 
-const BENCHES: readonly Bench[] = [peers, limit, throughput, memory, latency, growth, disks];
+const BENCHES: readonly Bench[] = [peers, limit, throughput, memory, latency, growth, disks, profile];
 const RESULTS = join(repositoryRoot(), 'bench/results');
 
 const { values, positionals } = parseArgs({

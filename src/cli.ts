@@ -67,10 +67,7 @@ async function main(argv: string[]): Promise<number> {
 async function serve({ options }: Given): Promise<number> {
   const { default: cluster } = await import('node:cluster');
   const { serveAsWorker, serveInForeground } = await import('./foreground.ts');
-  if (cluster.isWorker) {
-    await serveAsWorker();
-    return 0;
-  }
+  if (cluster.isWorker) return serveAsWorker();
   const { settings, file } = await settingsOf(options.config);
   const { chooseSettings } = await import('./commands/settings.ts');
   const load = async () => (await chooseSettings(options.config, hostname())).loaded;

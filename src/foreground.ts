@@ -38,7 +38,8 @@ export async function serveInForeground(options: ServeOptions): Promise<number> 
   const hangups = file === undefined ? undefined : listenForHangups();
   const log = createLog(settings.log.level);
   const isFirstStart = file === undefined && (await prepareDemo());
-  const running = await start(options, log);
+  const running = await start(options, log, stops.first);
+  if (running === undefined) return 0; // told to stop before it had started
   log.info('listening', { lmtp: running.lmtp, metrics: running.metrics, config: file ?? 'demo' });
   if (file === undefined) {
     if (isFirstStart) log.info('demo sample', { reply: await deliverSample('var/lmtp.sock') });
@@ -55,11 +56,18 @@ export async function serveInForeground(options: ServeOptions): Promise<number> 
   return reason.startsWith('SIG') ? 0 : EXIT.software;
 }
 
-async function start({ settings, inherited }: ServeOptions, log: Log): Promise<Running> {
+/** Undefined if it was told to stop before it had started. */
+async function start(
+  { settings, inherited }: ServeOptions,
+  log: Log,
+  stopped: Promise<unknown>,
+): Promise<Running | undefined> {
   // one core is left to the mail server and to the disk threads
   const processes = settings.processes || Math.max(1, availableParallelism() - 1);
   const starting =
-    processes === 1 ? serve(settings, log, inherited) : servePrimary(settings, log, inherited, processes);
+    processes === 1
+      ? serve(settings, log, inherited)
+      : servePrimary({ settings, log, inherited, processes }, stopped);
   return starting.catch((error: unknown) => {
     if (error instanceof StartError) throw new CommandError('config', error.message);
     throw error;
@@ -77,10 +85,10 @@ async function logFindings(settings: Settings, file: string, log: Log): Promise<
   }
 }
 
-/** Runs a worker process until its primary ends it. Signals are for the primary alone. */
-export async function serveAsWorker(): Promise<void> {
+/** Runs a worker process until its primary ends it; resolves to the exit code. Signals are for the primary alone. */
+export async function serveAsWorker(): Promise<number> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
-  await serveWorker();
+  return (await serveWorker()) === 'failed' ? EXIT.config : 0;
 }
 
 /**

@@ -12,12 +12,13 @@ import { Slots } from './core/slots.ts';
 import type { World } from './core/world.ts';
 import type { DeliveryParts } from './delivery/parts.ts';
 import type { Disk } from './disk/disk.ts';
-import { openDisk } from './disk/open.ts';
+import { openDisk, openFileSystems } from './disk/open.ts';
 import { RememberedDeliveries } from './duplicates/memory.ts';
 import { KeyDirectory } from './keys/directory.ts';
 import { MailboxPaths } from './maildir/mailboxpaths.ts';
 import { Space } from './maildir/space.ts';
 import { Store } from './maildir/store.ts';
+import { type SweepResult, sweep } from './maildir/sweep.ts';
 import { splitTemplate } from './maildir/template.ts';
 import { KeyFiles } from './recipients/keyfiles.ts';
 
@@ -113,6 +114,12 @@ export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
       answerMs: lmtp.transaction_timeout,
     },
   };
+}
+
+/** Returns a function that sweeps the tmp/ of all mailboxes. */
+export function openSweep(settings: Settings, world: World): () => Promise<SweepResult> {
+  const fileSystems = openFileSystems({ hungMs: settings.lmtp.stall_timeout, world });
+  return () => sweep({ template: pathsOf(settings).maildir, now: world.now(), fileSystems });
 }
 
 /** Returns who exists and where their mail goes. */

@@ -24,7 +24,7 @@ const BELOW: Record<string, readonly string[]> = {
   'site.ts': ['core', 'config', 'disk', 'keys', 'recipients', 'maildir', 'duplicates', 'delivery'],
   check: ['core', 'config', 'keys', 'edge', 'site.ts'], // for the command, and for the server at its start
   commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'config', 'delivery', 'site.ts', 'check'],
-  server: ['core', 'edge', 'lmtp', 'maildir', 'config', 'delivery', 'site.ts'],
+  server: ['core', 'edge', 'lmtp', 'config', 'delivery', 'site.ts'],
   'foreground.ts': ['core', 'edge', 'config', 'commands', 'check', 'server'],
   'cli.ts': ['core', 'edge', 'config', 'commands', 'foreground.ts'],
 };
@@ -40,7 +40,7 @@ const within = edges.filter(({ target }) => target.endsWith('.ts'));
 
 function importsOf(file: string): string[] {
   const pattern =
-    /(?:\bfrom |\bimport |\bimport\()'([^']+)'|createRequire\(import\.meta\.url\)\('([^']+)'\)|new URL\('([^']+)'/g;
+    /(?:\bfrom |\bimport |\bimport\()'([^']+)'|createRequire\(import\.meta\.url\)\('([^']+)'\)|new URL\('([^']+\.js)'/g;
   const names = [...textOf(file).matchAll(pattern)].map(
     ([, imported, required, worker]) => imported ?? required ?? worker?.replace(/\.js$/, '.ts') ?? '',
   );

@@ -3,8 +3,9 @@ import { constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Certificate } from '../keys/certificates.ts';
-import { isUsualName, type KeyDirectory } from '../keys/directory.ts';
+import type { KeyDirectory } from '../keys/directory.ts';
 import { describeCertificate, judgeCertificate } from '../keys/judgement.ts';
+import { isUsualName } from '../keys/names.ts';
 import { keyDirectoryOf, pathsOf } from '../site.ts';
 import { error, type Finding, quoted, warning } from './finding.ts';
 import { namesIn } from './keydirectory.ts';
@@ -26,13 +27,18 @@ export async function checkKeys(settings: Settings, now: Date, mostFiles: number
   const keyDirectory = keyDirectoryOf(settings, { now: () => now.getTime() });
   const files = await keyDirectory.list().catch(() => undefined);
   if (files === undefined) return []; // checkKeyDirectory says why
-  if (files.length === 0) {
+  if (files.every(({ address }) => address === undefined)) {
     const fix = `copy a public key there as <address>.asc, e.g. alice@example.com.asc`;
-    return [warning(`keys.directory: ${path} holds no key, so every recipient is deferred`, fix)];
+    const what = `keys.directory: ${path} holds no key, so every recipient is deferred`;
+    return [warning(what, fix), ...files.flatMap((file) => checkIgnored(path, file))];
   }
   const findings: Finding[] = [];
   for (const file of files) {
     const at = join(path, file.file);
+    if (file.ignored !== undefined) {
+      findings.push(...checkIgnored(path, file));
+      continue;
+    }
     findings.push(...checkName(at, file, files));
     const unreadable = checkReading(at);
     if (unreadable !== undefined) findings.push(unreadable);
@@ -42,10 +48,15 @@ export async function checkKeys(settings: Settings, now: Date, mostFiles: number
   return findings;
 }
 
+/** Tells of a file that makes no recipient, and the name it should have. */
+function checkIgnored(path: string, { file, ignored }: KeyFile): Finding[] {
+  if (ignored === undefined) return [];
+  return [warning(`${join(path, file)}: makes no recipient, since it ${ignored.why}`, ignored.fix)];
+}
+
 function checkName(path: string, { file, address }: KeyFile, files: readonly KeyFile[]): Finding[] {
-  if (address === undefined)
-    return [error(`${path}: the name is no address`, 'rename it to <address>.asc or <address>.pgp')];
   const isHidden =
+    address !== undefined &&
     !isUsualName(file, address) &&
     files.some((other) => other.address === address && isUsualName(other.file, address));
   if (!isHidden) return [];

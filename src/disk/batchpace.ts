@@ -16,7 +16,7 @@ const WEIGHT = 0.2;
 const MEASURE_EVERY = 32;
 /** A batch that takes longer is on a slow disk, or hangs: others begin beside it as if it were not there. */
 export const LATE_MS = 50;
-const MAX_BATCHES = 8;
+export const MAX_BATCHES = 8;
 
 export interface Batch {
   /** When it began, in milliseconds of the World. */

@@ -41,7 +41,9 @@ export class FileSystem {
     return this.#liveness.isSilent;
   }
 
-  /** Tells what is free, by asking about `path`, which is on it. Undefined where that is not known in time. */
+  /**
+   * Tells what is free, by asking about `path`, which is on it. Undefined where that is not known in time.
+   */
   async free(path: string): Promise<Free | undefined> {
     const now = this.#options.world.micros() / 1000;
     let question = this.#free;

@@ -16,7 +16,8 @@ import { POOL_SHARE, ThreadShare } from './threadshare.ts';
 
 /** Something may have been mounted meanwhile, or a link changed. */
 const FORGET_MS = 60_000;
-const MAX_KNOWN = 10_000;
+/** Three for each mailbox: itself, its tmp/ and its new/. */
+const MAX_KNOWN = 30_000;
 
 export interface FileSystemsOptions {
   readonly calls: Pick<FileCalls, 'mounts' | 'readlink' | 'statfs'>;
@@ -54,7 +55,10 @@ export class FileSystems {
     return known?.fileSystem ?? this.#find(directory).answer.then(({ fileSystem }) => fileSystem);
   }
 
-  /** Makes a call about something in a directory when its file system has a thread for it. Fails at once where that is silent. */
+  /**
+   * Makes a call about something in a directory when its file system has a thread for it. Fails at once where
+   * that is silent.
+   */
   async run<T>(directory: string, call: () => Promise<T>): Promise<T> {
     return (await this.of(directory)).threads.run(call);
   }

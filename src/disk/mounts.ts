@@ -26,7 +26,10 @@ export function parseMounts(mountinfo: string): Mounts {
   return mounts;
 }
 
-/** Blanks, tabs, line ends and backslashes are written as three octal digits, and everything as bytes of UTF-8. */
+/**
+ * Blanks, tabs, line ends and backslashes are written as three octal digits, and everything as bytes of
+ * UTF-8.
+ */
 function unescaped(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),

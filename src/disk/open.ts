@@ -2,12 +2,13 @@
  * The real disk. What every message needs is several calls in one go, made by threads of our own
  * (queue.ts); all else goes to libuv, call by call (sharedcalls.ts).
  */
+import { dirname } from 'node:path';
 import type { World } from '../core/world.ts';
 import { realCalls } from './calls.ts';
 import type { Disk } from './disk.ts';
 import { FileSystems } from './filesystems.ts';
 import { DiskQueue } from './queue.ts';
-import { maildirOf, sharedCalls } from './sharedcalls.ts';
+import { sharedCalls } from './sharedcalls.ts';
 import { DiskThread } from './thread.ts';
 
 export interface DiskOptions {
@@ -29,17 +30,22 @@ export function openDisk({
   fileSystems = openFileSystems({ hungMs, world }),
 }: DiskOptions): Disk {
   const beginThread = (changed: () => void) => new DiskThread(world, changed);
-  const queue = new DiskQueue({ hungMs, world, beginThread });
+  const queue = new DiskQueue({ world, beginThread });
   queue.start();
+  const fileSystemOf = async (from: string, to: string) => {
+    const [one, other] = [fileSystems.of(dirname(from)), fileSystems.of(dirname(to))];
+    // the rename would fail, and until then the batch would be at the mercy of both
+    if ((await one) !== (await other)) throw new Error('tmp/ and new/ are on different file systems');
+    return one;
+  };
   return {
     ...sharedCalls(realCalls, fileSystems),
     async deliver(from, to, mode, pieces, isWanted) {
       const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-      const fileSystem = await fileSystems.of(maildirOf(to));
-      return queue.submit({ from, to, mode, bytes }, fileSystem, isWanted, pieces);
+      return queue.submit({ from, to, mode, bytes }, await fileSystemOf(from, to), isWanted, pieces);
     },
     async renameAndSync(from, to, isWanted) {
-      await queue.submit({ from, to }, await fileSystems.of(maildirOf(to)), isWanted);
+      await queue.submit({ from, to }, await fileSystemOf(from, to), isWanted);
     },
     close: () => queue.close(),
   };

@@ -7,19 +7,19 @@
  */
 import type { World } from '../core/world.ts';
 import type { Answer, Job } from './batch.ts';
-import { type BatchPace, LATE_MS } from './batchpace.ts';
+import { type BatchPace, LATE_MS, MAX_BATCHES } from './batchpace.ts';
 import { type BatchThread, SLOT_BYTES } from './thread.ts';
 
-/** Threads that a hung file system keeps are not counted. */
+/** Threads whose batch is late are not counted, since a hung file system may keep them. */
 const MAX_THREADS = 16;
+/** With those: as many as ten hung file systems may keep, and no more, since each takes megabytes. */
+const MAX_THREADS_IN_ALL = 10 * MAX_BATCHES;
 /** Most files in a batch: all stay open at once, and none is answered before the last is done. */
 const MAX_JOBS = 16;
 /** Threads beyond the first end when they had nothing to do for this long. */
 const IDLE_MS = 5000;
 
 export interface QueueOptions {
-  /** How long a thread may be busy before it counts as one that a hung file system keeps. */
-  readonly hungMs: number;
   readonly world: Pick<World, 'micros'>;
   /**
    * Begins a thread, or throws. `changed` is to be called when it can be given work, and when it has ended.
@@ -149,13 +149,14 @@ export class DiskQueue {
   /** Begins one thread at a time, and not too many in all. */
   #beginAnother(): void {
     const isBeginning = this.#threads.some(({ state }) => state === 'beginning');
-    if (!isBeginning && this.#countAnswering() < MAX_THREADS) this.#begin();
+    if (isBeginning || this.#threads.length >= MAX_THREADS_IN_ALL) return;
+    if (this.#countInTime() < MAX_THREADS) this.#begin();
   }
 
-  /** Leaves out the threads that a hung file system keeps: they are of no use to the others. */
-  #countAnswering(): number {
-    const hungSince = this.#now() - this.#options.hungMs;
-    return this.#threads.filter(({ state, since }) => state !== 'busy' || since > hungSince).length;
+  /** Leaves out the threads whose batch is late: nobody else can reckon with them. */
+  #countInTime(): number {
+    const lateSince = this.#now() - LATE_MS;
+    return this.#threads.filter(({ state, since }) => state !== 'busy' || since > lateSince).length;
   }
 
   /** Takes the first job that may go, and its part of the jobs queued after it for the same file system. */

@@ -1,6 +1,6 @@
 /**
  * Single file calls, each under the share of libuv's threads that its file system has
- * (threadshare.ts). A file belongs to the file system of its Maildir, since tmp/ and new/ are on one.
+ * (threadshare.ts).
  */
 import { dirname } from 'node:path';
 import type { FileCalls } from './calls.ts';
@@ -17,11 +17,11 @@ export function sharedCalls(calls: FileCalls, fileSystems: FileSystems): SharedC
   const shareOf = async (directory: string) => (await fileSystems.of(directory)).threads;
   return {
     async create(path, mode) {
-      const share = await shareOf(maildirOf(path));
+      const share = await shareOf(dirname(path));
       return sharedFile(await share.run(() => calls.create(path, mode)), share);
     },
     async unlink(path) {
-      const share = await shareOf(maildirOf(path));
+      const share = await shareOf(dirname(path));
       await share.runInTime(() => calls.unlink(path));
     },
     async mkdir(path, mode) {
@@ -38,11 +38,6 @@ export function sharedCalls(calls: FileCalls, fileSystems: FileSystems): SharedC
     },
     free: (directory) => fileSystems.free(directory),
   };
-}
-
-/** The Maildir of a file in its tmp/ or new/. */
-export function maildirOf(path: string): string {
-  return dirname(dirname(path));
 }
 
 function sharedFile(file: OpenFile, share: ThreadShare): OpenFile {

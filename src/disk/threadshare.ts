@@ -30,7 +30,9 @@ export class ThreadShare {
     this.#within = within;
   }
 
-  /** Makes the call when there is a thread for it. Fails at once if the share is taken and nothing answers. */
+  /**
+   * Makes the call when there is a thread for it. Fails at once if the share is taken and nothing answers.
+   */
   async run<T>(call: () => Promise<T>): Promise<T> {
     if (this.#running >= this.#maxCalls && this.#liveness.isSilent)
       throw new Error('the file system does not answer');

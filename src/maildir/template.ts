@@ -31,12 +31,16 @@ function filled(template: string, canonical: string, segmentOf: (text: string) =
   return join(template.replace(/\{(local|domain)\}/g, (_, name: string) => values[name] ?? ''));
 }
 
-// NAME_MAX and PATH_MAX of Linux; a file in new/ needs up to 260 bytes below the mailbox
-const MAX_NAME_BYTES = 255;
-const MAX_MAILBOX_BYTES = 4095 - 260;
+/** Linux: NAME_MAX, and PATH_MAX without its final NUL. */
+const MAX_SEGMENT_BYTES = 255;
+const MAX_PATH_BYTES = 4095;
 
-/** Tells whether a file system can have a mailbox of this path. */
-export function isStorable(path: string): boolean {
-  if (Buffer.byteLength(path) > MAX_MAILBOX_BYTES) return false;
-  return path.split('/').every((name) => Buffer.byteLength(name) <= MAX_NAME_BYTES);
+/**
+ * Whether files can be stored in a mailbox of this path: no segment is too long for a file name, and
+ * there is room below it for `/new/` and the longest name of a file. Some file systems allow less
+ * (eCryptfs 143 bytes a segment): that is met when the mailbox is made, and defers.
+ */
+export function isStorable(mailbox: string): boolean {
+  if (Buffer.byteLength(mailbox) + '/new/'.length + MAX_SEGMENT_BYTES > MAX_PATH_BYTES) return false;
+  return mailbox.split('/').every((segment) => Buffer.byteLength(segment) <= MAX_SEGMENT_BYTES);
 }

@@ -8,8 +8,7 @@ import type { Log } from '../edge/log.ts';
 import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
 import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
-import { sweep } from '../maildir/sweep.ts';
-import { pathsOf } from '../site.ts';
+import { openSweep, pathsOf } from '../site.ts';
 import { blamingSetting, mustBeDirectory, startError } from './starterror.ts';
 
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
@@ -68,8 +67,9 @@ async function answerScrapes({ lmtp, metrics }: Settings, source: MetricsSource)
 /** Sweeps now and every hour. Returns what ends it. */
 function startSweeping(settings: Settings, log: Log): () => void {
   const world = realWorld(settings.hostname);
+  const sweep = openSweep(settings, world);
   const run = () =>
-    sweep(pathsOf(settings).maildir, world.now()).then(
+    sweep().then(
       (result) => {
         if (result.removed + result.failed > 0) log.info('swept old files from tmp/', result);
       },

@@ -1,5 +1,5 @@
-// Which file system a directory is on, links and all: found like the kernel finds it, but without touching a mount
-// point, and with no more than a few threads of each file system that hangs.
+// Which file system a directory is on, links and all: found like the kernel finds it, but without touching a
+// mount point, and with no more than a few threads of each file system that hangs.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, stat, symlink } from 'node:fs/promises';
@@ -91,7 +91,10 @@ test('names in the list of mounts are unescaped, and the last mount on a directo
   assert.deepEqual(Object.fromEntries(mounts), { '/': '254:0', '/mnt/with blank': '0:45', '/mnt/a': '0:47' });
 });
 
-/** File systems 1 to `count`, mounted on /mail/N, that hang; one on / that does not. Links and mailboxes are not there. */
+/**
+ * File systems 1 to `count`, mounted on /mail/N, that hang; one on / that does not. Links and mailboxes are
+ * not there.
+ */
 function openHanging(count: number) {
   const clock = stillClock();
   const thaw = gate();

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { replyOf, whyOfDiskError } from '../../src/core/outcome.ts';
 import type { Job } from '../../src/disk/batch.ts';
+import { LATE_MS, MAX_BATCHES } from '../../src/disk/batchpace.ts';
 import { FileSystem } from '../../src/disk/filesystem.ts';
 import { Liveness } from '../../src/disk/liveness.ts';
 import { DiskQueue } from '../../src/disk/queue.ts';
@@ -30,7 +31,7 @@ async function openQueue(t: TestContext) {
     threads.push(thread);
     return thread;
   };
-  const queue = new DiskQueue({ hungMs: HUNG_MS, world, beginThread });
+  const queue = new DiskQueue({ world, beginThread });
   const fileSystems = [fileSystemOf(world), fileSystemOf(world)];
   t.after(async () => {
     queue.close();
@@ -55,7 +56,6 @@ function fileSystemOf(clock: Pick<StillClock, 'micros'>): FileSystem {
 /** A queue whose threads do nothing until the test says how long each file's fsync has taken. */
 function openHeldQueue(t: TestContext) {
   const clock = stillClock();
-  const threads: BatchThread[] = [];
   const underWay: ((fsyncMs: number) => void)[] = [];
   const beginThread = (changed: () => void) => {
     let state: BatchThread['state'] = 'idle';
@@ -83,13 +83,12 @@ function openHeldQueue(t: TestContext) {
       },
       end() {},
     };
-    threads.push(thread);
     setImmediate(changed);
     return thread;
   };
-  const queue = new DiskQueue({ hungMs: HUNG_MS, world: clock, beginThread });
+  const queue = new DiskQueue({ world: clock, beginThread });
   t.after(() => queue.close());
-  return { queue, clock, threads, underWay };
+  return { queue, clock, underWay };
 }
 
 test('many at once, of several file systems, each with bytes of its own, do not mix', async (t) => {
@@ -160,21 +159,22 @@ for (const [disk, fsyncMs, isSeveral] of [
     assert.equal(most > 1, isSeveral, `${most} at once`);
   });
 
-test('threads that hung file systems keep are not counted: others go on, on new ones', async (t) => {
-  const { queue, underWay, clock, threads } = openHeldQueue(t);
-  const turns = async () => {
-    for (let turn = 0; turn < 30; turn++) await new Promise(setImmediate);
+test('F21: small messages for several hung file systems keep no thread from another one', async (t) => {
+  const { queue, underWay, clock } = openHeldQueue(t);
+  let count = 0;
+  const submit = async (fileSystem: FileSystem) => {
+    const n = ++count;
+    queue.submit({ from: `tmp/${n}`, to: `to${n}/m` }, fileSystem, () => true).catch(() => {});
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
   };
-  const given = (n: number) => {
-    queue.submit({ from: `tmp/${n}`, to: `to${n}/m` }, fileSystemOf(clock), () => true).catch(() => {});
-    return turns();
-  };
-  for (let n = 0; n < 20; n++) await given(n); // each on a file system of its own
-  assert.equal(threads.length, 16);
-  assert.equal(underWay.length, 16);
-  clock.pass(HUNG_MS);
-  await given(20);
-  assert.equal(underWay.length, 21, 'those that waited have got a thread too');
+  const hung = Array.from({ length: 5 }, () => fileSystemOf(clock));
+  for (let round = 0; round < 20; round++) {
+    for (const fileSystem of hung) await submit(fileSystem);
+    clock.pass(LATE_MS);
+  }
+  assert.equal(underWay.length, 5 * MAX_BATCHES);
+  await submit(fileSystemOf(clock));
+  assert.equal(underWay.length, 5 * MAX_BATCHES + 1);
 });
 
 test('more than goes in one go is refused, not cut', async (t) => {

@@ -55,7 +55,7 @@ async function startUnread(kind: string, processes: number): Promise<Site> {
     for (const each of ['', 'keys', 'mail']) await chown(join(directory, each), NOBODY, NOBODY);
   const command = [process.execPath, CLI, 'serve', '-c', config];
   const ready = () => accepts(lmtp);
-  const server = await start('python3', ['-c', UNREAD, kind, ...command], { ready });
+  const server = await start('python3', ['-c', UNREAD, kind, ...command], { ready, readyWithinMs: 30_000 });
   return { directory, lmtp, metrics, server };
 }
 

@@ -9,6 +9,7 @@ import type { World } from '../../src/core/world.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { KeyDirectory } from '../../src/keys/directory.ts';
 import { judgeCertificate } from '../../src/keys/judgement.ts';
+import { WORDS } from '../../src/keys/words.ts';
 import { binaryOf, freshKey, revoked } from '../support/freshkey.ts';
 import { until } from '../support/until.ts';
 
@@ -133,9 +134,7 @@ test('each kind of file that is no certificate is a problem of its entry, never 
     assert.deepEqual((await keyring.lookup(`${local}@example.com`))?.certificates, [], local);
   }
   await mkdir(path('directory@example.com.asc'));
-  assert.deepEqual(await problems('directory@example.com'), [
-    'directory@example.com.asc is not a regular file',
-  ]);
+  assert.deepEqual(await problems('directory@example.com'), [`directory@example.com.asc ${WORDS.notAFile}`]);
 });
 
 test('a file that was mended is no longer a problem', async (t) => {
@@ -154,7 +153,7 @@ test('files that are not for us are not key files', async (t) => {
   }
   assert.equal(await keyring.lookup(ALICE), undefined);
   assert.deepEqual(
-    (await keyring.list()).map(({ file }) => file),
+    (await keyring.list()).flatMap(({ file, ignored }) => (ignored === undefined ? [file] : [])),
     ['other@example.com.asc'],
   );
 });

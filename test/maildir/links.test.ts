@@ -1,5 +1,5 @@
-// Links in the store that lead nowhere or in a circle, and a file system whose answers contradict each other: each
-// delivery ends, soon, and as nothing but stored or deferred.
+// Links in the store that lead nowhere or in a circle, and a file system whose answers contradict each other:
+// each delivery ends, soon, and as nothing but stored or deferred.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';

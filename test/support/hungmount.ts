@@ -1,5 +1,6 @@
-// A file system that hangs whenever the test wants it to: a directory mounted once more through bindfs (FUSE), whose
-// process is stopped. Then every call there hangs, stat(2) too, and nothing but SIGKILL ends who made it.
+// A file system that hangs whenever the test wants it to: a directory mounted once more through bindfs
+// (FUSE), whose process is stopped. Then every call there hangs, stat(2) too, and nothing but SIGKILL ends
+// who made it.
 //
 // Should the test process die, a guard unmounts it.
 
@@ -28,7 +29,7 @@ export async function needsHungMount(): Promise<{ skip: string | false }> {
   }
 }
 
-export class HungMount {
+export class HungMount implements AsyncDisposable {
   /** Where it is mounted. */
   readonly directory: string;
   readonly #source: string;
@@ -39,6 +40,7 @@ export class HungMount {
     this.directory = directory;
     this.#source = source;
     this.#daemon = spawn(programPath('bindfs') ?? 'bindfs', ['-f', source, directory], { stdio: 'ignore' });
+    this.#daemon.unref();
     const args = ['-c', GUARD, 'guard', directory, `${this.#daemon.pid}`, source];
     this.#guard = spawn('sh', args, { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
     this.#guard.unref();
@@ -73,5 +75,9 @@ export class HungMount {
     this.#daemon.kill('SIGKILL');
     this.#guard.kill('SIGKILL');
     await rm(this.#source, { recursive: true, force: true });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }
