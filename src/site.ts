@@ -97,12 +97,12 @@ function memoryOf(
 /** Returns everything a delivery needs; what was known of keys is forgotten. */
 export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
   const keyDirectory = keyDirectoryOf(settings, site.world);
-  const { lmtp, store, keys, headers } = settings;
+  const { lmtp, store, headers } = settings;
   return {
     ...site,
     keys: keyDirectory,
     resolve: resolveParts(settings, keyDirectory),
-    keyRules: { unusable: keys.unusable, subkeys: keys.subkeys },
+    keyRules: keyRulesOf(settings),
     headerPolicy: headers.policy,
     limits: {
       maxMessageBytes: lmtp.max_message_size,
@@ -114,6 +114,10 @@ export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
       answerMs: lmtp.transaction_timeout,
     },
   };
+}
+
+export function keyRulesOf({ keys }: Settings): DeliveryParts['keyRules'] {
+  return { unusable: keys.unusable, subkeys: keys.subkeys, unsupportedSubkeys: keys.unsupported_subkeys };
 }
 
 /** Returns a function that sweeps the tmp/ of all mailboxes. */
