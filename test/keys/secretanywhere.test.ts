@@ -74,6 +74,7 @@ function hidingsOf(secret: Buffer): Record<string, Buffer> {
         .join('\n'),
     ),
     'in UTF-16': utf16(armor),
+    'as PEM': Buffer.concat([publicArmor, Buffer.from('-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n')]),
     'after junk': Buffer.concat([certificate, Buffer.alloc(3), secret]),
     'after a packet that is cut off': Buffer.concat([
       certificate.subarray(0, certificate.length - 7),
