@@ -7,7 +7,7 @@
 import { type Packet, TAG } from '../openpgp/packets.ts';
 import { KeyFileError } from './blocks.ts';
 import { Draft } from './draft.ts';
-import { type CertificateParts, keyHead, mergeParts, type RawSignature } from './parts.ts';
+import { type CertificateParts, mergeParts, type RawSignature } from './parts.ts';
 import { isRevocation, SIGNATURE, type SignatureHead, signatureHead } from './signaturehead.ts';
 import { WORDS } from './words.ts';
 
@@ -48,14 +48,8 @@ function place(packet: Packet, drafts: Draft[], orphans: RawSignature[]): void {
       else draft.addAttribute();
       return;
     default:
-      throw new KeyFileError(isSecretKey(packet) ? WORDS.secret : WORDS.otherData);
+      throw new KeyFileError(WORDS.otherData);
   }
-}
-
-/** Tells whether a packet is a secret key of any kind, even one that nothing is known of but its version. */
-function isSecretKey({ tag, body }: Packet): boolean {
-  const { version } = keyHead(body);
-  return (tag === TAG.secretKey || tag === TAG.secretSubkey) && version > 1 && version < 7;
 }
 
 /** Tells whether a revocation that follows one key was made by another one, which may come later. */
