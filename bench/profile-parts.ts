@@ -25,11 +25,25 @@ const KERNEL: readonly Rule[] = [
   [/sys_rename|do_renameat/, 'kernel: rename'],
   [/sys_open|do_sys_openat|do_filp_open/, 'kernel: open, create'],
   [/sys_close|__fput|task_work_run/, 'kernel: close'],
-  [/file_write_iter|generic_perform_write|sys_pwrite/, 'kernel: write'],
+  [/file_write_iter|buffered_write|generic_perform_write|sys_pwrite/, 'kernel: write'],
   [/epoll/, 'kernel: event loop (epoll)'],
   [/futex|eventfd/, 'kernel: threads wait and are woken'],
   [/sys_(mmap|munmap|mprotect|madvise|brk)/, 'kernel: memory'],
-  [/sys_|vfs_|ksys_/, 'kernel: other calls'],
+];
+
+// where those do not tell, of the symbols of whoever made the call
+const CALLERS: readonly Rule[] = [
+  [/StreamWrap|StreamBase|uv__write|uv_try_write/, 'kernel: network, send'],
+  [/uv__stream_io|uv__read/, 'kernel: network, receive'],
+  [
+    /AddToIncomingQueue|uv_async_send|uv__async|cond_|lll_lock|futex|sem_/,
+    'kernel: threads wait and are woken',
+  ],
+  [/epoll/, 'kernel: event loop (epoll)'],
+  [/libc_open|^open/, 'kernel: open, create'],
+  [/libc_close|^close/, 'kernel: close'],
+  [/^rename/, 'kernel: rename'],
+  [/fsync/, 'kernel: fsync'],
 ];
 
 // of the symbol of any frame outside of the kernel
@@ -85,7 +99,7 @@ const LIBC: readonly Rule[] = [
 // where nothing of ours is on the stack: what Node does around it
 const AROUND: readonly Rule[] = [
   [
-    /MessagePort|messaging|worker_threads|node:internal\/worker|node::worker::/,
+    /MessagePort|messageport|event_target|messaging|worker_threads|node:internal\/worker|node::worker::/,
     'node: messages between threads',
   ],
   [
@@ -95,7 +109,7 @@ const AROUND: readonly Rule[] = [
   [/node:internal\/timers|RunTimers|uv__run_timers/, 'node: timers'],
   [/node:fs|FSReq|uv__fs|node::fs::/, 'node: file calls'],
   [/node:internal\/crypto/, 'node: crypto objects'],
-  [/processTicks|MicrotaskQueue|RunMicrotasks|Promise|AsyncFunction|Builtins_/, 'node: promises, ticks'],
+  [/processTicks|RunMicrotasks|Promise|AsyncFunction|AsyncGenerator/, 'node: promises, ticks'],
   [/uv_run|uv__io_poll|epoll_pwait|uv__async|SpinEventLoop/, 'node: event loop'],
   [/PerfBasicLogger|LogEventsAndTags|Logger::/, PROFILER],
   [/PlatformWorkerThread|DefaultJobWorker|v8::platform/, 'V8: other helper threads'],
@@ -105,9 +119,8 @@ export function partOf(stack: readonly Frame[]): string {
   const [leaf] = stack;
   if (leaf === undefined) return OTHER;
   if (isKernel(leaf)) {
-    const kernel = stack.filter(isKernel);
-    const rule = KERNEL.find(([pattern]) => kernel.some(({ symbol }) => pattern.test(symbol)));
-    return rule?.[1] ?? kernelOf(stack);
+    const callers = stack.filter((frame) => !isKernel(frame));
+    return first(KERNEL, stack.filter(isKernel)) ?? first(CALLERS, callers) ?? 'kernel: other calls';
   }
   for (const { symbol, from } of stack) {
     const native = from.endsWith('.map') ? undefined : match(NATIVE, symbol);
@@ -115,24 +128,15 @@ export function partOf(stack: readonly Frame[]): string {
     const room = roomOf(symbol);
     if (room !== undefined) return match(ROOMS, room) ?? `src: ${room}`;
   }
-  for (const { symbol } of stack) {
-    const around = match(AROUND, symbol);
-    if (around !== undefined) return around;
-  }
-  return match(LIBC, leaf.symbol) ?? OTHER;
+  // what runs in JavaScript now counts before what has led to it: a promise's job may run at the end of a socket's callback
+  const entry = stack.findIndex(({ symbol }) => /^Builtins_JS\w*Entry$/.test(symbol));
+  const inner = stack.slice(0, entry + 1);
+  return first(AROUND, inner) ?? first(AROUND, stack) ?? match(LIBC, leaf.symbol) ?? OTHER;
 }
 
-/** Where the kernel's own frames do not tell, libc's or libuv's call does. */
-function kernelOf(stack: readonly Frame[]): string {
-  const symbol = stack.find((frame) => !isKernel(frame))?.symbol ?? '';
-  if (/epoll/.test(symbol)) return 'kernel: event loop (epoll)';
-  if (/cond_|lll_lock|futex|sem_/.test(symbol)) return 'kernel: threads wait and are woken';
-  if (/open/.test(symbol)) return 'kernel: open, create';
-  if (/close/.test(symbol)) return 'kernel: close';
-  if (/rename/.test(symbol)) return 'kernel: rename';
-  if (/sync/.test(symbol)) return 'kernel: fsync';
-  if (/write|read/.test(symbol)) return 'kernel: other calls';
-  return 'kernel: the rest';
+/** The part of the first rule that any of the frames fits. */
+function first(rules: readonly Rule[], frames: readonly Frame[]): string | undefined {
+  return rules.find(([pattern]) => frames.some(({ symbol }) => pattern.test(symbol)))?.[1];
 }
 
 function isKernel({ from }: Frame): boolean {

@@ -3,8 +3,11 @@
  * A command is imported when it is chosen, so that an MTA that pipes each message through `sealdir seal`
  * does not load the server every time. Exit codes are those of sysexits.h; `check` has some of its own.
  */
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createReadStream, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { CommandError, EXIT } from './commands/errors.ts';
 import type { Settings } from './config/settings.ts';
@@ -83,9 +86,10 @@ async function seal({ options }: Given): Promise<number> {
 
 async function open({ options, operands: [file] }: Given): Promise<number> {
   const { openMessage } = await import('./commands/open.ts');
-  const message = await readInput(file);
   const { key: keyFile, 'passphrase-file': passphraseFile } = options;
-  process.stdout.write(await openMessage({ message, keyFile, passphraseFile }));
+  const message = file === undefined ? process.stdin : await openInput(file);
+  for (const piece of await openMessage({ message, keyFile, passphraseFile }))
+    if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
   return 0;
 }
 
@@ -109,7 +113,7 @@ async function settingsOf(
 }
 
 function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8');
   return (JSON.parse(text) as { readonly version: string }).version;
 }
 
@@ -119,17 +123,14 @@ function inheritedSockets(): number[] {
   return Array.from({ length: count }, (_, index) => 3 + index);
 }
 
-async function readInput(path: string | undefined): Promise<Buffer> {
-  if (path !== undefined) {
-    try {
-      return readFileSync(path);
-    } catch (error) {
-      throw new CommandError('noInput', (error as Error).message);
-    }
-  }
-  const pieces: Buffer[] = [];
-  for await (const piece of process.stdin) pieces.push(piece as Buffer);
-  return Buffer.concat(pieces);
+async function openInput(path: string): Promise<Readable> {
+  const stream = createReadStream(path);
+  return once(stream, 'open').then(
+    () => stream,
+    (error: Error) => {
+      throw new CommandError('noInput', error.message);
+    },
+  );
 }
 
 function print(text: string): number {

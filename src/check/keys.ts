@@ -78,7 +78,9 @@ function checkReading(path: string): Finding | undefined {
 async function checkUse(path: string, { entry }: KeyFile, settings: Settings, now: Date): Promise<Finding[]> {
   const findings = entry.problems.map((problem) => problemFinding(path, problem));
   const judged = await Promise.all(
-    entry.certificates.map((each) => judgeCertificate(each, now, settings.keys.subkeys)),
+    entry.certificates.map((each) =>
+      judgeCertificate(each, now, settings.keys.subkeys, settings.keys.unsupported_subkeys),
+    ),
   );
   const unfit = judged.filter((each) => 'reason' in each);
   const usable = judged.filter((each) => 'keys' in each);

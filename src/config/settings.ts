@@ -163,6 +163,12 @@ export const table = {
     doc: 'Which encryption subkeys of a key to use: "all" that are valid now, or only the "newest". "all" suits people who have a subkey for each device.',
   },
 
+  'keys.unsupported_subkeys': {
+    kind: oneOf('defer', 'ignore'),
+    default: 'defer',
+    doc: 'What to do with a key that has an encryption subkey of a kind that Sealdir cannot use, a post-quantum one for instance: "defer" its mail, so that none is sealed more weakly than its owner meant, or "ignore" that subkey and seal to the others.',
+  },
+
   'recipients.source': {
     kind: oneOf('keys'),
     default: 'keys',

@@ -46,7 +46,7 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       duplicates: 2 * 3_600_000,
       state: '/run/sealdir/state',
     },
-    keys: { directory: '/etc/sealdir/keys', unusable: 'defer', subkeys: 'all' },
+    keys: { directory: '/etc/sealdir/keys', unusable: 'defer', subkeys: 'all', unsupported_subkeys: 'defer' },
     recipients: { source: 'keys', delimiter: '+', case: 'ignore' },
     headers: { policy: 'visible' },
     metrics: { listen: { type: 'tcp', host: '127.0.0.1', port: 9464 } },

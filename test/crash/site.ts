@@ -75,7 +75,8 @@ export class CrashSite {
   /** Starts `sealdir serve` as an operator does. */
   startProgram(): Promise<Running> {
     const args = [CLI, 'serve', '-c', this.#file('sealdir.toml')];
-    return start(process.execPath, args, { ready: (output) => output.includes('"msg":"listening"') });
+    const ready = (output: string) => output.includes('"msg":"listening"');
+    return start(process.execPath, args, { ready, readyWithinMs: 30_000 });
   }
 
   /** Starts a server in this process, on any disk. */

@@ -29,7 +29,7 @@ test('a package built for another Node is told in one sentence, by serve and che
   const config = join(site, 'sealdir.toml');
   await writeFile(config, tomlFor(site));
   const sealdir = (command: string) =>
-    run(process.execPath, [join(installation, 'dist/src/cli.js'), command, '-c', config]);
+    run(process.execPath, [join(installation, 'dist/src/sealdir.cjs'), command, '-c', config]);
   const served = await sealdir('serve');
   const checked = await sealdir('check');
   await rm(installation, { recursive: true });

@@ -68,7 +68,7 @@ async function assertSealable(
   );
 }
 
-test('F30: what is usable can be sealed to until the time it says, whatever was certified, revoked or renewed when', async (t) => {
+test('F28: what is usable can be sealed to until the time it says, whatever was certified, revoked or renewed when', async (t) => {
   const value = fc.record({
     plan: plans,
     daysFromNow: fc.integer({ min: -400, max: 400 }),
@@ -189,7 +189,7 @@ function differenceOf({ ours, sqop, gpg }: Opinions, oddities: Oddities): string
   return undefined;
 }
 
-test('F30: sqop and gpg have the same opinion, or another one for a reason that is listed here', {
+test('F28: sqop and gpg have the same opinion, or another one for a reason that is listed here', {
   ...needs('gpg', 'sqop'),
   timeout: 900_000,
 }, async (t) => {
