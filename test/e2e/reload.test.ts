@@ -1,5 +1,5 @@
-// SIGHUP and the server as a process: what changes and for whom, what needs a restart, and that a bad configuration
-// changes nothing and is reported by the log and /metrics.
+// SIGHUP and the server as a process: what changes and for whom, what needs a restart, and that a bad
+// configuration changes nothing and is reported by the log and /metrics.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';

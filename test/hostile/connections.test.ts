@@ -38,7 +38,8 @@ async function deliverOne(client: LmtpClient): Promise<void> {
   assert.match(final[0] ?? '', /^250 /);
 }
 
-// where a client may be when it goes silent or slow: what it has said, how many replies that gets, and what follows
+// where a client may be when it goes silent or slow: what it has said, how many replies that gets, and what
+// follows
 const PLACES = [
   { said: '', replies: 1, goesOn: 'LHLO client.example.org and more of it' },
   { said: 'LHLO x\r\nMAIL FROM:<a@exa', replies: 2, goesOn: 'mple.org> and more of it' },
