@@ -3,12 +3,7 @@
  * nothing of what is written.
  */
 import { constants, fstatSync, openSync } from 'node:fs';
-import { createRequire } from 'node:module';
-
-// CommonJS without types; the one function we use. Other commands than its own names are given as numbers.
-const { fcntlSync } = createRequire(import.meta.url)('fs-ext') as {
-  fcntlSync(fd: number, command: number, argument: number): number;
-};
+import { fcntlSync } from './fsext.ts';
 
 // fcntl(2) on Linux
 const F_GETFL = 3;

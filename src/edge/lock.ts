@@ -1,30 +1,35 @@
 /**
- * Lock files with flock(2), the one use of fs-ext. Nobody waits for a lock here, since a waiting call holds
- * a thread of libuv's pool. Never called in a worker thread: the package aborts the process there.
+ * Lock files with flock(2). Nobody waits for a lock here, since a waiting call holds a thread of libuv's pool.
+ * Never called in a worker thread: fs-ext aborts the process there.
  */
 import { closeSync, openSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { flockSync } from './fsext.ts';
 
-// CommonJS without types; the one function we use
-const { flockSync } = createRequire(import.meta.url)('fs-ext') as {
-  flockSync(fd: number, flags: 'exnb'): void;
-};
+/** Locks an open file exclusively, until it is closed; false if another process has it. */
+export function lockDescriptor(fd: number): boolean {
+  try {
+    flockSync(fd, 'exnb');
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
+    throw error;
+  }
+}
 
 /** Takes the lock file; returns undefined when another process has it. The kernel releases it when we die. */
 export function tryLock(path: string): { release(): void } | undefined {
   const fd = openSync(path, 'a', 0o600);
+  let isHeld = false;
   try {
-    flockSync(fd, 'exnb');
-    let isHeld = true;
-    return {
-      release() {
-        if (isHeld) closeSync(fd);
-        isHeld = false;
-      },
-    };
-  } catch (error) {
-    closeSync(fd);
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined;
-    throw error;
+    isHeld = lockDescriptor(fd);
+  } finally {
+    if (!isHeld) closeSync(fd);
   }
+  if (!isHeld) return undefined;
+  return {
+    release() {
+      if (isHeld) closeSync(fd);
+      isHeld = false;
+    },
+  };
 }

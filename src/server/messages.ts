@@ -13,8 +13,15 @@ import type { Figures } from '../edge/metrics.ts';
 export const LOG_FD = 4;
 
 export type Order =
-  /** `settings`: this worker's share of the limits. `inherited`: listening descriptors passed by systemd. */
-  | { readonly order: 'start'; readonly settings: Settings; readonly inherited: readonly number[] }
+  | {
+      readonly order: 'start';
+      /** This worker's share of the limits. */
+      readonly settings: Settings;
+      /** Listening descriptors passed by systemd. */
+      readonly inherited: readonly number[];
+      /** The state directory, if it is the server's own. */
+      readonly state: string | undefined;
+    }
   | { readonly order: 'reload'; readonly settings: Settings }
   /** Deliveries that are not finished after `graceMs` are cut off. */
   | { readonly order: 'stop'; readonly graceMs?: number | undefined }

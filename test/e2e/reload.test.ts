@@ -86,7 +86,7 @@ for (const processes of [1, 2]) {
     }
   });
 
-  test(`${name}: a bad configuration keeps the old one, and says so with file and line until a good one comes`, {
+  test(`${name}: with a bad configuration the old one stays, and log and metric say so until there is a good one`, {
     timeout: 60_000,
   }, async () => {
     const server = await startChild({

@@ -89,7 +89,7 @@ async function lostLines(metrics: string): Promise<number> {
 for (const kind of ['pipe', 'socket', 'terminal', 'pipe of another user']) {
   for (const processes of [1, 2]) {
     const name = processes === 1 ? 'one process' : 'two workers';
-    test(`F25: ${name}: a log into a ${kind} that nobody reads stops no delivery and no stop, and is counted`, {
+    test(`F23: ${name}: a log into a ${kind} that nobody reads stops no delivery and no stop, and is counted`, {
       ...needs('python3', ...(kind === 'pipe of another user' ? ['root'] : [])),
       timeout: 60_000,
     }, async () => {

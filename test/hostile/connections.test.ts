@@ -60,7 +60,7 @@ async function connectTo(server: ChildServer, count: number): Promise<(LmtpClien
 }
 
 test(
-  '200 clients that say nothing more are told 421 when they have been idle for too long, and store nothing',
+  '200 clients that say nothing more get 421 when they have been idle for too long, and nothing is stored',
   {
     timeout: 30_000,
   },
@@ -75,7 +75,7 @@ test(
 );
 
 test(
-  '200 clients that close their side in the middle of something are closed, and store nothing',
+  '200 clients that close their side in the middle of something are closed, and nothing is stored',
   {
     timeout: 30_000,
   },
