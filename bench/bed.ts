@@ -1,7 +1,9 @@
-// The place a run of benches happens in: one directory for all stores, keys and sockets, and what has to be ended.
+// The place where a run of benches happens: one directory for all stores, keys and sockets, and a list of
+// what has to be ended.
 //
-// Nothing is removed before the very end: on ext4 without a journal the inode allocator avoids inodes deleted in the
-// last half minute and searches ever longer for others, so a store removed between two measurements slows the second.
+// Nothing is removed before the very end. On ext4 without a journal the inode allocator avoids inodes deleted
+// in the last half minute and searches longer and longer for others. A store that is removed between two
+// measurements would therefore slow down the second one.
 
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,7 +34,8 @@ export class Bed {
   static async open(form: Form, parent: string, other?: string): Promise<Bed> {
     const root = await mkdtemp(join(parent, 'sealdir-bench-'));
     await makeTraversable(root);
-    // ext4 then spreads what is in it over the disk, so that nobody searches among the inodes that another's lock files had
+    // With this flag ext4 spreads the subdirectories over the disk. Otherwise one store would search for
+    // inodes among those that the lock files of another one have used.
     await run('chattr', ['+T', root]).catch(() => undefined);
     return new Bed(form, root, other);
   }
@@ -49,7 +52,7 @@ export class Bed {
     return path;
   }
 
-  /** Done on close, last first. What is given must be harmless when it was done before. */
+  /** Has `end` called on close; the last one given is called first. It must be harmless to call it twice. */
   atEnd(end: () => Promise<unknown>): void {
     this.#ends.push(end);
   }

@@ -1,7 +1,9 @@
-// A private Dovecot 2.3 that takes LMTP and stores Maildirs, as plaintext or encrypted by its mail_crypt plugin.
+// A private Dovecot 2.3 that takes LMTP and stores Maildirs, in plaintext or encrypted by its mail_crypt
+// plugin.
 //
-// What is tuned is what both sides have: every message is fsynced before it is acknowledged, and the directory too
-// (mail_fsync = always). The stores belong to nobody, since Dovecot refuses mail of uid 0.
+// It is set up to promise what Sealdir promises: every message is fsynced before it is acknowledged, and so
+// is the directory (mail_fsync = always). The stores belong to the user nobody, since Dovecot refuses mail of
+// uid 0.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
@@ -52,7 +54,7 @@ export async function startDovecot(
     ready: () => accepts(port),
     log: () => (existsSync(log) ? readFileSync(log, 'utf8') : ''),
     cwd: directory,
-    graceMs: 100, // a clean end takes it seconds, and its store is thrown away
+    graceMs: 100, // a clean end takes seconds, and the store is thrown away anyway
   });
   const stop = async () => void (await child.stop());
   bed.atEnd(stop);
@@ -64,7 +66,7 @@ export async function startDovecot(
   return { name, port, pid: child.pid, stop, addDomain };
 }
 
-/** Global keys on a NIST curve, as the manual makes them; version 2 is its newest format. */
+/** Makes global keys on a NIST curve, as the manual does. Version 2 is the newest format. */
 async function mailCrypt(directory: string): Promise<string> {
   const secret = join(directory, 'secret.pem');
   const public_ = join(directory, 'public.pem');

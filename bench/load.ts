@@ -1,4 +1,5 @@
-// The own load generator: a process of its own, told what to do by one JSON argument, answers with a line of JSON.
+// Our own load generator. It runs in a process of its own, gets its order as one JSON argument, and answers
+// with one line of JSON.
 //
 //   closed  keeps all sessions busy until `count` messages are stored or `seconds` are over: throughput
 //   open    one message every 1/rate seconds, whatever the server does; measured from the time it was due: latency
@@ -14,14 +15,16 @@ import { bodyOf, envelopeFor, Session } from './session.ts';
 export interface Target {
   readonly port: number;
   readonly bytes: number;
-  /** For each message. */
+  /** Of each message. */
   readonly recipients: number;
   readonly connections: number;
   readonly base: string;
   /** The one of `recipients.ts` when left out. Only the own generator can. */
   readonly domain?: string;
   readonly mailboxes: number;
-  /** Which mailbox gets the first message, then the next and so on; 0 when left out. Only the own generator can. */
+  /**
+   * Index of the mailbox that gets the first message; the next one gets the second, and so on. 0 if left out.
+   */
   readonly first?: number;
 }
 
@@ -169,7 +172,7 @@ async function onSchedule(
       const index = next++;
       const wait = dueAt(index) - performance.now();
       if (wait > 0) await pause(wait);
-      // a timer is up to a millisecond late, which is not the server's doing
+      // Our timer may be a millisecond late, and that must not count against the server.
       const from = wait > 0 ? performance.now() : dueAt(index);
       await deliver(session, index);
       latencies.push(performance.now() - from);

@@ -1,4 +1,4 @@
-// What /proc knows of a server: the CPU time and the memory of a process and all its descendants.
+// Reads from /proc what a server has used: CPU time and memory of a process and of all its descendants.
 
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -7,11 +7,11 @@ const TICK_MS = 10; // sysconf(_SC_CLK_TCK) is 100 on every Linux that Node runs
 interface Stat {
   readonly pid: number;
   readonly parent: number;
-  /** User and system time of itself and of the children it has waited for. */
+  /** User and system time of the process and of those of its children that have ended. */
   readonly cpuMs: number;
 }
 
-/** CPU time so far, children that have ended included. */
+/** Returns the CPU time so far, with that of children that have ended. */
 export function cpuMs(root: number): number {
   return familyOf(root).reduce((sum, { cpuMs }) => sum + cpuMs, 0);
 }
@@ -38,13 +38,14 @@ function familyOf(root: number): Stat[] {
     .map(readStat)
     .filter((stat) => stat !== undefined);
   const family = all.filter(({ pid }) => pid === root);
-  // grows while it is walked: children of children are found too
+  // The list grows while it is walked, so that children of children are found too.
   for (const { pid } of family) family.push(...all.filter(({ parent }) => parent === pid));
   return family;
 }
 
 function readStat(name: string): Stat | undefined {
-  // proc(5): pid (comm) state ppid ... utime stime cutime cstime are fields 14 to 17; comm may hold blanks and brackets
+  // proc(5): pid (comm) state ppid ... and utime, stime, cutime, cstime as fields 14 to 17. comm may hold
+  // blanks and brackets.
   const fields = read(`/proc/${name}/stat`)
     ?.replace(/^.*\) /s, '')
     .split(' ');

@@ -1,7 +1,7 @@
 // `npm run bench [-- [--quick | --all] [--dir DIR] [--other DIR] [NAME...]]`: runs the benches, prints their tables, keeps
 // their results.
 //
-// Ends only what it started, an interruption included.
+// Ends everything that it started, also when it is interrupted, and nothing else.
 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -68,7 +68,7 @@ try {
     await save(RESULTS, bench, result, { machine, form });
   }
 } catch (error) {
-  // whatever fails because its server was ended by an interruption is no failure
+  // A bench that fails because an interruption has ended its server has not failed.
   if (closing === undefined) throw error;
 } finally {
   await close();

@@ -1,4 +1,4 @@
-// Sealdir as an operator runs it: `sealdir serve -c FILE` in a process of its own, its log in a file.
+// Runs Sealdir as an operator does: `sealdir serve -c FILE` in a process of its own, with its log in a file.
 
 import { readFileSync } from 'node:fs';
 import { link, mkdir, symlink, writeFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import type { Server } from './server.ts';
 const NAMES_PER_FILE = 30_000;
 
 export interface Sealdir extends Server {
-  /** Maildir of an address. */
+  /** Returns the Maildir of an address. */
   maildir(address: string): string;
   addRecipients(addresses: readonly string[], certificate: string): Promise<void>;
   /** Stores the mail of a domain in an empty directory elsewhere. */
@@ -22,7 +22,7 @@ export interface Sealdir extends Server {
 
 export interface SealdirOptions {
   readonly toml?: ServerOptions['toml'];
-  /** Where else than in the bed, to be on another file system. */
+  /** A directory on another file system than that of the bed. */
   readonly directory?: string;
   /** The program, when it is not the one of this repository. */
   readonly cli?: string;
@@ -68,7 +68,10 @@ export async function startSealdir(bed: Bed, options: SealdirOptions = {}): Prom
   };
 }
 
-/** One file under many names. A file of its own for each call: a further name would make known ones look changed. */
+/**
+ * Puts one key file there under many names. Each call makes a new file: one more name for an old one would
+ * make its other names look changed.
+ */
 async function addKeys(directory: string, addresses: readonly string[], certificate: string): Promise<void> {
   for (let from = 0; from < addresses.length; from += NAMES_PER_FILE) {
     const names = addresses.slice(from, from + NAMES_PER_FILE);

@@ -1,4 +1,4 @@
-// What SECURITY.md promises of the systemd unit.
+// The systemd unit keeps the promises that SECURITY.md and the settings make about it.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ test('under systemd no core dump and no swap can hold a message in clear', () =>
   for (const line of ['LimitCORE=0', 'MemorySwapMax=0']) assert.ok(service.split('\n').includes(line), line);
 });
 
-test('under systemd what was delivered lately is kept where the settings look for it, over a restart', () => {
+test('under systemd the memory of recent deliveries is kept over a restart, where the settings look for it', () => {
   const unit = readFileSync(join(repositoryRoot(), 'systemd/sealdir.service'), 'utf8').split('\n');
   for (const line of ['RuntimeDirectory=sealdir', 'RuntimeDirectoryPreserve=yes'])
     assert.ok(unit.includes(line), line);

@@ -18,7 +18,7 @@ import { KeyFileError } from '../keys/blocks.ts';
 import { parseCertificates } from '../keys/certificates.ts';
 import type { SealingKeys } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
-import { keyDirectoryOf, resolveParts } from '../site.ts';
+import { keyDirectoryOf, keyRulesOf, resolveParts } from '../site.ts';
 import { CommandError } from './errors.ts';
 
 export interface SealOptions {
@@ -53,8 +53,7 @@ export async function seal(input: Readable, output: Writable, options: SealOptio
 async function keysFor(options: SealOptions): Promise<SealingKeys> {
   const { settings, world, recipient, keyFile } = options;
   const entry = keyFile !== undefined ? await entryOfFile(keyFile) : await entryOfRecipient(options);
-  const { unusable, subkeys } = settings.keys;
-  const selected = await select(entry, { unusable, subkeys }, world.now());
+  const selected = await select(entry, keyRulesOf(settings), world.now());
   if (!('why' in selected)) return selected;
   const kind = keyFile === undefined && selected.why === 'keyUnusableNow' ? 'tempFail' : 'data';
   throw new CommandError(kind, `${keyFile ?? recipient}: no usable key: ${selected.reasons.join('; ')}`);

@@ -1,31 +1,31 @@
 /**
- * Mail addresses: the Path of MAIL and RCPT (RFC 5321 §4.1.2), what counts as the same
- * address, and path segments no address can escape from. Knows nothing of keys or disks.
+ * Mail addresses: parses the path of MAIL and RCPT (RFC 5321 §4.1.2), decides which spellings are the same
+ * address, and makes file names from which no address can escape. Knows nothing of keys or disks.
  */
-import { domainToASCII } from 'node:url';
+import { domainToASCII, domainToUnicode } from 'node:url';
 
-/** An accepted forward-path. `domain` is '' for a bare local part (`<postmaster>`, `<user>`). */
+/** A forward-path in parts. `domain` is '' for a bare local part (`<postmaster>`, `<user>`). */
 export interface Address {
-  /** Local part with any quoting undone, as sent. */
+  /** Local part as sent, without its quoting. */
   readonly local: string;
   /** Domain as sent, without a trailing dot. */
   readonly domain: string;
 }
 
-/** MAIL or RCPT arguments: the path between the brackets and the parameters behind it. */
+/** The arguments of MAIL or RCPT: the path between the brackets, and the parameters after it. */
 export interface PathArguments {
   readonly path: string;
-  /** Keyword in upper case -> value, `''` when it had none. */
+  /** Keyword in upper case -> value, which is `''` where there was none. */
   readonly parameters: ReadonlyMap<string, string>;
 }
 
-// RFC 5321 §4.5.3.1.3: a path is at most 256 octets, its brackets included
+// RFC 5321 §4.5.3.1.3: a path has at most 256 octets, including its brackets
 const MAX_PATH_BYTES = 254;
 
 /**
- * Splits what follows `MAIL FROM:` or `RCPT TO:`. A blank after the colon is tolerated,
- * as real clients send it; missing brackets are not. Returns undefined on bad syntax
- * or a parameter given twice. `encoding`: how the octets of the line became `text`.
+ * Splits what follows `MAIL FROM:` or `RCPT TO:`. Tolerates a blank after the colon, since real clients send
+ * it, but no missing brackets. Returns undefined on bad syntax, or if a parameter is given twice. `encoding`
+ * says how the octets of the line were turned into `text`.
  */
 export function parsePathArguments(
   text: string,
@@ -46,8 +46,8 @@ export function parsePathArguments(
 }
 
 /**
- * Parses a forward-path. A source route is accepted and ignored (RFC 5321 §3.3); a quoted
- * local part is unquoted; dots at odd places are tolerated, since mailboxes with them exist.
+ * Parses a forward-path. Accepts and ignores a source route (RFC 5321 §3.3), removes the quoting of a local
+ * part, and tolerates dots at odd places, since mailboxes with them exist.
  */
 export function parseAddress(path: string): Address | undefined {
   const mailbox = path.replace(/^@[^\s,:@"]+(?:,@[^\s,:@"]+)*:/, '');
@@ -64,60 +64,91 @@ function checked(local: string, domain: string | undefined): Address | undefined
   return asciiDomain(bare) === undefined ? undefined : { local, domain: bare };
 }
 
-/** A-label form in lower case, so that `MÜNCHEN.example` and `xn--mnchen-3ya.example` are one; undefined if it is no domain. */
+/**
+ * Returns the A-label form in lower case, the same for `MÜNCHEN.example` and `xn--mnchen-3ya.example`;
+ * undefined if `domain` is no domain.
+ */
 export function asciiDomain(domain: string): string | undefined {
   // RFC 5321 §4.1.3: an address literal
   if (domain.startsWith('[')) return /^\[[A-Za-z0-9:.]+\]$/.test(domain) ? domain.toLowerCase() : undefined;
   if (!/^[\p{L}\p{M}\p{N}._-]+$/u.test(domain)) return undefined;
-  // an underscore is no host name but is used in mail domains; domainToASCII passes it
+  // an underscore is not allowed in a host name, but mail domains have it; domainToASCII lets it pass
   const ascii = domainToASCII(domain);
   if (ascii === '' || ascii.length > 255 || !/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(ascii)) return undefined;
-  // the URL parser reads a last label of digits as an IPv4 address: not what was asked for
+  // the URL parser takes a last label of digits for an IPv4 address and rewrites it
   if (/^[0-9.]+$/.test(ascii) && ascii !== domain) return undefined;
-  return ascii.split('.').every((label) => label.length <= 63) ? ascii : undefined;
+  return ascii.split('.').every(isLabel) ? ascii : undefined;
+}
+
+/** Whether an ASCII label is short enough and, if it is an A-label, what its own U-label is encoded as (RFC 5890 §2.3.2.1). */
+function isLabel(label: string): boolean {
+  if (label.length > 63) return false;
+  if (!label.startsWith('xn--')) return true;
+  // asked here, since domainToASCII of Node 24 lets any ASCII pass, and that of Node 20 also xn--a-, which is "a"
+  const unicode = domainToUnicode(label);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is all of ASCII
+  return !/^[\x00-\x7f]*$/.test(unicode) && domainToASCII(unicode) === label;
 }
 
 export interface SameAddress {
-  /** `ignore`: local parts that differ by case only are the same mailbox. */
+  /** `ignore`: local parts that differ only in case name the same mailbox. */
   readonly localCase: 'ignore' | 'exact';
-  /** Stands in for the missing domain of a bare local part. */
+  /** The domain of a bare local part. */
   readonly defaultDomain: string;
 }
 
-/** The one spelling that all spellings of an address share: NFC local part, A-label domain (RFC 6532 §3.1). */
+/**
+ * Returns the one spelling that stands for all spellings of an address: NFC local part, A-label domain (RFC
+ * 6532 §3.1).
+ */
 export function canonicalAddress(address: Address, same: SameAddress): string | undefined {
   const domain = asciiDomain(address.domain === '' ? same.defaultDomain : address.domain);
   if (domain === undefined) return undefined;
   const local = address.local.normalize('NFC');
-  // lower case may need composing once more (U+0130 becomes i and a combining dot)
+  // text in lower case may have to be composed again: U+0130 becomes i and a combining dot
   return `${same.localCase === 'ignore' ? local.toLowerCase().normalize('NFC') : local}@${domain}`;
 }
 
-/** The address without its detail (`user+list` -> `user`), or undefined when it has none. */
+/** Returns the address without its detail (`user+list` -> `user`), or undefined if it has none. */
 export function withoutDetail(address: Address, delimiter: string): Address | undefined {
   const at = delimiter === '' ? -1 : address.local.indexOf(delimiter);
   return at > 0 ? { local: address.local.slice(0, at), domain: address.domain } : undefined;
 }
 
+// Fixed ranges, not Unicode's properties: those change with the version of Node, and a name on disk must not.
+const INVISIBLE =
+  '\\0-\\x20\\x7f-\\xa0\\xad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\ufff9-\\ufffb';
+const UNSAFE = new RegExp(`^\\.|[/%${INVISIBLE}]`, 'gu');
+// as names were made up to version 0.1
+const FORMERLY_UNSAFE = /^\.|[^\p{L}\p{M}\p{N}._+=@~-]/gu;
+
 /**
- * A file name for any text, and only one text for each name: what could leave the directory
- * or hide in it ('/', NUL, a leading dot, '%' itself, blanks, controls) becomes %XX of its UTF-8.
+ * Returns a file name for any text; no two texts have the same name. Only what must be is written as %XX
+ * of its UTF-8: '/', '%', a leading dot, and what cannot be seen (controls, blanks, marks of direction).
+ * All else stays as it is, so that `%n` and `%d` of other programs find the same directory.
  */
 export function pathSegment(text: string): string {
-  return text.replace(/^\.|[^\p{L}\p{M}\p{N}._+=@~-]/gu, (character) =>
-    [...Buffer.from(character)]
-      .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
-      .join(''),
-  );
+  return text.replace(UNSAFE, percentEncoded);
 }
 
-/** What `pathSegment` made a name of; a name it did not make is taken as it is. */
+/** Returns the name that `pathSegment` once gave the text; nearly always the same. */
+export function formerPathSegment(text: string): string {
+  return text.replace(FORMERLY_UNSAFE, percentEncoded);
+}
+
+function percentEncoded(character: string): string {
+  return [...Buffer.from(character)]
+    .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
+    .join('');
+}
+
+/** Returns the text from which a name was made, now or formerly. Any other name is its own text. */
 export function textOfSegment(segment: string): string {
   try {
     const text = decodeURIComponent(segment);
-    return pathSegment(text) === segment ? text : segment;
+    return pathSegment(text) === segment || formerPathSegment(text) === segment ? text : segment;
   } catch {
-    return segment; // a stray '%': somebody else's name
+    return segment; // it has a stray '%', so it was named by somebody else
   }
 }
 

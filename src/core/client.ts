@@ -1,8 +1,8 @@
-/** The mail server at the other end of a session, as far as a delivery writes it down. */
+/** The mail server at the other end of a session: what a delivery writes down about it. */
 
 export interface Client {
-  /** Name given in LHLO. */
+  /** The name it gave in LHLO. */
   readonly name: string;
-  /** IP address, or undefined on a Unix socket. */
+  /** Its IP address, or undefined on a Unix socket. */
   readonly address: string | undefined;
 }

@@ -1,6 +1,8 @@
-/** Waiting with an end. Disk and crypto calls cannot be called back, so whoever waits lets go of them instead. */
+/**
+ * Waits with a limit. A disk or crypto call cannot be cancelled, so the caller stops waiting for it instead.
+ */
 
-/** Settles as `promise` does, or resolves to 'late' after `ms`. The timer never outlives the promise. */
+/** Settles as `promise` does, or resolves to 'late' after `ms`. The timer ends with the promise. */
 export function within<T>(promise: Promise<T>, ms: number): Promise<T | 'late'> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms, 'late');

@@ -1,15 +1,16 @@
-/** What the delivery path reports about itself; edge/metrics.ts turns it into Prometheus series. */
+/** What the delivery path reports about itself. edge/metrics.ts turns it into Prometheus series. */
+import type { Verdict } from './outcome.ts';
 
-/** Timed steps of the hot path. */
+/** The steps of a delivery that are timed. */
 export type Step = 'session_key' | 'encrypt' | 'stage' | 'fsync' | 'commit' | 'delivery';
 
 export interface Meter {
-  /** A step took `seconds`. */
+  /** Reports that a step took `seconds`. */
   time(step: Step, seconds: number): void;
-  /** A recipient was answered. */
-  recipient(verdict: 'stored' | 'deferred' | 'refused', why: string): void;
-  /** A message (one DATA) was answered; `bytes` is its size as received. */
-  message(verdict: 'stored' | 'deferred' | 'refused' | 'aborted', bytes: number): void;
-  /** A file of the key directory could not be used. */
+  /** Reports the answer for one recipient. */
+  recipient(verdict: Verdict, why: string): void;
+  /** Reports the answer for one message (one DATA); `bytes` is its size as received. */
+  message(verdict: Verdict | 'aborted', bytes: number): void;
+  /** Reports a file of the key directory that cannot be used. */
   keyFileRefused(): void;
 }

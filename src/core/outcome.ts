@@ -1,9 +1,10 @@
 /**
- * The table of everything Sealdir can say about a recipient or a command: why -> reply.
- * Texts are fixed: no path, key id, errno or library text ever reaches a client.
- * Rule of the table: our own trouble defers (4yz), only facts about the recipient or the
- * message refuse (5yz); in doubt, defer. The class digit of the enhanced code is the
- * reply code's (RFC 2034 §4), so a row gives subject and detail only (RFC 3463 §3).
+ * The table of all replies: from the reason for an answer to what the client is told.
+ *
+ * The texts are fixed, so that no path, key ID, errno or library text reaches a client. Trouble of our own
+ * defers (4yz); only facts about the recipient or the message refuse (5yz); in doubt, a reply defers. The
+ * class digit of the enhanced code is that of the reply code (RFC 2034 §4), so a row gives only subject and
+ * detail (RFC 3463 §3).
  */
 
 const REPLIES = {
@@ -11,7 +12,7 @@ const REPLIES = {
   senderOk: [250, '1.0', 'Sender OK'],
   recipientOk: [250, '1.5', 'Recipient OK'],
   stored: [250, '0.0', 'Sealed'],
-  duplicate: [250, '0.0', 'Sealed before'], // an earlier copy of the same message is durable
+  duplicate: [250, '0.0', 'Sealed before'], // a copy of the same message is durable already
   ok: [250, '0.0', 'OK'],
   bye: [221, '0.0', 'Bye'],
   notVerified: [252, '1.5', 'Cannot say, but will take mail for it'],
@@ -19,6 +20,7 @@ const REPLIES = {
   unknownRecipient: [550, '1.1', 'No such recipient here'],
   badRecipient: [501, '1.3', 'Bad recipient address syntax'],
   recipientNeedsUtf8: [553, '6.7', 'Non-ASCII recipient needs SMTPUTF8'],
+  nameTooLong: [553, '1.3', 'Mailbox name is too long to be stored'],
   keyUnusableNow: [451, '7.5', 'Recipient has no usable encryption key at the moment'],
   keyUnusable: [550, '7.5', 'Recipient has no usable encryption key'],
   recipientsUnavailable: [451, '3.0', 'Recipient lookup failed, try again later'],
@@ -56,10 +58,10 @@ const REPLIES = {
   lineTooLong: [500, '5.2', 'Line too long'],
 } as const satisfies Record<string, readonly [number, string, string]>;
 
-/** Why a command or a recipient got its answer: a key of the table. */
+/** Why a command or a recipient got its answer; a key of the table. */
 export type Why = keyof typeof REPLIES;
 
-/** Why something is not done: `why` decides what the client is told, `reasons` are for the log alone. */
+/** Why something is not done. `why` decides what the client is told; `reasons` go to the log only. */
 export interface Refusal {
   readonly why: Why;
   readonly reasons: readonly string[];
@@ -73,34 +75,40 @@ export function refusal(why: Why, ...reasons: readonly string[]): Refusal {
 export interface Reply {
   readonly why: Why;
   readonly code: number;
-  /** RFC 3463 status code, e.g. `5.1.1`. */
+  /** The status code of RFC 3463, such as `5.1.1`. */
   readonly enhanced: string;
   readonly text: string;
 }
 
-/** The reply of the table for `why`; `detail` (our own id, never foreign text) goes behind the text. */
+/** Returns the reply for `why`. `detail` is added to its text: our own ID, never text from outside. */
 export function replyOf(why: Why, detail?: string): Reply {
   const [code, status, text] = REPLIES[why];
   const enhanced = `${Math.trunc(code / 100)}.${status}`;
   return { why, code, enhanced, text: detail === undefined ? text : `${text} ${detail}` };
 }
 
-/** Every row of the table, for documents and the tests that hold them to it. */
+/** Returns all rows of the table, for the documents and for the tests that compare the two. */
 export function allReplies(): Reply[] {
   return (Object.keys(REPLIES) as Why[]).map((why) => replyOf(why));
 }
 
-/** `stored` (2yz), `deferred` (4yz) or `refused` (5yz): what a reply means for the mail. */
-export function verdictOf(reply: Reply): 'stored' | 'deferred' | 'refused' {
+/** What a reply means for the mail: `stored` is 2yz, `deferred` is 4yz, `refused` is 5yz. */
+export type Verdict = 'stored' | 'deferred' | 'refused';
+
+/** Returns what a reply means for the mail. */
+export function verdictOf(reply: Reply): Verdict {
   if (reply.code < 400) return 'stored';
   return reply.code < 500 ? 'deferred' : 'refused';
 }
 
-// errno numbers of Linux; matched by number since libuv names only some of them (EDQUOT it does not)
+// errno numbers of Linux, since libuv has no name for some of them, such as EDQUOT
 const ENOSPC = 28;
 const EDQUOT = 122;
 
-/** The one place where a failed disk call becomes an answer. Everything here is our trouble: defer. */
+/**
+ * Turns the error of a disk call into an answer, here and nowhere else. All of it is trouble of our own, so
+ * it defers.
+ */
 export function whyOfDiskError(error: unknown): Why {
   const errno = Math.abs((error as { errno?: number } | undefined)?.errno ?? 0);
   if (errno === ENOSPC) return 'diskFull';

@@ -1,27 +1,28 @@
-/** What Sealdir writes down about deliveries; edge/log.ts turns it into lines. Never message content. */
+/** What a delivery writes to the log, which never includes message content. edge/log.ts makes lines of it. */
+import type { Verdict } from './outcome.ts';
 
-/** The outcome for one recipient, at RCPT or after DATA. */
+/** What became of one recipient, at RCPT or after DATA. */
 export interface OutcomeLine {
-  /** Transaction id, as in the reply and the Received field. */
+  /** ID of the transaction, also in the reply and in the Received field. */
   readonly id: string;
   readonly recipient: string;
   readonly sender: string;
-  readonly verdict: 'stored' | 'deferred' | 'refused';
+  readonly verdict: Verdict;
   readonly why: string;
-  /** Reply code sent. */
+  /** The reply code that was sent. */
   readonly code: number;
-  /** Message size as received, in bytes. */
+  /** Size of the message as received, in bytes. */
   readonly bytes: number;
-  /** From DATA to the reply. */
+  /** Time from DATA to the reply, in milliseconds. */
   readonly ms: number;
   /** Name of the stored file. */
   readonly file?: string | undefined;
-  /** Detail for the operator: reasons of the key library, errno of the disk. */
+  /** Details for the operator: what the key library says, the errno of a disk call. */
   readonly reasons?: readonly string[] | undefined;
 }
 
 export interface OutcomeLog {
   outcome(line: OutcomeLine): void;
-  /** A fault of ours or a peer's that is no single delivery's outcome. */
+  /** Reports a fault, ours or a peer's, that is not the outcome of one delivery. */
   fault(what: string, error: unknown): void;
 }

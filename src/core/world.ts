@@ -1,17 +1,17 @@
 /**
- * What a delivery takes from outside itself: the clock, randomness, who we are.
- * Passed in everywhere, so that a test can hold them still. `Disk` (disk/disk.ts)
- * is the only other thing a test may fake.
+ * What a delivery takes from its surroundings: clock, randomness, process ID, host name. It is passed in
+ * wherever it is used, so that a test can give its own. `Disk` (disk/disk.ts) is the only other thing that a
+ * test may fake.
  */
 
 export interface World {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Monotonic microseconds, for names and durations; never compared across processes. */
+  /** Monotonic microseconds, for names and durations; not to be compared between processes. */
   micros(): number;
-  /** `length` bytes from a cryptographic source; throws when it has none to give. */
+  /** Returns `length` bytes of a cryptographic source; throws if the source fails. */
   random(length: number): Buffer;
   readonly pid: number;
-  /** The name we announce and put into Received fields and Maildir file names. */
+  /** The name in our greeting, in Received fields and in Maildir file names. */
   readonly host: string;
 }

@@ -1,28 +1,41 @@
 /**
  * One recipient's copy on its way: a lane of the fan-out, made of a sealer and a staged file.
- * Fails alone: whatever happens to it becomes its `failure`, its file is unlinked, and the
- * other copies never hear of it.
+ * A copy fails alone: whatever happens to it becomes its `failure`, its file is unlinked, and
+ * the other copies never hear of it.
  */
 import { CopyFailure } from '../core/errors.ts';
 import { whyOfDiskError } from '../core/outcome.ts';
-import type { StagedFile } from '../maildir/store.ts';
-import type { Account } from './resolve.ts';
-import type { Sealer } from './seal.ts';
+import type { StagedFile } from '../maildir/stagedfile.ts';
+import type { Recipient } from '../recipients/source.ts';
+import type { OuterFields, Sealer } from './seal.ts';
+
+/** A recipient and where their mail goes. */
+export interface Account extends Recipient {
+  /** The path of their Maildir. */
+  readonly mailbox: string;
+}
 
 export class Copy {
   readonly account: Account;
   readonly #staged: StagedFile;
-  readonly #over: () => void;
+  #release: () => void = () => {};
   #sealer: Sealer | undefined;
   #failure: CopyFailure | undefined;
   #cleanup: Promise<void> | undefined;
   #isStored = false; // S5: no later trouble takes it back
 
-  /** `over` is called when it is stored, or has failed and been cleaned up; one of the two comes, whatever happens. */
-  constructor(account: Account, staged: StagedFile, over: () => void) {
+  constructor(account: Account, staged: StagedFile) {
     this.account = account;
     this.#staged = staged;
-    this.#over = over;
+  }
+
+  /**
+   * Takes the copy's slot in its mailbox. `release` is called when the copy is stored, or has failed and
+   * been cleaned up; one of the two always comes. Without one (the mailbox is full) the copy fails.
+   */
+  occupy(release: (() => void) | undefined): void {
+    if (release === undefined) this.fail(new CopyFailure('mailboxBusy'));
+    else this.#release = release;
   }
 
   get failed(): boolean {
@@ -33,41 +46,41 @@ export class Copy {
     return this.#failure;
   }
 
-  /** Name of the file in new/, once committed. */
+  /** The name of the file in new/, once committed. */
   get file(): string {
     return this.#staged.finalName(...this.#sizes());
   }
 
   /** Gives the copy its sealer and writes everything above the armor. */
-  begin(sealer: Sealer, outer: readonly Buffer[]): void {
+  begin(sealer: Sealer, outer: OuterFields): void {
     this.#sealer = sealer;
     this.#staged.write(sealer.head(outer));
   }
 
   push(block: Buffer): Promise<void> | undefined {
-    return this.#staged.give(this.#sealing().update(block));
+    return this.#staged.writeOwned(this.#sealing().update(block));
   }
 
-  /** S1/S2 -> S3. */
+  /** S1 or S2 -> whole: in memory, or S3. */
   async finish(): Promise<void> {
-    await this.#staged.give(this.#sealing().final());
+    await this.#staged.writeOwned(this.#sealing().final());
     await this.#staged.finish();
-    // a buffer given back too early has no bytes: better no copy than one with a hole
+    // a buffer released too early has no bytes: better no copy than one with a hole
     if (this.#staged.bytes !== this.#sealing().size) throw new Error('bytes of the copy are missing');
   }
 
-  /** S3 -> S5. */
+  /** -> S5. */
   async commit(): Promise<void> {
     await this.#staged.commit(...this.#sizes());
     this.#isStored = true;
-    this.#over();
+    this.#release();
   }
 
-  /** The first failure counts; the file goes. */
+  /** Gives the copy up and removes its file. Only the first failure counts. */
   fail(error: unknown): void {
     if (this.#failure !== undefined || this.#isStored) return;
     this.#failure = error instanceof CopyFailure ? error : new CopyFailure(whyOfDiskError(error), error);
-    this.#cleanup = this.#staged.abort().finally(this.#over);
+    this.#cleanup = this.#staged.abort().finally(() => this.#release());
   }
 
   /** Resolves when nothing of a failed copy is left on disk. */

@@ -5,6 +5,7 @@ import type { OutcomeLog } from '../core/outcomelog.ts';
 import type { Slots } from '../core/slots.ts';
 import type { World } from '../core/world.ts';
 import type { KeySource } from '../keys/source.ts';
+import type { MailboxPaths } from '../maildir/mailboxpaths.ts';
 import type { Space } from '../maildir/space.ts';
 import type { Store } from '../maildir/store.ts';
 import type { HeaderPolicy } from '../mime/policy.ts';
@@ -33,6 +34,7 @@ export interface DeliveryParts {
   readonly store: Store;
   /** One slot, under the path of its mailbox, for each copy under way. */
   readonly mailboxes: Slots;
+  readonly mailboxPaths: MailboxPaths;
   readonly space: Space;
   /** Recent deliveries; undefined: a message that is sent again is stored again. */
   readonly memory: DeliveryMemory | undefined;

@@ -8,12 +8,20 @@ import { CopyFailure } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
 import type { World } from '../core/world.ts';
 import { type SealingKeys, sessionKeyPackets } from '../keys/sessionkeys.ts';
-import { pgpMimeFrame } from '../mime/frame.ts';
+import { type Frame, pgpMimeFrame } from '../mime/frame.ts';
 import { EncryptedMessage } from '../openpgp/message.ts';
 
 export interface SealParts {
   readonly world: World;
   readonly meter: Meter;
+}
+
+/** Fields of the outer header besides those of the frame, with LF line ends. */
+export interface OuterFields {
+  /** Ours: they stand before the frame's. */
+  readonly trace: Buffer;
+  /** Those of the original message that are shown: they stand after the frame's. */
+  readonly inherited: Buffer;
 }
 
 /** Makes the session key and its packets. Throws CopyFailure if a key has become unusable. */
@@ -35,18 +43,14 @@ export async function prepareSealer(keys: SealingKeys, parts: SealParts): Promis
 
 export class Sealer {
   readonly #message: EncryptedMessage;
-  readonly #frame: { readonly head: Buffer; readonly tail: Buffer };
+  readonly #frame: Frame;
   readonly #meter: Meter;
   #frameLines = 0;
   #encryptMs = 0;
   /** Bytes returned so far; in the end the size of the file. */
   size = 0;
 
-  constructor(
-    message: EncryptedMessage,
-    frame: { readonly head: Buffer; readonly tail: Buffer },
-    meter: Meter,
-  ) {
+  constructor(message: EncryptedMessage, frame: Frame, meter: Meter) {
     this.#message = message;
     this.#frame = frame;
     this.#meter = meter;
@@ -57,9 +61,9 @@ export class Sealer {
     return this.size + this.#frameLines + this.#message.lines;
   }
 
-  /** Everything above the armor. `outer`: header fields with LF line ends. */
-  head(outer: readonly Buffer[]): Buffer[] {
-    return this.#plain([...outer, this.#frame.head]);
+  /** Returns everything above the armor. */
+  head({ trace, inherited }: OuterFields): Buffer[] {
+    return this.#plain([trace, this.#frame.fields, inherited, this.#frame.parts]);
   }
 
   /** Takes bytes of the literal packet, without keeping them. */

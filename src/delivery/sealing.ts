@@ -17,6 +17,9 @@ export interface SealingOptions extends SealParts {
   readonly maxHeaderBytes: number;
 }
 
+// the mail server that pipes the message through us adds its own
+const NO_FIELDS = Buffer.alloc(0);
+
 /**
  * Yields the sealed message in pieces, the first ones when its header has been read. `message` may
  * have LF or CRLF line ends, cut anywhere. Throws CopyFailure ('headerTooBig', 'cryptoFailed').
@@ -41,11 +44,11 @@ export async function* sealMessage(
     if (scan.state === 'tooBig') throw new CopyFailure('headerTooBig');
     if (scan.state === 'more') continue;
     isHeader = false;
-    yield* sealer.head([outerFields(scan.block, headerPolicy)]);
+    yield* sealer.head({ trace: NO_FIELDS, inherited: outerFields(scan.block, headerPolicy) });
     yield* seal(scanner.seen);
   }
   if (isHeader) {
-    yield* sealer.head([outerFields(scanner.end(), headerPolicy)]);
+    yield* sealer.head({ trace: NO_FIELDS, inherited: outerFields(scanner.end(), headerPolicy) });
     yield* seal(scanner.seen);
   }
   yield* sealed(sealer, (emit) => literal.final(emit));

@@ -5,13 +5,15 @@
  */
 import { type Refusal, refusal } from '../core/outcome.ts';
 import { judgeCertificate } from '../keys/judgement.ts';
-import { type SealingKeys, sealingKeysOf } from '../keys/sessionkeys.ts';
+import { excessOf, type SealingKeys, sealingKeysOf } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
 
 export interface KeyRules {
   /** What is answered if no key is usable. */
   readonly unusable: 'defer' | 'reject';
   readonly subkeys: 'all' | 'newest';
+  /** Whether a certificate is used without a subkey for encryption that Sealdir cannot use; `defer` if left out. */
+  readonly unsupportedSubkeys?: 'defer' | 'ignore';
 }
 
 export async function select(
@@ -25,9 +27,13 @@ export async function select(
   if (keys.problems.length > 0) return refusal('keyUnusableNow', ...keys.problems);
   const now = new Date(nowMs);
   const judged = await Promise.all(
-    keys.certificates.map((each) => judgeCertificate(each, now, rules.subkeys)),
+    keys.certificates.map((each) => judgeCertificate(each, now, rules.subkeys, rules.unsupportedSubkeys)),
   );
+  const unfit = judged.filter((each) => 'reason' in each);
+  const holding = unfit.filter((each) => each.holdsBack === 'recipient');
+  if (holding.length > 0) return refusal('keyUnusableNow', ...holding.map(({ reason }) => reason));
   const usable = judged.filter((each) => 'keys' in each);
-  if (usable.length > 0) return sealingKeysOf(usable);
-  return refusal(why, ...judged.flatMap((each) => ('reason' in each ? [each.reason] : [])));
+  if (usable.length === 0) return refusal(why, ...unfit.map(({ reason }) => reason));
+  const excess = excessOf(usable);
+  return excess === undefined ? sealingKeysOf(usable) : refusal('keyUnusableNow', excess);
 }

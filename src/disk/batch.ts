@@ -1,12 +1,16 @@
 /**
- * Many files on their way to new/ in one go: each is written whole in tmp/ and fsynced (S3), then
- * renamed (S4), and one fsync of each directory behind all renames to it makes them durable (S5).
- * A file that fails is unlinked wherever it is then, and fails alone; a directory that cannot be
- * synced fails all that were renamed to it. Calls are yielded, not made: the disk thread makes
- * them one behind the other (diskworker.ts), a test as it likes.
+ * Delivers many files in one go. Each is written whole in tmp/ and fsynced (S3), then all are
+ * renamed (S4), and then one fsync of each directory makes all renames to it durable (S5). The
+ * fsyncs of a step may go at the same time. A file that fails is unlinked from wherever it is
+ * then, and fails alone; a directory that cannot be synced fails all files that were renamed to
+ * it. Calls are yielded, not made (steps.ts): a disk thread makes them, or a test.
+ *
+ * A directory is opened before the renames to it: the kernel tells an error of writing it out to
+ * every descriptor that was open by then (since Linux 4.13), so other batches may use it as well.
  */
 import { dirname } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { made, type Steps, together, writeAll } from './steps.ts';
 
 export interface WholeFile {
   /** In tmp/. */
@@ -14,31 +18,48 @@ export interface WholeFile {
   /** In new/. */
   readonly to: string;
   readonly mode: number;
-  /** How many of the bytes that come with the jobs are its own: after those of the jobs before. */
+  /** How many of the bytes that come with the jobs are its own. They follow those of the jobs before. */
   readonly bytes: number;
 }
 
-/** `bytes` missing: the file is in tmp/ already, whole and fsynced. */
+/** Without `bytes` the file is in tmp/ already, whole and fsynced. */
 export type Job = WholeFile | Pick<WholeFile, 'from' | 'to'>;
 
-/** Milliseconds that the file's fsync took, 0 for a rename; or why it failed. */
+/** Milliseconds that the file's fsync took, 0 for a rename; or why the job failed. */
 export type Answer = number | Pick<NodeJS.ErrnoException, 'message' | 'code' | 'errno' | 'syscall'>;
 
-/** `File` is whatever stands for an open one. */
+/** What a thread is told to do. */
+export interface Order {
+  readonly jobs: readonly Job[];
+  /** How many fsyncs may go at the same time, by libuv's threads; 1: one after the other, by the thread. */
+  readonly syncsAtOnce: number;
+}
+
+/** What came of a batch. */
+export interface Done {
+  /** In the order of the jobs. */
+  readonly answers: readonly Answer[];
+  /**
+   * Milliseconds of the disk that the first fsync took: without the time in which the thread ran or
+   * waited for a processor. Undefined where it was not measured.
+   */
+  readonly fsyncMs: number | undefined;
+}
+
+/** `File` is whatever stands for an open file. */
 export interface Calls<File> {
   /** O_CREAT|O_EXCL|O_WRONLY. */
   create(path: string, mode: number): File | Promise<File>;
-  /** May take fewer bytes than given; gives how many. */
-  write(file: File, bytes: Buffer): number | Promise<number>;
+  /** May take fewer bytes than given; returns how many it took. */
+  writev(file: File, pieces: Buffer[]): number | Promise<number>;
   sync(file: File): void | Promise<void>;
   close(file: File): void | Promise<void>;
   rename(from: string, to: string): void | Promise<void>;
   unlink(path: string): void | Promise<void>;
-  syncDirectory(path: string): void | Promise<void>;
+  openDirectory(path: string): File | Promise<File>;
+  /** fsync of a directory; fails with ENOENT if it has been removed. */
+  syncDirectory(directory: File): void | Promise<void>;
 }
-
-/** Yields one call after the other, and is to be told what came of each. */
-export type Steps<T> = Generator<() => unknown, T, unknown>;
 
 interface Entry<File> {
   readonly job: Job;
@@ -49,18 +70,22 @@ interface Entry<File> {
   answer: Answer;
 }
 
-/** `bytes`: of all jobs, one behind the other. The answers come in the order of the jobs. */
+/** A directory that files are renamed to; `file` is its descriptor. */
+interface Directory<File> {
+  readonly file: File;
+  readonly entries: Entry<File>[];
+}
+
+/** `bytes` are those of all jobs, one after the other. The answers come in the order of the jobs. */
 export function* deliverAll<File>(calls: Calls<File>, jobs: readonly Job[], bytes: Buffer): Steps<Answer[]> {
   const entries = entriesOf<File>(jobs, bytes);
-  // step by step for all, so that what the files share, tmp/ above all, is not changed between two of their fsyncs
+  // step by step for all files: what they share, tmp/ above all, is then not changed between two of their
+  // fsyncs
   for (const entry of entries) yield* attempt(calls, entry, write(calls, entry));
-  for (const entry of entries) yield* attempt(calls, entry, finish(calls, entry));
-  for (const entry of entries) yield* attempt(calls, entry, rename(calls, entry));
-  const directories = new Set(entries.filter(isGood).map(({ job }) => dirname(job.to)));
-  for (const directory of directories) {
-    const inIt = entries.filter((entry) => isGood(entry) && dirname(entry.job.to) === directory);
-    yield* syncOrUndo(calls, directory, inIt);
-  }
+  yield* together(entries.map((entry) => attempt(calls, entry, finish(calls, entry))));
+  const directories = new Map<string, Directory<File>>();
+  for (const entry of entries) yield* attempt(calls, entry, rename(calls, entry, directories));
+  yield* together([...directories.values()].map((directory) => syncOrUndo(calls, directory)));
   return entries.map(({ answer }) => answer);
 }
 
@@ -84,12 +109,7 @@ function* write<File>(calls: Calls<File>, entry: Entry<File>): Steps<void> {
   const file = yield* made(() => calls.create(job.from, job.mode));
   entry.file = file;
   entry.isOurs = true;
-  // a write may be short; the rest is written again, and an error then says why it was
-  for (let at = 0; at < bytes.length; ) {
-    const written = yield* made(() => calls.write(file, bytes.subarray(at)));
-    if (written === 0) throw new Error('write made no progress');
-    at += written;
-  }
+  yield* writeAll((pieces) => calls.writev(file, pieces), [bytes]);
 }
 
 /** S2 -> S3. An error of close(2) counts like any other: some file systems write late. */
@@ -99,34 +119,43 @@ function* finish<File>(calls: Calls<File>, entry: Entry<File>): Steps<void> {
   const start = performance.now();
   yield* made(() => calls.sync(file));
   entry.answer = performance.now() - start;
-  entry.file = undefined; // not to be closed again, whatever comes of it
+  entry.file = undefined; // not to be closed again, whether or not this works
   yield* made(() => calls.close(file));
 }
 
 /** S3 -> S4. */
-function* rename<File>(calls: Calls<File>, entry: Entry<File>): Steps<void> {
+function* rename<File>(
+  calls: Calls<File>,
+  entry: Entry<File>,
+  directories: Map<string, Directory<File>>,
+): Steps<void> {
   const { from, to } = entry.job;
   if (!isGood(entry)) return;
+  const path = dirname(to);
+  const directory = directories.get(path) ?? {
+    file: yield* made(() => calls.openDirectory(path)),
+    entries: [],
+  };
+  directories.set(path, directory);
   yield* made(() => calls.rename(from, to));
   entry.isOurs = false;
+  directory.entries.push(entry);
 }
 
-/** S4 -> S5. */
-function* syncOrUndo<File>(
-  calls: Calls<File>,
-  directory: string,
-  entries: readonly Entry<File>[],
-): Steps<void> {
+/** S4 -> S5. Never throws. */
+function* syncOrUndo<File>(calls: Calls<File>, { file, entries }: Directory<File>): Steps<void> {
   try {
-    yield* made(() => calls.syncDirectory(directory));
+    if (entries.length > 0) yield* made(() => calls.syncDirectory(file));
   } catch (error) {
     for (const entry of entries) {
       entry.answer = answerOf(error);
       yield* quietly(() => calls.unlink(entry.job.to));
     }
   }
+  yield* quietly(() => calls.close(file)); // nothing is written through it
 }
 
+/** Does one step of one file. If it fails the file fails, and nothing of it is left. Never throws. */
 function* attempt<File>(calls: Calls<File>, entry: Entry<File>, work: Steps<void>): Steps<void> {
   try {
     yield* work;
@@ -139,19 +168,16 @@ function* attempt<File>(calls: Calls<File>, entry: Entry<File>, work: Steps<void
   }
 }
 
-/** For tidying up behind an error: that error is the one to tell, and what stays is swept. */
+/**
+ * Makes a call that tidies up after an error: the first error is the one to tell, and what stays is swept.
+ */
 function* quietly(call: () => void | Promise<void>): Steps<void> {
   try {
     yield call;
   } catch {}
 }
 
-/** Yields one call; its result. */
-function* made<T>(call: () => T | Promise<T>): Steps<T> {
-  return (yield call) as T;
-}
-
-/** What a thread can tell another; a cloned Error would lose what errors are told apart by. */
+/** Returns what a thread can tell another of an error; a cloned Error would lose its code. */
 function answerOf(error: unknown): Answer {
   const { message, code, errno, syscall } = error as NodeJS.ErrnoException;
   return { message, code, errno, syscall };

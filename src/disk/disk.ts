@@ -1,17 +1,11 @@
 /**
- * The disk calls of a delivery, one method each, so that a test can count them, fail them or
- * cut them short. Together with `World` the only thing a test may fake. What every message
- * needs is several calls in one go, by threads made for it (diskqueue.ts); all else is left
- * to libuv, call by call.
+ * The port to the disk: every file call that a delivery makes, one method each, so that a test can
+ * count the calls, fail them or cut them short. Together with `World` the only thing a test may
+ * fake. The real one is openDisk (open.ts).
  */
-import * as fs from 'node:fs';
-import { promisify } from 'node:util';
-import { Devices } from './filesystems.ts';
-import { DiskQueue } from './queue.ts';
-import { maildirOf, sharedCalls } from './threadshare.ts';
 
 export interface OpenFile {
-  /** One writev(2): may take fewer bytes than given; resolves to how many. */
+  /** One writev(2), which may take fewer bytes than given. Resolves to how many it took. */
   writev(pieces: Buffer[]): Promise<number>;
   sync(): Promise<void>;
   close(): Promise<void>;
@@ -23,26 +17,36 @@ export interface Free {
   readonly files: number;
 }
 
-export interface SingleCalls {
-  /** O_CREAT|O_EXCL|O_WRONLY. */
-  create(path: string, mode: number): Promise<OpenFile>;
-  unlink(path: string): Promise<void>;
-  /** Not recursive; fails with EEXIST. */
-  mkdir(path: string, mode: number): Promise<void>;
-  /** fsync of the directory itself. */
-  syncDirectory(path: string): Promise<void>;
-  /** The number of the file system a path is on. */
-  device(path: string): Promise<number>;
-  /** statfs(2). */
-  free(path: string): Promise<Free>;
+export interface Stats {
+  readonly bytes: number;
+  /** Another one if what is there has been replaced, even where the inode number is used again. */
+  readonly identity: string;
 }
 
-export interface Disk extends SingleCalls {
+export interface Disk {
+  /** Opens a new file: O_CREAT|O_EXCL|O_WRONLY. */
+  create(path: string, mode: number): Promise<OpenFile>;
+  unlink(path: string): Promise<void>;
+  /** Makes one directory, never its parents. Fails with EEXIST where something has that name. */
+  mkdir(path: string, mode: number): Promise<void>;
+  /** Tells whether a path is a directory, or a link to one. Fails where that cannot be asked. */
+  isDirectory(path: string): Promise<boolean>;
+  /** Makes the names in a directory durable: fsync of the directory itself. */
+  syncDirectory(path: string): Promise<void>;
+  /** Lists the names in a directory. */
+  list(directory: string): Promise<string[]>;
+  /** Tells what is at a path, links followed. */
+  stat(path: string): Promise<Stats>;
   /**
-   * A small file in one go: made at `from` in tmp/, written, fsynced, renamed to `to` in new/, and
-   * that directory fsynced. `pieces`: MAX_WHOLE_BYTES at the most. Resolves to the milliseconds the
-   * file's fsync took. After an error nothing of it is left, unless it could not be removed.
-   * `isWanted` is asked right before: false, and it fails with nothing done.
+   * Tells what is left on the file system that a directory, there or not, is or would be on. The
+   * figures are up to a second old. Undefined where they cannot be had within a second.
+   */
+  free(directory: string): Promise<Free | undefined>;
+  /**
+   * Delivers a small file in one go: makes it at `from` in tmp/, writes and fsyncs it, renames it
+   * to `to` in new/, and fsyncs that directory. `pieces` are up to MAX_WHOLE_BYTES. Resolves to the
+   * milliseconds that the file's fsync took. After an error nothing of the file is left, unless
+   * it could not be removed. Asks `isWanted` right before: if false, fails with nothing done.
    */
   deliver(
     from: string,
@@ -52,90 +56,13 @@ export interface Disk extends SingleCalls {
     isWanted: () => boolean,
   ): Promise<number>;
   /**
-   * Rename, then fsync of the directory it went to. Where the rename fails nothing has changed;
-   * where the fsync fails the file is gone.
+   * Renames a file and fsyncs the directory it went to. If the rename fails nothing has changed;
+   * if the fsync fails the file is gone. `isWanted` as for `deliver`.
    */
   renameAndSync(from: string, to: string, isWanted: () => boolean): Promise<void>;
-  /** Nothing more comes: threads without work end. */
+  /** Fails what is queued, and everything that comes later. Idle threads end. */
   close(): void;
 }
 
-/** What waits here until it goes to a thread; a larger message is written as it comes. */
+/** A file up to this size is delivered in one go; a larger one is written as its bytes come. */
 export const MAX_WHOLE_BYTES = 256 * 1024;
-
-// callbacks made promises: half the cost of FileHandle on this path
-const open = promisify(fs.open);
-const close = promisify(fs.close);
-const fsync = promisify(fs.fsync);
-const unlink = promisify(fs.unlink);
-const mkdir = promisify(fs.mkdir);
-const stat = promisify(fs.stat);
-const statfs = promisify(fs.statfs);
-
-/** By libuv's threads. */
-export const realCalls: SingleCalls = {
-  async create(path, mode) {
-    const fd = await open(path, fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_WRONLY, mode);
-    return {
-      writev: (pieces) =>
-        new Promise((resolve, reject) => {
-          fs.writev(fd, pieces, (error, written) => (error ? reject(error) : resolve(written)));
-        }),
-      sync: () => fsync(fd),
-      close: () => close(fd),
-    };
-  },
-  unlink,
-  async mkdir(path, mode) {
-    await mkdir(path, { mode });
-  },
-  async syncDirectory(path) {
-    const fd = await open(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-    try {
-      await fsync(fd);
-    } finally {
-      await close(fd);
-    }
-  },
-  async device(path) {
-    return (await stat(path)).dev;
-  },
-  async free(path) {
-    // what root may use beyond the others is not for mail
-    const { bavail, bsize, files, ffree } = await statfs(path);
-    return { bytes: bavail * bsize, files: files === 0 ? Number.POSITIVE_INFINITY : ffree };
-  },
-};
-
-/** `hungMs`: how long a file system may be silent before what comes for it fails at once. */
-export function openDisk(hungMs: number): Disk {
-  const devices = new Devices(realCalls.device);
-  const queue = new DiskQueue(hungMs);
-  queue.start();
-  return {
-    ...sharedCalls(realCalls, devices, hungMs),
-    async deliver(from, to, mode, pieces, isWanted) {
-      const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-      return queue.submit({ from, to, mode, bytes }, await devices.of(maildirOf(to)), isWanted, pieces);
-    },
-    async renameAndSync(from, to, isWanted) {
-      await queue.submit({ from, to }, await devices.of(maildirOf(to)), isWanted);
-    },
-    close: () => queue.close(),
-  };
-}
-
-/** A write may be short; the rest is written again, and an error then says why it was. */
-export async function writeAll(file: OpenFile, pieces: readonly Buffer[]): Promise<void> {
-  let rest = [...pieces];
-  while (rest.length > 0) {
-    let written = await file.writev(rest);
-    if (written === 0) throw new Error('write made no progress');
-    while (written > 0 && rest[0] !== undefined && written >= rest[0].length) {
-      written -= rest[0].length;
-      rest = rest.slice(1);
-    }
-    const [first, ...others] = rest;
-    if (first !== undefined && written > 0) rest = [first.subarray(written), ...others];
-  }
-}

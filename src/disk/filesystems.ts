@@ -1,49 +1,126 @@
-/** Which file system a directory is on, asked once in a while: by a number that has no other meaning. */
-import { dirname } from 'node:path';
-import { performance } from 'node:perf_hooks';
-import type { SingleCalls } from './disk.ts';
+/**
+ * The file systems of this machine, one object for each (filesystem.ts), and which of them a
+ * directory is on. That is found out once in a while, and never with the threads of a file system
+ * that has no part in it (place.ts): one that hangs holds up nothing but what is on it.
+ */
+import { basename, dirname } from 'node:path';
+import type { World } from '../core/world.ts';
+import type { FileCalls } from './calls.ts';
+import type { Free } from './disk.ts';
+import { FileSystem } from './filesystem.ts';
+import { Liveness } from './liveness.ts';
+import type { Mounts } from './mounts.ts';
+import { type Land, type Place, walk } from './place.ts';
+import { answerInTime, ask, type Question } from './question.ts';
+import { POOL_SHARE, ThreadShare } from './threadshare.ts';
 
-/** Something may have been mounted there meanwhile. */
+/** Something may have been mounted meanwhile, or a link changed. */
 const FORGET_MS = 60_000;
-const MAX_KNOWN = 10_000;
+/** Three for each mailbox: itself, its tmp/ and its new/. */
+const MAX_KNOWN = 30_000;
 
-export class Devices {
-  readonly #ask: SingleCalls['device'];
-  #known = new Map<string, number>();
-  readonly #asking = new Map<string, Promise<number>>();
-  #forgetAt = 0;
+export interface FileSystemsOptions {
+  readonly calls: Pick<FileCalls, 'mounts' | 'readlink' | 'statfs'>;
+  readonly world: Pick<World, 'micros'>;
+  /** How long a file system may be silent before calls to it fail at once. */
+  readonly hungMs: number;
+}
 
-  constructor(ask: SingleCalls['device']) {
-    this.#ask = ask;
+export class FileSystems {
+  readonly #options: FileSystemsOptions;
+  readonly #pool: ThreadShare;
+  readonly #land: Land;
+  readonly #byDevice = new Map<string, FileSystem>();
+  #mounts: Mounts = new Map();
+  #known = new Map<string, Place>(); // by directory
+  readonly #asking = new Map<string, Question<Place>>();
+  #forgetAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: FileSystemsOptions) {
+    this.#options = options;
+    this.#pool = new ThreadShare(POOL_SHARE, new Liveness(options.world, options.hungMs));
+    this.#land = {
+      mountedOn: (path) => this.#mountedOn(path),
+      at: (path) => this.#at(path),
+      readlink: options.calls.readlink,
+    };
   }
 
-  /** Not a promise where it is known, which it nearly always is. */
-  of(directory: string): number | Promise<number> {
-    if (performance.now() > this.#forgetAt || this.#known.size > MAX_KNOWN) {
+  /**
+   * Returns the file system a directory, there or not, is or would be on. Not a promise where it is
+   * known, which it nearly always is. The promise never rejects, but waits where a file system hangs.
+   */
+  of(directory: string): FileSystem | Promise<FileSystem> {
+    const known = this.#knownPlace(directory);
+    return known?.fileSystem ?? this.#find(directory).answer.then(({ fileSystem }) => fileSystem);
+  }
+
+  /**
+   * Makes a call about something in a directory when its file system has a thread for it. Fails at once where
+   * that is silent.
+   */
+  async run<T>(directory: string, call: () => Promise<T>): Promise<T> {
+    return (await this.of(directory)).threads.run(call);
+  }
+
+  /** Tells what is free where a directory is or would be. Undefined where that is not known in time. */
+  async free(directory: string): Promise<Free | undefined> {
+    const place = this.#knownPlace(directory) ?? (await answerInTime(this.#find(directory), this.#now()));
+    return place?.fileSystem.free(place.path);
+  }
+
+  #knownPlace(directory: string): Place | undefined {
+    if (this.#now() > this.#forgetAt || this.#known.size > MAX_KNOWN) {
       this.#known = new Map();
-      this.#forgetAt = performance.now() + FORGET_MS;
+      this.#mounts = this.#options.calls.mounts();
+      this.#forgetAt = this.#now() + FORGET_MS;
     }
-    return this.#known.get(directory) ?? this.#asking.get(directory) ?? this.#find(directory);
+    return this.#known.get(directory);
   }
 
-  #find(directory: string): Promise<number> {
-    const asking = this.#deviceOf(directory)
-      .then((device) => {
-        this.#known.set(directory, device);
-        return device;
-      })
-      .finally(() => this.#asking.delete(directory));
-    this.#asking.set(directory, asking);
-    return asking;
+  #find(directory: string): Question<Place> {
+    const asking = this.#asking.get(directory);
+    if (asking !== undefined) return asking;
+    const answer = this.#placeOf(directory).then((place) => {
+      this.#asking.delete(directory);
+      if (place.isThere !== 'unknown') this.#known.set(directory, place);
+      return place;
+    });
+    const question = ask(answer, this.#now());
+    this.#asking.set(directory, question);
+    return question;
   }
 
-  /** Of a directory that is not there: of the one it would be in. */
-  async #deviceOf(directory: string): Promise<number> {
-    try {
-      return await this.#ask(directory);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(directory) === directory) throw error;
-      return this.#deviceOf(dirname(directory));
-    }
+  /** The directories above are found first, and remembered for their other children. */
+  async #placeOf(directory: string): Promise<Place> {
+    const parent = dirname(directory);
+    if (parent === directory) return this.#at('/');
+    const above = this.#knownPlace(parent) ?? (await this.#find(parent).answer);
+    return walk(above, basename(directory), this.#land);
+  }
+
+  /** A path without links is where the last mount point on it is. */
+  #at(path: string): Place {
+    let point = path;
+    while (this.#mountedOn(point) === undefined && dirname(point) !== point) point = dirname(point);
+    const fileSystem = this.#mountedOn(point) ?? this.#ofDevice('unknown');
+    return { fileSystem, path, isThere: 'yes' };
+  }
+
+  #mountedOn(path: string): FileSystem | undefined {
+    const device = this.#mounts.get(path);
+    return device === undefined ? undefined : this.#ofDevice(device);
+  }
+
+  #ofDevice(device: string): FileSystem {
+    const known = this.#byDevice.get(device);
+    if (known !== undefined) return known;
+    const fileSystem = new FileSystem({ ...this.#options, pool: this.#pool });
+    this.#byDevice.set(device, fileSystem);
+    return fileSystem;
+  }
+
+  #now(): number {
+    return this.#options.world.micros() / 1000;
   }
 }

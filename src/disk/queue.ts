@@ -1,98 +1,107 @@
 /**
- * Deliveries that wait for a disk thread. Whatever has come while it was busy goes in one batch,
- * so the more there is to do the less each costs.
+ * Deliveries that wait for a disk thread. All that have come while it was busy go in one batch, so
+ * the more there is to do the less each costs.
  *
- * A batch is of one file system, and no file system gets all threads (pace.ts): one that hangs
- * holds up nothing but its own mail. A directory is in one batch at a time: the kernel tells of a
- * lost write once, and a second fsync under way could be told of a rename that is not its own.
+ * A batch is of one file system, and no file system gets all threads (batchpace.ts): one that hangs
+ * holds up nothing but its own mail.
  */
-import { dirname } from 'node:path';
-import { performance } from 'node:perf_hooks';
+import type { World } from '../core/world.ts';
 import type { Answer, Job } from './batch.ts';
-import { LATE_MS, Pace } from './batchpace.ts';
-import { DiskThread, SLOT_BYTES } from './thread.ts';
+import { type BatchPace, HUNG_BATCHES, LATE_MS } from './batchpace.ts';
+import { type BatchThread, SLOT_BYTES } from './thread.ts';
 
-/** Those that a hung file system has come on top. */
-const MOST_THREADS = 16;
-/** With so many files open at once, and all of them answered when the last one is done. */
-const MOST_JOBS = 16;
-/** Threads beyond the first go when they had nothing to do for so long. */
+/** Threads whose batch is late are not counted, since a hung file system may keep them. */
+const MAX_THREADS = 16;
+/** With those that ten hung file systems keep, and no more, since a thread takes 8 MB. */
+const MAX_THREADS_IN_ALL = MAX_THREADS + 10 * HUNG_BATCHES;
+/** Most files in a batch: all stay open at once, and none is answered before the last is done. */
+const MAX_JOBS = 16;
+/** Threads beyond the first end when they had nothing to do for this long. */
 const IDLE_MS = 5000;
 
-interface Delivery {
+export interface QueueOptions {
+  readonly world: Pick<World, 'micros'>;
+  /**
+   * Begins a thread, or throws. `changed` is to be called when it can be given work, and when it has ended.
+   */
+  beginThread(changed: () => void): BatchThread;
+}
+
+/** Where a job goes: the pace is that of a file system. */
+export interface Destination {
+  readonly batches: BatchPace;
+}
+
+interface QueuedJob {
   readonly job: Job;
   readonly pieces: readonly Buffer[];
   readonly bytes: number;
-  /** Where it goes. */
-  readonly directory: string;
-  /** Of the file system that is on. */
-  readonly pace: Pace;
+  readonly pace: BatchPace;
   isWanted(): boolean;
   resolve(fsyncMs: number): void;
   reject(error: Error): void;
 }
 
 export class DiskQueue {
-  readonly #hungMs: number;
-  #waiting: Delivery[] = [];
-  #threads: DiskThread[] = [];
-  readonly #paces = new Map<number, Pace>(); // by device
-  readonly #directories = new Set<string>(); // in a batch under way
+  readonly #options: QueueOptions;
+  #queued: QueuedJob[] = [];
+  #threads: BatchThread[] = [];
   #isClosed = false;
   #dispatching: NodeJS.Immediate | undefined;
   #looking: NodeJS.Timeout | undefined;
   #shrinking: NodeJS.Timeout | undefined;
 
-  /** `hungMs`: how long a file system may take to answer before what comes for it fails at once. */
-  constructor(hungMs: number) {
-    this.#hungMs = hungMs;
+  constructor(options: QueueOptions) {
+    this.#options = options;
   }
 
-  /** One thread at least, so that the first delivery need not wait for it. */
+  /** Begins a first thread, so that the first delivery need not wait for one. */
   start(): void {
     if (this.#threads.length === 0) this.#begin();
   }
 
-  /** What waits fails. A thread at work ends with the process, which waits for its batch. */
+  /** Fails all that is queued. A thread at work ends with the process, which waits for its batch. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#looking);
     clearTimeout(this.#shrinking);
-    this.#failWaiting(new Error('the disk is closed'));
+    this.#failQueued(new Error('the disk is closed'));
     for (const thread of this.#threads) if (thread.state !== 'busy') thread.end();
   }
 
-  /** Where no thread can be had what there are have to do; without any, what waits fails. */
+  /** If no thread can be started, the existing ones carry on; if there are none, everything queued fails. */
   #begin(): void {
     try {
-      this.#threads.push(new DiskThread(() => this.#dispatchSoon()));
+      this.#threads.push(this.#options.beginThread(() => this.#dispatchSoon()));
     } catch (error) {
-      if (this.#threads.length === 0) this.#failWaiting(error as Error);
+      if (this.#threads.length === 0) this.#failQueued(error as Error);
     }
   }
 
-  #failWaiting(error: Error): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const { reject } of waiting) reject(error);
+  #failQueued(error: Error): void {
+    const queued = this.#queued;
+    this.#queued = [];
+    for (const { reject } of queued) reject(error);
   }
 
-  /** `device`: the file system of `job.to`. `pieces` are kept until it is over. Resolves to what `deliverAll` answers. */
-  submit(job: Job, device: number, isWanted: () => boolean, pieces: readonly Buffer[] = []): Promise<number> {
+  /** `pieces` are kept until the job is over. Resolves to what `deliverAll` answers. */
+  submit(
+    job: Job,
+    { batches: pace }: Destination,
+    isWanted: () => boolean,
+    pieces: readonly Buffer[] = [],
+  ): Promise<number> {
     const bytes = 'bytes' in job ? job.bytes : 0;
     if (bytes > SLOT_BYTES) throw new RangeError('too much for one go');
     if (this.#isClosed) throw new Error('the disk is closed');
-    const pace = this.#paces.get(device) ?? new Pace();
-    this.#paces.set(device, pace);
-    if (pace.isSilentFor(this.#hungMs)) throw new Error('the file system does not answer');
+    if (pace.isStuck) throw new Error('the file system does not answer');
     return new Promise((resolve, reject) => {
-      const directory = dirname(job.to);
-      this.#waiting.push({ job, pieces, bytes, directory, pace, isWanted, resolve, reject });
+      this.#queued.push({ job, pieces, bytes, pace, isWanted, resolve, reject });
       this.#dispatchSoon();
     });
   }
 
-  /** At the end of this turn of the event loop: with all that comes in it. */
+  /** Dispatches at the end of this turn of the event loop, with all that comes in it. */
   #dispatchSoon(): void {
     this.#dispatching ??= setImmediate(() => this.#dispatch());
   }
@@ -107,26 +116,29 @@ export class DiskQueue {
       const batch = this.#takeBatch(idle.length - n);
       if (batch.length > 0) this.#run(thread, batch);
     }
-    if (this.#waiting.length > 0) this.#lookAgain();
+    if (this.#queued.length > 0) this.#lookAgain();
     if (this.#threads.length > 1) this.#shrinkSoon();
   }
 
-  /** Who gave up waits no longer; threads that have ended are replaced when there is work. */
+  /**
+   * Fails abandoned jobs, forgets threads that have ended, and begins a new one where there is work and none
+   * is left.
+   */
   #tidy(): void {
-    const wanted = new Set(this.#waiting.filter(({ isWanted }) => isWanted()));
-    for (const delivery of this.#waiting) if (!wanted.has(delivery)) delivery.reject(new Error('given up'));
-    this.#waiting = [...wanted];
+    const wanted = new Set(this.#queued.filter(({ isWanted }) => isWanted()));
+    for (const queued of this.#queued) if (!wanted.has(queued)) queued.reject(new Error('given up'));
+    this.#queued = [...wanted];
     const unborn = this.#threads.find(({ failure }) => failure !== undefined);
     this.#threads = this.#threads.filter(({ state }) => state !== 'gone');
-    if (this.#threads.length > 0 || this.#waiting.length === 0) return;
-    // one that could not begin would not the next time either: that is for the clients to try
+    if (this.#threads.length > 0 || this.#queued.length === 0) return;
+    // where one could not begin, trying again at once would go in a circle; the clients will try again
     if (unborn?.failure === undefined) this.#begin();
-    else this.#failWaiting(unborn.failure);
+    else this.#failQueued(unborn.failure);
   }
 
-  /** Threads that could be given a batch now. */
+  /** Returns how many threads could be given a batch now. */
   #countWanted(): number {
-    const ready = this.#waiting.filter((delivery) => this.#mayGo(delivery));
+    const ready = this.#queued.filter(({ pace }) => pace.room > 0);
     const paces = new Set(ready.map(({ pace }) => pace));
     return Math.min(
       ready.length,
@@ -134,57 +146,56 @@ export class DiskQueue {
     );
   }
 
-  /** One at a time, and not too many: what there are have to do meanwhile. */
+  /** Begins one thread at a time, and not too many in all. */
   #beginAnother(): void {
     const isBeginning = this.#threads.some(({ state }) => state === 'beginning');
-    if (!isBeginning && this.#countAnswering() < MOST_THREADS) this.#begin();
+    if (isBeginning || this.#threads.length >= MAX_THREADS_IN_ALL) return;
+    if (this.#countInTime() < MAX_THREADS) this.#begin();
   }
 
-  /** Threads that a hung disk has are gone for the others. */
-  #countAnswering(): number {
-    const hungSince = performance.now() - this.#hungMs;
-    return this.#threads.filter(({ state, since }) => state !== 'busy' || since > hungSince).length;
+  /** Leaves out the threads whose batch is late: nobody else can reckon with them. */
+  #countInTime(): number {
+    const lateSince = this.#now() - LATE_MS;
+    return this.#threads.filter(({ state, since }) => state !== 'busy' || since > lateSince).length;
   }
 
-  /** The first that may go, and its part of what waits behind it for the same file system. */
-  #takeBatch(idleThreads: number): Delivery[] {
-    const ready = this.#waiting.filter((delivery) => this.#mayGo(delivery));
-    const same = ready.filter(({ pace }) => pace === ready[0]?.pace);
-    const parts = Math.min(idleThreads, ready[0]?.pace.room ?? 1);
-    const batch = new Set<Delivery>();
+  /** Takes the first job that may go, and its part of the jobs queued after it for the same file system. */
+  #takeBatch(idleThreads: number): QueuedJob[] {
+    const first = this.#queued.find(({ pace }) => pace.room > 0);
+    if (first === undefined) return [];
+    const same = this.#queued.filter(({ pace }) => pace === first.pace);
+    const parts = Math.min(idleThreads, first.pace.room);
+    const most = Math.min(Math.ceil(same.length / parts), MAX_JOBS, first.pace.next.maxJobs);
+    const batch = new Set<QueuedJob>();
     let bytes = 0;
-    for (const delivery of same.slice(0, Math.min(Math.ceil(same.length / parts), MOST_JOBS))) {
-      bytes += delivery.bytes;
+    for (const queued of same.slice(0, most)) {
+      bytes += queued.bytes;
       if (bytes > SLOT_BYTES) break;
-      batch.add(delivery);
+      batch.add(queued);
     }
-    this.#waiting = this.#waiting.filter((delivery) => !batch.has(delivery));
+    this.#queued = this.#queued.filter((queued) => !batch.has(queued));
     return [...batch];
   }
 
-  #mayGo({ pace, directory }: Delivery): boolean {
-    return !this.#directories.has(directory) && pace.room > 0;
-  }
-
-  async #run(thread: DiskThread, batch: readonly Delivery[]): Promise<void> {
+  async #run(thread: BatchThread, batch: readonly QueuedJob[]): Promise<void> {
     const pace = batch[0]?.pace;
-    const begun = pace?.begin();
-    for (const { directory } of batch) this.#directories.add(directory);
-    const jobs = batch.map(({ job }) => job);
-    const pieces = batch.flatMap((delivery) => delivery.pieces);
-    const done = await thread.perform(jobs, pieces).catch((error: Error) => error);
-    if (begun !== undefined) pace?.end(begun, done instanceof Error ? undefined : done);
-    for (const { directory } of batch) this.#directories.delete(directory);
+    if (pace === undefined) return;
+    const { syncsAtOnce } = pace.next;
+    const begun = pace.begin();
+    const order = { jobs: batch.map(({ job }) => job), syncsAtOnce };
+    const pieces = batch.flatMap((queued) => queued.pieces);
+    const done = await thread.perform(order, pieces).catch((error: Error) => error);
+    pace.end(begun, done instanceof Error ? undefined : done.fsyncMs);
     this.#dispatchSoon();
-    for (const [n, delivery] of batch.entries())
-      settle(delivery, done instanceof Error ? done : done.answers[n]);
+    for (const [n, queued] of batch.entries()) settle(queued, done instanceof Error ? done : done.answers[n]);
   }
 
-  /** A file system may be late by then. */
+  /** Dispatches again when the batches under way may have become late. */
   #lookAgain(): void {
     this.#looking ??= setTimeout(() => {
       this.#looking = undefined;
-      this.#dispatchSoon(); // behind what has arrived meanwhile: when this process was held up itself, no disk is late
+      // not right now: if this process itself was held up, the answers that have arrived come first
+      this.#dispatchSoon();
     }, LATE_MS);
   }
 
@@ -194,17 +205,21 @@ export class DiskQueue {
 
   #shrink(): void {
     this.#shrinking = undefined;
-    const idleSince = performance.now() - IDLE_MS;
-    const isSpare = (thread: DiskThread, n: number) =>
+    const idleSince = this.#now() - IDLE_MS;
+    const isSpare = (thread: BatchThread, n: number) =>
       n > 0 && thread.state === 'idle' && thread.since <= idleSince;
     const spare = this.#threads.filter(isSpare);
     this.#threads = this.#threads.filter((thread) => !spare.includes(thread));
     for (const thread of spare) thread.end();
     if (this.#threads.length > 1) this.#shrinkSoon();
   }
+
+  #now(): number {
+    return this.#options.world.micros() / 1000;
+  }
 }
 
-function settle({ resolve, reject }: Delivery, answer: Answer | Error | undefined): void {
+function settle({ resolve, reject }: QueuedJob, answer: Answer | Error | undefined): void {
   if (typeof answer === 'number') resolve(answer);
   else reject(Object.assign(new Error(answer?.message), answer));
 }

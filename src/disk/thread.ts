@@ -1,24 +1,16 @@
 /**
  * A thread that makes the disk calls of several deliveries in one go. Through libuv's pool every
  * single call wakes a thread and then the event loop, which for a small message costs more than
- * the calls themselves. It has one batch at a time (batch.ts); who waits is the queue's business.
+ * the calls themselves. It has one batch at a time (batch.ts), and knows nothing of queued ones.
  */
-import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
-import type { Answer, Job } from './batch.ts';
+import type { World } from '../core/world.ts';
+import type { Done, Order } from './batch.ts';
 
-/** Bytes that go to a thread with a batch, in memory it shares. */
+/** Most bytes of a batch; they go to the thread in memory it shares. */
 export const SLOT_BYTES = 1024 * 1024;
 
-/** What came of a batch. */
-export interface Done {
-  /** In the order of the jobs. */
-  readonly answers: readonly Answer[];
-  /** How much of the time was the disk's, 0 to 1: the thread neither ran nor waited for a processor. */
-  readonly diskShare: number;
-}
-
-interface Order {
+interface Pending {
   resolve(done: Done): void;
   reject(error: Error): void;
 }
@@ -26,17 +18,38 @@ interface Order {
 /** `gone`: it has ended and will do nothing more. */
 export type ThreadState = 'beginning' | 'idle' | 'busy' | 'gone';
 
-export class DiskThread {
+/** What the queue needs of a thread. */
+export interface BatchThread {
+  readonly state: ThreadState;
+  /** When it came into that state, in milliseconds of the World. */
+  readonly since: number;
+  /** Why it ended before it could do anything. */
+  readonly failure: Error | undefined;
+  /**
+   * Makes a batch. Not to be called while the thread is busy. `pieces` are the bytes of all jobs in
+   * their order, SLOT_BYTES at most. Rejects when the thread has ended: its work is in doubt then.
+   */
+  perform(order: Order, pieces: readonly Buffer[]): Promise<Done>;
+  end(): void;
+}
+
+export class DiskThread implements BatchThread {
   readonly #slot = Buffer.from(new SharedArrayBuffer(SLOT_BYTES));
   readonly #worker: Worker;
-  #order: Order | undefined;
+  #pending: Pending | undefined;
   #state: ThreadState = 'beginning';
-  #since = performance.now();
+  #since: number;
+  readonly #world: Pick<World, 'micros'>;
   readonly #changed: () => void;
   #failure: Error | undefined;
 
-  /** Calls `changed` when it can be given work, and when it has ended. Keeps no process alive unless it has work. Throws where there can be no thread. */
-  constructor(changed: () => void) {
+  /**
+   * Calls `changed` when it can be given work, and when it has ended. Keeps the process alive only
+   * while it has work. Throws where no thread can be had.
+   */
+  constructor(world: Pick<World, 'micros'>, changed: () => void) {
+    this.#world = world;
+    this.#since = this.#now();
     this.#changed = changed;
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: this.#slot.buffer,
@@ -61,36 +74,30 @@ export class DiskThread {
     return this.#state;
   }
 
-  /** Since when it is in that state, on the scale of performance.now(). */
   get since(): number {
     return this.#since;
   }
 
-  /** Why it ended before it could do anything. */
   get failure(): Error | undefined {
     return this.#failure;
   }
 
-  /**
-   * Not to be called while it is busy. `pieces` are the bytes of all jobs in their order:
-   * SLOT_BYTES at the most. Rejects when the thread has ended: what it was doing is in doubt.
-   */
-  async perform(jobs: readonly Job[], pieces: readonly Buffer[]): Promise<Done> {
+  async perform(order: Order, pieces: readonly Buffer[]): Promise<Done> {
     if (this.#state === 'gone') throw new Error('the disk thread has ended');
     let at = 0;
     for (const piece of pieces) {
-      // where memory is shared copy() goes word by word, at a tenth of the speed
+      // into shared memory copy() goes word by word, at a tenth of the speed
       this.#slot.fill(piece, at, at + piece.length);
       at += piece.length;
     }
-    const expected = jobs.reduce((sum, job) => sum + ('bytes' in job ? job.bytes : 0), 0);
-    // else one message would get the bytes of the next
+    const expected = order.jobs.reduce((sum, job) => sum + ('bytes' in job ? job.bytes : 0), 0);
+    // otherwise one message would get the bytes of the next
     if (at !== expected) throw new RangeError('the bytes are not those of the jobs');
     return new Promise((resolve, reject) => {
-      this.#order = { resolve, reject };
+      this.#pending = { resolve, reject };
       this.#become('busy');
       this.#worker.ref(); // while there is something to wait for
-      this.#worker.postMessage(JSON.stringify(jobs)); // as a string: an object would be cloned
+      this.#worker.postMessage(JSON.stringify(order)); // as a string: an object would be cloned
     });
   }
 
@@ -98,7 +105,7 @@ export class DiskThread {
     this.#worker.terminate();
   }
 
-  /** By a bug or out of memory. */
+  /** The thread has ended, by a bug or out of memory or because it was told to. */
   #gone(error: Error): void {
     if (this.#state === 'gone') return;
     if (this.#state === 'beginning') this.#failure = error;
@@ -109,12 +116,16 @@ export class DiskThread {
 
   #become(state: ThreadState): void {
     this.#state = state;
-    this.#since = performance.now();
+    this.#since = this.#now();
   }
 
-  #take(): Order | undefined {
-    const order = this.#order;
-    this.#order = undefined;
-    return order;
+  #now(): number {
+    return this.#world.micros() / 1000;
+  }
+
+  #take(): Pending | undefined {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    return pending;
   }
 }

@@ -1,79 +1,57 @@
 /**
- * A share for each file system of the threads that make file calls. libuv has few, a call that hangs keeps its thread,
- * and nothing can take it back: without shares one disk that hangs would stop the deliveries to all others and
- * the look-ups of keys. Beyond its share the calls of a file system wait here, and where none has come
- * back for long they fail at once, so that neither clients nor memory are held up by it.
+ * The share of libuv's threads that somebody may have: one file system, or all of them together. A
+ * call that hangs keeps its thread, and nothing can take the thread back: without shares one disk
+ * that hangs would stop the deliveries to all others and the look-ups of keys. Further calls wait
+ * here for their turn; once there has been no answer for too long they fail at once, so that
+ * neither clients nor memory are held up by it.
  */
-import { dirname } from 'node:path';
-import { performance } from 'node:perf_hooks';
-import type { OpenFile, SingleCalls } from './disk.ts';
-import type { Devices } from './filesystems.ts';
+import type { Liveness } from './liveness.ts';
 
-/** Of the four threads that libuv has unless told otherwise, one is left for everything else. */
-const MOST = 3;
-/** `hungMs`: how long a file system may take all of its share without an answer to any call. */
-export function sharedCalls(calls: SingleCalls, devices: Devices, hungMs: number): SingleCalls {
-  const shares = new Map<number, Share>(); // by device
-  const shareOf = async (directory: string) => {
-    const device = await devices.of(directory);
-    const share = shares.get(device) ?? new Share(hungMs);
-    shares.set(device, share);
-    return share;
-  };
-  const run = async <T>(directory: string, call: () => Promise<T>) => (await shareOf(directory)).run(call);
-  return {
-    async create(path, mode) {
-      const share = await shareOf(maildirOf(path));
-      return sharedFile(await share.run(() => calls.create(path, mode)), share);
-    },
-    unlink: async (path) => (await shareOf(maildirOf(path))).runInTime(() => calls.unlink(path)),
-    mkdir: (path, mode) => run(dirname(path), () => calls.mkdir(path, mode)),
-    syncDirectory: (path) => run(path, () => calls.syncDirectory(path)),
-    device: (path) => calls.device(path),
-    free: (path) => run(path, () => calls.free(path)),
-  };
-}
+/** How many threads libuv is told to have when the program starts, since its four would not do (sealdir.cts, D17e). */
+export const POOL_THREADS = 256;
+/** Single file calls of all file systems together may take this many. */
+export const POOL_SHARE = 60;
+/** So twenty file systems may hang before one that does not is held up. */
+export const FILE_SYSTEM_THREADS = 3;
+/** The fsyncs of one file system's batches may take this many on top: six that are slow may hang at one time. */
+export const SYNC_THREADS = 32;
 
-/** Of a file in its tmp/ or new/. */
-export function maildirOf(path: string): string {
-  return dirname(dirname(path));
-}
-
-function sharedFile(file: OpenFile, share: Share): OpenFile {
-  return {
-    writev: (pieces) => share.run(() => file.writev(pieces)),
-    sync: () => share.run(() => file.sync()),
-    close: () => file.close(), // never refused: a descriptor is at stake
-  };
-}
-
-class Share {
-  readonly #hungMs: number;
+export class ThreadShare {
+  readonly #maxCalls: number;
+  readonly #liveness: Liveness;
+  readonly #within: ThreadShare | undefined;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
-  #answeredAt = 0;
 
-  constructor(hungMs: number) {
-    this.#hungMs = hungMs;
+  /** `within`: the larger share that this one is a part of. */
+  constructor(maxCalls: number, liveness: Liveness, within?: ThreadShare) {
+    this.#maxCalls = maxCalls;
+    this.#liveness = liveness;
+    this.#within = within;
   }
 
+  /**
+   * Makes the call when there is a thread for it. Fails at once if the share is taken and nothing answers.
+   */
   async run<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#running >= MOST && performance.now() - this.#answeredAt > this.#hungMs)
+    if (this.#running >= this.#maxCalls && this.#liveness.isSilent)
       throw new Error('the file system does not answer');
-    return this.runInTime(call);
+    return this.#inTurn(() => this.#within?.run(call) ?? call());
   }
 
-  /** Never refused: what undoes something waits for its turn, however long. */
+  /** Makes the call when there is a thread for it, however long that takes: for what undoes something. */
   async runInTime<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#running < MOST) {
-      if (this.#running++ === 0) this.#answeredAt = performance.now(); // the wait begins
-    } else {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve)); // for the place of one that ends
-    }
+    return this.#inTurn(() => this.#within?.runInTime(call) ?? call());
+  }
+
+  async #inTurn<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#running < this.#maxCalls) this.#running++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve)); // for the thread of a call that ends
+    this.#liveness.begin();
     try {
       return await call();
     } finally {
-      this.#answeredAt = performance.now();
+      this.#liveness.end();
       const next = this.#waiting.shift();
       if (next === undefined) this.#running--;
       else next();

@@ -7,7 +7,7 @@
 import type { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 
-// CommonJS without types; this is all we use of it (mailparser 3.9.31)
+// CommonJS without types; the part that we use (mailparser 3.14.2)
 interface Parser extends EventEmitter {
   end(bytes: Buffer): void;
 }

@@ -1,30 +1,35 @@
 /**
- * fs-ext, and the only file that knows it: flock(2), never waited for, since a waiting one
- * holds a thread of libuv's pool; and never in a worker thread, where the package aborts.
+ * Lock files with flock(2). Nobody waits for a lock here, since a waiting call holds a thread of libuv's pool.
+ * Never called in a worker thread: fs-ext aborts the process there.
  */
 import { closeSync, openSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { flockSync } from './fsext.ts';
 
-// CommonJS without types; this is all we use of it
-const { flockSync } = createRequire(import.meta.url)('fs-ext') as {
-  flockSync(fd: number, flags: 'exnb'): void;
-};
-
-/** Takes the lock file, or returns undefined when another process has it. Released on close or when we die. */
-export function tryLock(path: string): { release(): void } | undefined {
-  const fd = openSync(path, 'a', 0o600);
+/** Locks an open file exclusively, until it is closed; false if another process has it. */
+export function lockDescriptor(fd: number): boolean {
   try {
     flockSync(fd, 'exnb');
-    let isHeld = true;
-    return {
-      release() {
-        if (isHeld) closeSync(fd);
-        isHeld = false;
-      },
-    };
+    return true;
   } catch (error) {
-    closeSync(fd);
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
     throw error;
   }
+}
+
+/** Takes the lock file; returns undefined when another process has it. The kernel releases it when we die. */
+export function tryLock(path: string): { release(): void } | undefined {
+  const fd = openSync(path, 'a', 0o600);
+  let isHeld = false;
+  try {
+    isHeld = lockDescriptor(fd);
+  } finally {
+    if (!isHeld) closeSync(fd);
+  }
+  if (!isHeld) return undefined;
+  return {
+    release() {
+      if (isHeld) closeSync(fd);
+      isHeld = false;
+    },
+  };
 }

@@ -1,7 +1,10 @@
-/** prom-client, and the only file that knows it: what the delivery path reports, as Prometheus series. */
-import { createServer, type Server } from 'node:http';
-import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+/**
+ * What the delivery path reports, as Prometheus series (prom-client). No label holds an address, a path or
+ * anything else that a client chooses.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Meter, Step } from '../core/meter.ts';
+import type { MetricsSource } from './metricsserver.ts';
 
 const STEPS: Record<Step, string> = {
   session_key: 'Making the session-key packets of one copy',
@@ -13,27 +16,64 @@ const STEPS: Record<Step, string> = {
   delivery: 'From DATA to the last reply of a message',
 };
 
-// 50 us to about 100 s: a session key on one end, a slow 50 MiB message on the other
+// from 50 us for a session key to 100 s for a slow message of 50 MiB
 const SECONDS = [0.00005, 0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 25, 100];
 
 export interface Watched {
   connections(): number;
   deliveries(): number;
-  /** Log lines lost so far. */
+  /** Log lines that could not be written so far. */
   lostLines(): number;
-  /** Whether duplicates are known to this process alone, since the state directory fails. */
+  /** Whether this process knows only its own deliveries, because the state directory fails. */
   isForgetful(): boolean;
+  /** Age of the oldest delivery that this process remembers. */
+  oldestSeconds(): number;
 }
+
+/** Of prom-client, sums over all handles and the like: named as counters, which they are not, and sums of others. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
+interface Described {
+  readonly name: string;
+  readonly help: string;
+}
+
+const CONNECTIONS = { name: 'sealdir_connections', help: 'LMTP connections open now' };
+const DELIVERIES = {
+  name: 'sealdir_deliveries',
+  help: 'Copies on their way to a mailbox now, from DATA to stored or given up',
+};
+const STATE_FAILING = {
+  name: 'sealdir_state_failing',
+  help: 'Processes that know only their own deliveries, since the state directory fails',
+};
+const STATE_OLDEST = {
+  name: 'sealdir_state_oldest_seconds',
+  help: 'Age of the oldest delivery that is remembered; below store.duplicates for long: more mail than fits',
+};
+export const LOST_LINES: Described = {
+  name: 'sealdir_log_lines_lost',
+  help: 'Log lines that could not be written since the start',
+};
+
+/** All series of one process with their values, to be sent to another process as JSON. */
+export type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
 export interface Metrics extends Meter, MetricsSource {
   readonly registry: Registry;
-  /** What is true at scrape time. */
+  figures(): Promise<Figures>;
+  /** Adds series whose values are asked for at each scrape. */
   watch(now: Watched): void;
 }
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
   const registers = [registry];
   const recipients = new Counter({
     name: 'sealdir_recipients_total',
@@ -68,6 +108,7 @@ export function createMetrics(): Metrics {
     registry,
     contentType: registry.contentType,
     text: () => registry.metrics(),
+    figures: () => registry.getMetricsAsJSON(),
     time: (step, seconds) => steps[step].observe(seconds),
     recipient: (verdict, why) => recipients.inc({ verdict, why }),
     message(verdict, size) {
@@ -75,34 +116,27 @@ export function createMetrics(): Metrics {
       bytes.inc({ verdict }, size);
     },
     keyFileRefused: () => keyFiles.inc(),
-    watch({ connections, deliveries, lostLines, isForgetful }) {
-      gauge(registry, 'sealdir_connections', 'LMTP connections open now', connections);
-      gauge(
-        registry,
-        'sealdir_deliveries',
-        'Copies on their way to a mailbox now, from RCPT to stored or given up',
-        deliveries,
-      );
-      gauge(
-        registry,
-        'sealdir_log_lines_lost',
-        'Log lines that could not be written since the start',
-        lostLines,
-      );
-      gauge(
-        registry,
-        'sealdir_state_failing',
-        'Processes that know only their own deliveries, since the state directory fails',
-        () => Number(isForgetful()),
-      );
+    watch({ connections, deliveries, lostLines, isForgetful, oldestSeconds }) {
+      gauge(registry, CONNECTIONS, connections);
+      gauge(registry, DELIVERIES, deliveries);
+      gauge(registry, LOST_LINES, lostLines);
+      gauge(registry, STATE_FAILING, () => Number(isForgetful()));
+      gauge(registry, STATE_OLDEST, oldestSeconds, 'max');
     },
   };
 }
 
-function gauge(registry: Registry, name: string, help: string, value: () => number): void {
+/** Adds a gauge whose value is asked for at each scrape. */
+/** Adds a series that is asked for at each scrape. `aggregator`: what those of several processes come to. */
+export function gauge(
+  registry: Registry,
+  described: Described,
+  value: () => number,
+  aggregator: 'sum' | 'max' = 'sum',
+): void {
   new Gauge({
-    name,
-    help,
+    ...described,
+    aggregator,
     registers: [registry],
     collect() {
       this.set(value());
@@ -110,41 +144,9 @@ function gauge(registry: Registry, name: string, help: string, value: () => numb
   });
 }
 
-/** Lets the primary process ask this worker for its series. */
-export function answerPrimary(registry: Registry): void {
-  AggregatorRegistry.setRegistries([registry]);
-  new AggregatorRegistry(); // listens for the question
-}
-
-/** What a primary process serves: the sum over its workers, and how often one had to be replaced. */
-export function createClusterMetrics(): MetricsSource & {
-  readonly registry: Registry;
-  workerReplaced(): void;
-  noteReload(result: ReloadResult): void;
-} {
-  const workers = new AggregatorRegistry();
-  const own = new Registry();
-  const replaced = workersReplaced(own);
-  return {
-    registry: own,
-    contentType: own.contentType,
-    text: async () => `${await workers.clusterMetrics()}${await own.metrics()}`,
-    workerReplaced: () => replaced.inc(),
-    noteReload: watchReloads(own),
-  };
-}
-
-function workersReplaced(registry: Registry): Counter {
-  return new Counter({
-    name: 'sealdir_workers_replaced_total',
-    help: 'Worker processes that died and were replaced (with several processes)',
-    registers: [registry],
-  });
-}
-
 export type ReloadResult = 'taken' | 'refused';
 
-/** Of the process that reads the configuration; call what is returned after each reload. */
+/** Adds the series of the process that reads the configuration; the function returned is called after each reload. */
 export function watchReloads(registry: Registry): (result: ReloadResult) => void {
   const isRefused = new Gauge({
     name: 'sealdir_reload_refused',
@@ -152,25 +154,4 @@ export function watchReloads(registry: Registry): (result: ReloadResult) => void
     registers: [registry],
   });
   return (result) => isRefused.set(result === 'refused' ? 1 : 0);
-}
-
-export interface MetricsSource {
-  readonly contentType: string;
-  text(): Promise<string>;
-}
-
-/** An HTTP server that answers GET /metrics and nothing else; the caller lets it listen. */
-export function createMetricsServer(source: MetricsSource): Server {
-  return createServer(async (request, response) => {
-    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end('only GET /metrics is here\n');
-      return;
-    }
-    try {
-      const text = await source.text();
-      response.writeHead(200, { 'content-type': source.contentType }).end(text);
-    } catch {
-      response.writeHead(500, { 'content-type': 'text/plain' }).end('metrics failed\n');
-    }
-  });
 }

@@ -1,25 +1,22 @@
 /**
- * Listening: Unix sockets, TCP, and sockets inherited from systemd. A stale socket file is
- * removed only under a lock beside it, so that a second server cannot take the path away
- * from a first one that still lives.
+ * Listens on Unix sockets, TCP, and sockets inherited from systemd. A stale socket file is removed only
+ * under the lock beside it, so that a second server cannot take the path away from one that still lives.
  */
 import { once } from 'node:events';
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
+import type { Listener } from '../core/listener.ts';
 import { tryLock } from './lock.ts';
 
-export type ListenAddress =
-  | { readonly type: 'unix'; readonly path: string }
-  | { readonly type: 'tcp'; readonly host: string; readonly port: number };
-
 /**
- * Connections that wait for us while we are busy; the kernel's own limit is lower where it is (net.core.somaxconn). Beyond Node's
- * 511, Linux lets a TCP client believe it is connected and then forgets it, and refuses one on a Unix socket.
+ * Connections that the kernel keeps for us while we are busy, unless net.core.somaxconn is lower. When the
+ * queue is full (511 is Node's default), Linux lets a TCP client believe that it is connected and then
+ * forgets it, and refuses a client on a Unix socket.
  */
 const BACKLOG = 4096;
 
-/** Binds `server`; a Unix path has to be claimed before. Returns what it listens on, as one would write it. */
-export async function listenOn(server: Server, address: ListenAddress, mode: number): Promise<string> {
+/** Binds `server` and returns what it listens on, as one would write it. A Unix path has to be claimed first. */
+export async function listenOn(server: Server, address: Listener, mode: number): Promise<string> {
   if (address.type === 'tcp') {
     server.listen({ host: address.host, port: address.port, backlog: BACKLOG });
     await once(server, 'listening');
@@ -27,16 +24,16 @@ export async function listenOn(server: Server, address: ListenAddress, mode: num
   }
   server.listen({ path: address.path, backlog: BACKLOG });
   await once(server, 'listening');
-  // until here only the owner could connect: the umask takes the others' write bit
+  // until here only the owner could connect: the umask takes the write bit of all others
   chmodSync(address.path, mode);
   return address.path;
 }
 
 /**
- * Makes the paths of Unix sockets ours until `release`: locks them, and removes what a dead
- * server left. Throws with a sentence for the operator.
+ * Makes the paths of Unix sockets ours until `release`: locks them, and removes the socket files that a dead
+ * server left. Throws an Error whose message is a sentence for the operator.
  */
-export async function claimPaths(addresses: readonly ListenAddress[]): Promise<{ release(): void }> {
+export async function claimPaths(addresses: readonly Listener[]): Promise<{ release(): void }> {
   const locks: { release(): void }[] = [];
   const release = () => {
     for (const lock of locks) lock.release();
@@ -55,7 +52,7 @@ export async function claimPaths(addresses: readonly ListenAddress[]): Promise<{
   }
 }
 
-/** A listening descriptor passed by systemd (sd_listen_fds(3)). */
+/** Lets `server` listen on a descriptor passed by systemd (sd_listen_fds(3)). Returns its address. */
 export async function listenOnDescriptor(server: Server, fd: number): Promise<string> {
   server.listen({ fd, backlog: BACKLOG });
   await once(server, 'listening');
@@ -68,7 +65,7 @@ function addressText(server: Server): string {
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
 }
 
-/** Only what nobody answers on: the lock keeps other Sealdirs off, but a path may be another program's. */
+/** Removes a socket file on which nobody answers: the lock keeps other Sealdirs off, but not other programs. */
 async function removeStale(path: string): Promise<void> {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return;

@@ -1,124 +1,139 @@
 /**
  * Reads a key file: its bytes -> the OpenPGP certificates in it, one for each fingerprint. Refuses a file
- * that holds a secret key, or keys whose numbers or signatures would take absurdly long to check. Says
- * nothing of whether a certificate can be used: that depends on the time (judgement.ts).
+ * that holds a secret key, a key that cannot be used here, or one that would take absurdly long to check.
+ * Says nothing of whether a certificate can be used now: that depends on the time (judgement.ts).
  */
 import * as openpgp from 'openpgp';
-import type { Preferences } from '../openpgp/agree.ts';
-import type { SessionKeyEncryptor } from '../openpgp/pkesk.ts';
+import { type Packet, readPackets } from '../openpgp/packets.ts';
+import { certificateParts } from './assemble.ts';
 import { KeyFileError, keyBlocks } from './blocks.ts';
-import { isOutsized } from './material.ts';
+import { isReadable, parseSignature } from './checks.ts';
+import { type Facts, findFacts } from './facts.ts';
+import { MAX_HASHES, MAX_SIGNATURES } from './limits.ts';
+import { absurdityOf, type KeyPacket } from './material.ts';
+import { type CertificateParts, keyHead, mergeParts, type RawSignature } from './parts.ts';
+import type { Judged, UsableKey } from './usable.ts';
+import { kindOfKey, WORDS } from './words.ts';
 
 /** One OpenPGP certificate (a public key with its subkeys and user IDs). */
-export interface Certificate {
+export class Certificate {
   /** Upper-case hex. */
   readonly fingerprint: string;
-  readonly key: openpgp.PublicKey;
+  readonly parts: CertificateParts;
+  readonly primary: openpgp.PublicKeyPacket;
+  /** One for each subkey of `parts`; undefined for kinds that cannot be used. */
+  readonly subkeys: readonly (openpgp.PublicSubkeyPacket | undefined)[];
   /** The last judgement. Kept because judging again costs more than encrypting a small message. */
-  judged?: Judged;
-}
+  judged: Judged | undefined;
+  #facts: Promise<Facts> | undefined;
+  readonly #usable = new Map<KeyPacket, UsableKey | undefined>();
 
-/** A judgement and the times between which it counts, in milliseconds since the epoch. */
-export interface Judged {
-  readonly subkeys: 'all' | 'newest';
-  readonly from: number;
-  until: number;
-  readonly result: Promise<UsableCertificate | Unfit>;
-}
+  constructor(
+    parts: CertificateParts,
+    primary: openpgp.PublicKeyPacket,
+    subkeys: readonly (openpgp.PublicSubkeyPacket | undefined)[],
+  ) {
+    this.parts = parts;
+    this.fingerprint = parts.fingerprint.toUpperCase();
+    this.primary = primary;
+    this.subkeys = subkeys;
+  }
 
-/** The keys of one certificate that a session key may be encrypted to at the time it was judged. */
-export interface UsableCertificate {
-  readonly certificate: Certificate;
-  readonly keys: readonly UsableKey[];
-  readonly preferences: Preferences;
-  /** Milliseconds since the epoch; from then on one of the keys is no longer valid. */
-  readonly validUntil: number;
-}
+  get userIds(): string[] {
+    return this.parts.userIds.map(({ body }) => Buffer.from(body).toString('utf8'));
+  }
 
-export interface UsableKey {
-  readonly id: openpgp.KeyID;
-  /** Undefined for the kinds of keys that are left to the library. */
-  readonly encryptor: SessionKeyEncryptor | undefined;
-}
+  /** Checks its signatures, once. */
+  facts(): Promise<Facts> {
+    this.#facts ??= findFacts(this.parts, this.primary, this.subkeys);
+    return this.#facts;
+  }
 
-/** Why a certificate cannot be encrypted to. */
-export interface Unfit {
-  readonly reason: string;
+  /** Returns what `make` makes of one of its keys, once. */
+  usableKey(packet: KeyPacket, make: (packet: KeyPacket) => UsableKey | undefined): UsableKey | undefined {
+    const isNew = !this.#usable.has(packet);
+    if (isNew) this.#usable.set(packet, make(packet));
+    return this.#usable.get(packet);
+  }
 }
-
-// checks of signatures that one key file may cost when it is judged: 2 ms each at worst
-const MAX_CHECKS = 4096;
 
 /**
  * Returns all certificates of a key file, which is binary or holds any number of armored blocks with text
- * around them. Throws KeyFileError for anything else, a secret key above all.
+ * around them. The result is the same for all spellings of the same packets. Throws KeyFileError for anything
+ * else.
  */
 export async function parseCertificates(bytes: Uint8Array): Promise<Certificate[]> {
-  const keys = (await Promise.all(keyBlocks(bytes).map(readBlock))).flat();
-  refuseAbsurd(keys);
-  const copies = keys.map((key) => {
-    if (key.isPrivate())
-      throw new KeyFileError('holds a SECRET key: remove it, and treat that key as exposed');
-    return { fingerprint: key.getFingerprint().toUpperCase(), key };
-  });
-  return uniteCertificates(copies);
+  const all = certificateParts(keyBlocks(bytes).flatMap(packetsOf));
+  refuseTooMuch(all);
+  return Promise.all(all.map(certificateOf));
+}
+
+/**
+ * Returns one certificate for each fingerprint, with the signatures of all its copies: an old copy undoes no
+ * revocation.
+ */
+export async function uniteCertificates(copies: readonly Certificate[]): Promise<Certificate[]> {
+  const byFingerprint = new Map(copies.map((copy) => [copy.fingerprint, copy]));
+  if (byFingerprint.size === copies.length) return [...copies];
+  const united = mergeParts(copies.map(({ parts }) => parts));
+  refuseTooMuch(united);
+  return Promise.all(united.map(certificateOf));
+}
+
+function packetsOf(block: Uint8Array): readonly Packet[] {
+  const { packets, stoppedAt } = readPackets(block);
+  if (stoppedAt !== undefined) throw new KeyFileError(WORDS.damaged);
+  return packets;
 }
 
 /** Throws before any signature is checked. */
-function refuseAbsurd(keys: readonly openpgp.Key[]): void {
-  if (keys.some((key) => key.getKeys().some(({ keyPacket }) => isOutsized(keyPacket))))
-    throw new KeyFileError('holds a key with numbers of an absurd size');
-  if (keys.reduce((sum, key) => sum + checksOf(key), 0) > MAX_CHECKS)
-    throw new KeyFileError('holds too many keys and signatures to check them all');
+function refuseTooMuch(all: readonly CertificateParts[]): void {
+  const sum = (count: (parts: CertificateParts) => number) =>
+    all.reduce((total, each) => total + count(each), 0);
+  const hashes = sum(({ counts }) => counts.keys * counts.signatures);
+  if (hashes > MAX_HASHES || sum(({ counts }) => counts.signatures) > MAX_SIGNATURES)
+    throw new KeyFileError(WORDS.tooManySignatures);
 }
 
-/**
- * Returns how many signatures judging may have to check. Each key may need all those that the certificate's
- * owner made, and a bad one is checked each time.
- */
-function checksOf(key: openpgp.Key): number {
-  const signatures = key.toPacketList().filterByTag(openpgp.enums.packet.signature);
-  const own = signatures.filter((each) =>
-    (each as openpgp.SignaturePacket).issuerKeyID.equals(key.getKeyID()),
+async function certificateOf(parts: CertificateParts): Promise<Certificate> {
+  const primary = await keyPacketOf(parts.body, new openpgp.PublicKeyPacket());
+  if (primary === undefined) throw new KeyFileError(WORDS.unsupportedKey(kindOfKey(keyHead(parts.body))));
+  const subkeys = await Promise.all(
+    parts.subkeys.map(({ body }) => keyPacketOf(body, new openpgp.PublicSubkeyPacket())),
   );
-  return key.getKeys().length * own.length;
+  // what is damaged is found now, not when it is needed
+  const { direct, strays, userIds, subkeys: bound } = parts;
+  for (const raw of [direct, strays, ...[...userIds, ...bound].map(({ signatures }) => signatures)].flat())
+    refuseDamaged(raw);
+  return new Certificate(parts, primary, subkeys);
 }
 
-/**
- * Returns one certificate for each fingerprint, with the signatures of all its copies, so that an old copy
- * never undoes a revocation.
- */
-export async function uniteCertificates(copies: readonly Certificate[]): Promise<Certificate[]> {
-  const united = new Map<string, Certificate>();
-  for (const copy of copies) {
-    const { fingerprint, key } = copy;
-    const known = united.get(fingerprint);
-    united.set(fingerprint, known === undefined ? copy : { fingerprint, key: await known.key.update(key) });
-  }
-  return [...united.values()];
-}
-
-async function readBlock(block: string | Uint8Array): Promise<openpgp.Key[]> {
+function refuseDamaged(raw: RawSignature): void {
+  if (!isReadable(raw)) return;
   try {
-    return typeof block === 'string'
-      ? await openpgp.readKeys({ armoredKeys: block })
-      : await openpgp.readKeys({ binaryKeys: block });
-  } catch (error) {
-    throw new KeyFileError(
-      `is not a readable OpenPGP key: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    parseSignature(raw);
+  } catch {
+    throw new KeyFileError(WORDS.damaged);
   }
 }
 
 /**
- * Returns what an operator wants to know of a certificate. `expiresAt` is undefined if it never ends, and if
- * it is invalid already.
+ * Returns the packet, or undefined if keys of this kind cannot be used. Throws KeyFileError if it is damaged.
  */
-export async function describeCertificate(
-  { fingerprint, key }: Certificate,
-  now: Date,
-): Promise<{ fingerprint: string; userIds: string[]; expiresAt: Date | undefined }> {
-  const expiry = await key.getExpirationTime();
-  const expiresAt = expiry instanceof Date && expiry > now ? expiry : undefined;
-  return { fingerprint, userIds: key.getUserIDs(), expiresAt };
+async function keyPacketOf<T extends openpgp.PublicKeyPacket | openpgp.PublicSubkeyPacket>(
+  body: Uint8Array,
+  packet: T,
+): Promise<T | undefined> {
+  try {
+    await packet.read(body);
+  } catch (error) {
+    // so the library says that it does not know a version, an algorithm or a curve (openpgp 6.3.2)
+    if (error instanceof Error && error.name === 'UnsupportedError') return undefined;
+    throw new KeyFileError(WORDS.damaged);
+  }
+  // a key that is written in another way than it is read has another fingerprint for its owner than for us
+  if (!Buffer.from(packet.write()).equals(body)) throw new KeyFileError(WORDS.damaged);
+  const absurdity = absurdityOf(packet);
+  if (absurdity !== undefined) throw new KeyFileError(absurdity);
+  return packet;
 }

@@ -1,12 +1,14 @@
 /**
  * Makes the session-key packets of one copy: one for each key that its recipient's certificates were judged
- * to have. Uses src/openpgp/pkesk.ts for the common kinds of keys and the library for the others.
+ * to have. Asks nobody again whether a key may be used, so what was accepted at RCPT cannot fail for another
+ * opinion at DATA.
  */
-import * as openpgp from 'openpgp';
 import { agreeOnEncryption } from '../openpgp/agree.ts';
 import { AES_ID } from '../openpgp/algorithms.ts';
 import type { Encryption } from '../openpgp/message.ts';
-import type { UsableCertificate } from './certificates.ts';
+import { MAX_SESSION_KEY_MS, MAX_SESSION_KEY_PACKETS } from './limits.ts';
+import type { UsableCertificate } from './usable.ts';
+import { REASONS } from './words.ts';
 
 /** The keys a copy is encrypted to, and how. */
 export interface SealingKeys {
@@ -14,11 +16,17 @@ export interface SealingKeys {
   readonly encryption: Encryption;
 }
 
-const AES_NAME = { 16: 'aes128', 24: 'aes192', 32: 'aes256' } as const;
-
 /** Returns the keys of one copy with an encryption that all of them can read. */
 export function sealingKeysOf(usable: readonly UsableCertificate[]): SealingKeys {
   return { usable, encryption: agreeOnEncryption(usable.map((each) => each.preferences)) };
+}
+
+/** Returns why all these keys together would cost every message too much, or undefined. */
+export function excessOf(usable: readonly UsableCertificate[]): string | undefined {
+  const keys = usable.flatMap((each) => each.keys);
+  if (keys.length > MAX_SESSION_KEY_PACKETS) return REASONS.tooManyKeys(keys.length, MAX_SESSION_KEY_PACKETS);
+  const cost = Math.ceil(keys.reduce((sum, each) => sum + each.cost, 0));
+  return cost > MAX_SESSION_KEY_MS ? REASONS.tooExpensive(cost, MAX_SESSION_KEY_MS) : undefined;
 }
 
 /**
@@ -30,36 +38,14 @@ export async function sessionKeyPackets(
   sessionKey: Uint8Array,
   now: Date,
 ): Promise<Uint8Array> {
-  const packets: Uint8Array[] = [];
-  const cipher = AES_ID[encryption.keyBytes];
-  const packetVersion = encryption.version === 1 ? 3 : 6;
-  for (const { certificate, keys, validUntil } of usable) {
-    if (now.getTime() >= validUntil) throw new Error('a key has expired since it was chosen');
-    for (const { id, encryptor } of keys) {
-      packets.push(
-        encryptor?.({ packetVersion, cipher, key: sessionKey }) ??
-          (await libraryPacket(certificate.key, id, encryption, sessionKey, now)),
-      );
-    }
-  }
-  if (packets.length === 0) throw new Error('no key to encrypt to');
-  return Buffer.concat(packets);
-}
-
-function libraryPacket(
-  key: openpgp.PublicKey,
-  id: openpgp.KeyID,
-  encryption: Encryption,
-  sessionKey: Uint8Array,
-  now: Date,
-): Promise<Uint8Array> {
-  return openpgp.encryptSessionKey({
-    data: sessionKey,
-    algorithm: AES_NAME[encryption.keyBytes],
-    ...(encryption.version === 2 ? { aeadAlgorithm: encryption.aead } : {}),
-    encryptionKeys: key,
-    encryptionKeyIDs: [id],
-    date: now,
-    format: 'binary',
-  });
+  const session = {
+    packetVersion: encryption.version === 1 ? 3 : 6,
+    cipher: AES_ID[encryption.keyBytes],
+    key: sessionKey,
+  } as const;
+  if (usable.some(({ validUntil }) => now.getTime() >= validUntil))
+    throw new Error('a key has expired since it was chosen');
+  const keys = usable.flatMap((each) => each.keys);
+  if (keys.length === 0) throw new Error('no key to encrypt to');
+  return Buffer.concat(keys.map(({ encrypt }) => encrypt(session)));
 }

@@ -7,17 +7,32 @@ const MAX_READY = 10_000;
 export class Maildirs {
   readonly #disk: Pick<Disk, 'mkdir' | 'syncDirectory'>;
   readonly #root: string;
-  readonly #ready = new Map<string, Promise<void>>();
+  readonly #ready = new Map<string, Promise<void>>(); // by mailbox
 
-  /** `root`: all Maildirs are under it; never created or synced above it. */
+  /** All Maildirs are under `root`, which is never created; nothing above it is synced. */
   constructor(disk: Pick<Disk, 'mkdir' | 'syncDirectory'>, root: string) {
     this.#disk = disk;
     this.#root = root;
   }
 
-  /** Makes the Maildir where it is missing, once per mailbox and process; `again` when it vanished. */
-  prepare(mailbox: string, again: 'again' | 'once'): Promise<void> {
-    if (again === 'again') this.#ready.delete(mailbox);
+  /**
+   * Does `work` where the Maildir is there: made, if it was missing. If `work` fails with ENOENT
+   * somebody has removed the Maildir or a part of it: it is made again and `work` done once more.
+   * Throws as soon as `isWanted` says no.
+   */
+  async use<T>(mailbox: string, isWanted: () => boolean, work: () => Promise<T>): Promise<T> {
+    if (!isWanted()) throw new Error('aborted');
+    await this.#prepare(mailbox);
+    return work().catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT' || !isWanted()) throw error;
+      this.#ready.delete(mailbox);
+      await this.#prepare(mailbox);
+      return work();
+    });
+  }
+
+  /** Makes the Maildir, once per mailbox and process. */
+  #prepare(mailbox: string): Promise<void> {
     let ready = this.#ready.get(mailbox);
     if (ready === undefined) {
       ready = this.#makeMaildir(mailbox);
@@ -30,8 +45,8 @@ export class Maildirs {
   }
 
   /**
-   * Synced up to the root even where the directories exist: whoever made them may have died
-   * before it synced them, and a message is no safer than the directories above it.
+   * Makes the directories and syncs them up to the root, even those that exist: whoever made them may have
+   * died before it synced them, and a message is no safer than the directories above it.
    */
   async #makeMaildir(mailbox: string): Promise<void> {
     await this.#makeDirectory(mailbox);
@@ -42,17 +57,26 @@ export class Maildirs {
     }
   }
 
+  /**
+   * Makes a directory, and before it the one above it where that is missing. Each is tried twice at most,
+   * since the disk may never agree: of a link to nothing mkdir says EEXIST, and ENOENT of what is below it.
+   */
   async #makeDirectory(path: string): Promise<void> {
     if (path === this.#root) return;
     try {
-      await this.#disk.mkdir(path, 0o700);
+      await this.#mkdir(path);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST') return;
-      // a missing root is an unmounted disk, not a new site: mail must not go under the mount point
+      // a missing root is a disk that is not mounted, not a new site: mail must not go under the mount point
       if (code !== 'ENOENT' || dirname(path) === path || dirname(path) === this.#root) throw error;
       await this.#makeDirectory(dirname(path));
-      await this.#makeDirectory(path);
+      await this.#mkdir(path);
     }
+  }
+
+  async #mkdir(path: string): Promise<void> {
+    await this.#disk.mkdir(path, 0o700).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
   }
 }

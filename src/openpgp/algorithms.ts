@@ -12,8 +12,46 @@ export const PUBLIC_KEY = {
   elgamal: 16,
   dsa: 17,
   ecdh: 18,
+  ecdsa: 19,
+  eddsaLegacy: 22,
   x25519: 25,
+  x448: 26,
+  ed25519: 27,
+  ed448: 28,
 } as const;
+
+/** Those whose keys Sealdir can read. */
+export const KNOWN_ALGORITHMS: readonly number[] = Object.values(PUBLIC_KEY);
+
+const PUBLIC_KEY_NAME: Readonly<Record<number, string>> = {
+  1: 'RSA',
+  2: 'RSA',
+  3: 'RSA',
+  8: 'Kyber, post-quantum of LibrePGP',
+  16: 'ElGamal',
+  17: 'DSA',
+  18: 'ECDH',
+  19: 'ECDSA',
+  20: 'ElGamal for signatures, withdrawn',
+  22: 'EdDSA',
+  25: 'X25519',
+  26: 'X448',
+  27: 'Ed25519',
+  28: 'Ed448',
+  30: 'ML-DSA-65 with Ed25519, post-quantum',
+  31: 'ML-DSA-87 with Ed448, post-quantum',
+  32: 'SLH-DSA-SHAKE-128s, post-quantum',
+  33: 'SLH-DSA-SHAKE-128f, post-quantum',
+  34: 'SLH-DSA-SHAKE-256s, post-quantum',
+  35: 'ML-KEM-768 with X25519, post-quantum',
+  36: 'ML-KEM-1024 with X448, post-quantum',
+};
+
+/** Returns what people call a public-key algorithm, with its number. */
+export function algorithmName(algorithm: number): string {
+  const name = PUBLIC_KEY_NAME[algorithm];
+  return `algorithm ${algorithm}${name === undefined ? ', unknown' : `, ${name}`}`;
+}
 
 /** AES by the length of its key in bytes (§9.3). */
 export const AES_ID = { 16: 7, 24: 8, 32: 9 } as const;

@@ -1,6 +1,6 @@
 /**
- * ASCII armor of an OpenPGP message (RFC 9580 §6) with LF line ends: base64 in lines of
- * 64 characters, and a CRC24 where old readers may want one (never behind SEIPD v2).
+ * ASCII armor of an OpenPGP message (RFC 9580 §6): base64 in lines of 64 characters with LF line ends, and a
+ * CRC24 where old readers may want one (never after SEIPD v2).
  */
 import { CRC24_TABLE, encodeLines, LINE_CHARS, MAX_BYTES } from './armorloop.ts';
 import { CRC24_INIT, crc24 } from './crc24.ts';
@@ -10,16 +10,16 @@ const END = '-----END PGP MESSAGE-----\n';
 
 export class Armor {
   #crc: number | undefined;
-  #held: Buffer = Buffer.alloc(0); // less than a line
+  #held: Buffer = Buffer.alloc(0); // the start of the next line
   #started = false;
-  /** Line feeds given out so far. */
+  /** How many line feeds are in the armor so far. */
   lines = 0;
 
   constructor(checksum: 'crc24' | 'none') {
     this.#crc = checksum === 'crc24' ? CRC24_INIT : undefined;
   }
 
-  /** Takes binary, gives armor. Does not keep the pieces. */
+  /** Returns the armor of the next bytes. Does not keep the pieces. */
   update(pieces: readonly Uint8Array[]): Buffer[] {
     const out = this.#start();
     let batch: Uint8Array[] = [this.#held];
@@ -47,6 +47,7 @@ export class Armor {
     this.lines += text.length / LINE_CHARS;
   }
 
+  /** Returns the rest of the armor. */
   final(): Buffer[] {
     const rest = this.#held.length > 0 ? `${this.#held.toString('base64')}\n` : '';
     const sum = this.#crc === undefined ? '' : `=${checksum(crc24(this.#crc, this.#held, CRC24_TABLE))}\n`;
@@ -62,7 +63,7 @@ export class Armor {
   }
 }
 
-/** Three bytes, most significant first, in base64. */
+/** Returns the three bytes of a CRC24 in base64, the most significant first. */
 function checksum(crc: number): string {
   return Buffer.from([crc >> 16, (crc >> 8) & 0xff, crc & 0xff]).toString('base64');
 }

@@ -1,11 +1,11 @@
-;; Base64 in lines, and CRC24, for armorloop.ts: the one loop of the hot path that JavaScript is too slow for.
-;; Memory: tables of the CRC at 0 (16 x 256 x 4 bytes, filled in by armorloop.ts), then input, then output,
-;; at offsets armorloop.ts chooses. Nothing here allocates, branches on data, or touches anything else.
+;; Base64 in lines, and CRC24, for armorloop.ts: the one loop of a delivery for which JavaScript is too slow.
+;; Memory: the tables of the CRC at 0 (16 x 256 x 4 bytes, filled by armorloop.ts), then the input, then the
+;; output, at offsets that armorloop.ts chooses. Nothing here allocates memory or branches on data.
 (module
   (memory (export "memory") 4)
 
   ;; Encodes `lines` lines of 48 bytes at `in` as 64 characters and LF each at `out`.
-  ;; Reads up to 4 bytes behind the last line.
+  ;; Reads up to 4 bytes beyond the last line.
   (func (export "encode") (param $in i32) (param $out i32) (param $lines i32)
     (local $step i32)
     (local $v v128)
@@ -14,19 +14,19 @@
         (br_if $done (i32.eqz (local.get $lines)))
         (local.set $step (i32.const 4))
         (loop $twelve
-          ;; 12 bytes, each 3 of them spread over a lane as b1 b0 b2 b1
+          ;; loads 12 bytes; each 3 of them fill a lane as b1 b0 b2 b1
           (local.set $v
             (i8x16.swizzle (v128.load (local.get $in))
               (v128.const i8x16 1 0 2 1 4 3 5 4 7 6 8 7 10 9 11 10)))
-          ;; the four groups of 6 bits, each moved to a byte of its own: the even ones down from the top of
-          ;; their half of the lane, the odd ones up to its upper byte; a product drops what is above
+          ;; moves each of the four groups of 6 bits to a byte of its own: the even ones down from the top of
+          ;; their half of the lane, the odd ones up to its upper byte; the products drop the bits above
           (local.set $v
             (v128.or
               (i16x8.shr_u (i16x8.mul (local.get $v) (v128.const i16x8 1 16 1 16 1 16 1 16)) (i32.const 10))
               (v128.and
                 (i16x8.mul (local.get $v) (v128.const i16x8 16 256 16 256 16 256 16 256))
                 (v128.const i16x8 0x3f00 0x3f00 0x3f00 0x3f00 0x3f00 0x3f00 0x3f00 0x3f00))))
-          ;; 0..25 -> 0, 26..51 -> 1, 52..61 -> 2..11, 62 -> 12, 63 -> 13: the row of the offset to ASCII
+          ;; adds the offset to ASCII: row 0 for 0..25, 1 for 26..51, 2..11 for 52..61, 12 for 62, 13 for 63
           (v128.store (local.get $out)
             (i8x16.add (local.get $v)
               (i8x16.swizzle
@@ -42,12 +42,15 @@
         (local.set $lines (i32.sub (local.get $lines) (i32.const 1)))
         (br $line))))
 
-  ;; CRC24 of `length` bytes at `in`, a multiple of 16 and not 0, going on from `crc`; the input is used up. Sums stand with
-  ;; their most significant byte lowest, in the tables too, so that they meet the input without being turned.
-  ;; First all but the last 54 words of 16 bytes are folded into those behind them: the polynomial of the sum divides
-  ;; x^54 + x^45 + x^43 + x^30 + x^6 + 1, and so the same with x^128 for x, so that a word may be taken away where it
-  ;; is added to the words 9, 11, 24, 48 and 54 behind it. What is left has the same remainder, and goes through the
-  ;; tables: sixteen bytes a step, table n giving the remainder of a byte with n more behind it.
+  ;; Continues the CRC24 `crc` over `length` bytes at `in`, a multiple of 16 and not 0. Overwrites the input.
+  ;; A sum has its most significant byte in the lowest place, also in the tables, so that it can be added to
+  ;; the input as it is.
+  ;; First, all but the last 54 words of 16 bytes are folded into later words: the polynomial of the CRC
+  ;; divides x^54 + x^45 + x^43 + x^30 + x^6 + 1, and therefore also the same sum with x^128 in place of x, so
+  ;; a word may be removed if it is added to the 9th, 11th, 24th, 48th and 54th word after it. The words that
+  ;; remain have the same remainder.
+  ;; They then go through the tables, sixteen bytes a step: table n has the remainder of a byte that n more
+  ;; bytes follow.
   (func (export "crc24") (param $crc i32) (param $in i32) (param $length i32) (result i32)
     (local $end i32)
     (local $a i32)

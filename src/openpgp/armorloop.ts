@@ -1,19 +1,20 @@
 /**
- * The inner loop of armor, as WebAssembly with SIMD (armor.wat): base64 in lines and CRC24
- * at several times the speed of the cipher beside it, where JavaScript is slower than the
- * cipher. One instance for the process: it is a function with scratch memory, used and left
- * within one call, and keeps nothing in between.
+ * The inner loop of armor: base64 in lines and CRC24, in WebAssembly with SIMD (armor.wat). It is several
+ * times faster than the cipher, whereas JavaScript is slower than the cipher.
+ *
+ * One instance serves the whole process: it is a function with scratch memory, which is used within one call
+ * and keeps nothing between calls.
  */
 import { ARMOR_WASM } from './armorwasm.ts';
 import { crc24Tables, turned } from './crc24.ts';
 
-/** Binary bytes of a line: 64 characters. */
+/** Bytes that make a line of 64 characters. */
 export const LINE_BYTES = 48;
-/** Characters of a line with its LF. */
+/** Characters of a line, including its LF. */
 export const LINE_CHARS = 65;
-/** Most bytes in one call: a block of the framer, its length octet, and what was left of a line. */
+/** Most bytes in one call: a block of the framer, its length octet, and the rest of the last line. */
 export const MAX_BYTES = 1367 * LINE_BYTES;
-const SLACK = 16; // the last load reads past its line
+const SLACK = 16; // the last load reads beyond its line
 
 const TABLES = crc24Tables();
 const INPUT = 4 * 256 * TABLES.length;
@@ -25,7 +26,7 @@ interface Exports {
   crc24(crc: number, input: number, length: number): number;
 }
 
-// not among Node's types; all of it that is used here
+// the types of Node 20 do not have it; this is all that is used here
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object) => { readonly exports: unknown };
@@ -34,22 +35,22 @@ declare const WebAssembly: {
 const loop = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(ARMOR_WASM, 'base64')))
   .exports as Exports;
 const memory = Buffer.from(loop.memory.buffer);
-// in the loop the most significant byte of a sum is the lowest
+// the loop keeps the most significant byte of a sum in the lowest place
 for (const [index, table] of TABLES.entries())
   new Int32Array(loop.memory.buffer, index * 1024, 256).set(table.map(turned));
 
 const NOTHING = Buffer.alloc(0);
 
 export interface EncodedLines {
-  /** 64 characters and LF for each line. */
+  /** The whole lines, 64 characters and LF each. */
   readonly text: Buffer;
-  /** What is less than a line, a copy. */
+  /** A copy of the bytes after the last whole line. */
   readonly rest: Buffer;
-  /** The CRC24 gone on with over the lines, where one was given. */
+  /** The given CRC24, continued over the bytes of the lines. */
   readonly crc: number | undefined;
 }
 
-/** Encodes `pieces` one behind the other, MAX_BYTES at the most. */
+/** Encodes `pieces`, one after the other; together they have at most MAX_BYTES. */
 export function encodeLines(pieces: readonly Uint8Array[], crc: number | undefined): EncodedLines {
   let length = 0;
   for (const piece of pieces) {
@@ -66,5 +67,5 @@ export function encodeLines(pieces: readonly Uint8Array[], crc: number | undefin
   return { text, rest, crc: crc === undefined ? undefined : turned(loop.crc24(turned(crc), INPUT, bytes)) };
 }
 
-/** The table for the bytes that are left over. */
+/** The table for a single byte at a time. */
 export const CRC24_TABLE = TABLES[0] ?? new Int32Array(256);

@@ -1,9 +1,9 @@
-/** CRC24 of OpenPGP armor (RFC 9580 §6.1.1): its tables, and the byte at a time for what is left over. */
+/** CRC24 of OpenPGP armor (RFC 9580 §6.1.1): its tables, and the sum over the bytes that fill no line. */
 
 export const CRC24_INIT = 0xb704ce;
 const POLYNOMIAL = 0x864cfb;
 
-/** `tables[n][byte]`: the remainder of `byte` with n zero bytes behind it, n from 0 to 15. */
+/** Returns 16 tables: `tables[n][byte]` is the remainder of `byte` followed by n zero bytes. */
 export function crc24Tables(): readonly Int32Array[] {
   const first = new Int32Array(256).map((_, byte) => {
     let crc = byte << 16;
@@ -18,12 +18,12 @@ export function crc24Tables(): readonly Int32Array[] {
   return tables;
 }
 
-/** Goes on from `crc` over `bytes`; `table` is the first one. */
+/** Continues the sum `crc` over `bytes`. `table` is the first of the tables. */
 export function crc24(crc: number, bytes: Uint8Array, table: Int32Array): number {
   return bytes.reduce((sum, byte) => ((sum << 8) & 0xffffff) ^ (table[(sum >> 16) ^ byte] ?? 0), crc);
 }
 
-/** The three bytes of a sum in the opposite order. */
+/** Returns a sum with its three bytes in the opposite order. */
 export function turned(crc: number): number {
   return (crc >> 16) | (crc & 0xff00) | ((crc & 0xff) << 16);
 }

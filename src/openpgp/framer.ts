@@ -1,17 +1,17 @@
 /**
- * OpenPGP packet framing for content of unknown length (RFC 9580 §4.2): full blocks go out
- * as partial body lengths, the rest with a definite one. Content of less than one block
- * becomes a single packet of definite length. Holds at most one block. For pieces that are
- * only lent, and for such as the framer may keep.
+ * OpenPGP packet framing for content of unknown length (RFC 9580 §4.2): full blocks get partial body lengths,
+ * and the rest a definite one. Content of less than one block becomes a packet of definite length.
+ *
+ * Both framers hold at most one block. PacketFramer copies the pieces it is given; KeepingFramer owns them.
  */
 import { releaseMemory } from '../core/releasememory.ts';
 
-/** Body bytes per partial length: a power of two, at least 512 (RFC 9580 §4.2.1.4). */
+/** Bytes in a block with a partial length: a power of two, at least 512 (RFC 9580 §4.2.1.4). */
 export const BLOCK_BYTES = 65_536;
 const PARTIAL_OF_BLOCK = 224 + Math.log2(BLOCK_BYTES);
-/** Tag, and the longest form of a length. */
+/** The tag and the longest form of a length. */
 const HEAD_BYTES = 6;
-/** What usually follows the first bytes of a small packet: a header, a checksum. */
+/** Room for what usually follows the first bytes of a small packet: a header, a checksum. */
 const SPARE_BYTES = 256;
 
 /** Packet Type IDs (RFC 9580 §5). */
@@ -20,7 +20,7 @@ export const LITERAL_DATA = 11;
 export const SEIPD = 18;
 export const MDC = 19;
 
-/** `tag octet, length octets` of a packet whose body is `length` bytes. */
+/** Returns the tag octet and the length octets of a packet with a body of `length` bytes. */
 export function packetHeader(tag: number, length: number): Buffer {
   return Buffer.concat([Buffer.from([0xc0 | tag]), bodyLength(length)]);
 }
@@ -35,8 +35,8 @@ function bodyLength(length: number): Buffer {
 
 export class PacketFramer {
   readonly #tag: number;
-  // as large as the content so far wants it, since most messages are far from filling a block; in
-  // front of the body is room for what stands before it, so that both go on as one piece
+  // no larger than the content so far needs, since most messages fill only a small part of a block; the tag
+  // and the length go in front of the body, so that all of it is emitted as one piece
   #block: Buffer = Buffer.alloc(0);
   #filled = 0;
   #started = false;
@@ -45,7 +45,9 @@ export class PacketFramer {
     this.#tag = tag;
   }
 
-  /** Takes body bytes; gives what is ready to `emit`, which must not keep the piece: it is reused. */
+  /**
+   * Takes bytes of the body. `emit` gets each full block, and must not keep it, since its memory is reused.
+   */
   update(bytes: Uint8Array, emit: (piece: Buffer) => void): void {
     let from = 0;
     while (from < bytes.length) {
@@ -59,7 +61,7 @@ export class PacketFramer {
     }
   }
 
-  /** Ends the packet. */
+  /** Ends the packet. `emit` gets the rest of it. */
   final(emit: (piece: Buffer) => void): void {
     this.#makeRoom(this.#filled);
     const length = this.#filled;
@@ -91,8 +93,8 @@ export class PacketFramer {
 }
 
 /**
- * The same for pieces that are the framer's from then on: they are held as they are until their
- * block is full, no byte of them is copied, and they are discarded when their last one is emitted.
+ * Frames pieces that belong to the framer from then on: it holds them as they are until their block is full,
+ * copies none of their bytes, and frees their memory once their last byte has been emitted.
  */
 export class KeepingFramer {
   readonly #tag: number;
@@ -104,7 +106,9 @@ export class KeepingFramer {
     this.#tag = tag;
   }
 
-  /** Takes a piece, whole and with memory of its own; `emit` gets one block, not to be kept. */
+  /**
+   * Takes a piece, which must be the whole of its memory. `emit` gets each full block, and must not keep it.
+   */
   update(piece: Uint8Array, emit: (pieces: readonly Uint8Array[]) => void): void {
     let rest = piece;
     while (this.#heldBytes + rest.length > BLOCK_BYTES) {
@@ -117,7 +121,7 @@ export class KeepingFramer {
     this.#heldBytes += rest.length;
   }
 
-  /** Ends the packet. */
+  /** Ends the packet. `emit` gets the rest of it. */
   final(emit: (pieces: readonly Uint8Array[]) => void): void {
     const length = this.#heldBytes;
     emit([this.#started ? bodyLength(length) : packetHeader(this.#tag, length), ...this.#held]);
@@ -128,7 +132,7 @@ export class KeepingFramer {
     const tag = this.#started ? [] : [0xc0 | this.#tag];
     emit([Buffer.from([...tag, PARTIAL_OF_BLOCK]), ...this.#held, last]);
     this.#started = true;
-    // what was held is the end of its piece: the beginning went out at once
+    // of a held piece that began in an earlier block, only this last part is left, so its memory may be freed
     for (const piece of this.#held) releaseMemory(piece);
     this.#held = [];
     this.#heldBytes = 0;

@@ -1,7 +1,7 @@
 /**
- * Literal Data packet around the message: format 'b', no name, date 0 (RFC 9580 §5.9), so
- * that nothing but the message itself is inside. The same for every recipient, so a message
- * of N copies is framed once.
+ * The Literal Data packet around a message (RFC 9580 §5.9): format 'b', no name, date 0, so that it holds
+ * nothing but the message. It is the same for every recipient, so a message with several copies is framed
+ * once.
  */
 import { LITERAL_DATA, PacketFramer } from './framer.ts';
 
@@ -11,12 +11,13 @@ export class LiteralData {
   readonly #framer = new PacketFramer(LITERAL_DATA);
   #started = false;
 
-  /** Takes message bytes; `emit` gets packet bytes it must not keep. */
+  /** Takes bytes of the message. `emit` gets bytes of the packet, and must not keep them. */
   update(bytes: Uint8Array, emit: (piece: Buffer) => void): void {
     if (!this.#started) this.#start(emit);
     this.#framer.update(bytes, emit);
   }
 
+  /** Ends the packet. `emit` gets the rest of it. */
   final(emit: (piece: Buffer) => void): void {
     if (!this.#started) this.#start(emit);
     this.#framer.final(emit);

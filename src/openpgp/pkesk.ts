@@ -9,7 +9,6 @@ import {
   createCipheriv,
   createECDH,
   createHash,
-  createPrivateKey,
   createPublicKey,
   diffieHellman,
   hkdfSync,
@@ -19,11 +18,13 @@ import {
 } from 'node:crypto';
 import { AES_BYTES, HASH_NAME, isAes, PUBLIC_KEY } from './algorithms.ts';
 import { PKESK, packetHeader } from './framer.ts';
+import { importPrivateKey } from './privatekey.ts';
 
 /** The numbers of a public key, as they stand in its packet. */
 export type KeyMaterial =
   | { readonly kind: 'rsa'; readonly algorithm: 1 | 2; readonly n: Uint8Array; readonly e: Uint8Array }
   | { readonly kind: 'x25519'; readonly point: Uint8Array }
+  | { readonly kind: 'x448'; readonly point: Uint8Array }
   | {
       readonly kind: 'ecdh';
       /** `curve25519` points carry a leading 0x40, the others 0x04 (uncompressed). */
@@ -36,7 +37,14 @@ export type KeyMaterial =
       readonly kdfCipher: number;
     };
 
-export type EcdhCurve = 'curve25519' | 'prime256v1' | 'secp384r1' | 'secp521r1';
+export type EcdhCurve =
+  | 'curve25519'
+  | 'prime256v1'
+  | 'secp384r1'
+  | 'secp521r1'
+  | 'brainpoolP256r1'
+  | 'brainpoolP384r1'
+  | 'brainpoolP512r1';
 
 export interface RecipientKey {
   readonly version: 4 | 6;
@@ -57,7 +65,6 @@ export interface SessionKey {
 export type SessionKeyEncryptor = (session: SessionKey) => Buffer;
 
 const WRAP_IV = Buffer.alloc(8, 0xa6); // RFC 3394 §2.2.3.1
-const SPKI_X25519 = Buffer.from('302a300506032b656e032100', 'hex'); // RFC 8410 §4, before the 32 bytes
 
 /** Throws if the material is not what it says. */
 export function sessionKeyEncryptor({ version, fingerprint, material }: RecipientKey): SessionKeyEncryptor {
@@ -79,7 +86,9 @@ function encryptorOf(material: KeyMaterial, fingerprint: Uint8Array): (session: 
     case 'rsa':
       return rsa(material);
     case 'x25519':
-      return x25519(material.point);
+      return montgomery(X25519, material.point);
+    case 'x448':
+      return montgomery(X448, material.point);
     case 'ecdh':
       return ecdh(material, fingerprint);
     default:
@@ -97,14 +106,39 @@ function rsa({ n, e }: Extract<KeyMaterial, { kind: 'rsa' }>) {
   };
 }
 
-// RFC 9580 §5.1.6: the algorithm ID of a v3 packet stands in clear before the wrapped key
-function x25519(point: Uint8Array) {
-  const recipient = publicX25519(point);
-  const info = Buffer.from('OpenPGP X25519');
+interface Montgomery {
+  readonly curve: 'X25519' | 'X448';
+  readonly bytes: number;
+  /** RFC 8410 §4, before the bytes of the point. */
+  readonly spki: Buffer;
+  readonly hash: string;
+  /** Bytes of the key that wraps the session key. */
+  readonly kekBytes: number;
+}
+
+const X25519: Montgomery = {
+  curve: 'X25519',
+  bytes: 32,
+  spki: Buffer.from('302a300506032b656e032100', 'hex'),
+  hash: 'sha256',
+  kekBytes: 16,
+};
+const X448: Montgomery = {
+  curve: 'X448',
+  bytes: 56,
+  spki: Buffer.from('3042300506032b656f033900', 'hex'),
+  hash: 'sha512',
+  kekBytes: 32,
+};
+
+// RFC 9580 §5.1.6, §5.1.7: the algorithm ID of a v3 packet stands in clear before the wrapped key
+function montgomery(kind: Montgomery, point: Uint8Array) {
+  const recipient = publicKeyOf(kind, point);
+  const info = Buffer.from(`OpenPGP ${kind.curve}`);
   return ({ packetVersion, cipher, key }: SessionKey) => {
-    const { ephemeral, shared } = agreeX25519(recipient);
+    const { ephemeral, shared } = agreeMontgomery(kind, recipient);
     const input = Buffer.concat([ephemeral, point, shared]);
-    const wrapped = wrap(Buffer.from(hkdfSync('sha256', input, '', info, 16)), key);
+    const wrapped = wrap(Buffer.from(hkdfSync(kind.hash, input, '', info, kind.kekBytes)), key);
     const rest = packetVersion === 3 ? Buffer.concat([Buffer.from([cipher]), wrapped]) : wrapped;
     return Buffer.concat([ephemeral, Buffer.from([rest.length]), rest]);
   };
@@ -142,9 +176,9 @@ interface Agreement {
 
 function agreement({ curve, point }: Extract<KeyMaterial, { kind: 'ecdh' }>): () => Agreement {
   if (curve === 'curve25519') {
-    const recipient = publicX25519(point.subarray(1)); // after the 0x40
+    const recipient = publicKeyOf(X25519, point.subarray(1)); // after the 0x40
     return () => {
-      const { ephemeral, shared } = agreeX25519(recipient);
+      const { ephemeral, shared } = agreeMontgomery(X25519, recipient);
       return { ephemeral: Buffer.concat([Buffer.from([0x40]), ephemeral]), shared };
     };
   }
@@ -154,21 +188,18 @@ function agreement({ curve, point }: Extract<KeyMaterial, { kind: 'ecdh' }>): ()
   };
 }
 
-function publicX25519(point: Uint8Array): KeyObject {
-  if (point.length !== 32) throw new RangeError('not an X25519 key');
-  return createPublicKey({ key: Buffer.concat([SPKI_X25519, point]), format: 'der', type: 'spki' });
+function publicKeyOf({ curve, bytes, spki }: Montgomery, point: Uint8Array): KeyObject {
+  if (point.length !== bytes) throw new RangeError(`not an ${curve} key`);
+  return createPublicKey({ key: Buffer.concat([spki, point]), format: 'der', type: 'spki' });
 }
 
 /**
- * Makes a pair for one packet and agrees on a secret. The private key is imported as a JWK, since OpenSSL
- * then takes and gives the bare 32 bytes, at half the price of a generated pair whose public key is exported
- * as DER. A generated private key must not be exported as a JWK: on Node 20 that deadlocks if a garbage
- * collection begins at the same moment.
+ * Makes a pair for one packet and agrees on a secret. Random bytes are imported as the private key, at half
+ * the price of a generated pair whose public key is exported as DER. A generated private key must not be
+ * exported as a JWK: on Node 20 that deadlocks if a garbage collection begins at the same moment.
  */
-function agreeX25519(publicKey: KeyObject): Agreement {
-  // any 32 bytes are a private key (RFC 7748 §5); its public key is computed on import, whatever `x` says
-  const secret = { kty: 'OKP', crv: 'X25519', x: '', d: base64url(randomBytes(32)) };
-  const privateKey = createPrivateKey({ key: secret, format: 'jwk' });
+function agreeMontgomery({ curve, bytes }: Montgomery, publicKey: KeyObject): Agreement {
+  const privateKey = importPrivateKey(curve, randomBytes(bytes));
   const { x = '' } = privateKey.export({ format: 'jwk' });
   return { ephemeral: Buffer.from(x, 'base64url'), shared: diffieHellman({ privateKey, publicKey }) };
 }

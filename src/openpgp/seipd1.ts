@@ -1,7 +1,7 @@
 /**
- * Symmetrically Encrypted and Integrity Protected Data, version 1 (RFC 9580 §5.13.1):
- * AES in CFB mode with a random prefix, the plaintext packets, and a Modification
- * Detection Code. Gives the packet body; framing is the framer's.
+ * Symmetrically Encrypted and Integrity Protected Data, version 1 (RFC 9580 §5.13.1): a random prefix, the
+ * plaintext packets and a Modification Detection Code, encrypted with AES in CFB mode. Returns the body of
+ * the packet; the framer frames it.
  */
 import { type Cipher, createCipheriv, createHash } from 'node:crypto';
 import { MDC } from './framer.ts';
@@ -11,23 +11,24 @@ const MDC_HEADER = Buffer.from([0xc0 | MDC, 20]);
 
 export class Seipd1 {
   readonly #cipher: Cipher;
-  readonly #mdc = createHash('sha1'); // named by the format, an integrity check under encryption
+  readonly #mdc = createHash('sha1'); // demanded by the format: an integrity check inside the encryption
   #prefix: Buffer | undefined;
 
-  /** `sessionKey`: 16, 24 or 32 bytes; `prefix`: 16 fresh random bytes. */
+  /** `sessionKey` has 16, 24 or 32 bytes; `prefix` is 16 fresh random bytes. */
   constructor(sessionKey: Uint8Array, prefix: Buffer) {
     if (prefix.length !== BLOCK) throw new RangeError('prefix must be one cipher block');
     this.#cipher = createCipheriv(`aes-${sessionKey.length * 8}-cfb`, sessionKey, Buffer.alloc(BLOCK));
     this.#prefix = Buffer.concat([prefix, prefix.subarray(BLOCK - 2)]);
   }
 
-  /** Takes plaintext packets, gives body bytes. */
+  /** Returns the body bytes of the next bytes of plaintext packets. */
   update(packets: Uint8Array): Buffer[] {
     const head = this.#start();
     this.#mdc.update(packets);
     return [...head, this.#cipher.update(packets)];
   }
 
+  /** Returns the rest of the body. */
   final(): Buffer[] {
     const head = this.#start();
     this.#mdc.update(MDC_HEADER);

@@ -1,7 +1,8 @@
 /**
- * Symmetrically Encrypted and Integrity Protected Data, version 2 (RFC 9580 §5.13.2):
- * HKDF from session key and salt, then AEAD chunks each with its own tag, and a last tag
- * over the total length, so that neither a bit nor the end can be taken away unseen.
+ * Symmetrically Encrypted and Integrity Protected Data, version 2 (RFC 9580 §5.13.2): the key is derived with
+ * HKDF from session key and salt; each chunk is encrypted with AEAD and has its own tag, and a last tag
+ * covers the total length. So a reader notices every changed bit and a missing end. Returns the body of the
+ * packet.
  */
 import { type CipherGCM, createCipheriv, hkdfSync } from 'node:crypto';
 import { AEAD_ID, type Aead, aesIdOf } from './algorithms.ts';
@@ -11,7 +12,7 @@ const NONCE_BYTES = { ocb: 15, gcm: 12 } as const;
 const TAG_BYTES = 16;
 export const SALT_BYTES = 32;
 
-// chunk of 2^(12+6) bytes, as openpgp.js writes them: a reader need not hold more before it may show what it verified
+// chunks of 2^(12+6) bytes, as openpgp.js writes them: a reader holds no more than one until it is verified
 const CHUNK_OCTET = 12;
 const CHUNK_BYTES = 2 ** (CHUNK_OCTET + 6);
 
@@ -26,7 +27,7 @@ export class Seipd2 {
   #chunks = 0n;
   #total = 0n;
 
-  /** `sessionKey`: 16, 24 or 32 bytes; `salt`: 32 fresh random bytes. */
+  /** `sessionKey` has 16, 24 or 32 bytes; `salt` is 32 fresh random bytes. */
   constructor(sessionKey: Uint8Array, aead: Aead, salt: Buffer) {
     const cipher = aesIdOf(sessionKey.length);
     if (cipher === undefined || salt.length !== SALT_BYTES)
@@ -43,11 +44,11 @@ export class Seipd2 {
     this.#head = Buffer.concat([Buffer.from(parameters), salt]);
   }
 
-  /** Takes plaintext packets, gives body bytes. */
+  /** Returns the body bytes of the next bytes of plaintext packets. */
   update(packets: Uint8Array): Buffer[] {
     const out = this.#start();
     for (let from = 0; from < packets.length; ) {
-      // a full chunk is closed only when more follows, so the last one is never empty
+      // a full chunk is closed only when more bytes follow, so that the last one is never empty
       if (this.#inChunk === CHUNK_BYTES) out.push(...this.#closeChunk());
       this.#cipher ??= this.#chunkCipher(this.#info);
       const take = Math.min(packets.length - from, CHUNK_BYTES - this.#inChunk);
@@ -59,6 +60,7 @@ export class Seipd2 {
     return out;
   }
 
+  /** Returns the rest of the body. */
   final(): Buffer[] {
     const out = this.#start();
     if (this.#inChunk > 0) out.push(...this.#closeChunk());

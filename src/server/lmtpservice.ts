@@ -5,19 +5,23 @@
  */
 import type { Server } from 'node:net';
 import type { Settings } from '../config/settings.ts';
+import type { Listener } from '../core/listener.ts';
 import { beginTransaction } from '../delivery/transaction.ts';
 import type { Log } from '../edge/log.ts';
 import type { Metrics } from '../edge/metrics.ts';
-import { type ListenAddress, listenOn, listenOnDescriptor } from '../edge/sockets.ts';
+import { listenOn, listenOnDescriptor } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
 import { Connections } from '../lmtp/connections.ts';
 import type { LmtpOptions } from '../lmtp/contract.ts';
 import { type LmtpConnection, LmtpServer } from '../lmtp/server.ts';
 import { deliveryParts, openSite, type Surroundings } from '../site.ts';
-import { named, startError } from './starterror.ts';
+import { blamingSetting, startError } from './starterror.ts';
 
 /** Deliveries in flight get this long to finish on a stop; systemd waits 90 s by default. */
 export const DRAIN_MS = 60_000;
+
+/** For the log, when the state directory cannot be used. */
+export const FORGETFUL = 'store.state: each process knows its own deliveries only';
 
 export interface Deliveries {
   /** What LMTP listens on, as one would write it in the configuration. */
@@ -27,21 +31,26 @@ export interface Deliveries {
   stop(graceMs?: number): Promise<void>;
 }
 
-/** `inherited`: listening descriptors passed by systemd. Throws StartError. */
+/** What a process is given beside its settings. */
+export interface Given {
+  /** Listening descriptors passed by systemd. */
+  readonly inherited: readonly number[];
+  /** The state directory, if it is the server's own. */
+  readonly state: string | undefined;
+}
+
+/** Throws StartError. */
 export async function startDeliveries(
   settings: Settings,
   log: Log,
   metrics: Metrics,
-  inherited: readonly number[],
+  { inherited, state }: Given,
   disk?: Surroundings['disk'],
 ): Promise<Deliveries> {
   const world = realWorld(settings.hostname);
-  const site = openSite(settings, { world, meter: metrics, outcomeLog: log, disk });
+  const site = openSite(settings, { world, meter: metrics, outcomeLog: log, state, disk });
   let parts = deliveryParts(settings, site);
-  const begin: LmtpOptions['begin'] = (rest, client) => {
-    const begun = beginTransaction(rest, client, parts);
-    return 'why' in begun ? begun.why : begun;
-  };
+  const begin: LmtpOptions['begin'] = (rest, client) => beginTransaction(rest, client, parts);
   const optionsFor = (chosen: Settings): LmtpOptions => ({
     ...lmtpOptions(chosen),
     world,
@@ -54,6 +63,7 @@ export async function startDeliveries(
     deliveries: () => site.mailboxes.total,
     lostLines: () => log.lostLines,
     isForgetful: () => site.memory?.isShared === false,
+    oldestSeconds: () => site.memory?.oldestSeconds ?? 0,
   });
   const servers: LmtpServer[] = [];
   const lmtp: string[] = [];
@@ -62,8 +72,8 @@ export async function startDeliveries(
     servers.push(server);
     lmtp.push(await bind(server.server));
   };
-  const bindTo = (address: ListenAddress) => (server: Server) =>
-    named('lmtp.listen', listenOn(server, address, settings.lmtp.socket_mode));
+  const bindTo = (address: Listener) => (server: Server) =>
+    blamingSetting('lmtp.listen', listenOn(server, address, settings.lmtp.socket_mode));
   try {
     for (const address of settings.lmtp.listen) {
       if (address.type !== 'systemd') await listen(bindTo(address));

@@ -1,13 +1,13 @@
 /**
- * Reading the configuration again while the server runs. What can change is taken over, what
- * needs a restart is named, and a bad configuration changes nothing: it is written down with
- * file and line, and /metrics says so until a good one has been read.
+ * Reads the configuration again while the server runs. Settings that can change are used from then on, the
+ * log names those that need a restart, and a bad configuration changes nothing: the log names its mistakes
+ * with file and line, and /metrics shows it until a good one has been read.
  */
-import { resolve } from 'node:path';
 import { changeOf } from '../config/change.ts';
 import { formatError, type Loaded } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../edge/log.ts';
+import { pathsOf } from '../site.ts';
 import type { Running } from './serve.ts';
 import { mustBeDirectory } from './starterror.ts';
 
@@ -18,7 +18,7 @@ export interface ReloadParts {
   load(): Promise<Loaded>;
 }
 
-/** What to call for each SIGHUP: the reloads follow one another. `settings`: those it was started with. */
+/** Returns what to call for each SIGHUP; reloads run one after the other. `settings`: those the server was started with. */
 export function createReload({ log, running, load }: ReloadParts, settings: Settings): () => Promise<void> {
   let current = settings;
   const refuse = (errors: readonly string[]) => {
@@ -29,7 +29,7 @@ export function createReload({ log, running, load }: ReloadParts, settings: Sett
     const loaded = await load();
     if (!loaded.ok) return refuse(loaded.errors.map(formatError));
     const { settings: next, taken, waiting } = changeOf(current, loaded.settings);
-    mustBeDirectory('keys.directory', resolve(next.keys.directory));
+    mustBeDirectory('keys.directory', pathsOf(next).keys);
     running.reload(next);
     current = next;
     running.noteReload('taken');

@@ -1,114 +1,54 @@
 /**
- * Composition root of the server: one process that does everything, and what a process does for
- * several (cluster.ts): the paths of Unix sockets, /metrics, the sweep of tmp/ now and then.
+ * A server in one process: what is done for the whole server (shared.ts) and the deliveries
+ * (lmtpservice.ts). `Running` is what cli.ts and reload.ts know of a server, of one process or of several.
  */
-import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
-import type { Disk } from '../disk/disk.ts';
 import type { Log } from '../edge/log.ts';
-import {
-  createMetrics,
-  createMetricsServer,
-  type MetricsSource,
-  type ReloadResult,
-  watchReloads,
-} from '../edge/metrics.ts';
-import { claimPaths, type ListenAddress, listenOn } from '../edge/sockets.ts';
-import { realWorld } from '../edge/world.ts';
-import { splitTemplate, sweep } from '../maildir/sweep.ts';
+import { createMetrics, type ReloadResult, watchReloads } from '../edge/metrics.ts';
+import type { Surroundings } from '../site.ts';
 import { startDeliveries } from './lmtpservice.ts';
-import { mustBeDirectory, named, startError } from './starterror.ts';
-
-const SWEEP_EVERY_MS = 60 * 60 * 1000;
+import { startShared } from './shared.ts';
 
 export interface Running {
   /** What LMTP listens on, as one would write it in the configuration. */
   readonly lmtp: readonly string[];
   readonly metrics: string | undefined;
-  /** Resolves, with a sentence, when it cannot go on by itself; never otherwise. */
+  /** Resolves, with a sentence, when the server cannot go on; never otherwise. */
   readonly failed: Promise<string>;
-  /** Takes settings over for what comes from now on, those that need a restart unchanged; forgets what it knew of keys. */
+  /**
+   * Uses these settings for connections and transactions from now on, and forgets what was known of keys.
+   * Settings that need a restart must be the old ones.
+   */
   reload(settings: Settings): void;
-  /** How the last reload went, for /metrics. */
+  /** Tells /metrics how the last reload went. */
   noteReload(result: ReloadResult): void;
-  /** Stops gracefully; what is not finished after `graceMs` is cut off and deferred by the client. */
+  /** Stops gracefully. What is not finished after `graceMs` is cut off, and its client sends it again. */
   stop(graceMs?: number): Promise<void>;
 }
 
-/** One process that does everything. `inherited`: listening descriptors passed by systemd. Throws StartError. */
+/** Starts it. `inherited`: listening descriptors passed by systemd. Throws StartError. */
 export async function serve(
   settings: Settings,
   log: Log,
   inherited: readonly number[],
-  disk?: Disk,
+  disk?: Surroundings['disk'],
 ): Promise<Running> {
   const metrics = createMetrics();
   const shared = await startShared(settings, log, metrics);
-  try {
-    const deliveries = await startDeliveries(settings, log, metrics, inherited, disk);
-    return {
-      lmtp: deliveries.lmtp,
-      metrics: shared.metrics,
-      failed: new Promise(() => {}),
-      reload: deliveries.reload,
-      noteReload: watchReloads(metrics.registry),
-      async stop(graceMs) {
-        await deliveries.stop(graceMs);
-        shared.stop();
-      },
-    };
-  } catch (error) {
+  const starting = startDeliveries(settings, log, metrics, { inherited, state: shared.state }, disk);
+  const deliveries = await starting.catch((error: unknown) => {
     shared.stop();
     throw error;
-  }
-}
-
-/** What one process does for all: the paths of Unix sockets, /metrics, the sweep. Throws StartError. */
-export async function startShared(settings: Settings, log: Log, source: MetricsSource) {
-  try {
-    mustBeDirectory('store.maildir', splitTemplate(resolve(settings.store.maildir)).root);
-    mustBeDirectory('keys.directory', resolve(settings.keys.directory));
-    const listeners: ListenAddress[] = settings.lmtp.listen.filter((address) => address.type !== 'systemd');
-    const { listen } = settings.metrics;
-    const claim = await named(
-      'lmtp.listen',
-      claimPaths(listen.type === 'off' ? listeners : [...listeners, listen]),
-    );
-    const scrape = listen.type === 'off' ? undefined : createMetricsServer(source);
-    let metrics: string | undefined;
-    if (scrape !== undefined && listen.type !== 'off') {
-      const bound = named('metrics.listen', listenOn(scrape, listen, settings.lmtp.socket_mode));
-      metrics = await bound.catch((error: unknown) => {
-        claim.release();
-        throw error;
-      });
-    }
-    const stopSweeping = startSweeping(settings, log);
-    return {
-      metrics,
-      stop() {
-        stopSweeping();
-        scrape?.close();
-        scrape?.closeAllConnections();
-        claim.release();
-      },
-    };
-  } catch (error) {
-    throw startError(error);
-  }
-}
-
-function startSweeping(settings: Settings, log: Log): () => void {
-  const world = realWorld(settings.hostname);
-  const run = () =>
-    sweep(resolve(settings.store.maildir), world.now()).then(
-      (result) => {
-        if (result.removed + result.failed > 0) log.info('swept old files from tmp/', result);
-      },
-      (error) => log.fault('sweep', error),
-    );
-  const timer = setInterval(run, SWEEP_EVERY_MS);
-  timer.unref();
-  run();
-  return () => clearInterval(timer);
+  });
+  return {
+    lmtp: deliveries.lmtp,
+    metrics: shared.metrics,
+    failed: new Promise(() => {}),
+    reload: deliveries.reload,
+    noteReload: watchReloads(metrics.registry),
+    async stop(graceMs) {
+      await deliveries.stop(graceMs);
+      shared.stop();
+    },
+  };
 }

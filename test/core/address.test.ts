@@ -33,6 +33,9 @@ const TAKEN: readonly (readonly [path: string, local: string, domain: string])[]
   // RFC 6531
   ['jürgen@bücher.example', 'jürgen', 'bücher.example'],
   ['user@xn--bcher-kva.example', 'user', 'xn--bcher-kva.example'],
+  ['user@XN--BCHER-KVA.example', 'user', 'XN--BCHER-KVA.example'],
+  ['user@xn--fa-hia.xn--fiqs8s', 'user', 'xn--fa-hia.xn--fiqs8s'],
+  ['user@ab--cd.example', 'user', 'ab--cd.example'],
   // §4.1.3
   ['user@[192.0.2.1]', 'user', '[192.0.2.1]'],
   ['user@[IPv6:2001:db8::1]', 'user', '[IPv6:2001:db8::1]'],
@@ -68,6 +71,21 @@ const REFUSED = [
     'user@(x)example.org',
   ],
   ...['user@[192.0.2.1', 'user@192.0.2.1]', 'user@[]', 'user@[a/b]', 'user@[a\\b]', 'user@[a\nb]', 'user@['],
+  // A-labels that decode to nothing, to plain ASCII, to an A-label again, or to what is encoded otherwise
+  ...[
+    'user@xn--.example',
+    'user@xn--a-.example',
+    'user@xn--abc.example',
+    'user@xn--0',
+    'user@xn--example-.com',
+  ],
+  ...[
+    'user@xn--xn--a--gua.pt',
+    'user@xn--a-ecp.ru',
+    'user@xn--mnchen-3y.example',
+    'user@ok.xn--ascii.example',
+  ],
+  ...['user@XN--A.example', 'user@b\u00fccher.xn--a.example', 'user@xn--a\u00fc.example'],
   ...['user@127.1', 'user@0x7f.1', `user@${'x'.repeat(64)}.example`, 'user@xn--a.example', 'user@a\u200bb'],
   ...['@relay.example', '@relay.example:', '@relay.example user@example.org', '@a,b:user@example.org'],
   ...['us\0er@example.org', 'us\ner@example.org', '"us\rer"@example.org', '"us\\\ner"@example.org'],
@@ -104,7 +122,7 @@ test('brackets and blanks inside a quoted local part do not end the path', () =>
     assert.equal(parsePathArguments(`<${path}> SIZE=1`)?.path, path);
 });
 
-test('an argument without brackets, with bytes behind them, or with bad parameters is not taken', () => {
+test('an argument without brackets, with bytes right after them, or with bad parameters is refused', () => {
   const bad = [
     ...['', ' ', 'user@example.org', '<user@example.org', 'user@example.org>', '<<a@b>>', '<a@b>x', '<a@b>>'],
     ...['<"a@b>', 'x<a@b>', '<a@b> SIZE=', '<a@b> =1', '<a@b> -X=1', '<a@b> S_Z=1', '<a@b> SIZE=1=2'],

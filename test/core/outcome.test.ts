@@ -10,7 +10,7 @@ test('the class digit of every enhanced code is that of its reply code (RFC 2034
   }
 });
 
-test('no reply line is over 100 bytes, with its line end and our id behind it', () => {
+test('no reply line is over 100 bytes, including our ID and its line end', () => {
   for (const { why } of allReplies()) {
     const { code, enhanced, text } = replyOf(why, '0123456789abcdef');
     assert.ok(Buffer.byteLength(`${code}-${enhanced} ${text}\r\n`) <= 100, why);
@@ -24,7 +24,7 @@ test('every text is printable ASCII without a path, a key id or a placeholder', 
   }
 });
 
-test('a detail goes behind the text and changes nothing else', () => {
+test('a detail is added to the text and changes nothing else', () => {
   assert.deepEqual(replyOf('stored', 'abc'), { ...replyOf('stored'), text: 'Sealed abc' });
 });
 

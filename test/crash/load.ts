@@ -15,8 +15,15 @@ export interface LoadOptions {
   readonly connections: number;
   /** Each connection sends as many, one after the other. */
   readonly messages: number;
+  /** Told of each message that did not get all its replies, with the recipients that got none. */
+  readonly unanswered?: (attempt: Unanswered) => void;
   /** False once the power is being cut: what is answered from then on would have reached nobody. */
   readonly isPowered?: () => boolean;
+}
+
+export interface Unanswered {
+  readonly message: Buffer;
+  readonly to: readonly string[];
 }
 
 /** Resolves when no client is left. One ends early when it is not served; whether that is an error is not known here. */
@@ -43,11 +50,13 @@ async function client(site: CrashSite, options: LoadOptions, n: number): Promise
     for (const reply of [...rcpt, ...final]) site.ledger.replies.add(reply);
     if (options.isPowered?.() === false) break;
     const accepted = to.filter((_, at) => rcpt[at]?.startsWith('250 '));
-    const isServed = accepted.length === to.length && final.every((reply) => reply.startsWith('250 '));
+    const isServed = accepted.length === to.length && final.every(isPositive);
     accepted.forEach((address, at) => {
-      if (final[at]?.startsWith('250 ')) site.ledger.acknowledged(id, address);
+      if (isPositive(final[at])) site.ledger.acknowledged(id, address);
     });
-    if (!isServed) break;
+    if (isServed) continue;
+    options.unanswered?.({ message, to: to.filter((_, at) => !isPositive(final[at])) });
+    break;
   }
   await session.vanish();
 }
@@ -63,4 +72,8 @@ async function isGreeted(session: LmtpClient): Promise<boolean> {
 /** Mostly small; some take several writes. */
 function sizeOf(dice: Dice): number {
   return dice.below(8) === 0 ? dice.below(400_000) : dice.below(4000);
+}
+
+function isPositive(reply: string | undefined): boolean {
+  return reply?.startsWith('250 ') === true;
 }

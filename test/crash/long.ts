@@ -1,5 +1,5 @@
-// `npm run test:crash [-- --seed S --kills N --cuts N]`: the long form of the crash tests; says what was tried and
-// survived. A seed that failed is given again to repeat what it decides.
+// `npm run test:crash [-- --seed S --kills N --cuts N]` is the long form of the crash tests. It prints what
+// it has tried and the seed. With the same seed it does the same again, as far as the seed decides.
 
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
@@ -10,7 +10,7 @@ import type { States } from './ledger.ts';
 import { KINDS } from './plan.ts';
 import { cutPower } from './powercut.ts';
 
-// a short load makes about so many disk calls
+// about as many disk calls as a short load makes
 const NUMBERED = 70;
 const CLUSTER_SHARE = 20;
 

@@ -34,14 +34,15 @@ test('a piece whose memory was given back before it was written fails the copy',
   };
   for (const isTooEarly of [false, true]) {
     const staged = store.stage(account.mailbox);
-    const give = staged.give.bind(staged);
-    staged.give = (pieces) => {
+    const give = staged.writeOwned.bind(staged);
+    staged.writeOwned = (pieces) => {
       const wait = give(pieces);
       if (isTooEarly) pieces.forEach(releaseMemory);
       return wait;
     };
-    const copy = new Copy(account, staged, () => {});
-    copy.begin(await prepareSealer(sealingKeysOf([usable]), parts), [Buffer.from('Subject: x\n')]);
+    const copy = new Copy(account, staged);
+    const outer = { trace: Buffer.from('Return-Path: <>\n'), inherited: Buffer.from('Subject: x\n') };
+    copy.begin(await prepareSealer(sealingKeysOf([usable]), parts), outer);
     copy.push(Buffer.alloc(100_000));
     if (!isTooEarly) {
       await copy.finish();

@@ -5,7 +5,8 @@ import { normalize } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseAddress } from '../../src/core/address.ts';
-import { mailboxPath, type ResolveParts, resolve } from '../../src/delivery/resolve.ts';
+import { type ResolveParts, resolve } from '../../src/delivery/resolve.ts';
+import { mailboxPath } from '../../src/maildir/template.ts';
 
 const TEMPLATE = '/mail/{domain}/{local}';
 
@@ -20,7 +21,6 @@ function site(known: readonly string[], more: Partial<ResolveParts> = {}) {
     },
     same: { localCase: 'ignore', defaultDomain: 'mx.example.com' },
     delimiter: '+',
-    maildir: TEMPLATE,
     ...more,
   };
   const addressOf = async (path: string) => {

@@ -1,5 +1,5 @@
-// Many files in one go: the order of the calls, and who pays for which failure. Nobody is satisfied by an fsync of his
-// directory that began before his rename, or that hid an error.
+// Many files in one go: the order of the calls, and which files a failure costs. No file counts as durable by
+// an fsync of its directory that began before its rename, or that hid an error.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Answer, deliverAll, type Job } from '../../src/disk/batch.ts';
+import { runAsync } from '../../src/disk/steps.ts';
 import { filesBelow } from '../support/delivery.ts';
-import { type DiskCall, diskError, FakeDisk, makeAll } from '../support/fakedisk.ts';
+import { type DiskCall, diskError, FakeDisk } from '../support/fakedisk.ts';
 
 const NAMES = ['a1', 'a2', 'b1', 'b2'];
 const textOf = (name: string) => `text of ${name}, ${name.repeat(100)}`;
@@ -33,7 +34,7 @@ async function openBatch(t: TestContext) {
   await file.close();
   disk.calls.length = 0;
   const bytes = Buffer.from(NAMES.map(textOf).join(''));
-  const deliver = () => makeAll(deliverAll(disk.batchCalls(), [...jobs, staged], bytes));
+  const deliver = () => runAsync(deliverAll(disk.batchCalls(), [...jobs, staged], bytes));
   const stored = async () => (await filesBelow(root)).map(({ path }) => path).sort();
   return { root, disk, deliver, stored, place };
 }
@@ -123,7 +124,7 @@ test('F4: writes cut short are completed, and one that makes no progress fails i
   }
 });
 
-test('an error behind an error does not hide it', async (t) => {
+test('a second error while tidying up does not hide the first', async (t) => {
   const { disk, deliver } = await openBatch(t);
   const failing: DiskCall['name'][] = ['sync', 'close', 'unlink'];
   disk.trouble = {

@@ -1,11 +1,14 @@
-// The real disk's deliveries of small files: what they leave behind, with success and with each kind of failure.
+// The real disk's deliveries of small files: what they leave behind, with success and with each kind of
+// failure.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { MAX_WHOLE_BYTES, openDisk } from '../../src/disk/disk.ts';
+import { MAX_WHOLE_BYTES } from '../../src/disk/disk.ts';
+import { openDisk } from '../../src/disk/open.ts';
+import { realWorld } from '../../src/edge/world.ts';
 import { needs } from '../support/peers.ts';
 import { run } from '../support/process.ts';
 
@@ -13,7 +16,7 @@ const wanted = () => true;
 
 async function openMaildir(t: TestContext) {
   const root = await mkdtemp(join(tmpdir(), 'sealdir-disk-'));
-  const disk = openDisk(60_000);
+  const disk = openDisk({ hungMs: 60_000, world: realWorld('mx.example.com') });
   t.after(async () => {
     disk.close();
     await rm(root, { recursive: true, force: true });
@@ -67,16 +70,16 @@ test('a file that does not fit is not left behind in part', needs('root', 'mount
   }
 });
 
-test('a rename that cannot be leaves nothing of a whole file, and a staged one where it was', async (t) => {
+test('a directory that is not there leaves nothing of a whole file, and a staged one where it was', async (t) => {
   const { root, disk, from, left } = await openMaildir(t);
   const gone = join(root, 'gone', 'a');
   await assert.rejects(disk.deliver(from, gone, 0o600, [Buffer.from('x')], wanted), {
     code: 'ENOENT',
-    syscall: 'rename',
+    syscall: 'open',
   });
   assert.deepEqual(await left(), ['new', 'tmp']);
   await writeFile(from, 'x');
-  await assert.rejects(disk.renameAndSync(from, gone, wanted), { code: 'ENOENT', syscall: 'rename' });
+  await assert.rejects(disk.renameAndSync(from, gone, wanted), { code: 'ENOENT', syscall: 'open' });
   assert.deepEqual(await left(), ['new', 'tmp', 'tmp/a']);
 });
 

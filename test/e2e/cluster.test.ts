@@ -1,4 +1,4 @@
-// Several processes behind one socket: all deliver, a dead one is replaced, the numbers add up.
+// Several processes on one socket: all of them deliver, one that dies is replaced, and the numbers add up.
 
 import assert from 'node:assert/strict';
 import { readdir, rm, writeFile } from 'node:fs/promises';
@@ -61,7 +61,7 @@ test('F16: two workers share a socket; one that is killed is replaced and nothin
   }
 });
 
-test('F16: a worker that dies in the middle of messages takes its own along, unacknowledged, and no other', {
+test('F16: a worker that dies in the middle of messages leaves its own unacknowledged, and no others', {
   timeout: 60_000,
 }, async () => {
   const key = await makeKey(ALICE);
@@ -79,7 +79,7 @@ test('F16: a worker that dies in the middle of messages takes its own along, una
   const workersOf = (names: readonly string[]) => names.map((name) => Number(/P(\d+)Q/.exec(name)?.[1]));
   try {
     const sessions = [];
-    // until both workers have a message under way: part of each is in tmp/
+    // Goes on until both workers have a message under way, part of which is in tmp/.
     let staged: string[] = [];
     while (new Set(workersOf(staged)).size < 2 && sessions.length < 20) {
       sessions.push(await begin());
@@ -102,7 +102,7 @@ test('F16: a worker that dies in the middle of messages takes its own along, una
     const acknowledged = replies.filter((reply) => reply.startsWith('250 2.0.0 '));
     assert.equal(acknowledged.length, staged.length - lost.length);
     assert.equal(replies.filter((reply) => reply === '').length, lost.length, 'closed without a word');
-    // what the dead one had is left for the sweep; nothing of it is in new/
+    // the parts of the dead worker stay in tmp/ for the sweep; nothing of them is in new/
     assert.deepEqual((await readdir(join(maildir, 'tmp'))).sort(), lost.sort());
     const stored = await readdir(join(maildir, 'new'));
     assert.equal(stored.length, acknowledged.length);
@@ -125,7 +125,7 @@ test('a stop does not wait for a worker that is only just starting', { timeout: 
   assert.equal(await server.stop(), 0);
 });
 
-test('a stop lets the worker finish its delivery and the others go at once', {
+test('a stop lets a worker finish its delivery, and the others end at once', {
   timeout: 60_000,
 }, async () => {
   const key = await makeKey(ALICE);
@@ -148,7 +148,7 @@ test('without their primary the workers finish what they have begun', { timeout:
   await busy.say('MAIL FROM:<>');
   await busy.say(`RCPT TO:<${ALICE}>`);
   await busy.say('DATA');
-  // what is left of the group is ended by stop(); only the primary is killed here
+  // only the primary is killed here; server.stop() ends the workers
   process.kill(server.process.pid, 'SIGKILL');
   busy.write('Subject: last\r\n\r\nlast\r\n.\r\n');
   assert.match(await busy.reply(), /^250 2\.0\.0 /);
@@ -157,7 +157,9 @@ test('without their primary the workers finish what they have begun', { timeout:
   await server.stop();
 });
 
-test('being asked for metrics from the first moment on disturbs no start', { timeout: 60_000 }, async () => {
+test('a start succeeds while /metrics is asked for from the first moment on', {
+  timeout: 60_000,
+}, async () => {
   const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
   const metrics = join(site, 'metrics.sock');
   const config = join(site, 'sealdir.toml');
@@ -169,7 +171,7 @@ test('being asked for metrics from the first moment on disturbs no start', { tim
   let asked = 0;
   const asking = setInterval(() => {
     const socket = createConnection(metrics, () => asked++);
-    socket.on('error', () => undefined); // not there yet
+    socket.on('error', () => undefined); // the server does not listen yet
     socket.end('GET /metrics HTTP/1.0\r\n\r\n');
     socket.resume();
   }, 5);
@@ -188,7 +190,7 @@ test('being asked for metrics from the first moment on disturbs no start', { tim
   }
 });
 
-test('when all workers have died, inherited sockets are lost, and the service manager is told by an exit', {
+test('when all workers have died and the inherited sockets with them, the server exits with a failure', {
   ...needs('python3'),
   timeout: 60_000,
 }, async () => {
@@ -208,7 +210,7 @@ test('when all workers have died, inherited sockets are lost, and the service ma
   await rm(site, { recursive: true, force: true });
 });
 
-test('a fault at start ends all of it with one message', { timeout: 60_000 }, async () => {
+test('a fault at start ends all processes with one message', { timeout: 60_000 }, async () => {
   const first = await startChild({ toml: { processes: 2 } });
   const { port } = await fetch(`${first.metrics()}/metrics`).then(() => new URL(first.metrics()));
   await assert.rejects(

@@ -1,4 +1,4 @@
-// Limits and deadlines of a whole server: what is over them is told so, and everybody else goes on.
+// Limits and deadlines of a whole server: clients that exceed one are told so, and all others go on.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -31,7 +31,7 @@ test('connections over the limit of one address are told 421 4.7.0; a Unix socke
     for (const session of [second, ...local])
       assert.match((await deliver(session, { to: [ALICE], message: MESSAGE })).final[0] ?? '', /^250 /);
     await first.vanish();
-    await until('the place is free again', async () => {
+    await until('its slot is free again', async () => {
       const next = await connectLmtp(server.port);
       const greeting = await next.reply();
       await next.vanish();
@@ -40,7 +40,7 @@ test('connections over the limit of one address are told 421 4.7.0; a Unix socke
     for (const session of [second, ...local]) await session.vanish();
   }));
 
-test('deliveries over the limit of one mailbox are deferred at RCPT, those to another are not, and the place comes free', () =>
+test('deliveries over the limit of one mailbox are deferred at RCPT, those to another are not, and the slot comes free', () =>
   withServer('max_mailbox_deliveries = 1', async (server) => {
     await server.addKey('bob@example.com.asc', KEY.certificate);
     const deliveries = async () => {
@@ -51,18 +51,20 @@ test('deliveries over the limit of one mailbox are deferred at RCPT, those to an
     const second = await openSession(server.port);
     await first.say('MAIL FROM:<>');
     assert.match(await first.say(`RCPT TO:<${ALICE}>`), /^250 /);
+    assert.equal(await deliveries(), 0, 'a client that only asks has no slot');
+    assert.match(await first.say('DATA'), /^354 /);
     const both = { to: [ALICE, 'bob@example.com'], message: MESSAGE };
     const { rcpt, final } = await deliver(second, both);
     assert.match(rcpt[0] ?? '', /^450 4\.2\.1 /);
     assert.ok(final.length === 1 && final[0]?.startsWith('250 2.0.0 '), final.join());
     assert.equal(await deliveries(), 1);
     await first.vanish();
-    await until('the place is free', async () => (await deliveries()) === 0);
+    await until('the slot is free', async () => (await deliveries()) === 0);
     assert.equal((await deliver(second, both)).final.length, 2);
     await second.vanish();
   }));
 
-test('a command that drips is ended with 421 though no second passes without a byte', () =>
+test('a client that sends a command byte by byte gets 421, though no second passes without a byte', () =>
   withServer('idle_timeout = "1s"', async (server) => {
     const session = await openSession(server.socketPath);
     const drip = setInterval(() => session.write('x'), 50);
@@ -71,7 +73,7 @@ test('a command that drips is ended with 421 though no second passes without a b
     await session.vanish();
   }));
 
-test('a message that drips is ended with 421 long before data_timeout, and leaves nothing', () =>
+test('a client whose message drips gets 421 long before data_timeout, and nothing is left', () =>
   withServer('block_timeout = "1s"', async (server) => {
     const session = await openSession(server.socketPath);
     for (const line of ['MAIL FROM:<>', `RCPT TO:<${ALICE}>`, 'DATA']) await session.say(line);

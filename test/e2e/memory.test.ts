@@ -1,4 +1,4 @@
-// Nothing is buffered whole: a large message to many recipients costs a bounded amount of memory.
+// No message is buffered as a whole: a large one to many recipients takes a bounded amount of memory.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

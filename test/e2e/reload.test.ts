@@ -1,5 +1,5 @@
-// SIGHUP and the server as a process: what changes for whom, what needs a restart, and that a bad configuration
-// changes nothing and is told in the log and by /metrics.
+// SIGHUP and the server as a process: what changes and for whom, what needs a restart, and that a bad
+// configuration changes nothing and is reported by the log and /metrics.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -16,7 +16,7 @@ const MESSAGE = Buffer.from('Subject: x\r\n\r\nx\r\n');
 
 const configOf = (server: ChildServer) => join(server.directory, 'sealdir.toml');
 
-/** Changes the configuration, sends SIGHUP, and gives the log lines up to the one that ends the reload. */
+/** Changes the configuration, sends SIGHUP, and returns the log lines up to the one that ends the reload. */
 async function reload(server: ChildServer, change: (toml: string) => string): Promise<string> {
   await writeFile(configOf(server), change(await readFile(configOf(server), 'utf8')));
   const before = server.process.output().length;
@@ -31,7 +31,7 @@ async function refusedReload(server: ChildServer): Promise<number> {
   return Number(/^sealdir_reload_refused (\d)$/m.exec(text)?.[1]);
 }
 
-/** The line of SIZE in the reply to LHLO. */
+/** The message size that the reply to LHLO announces. */
 async function announcedSize(server: ChildServer): Promise<number> {
   const client = await connectLmtp(server.socketPath);
   await client.reply();
@@ -43,7 +43,7 @@ async function announcedSize(server: ChildServer): Promise<number> {
 for (const processes of [1, 2]) {
   const name = processes === 1 ? 'one process' : 'two workers';
 
-  test(`${name}: SIGHUP takes over what can change, for new connections and new transactions`, {
+  test(`${name}: after SIGHUP the settings that can change count for new connections and new transactions`, {
     timeout: 60_000,
   }, async () => {
     const server = await startChild({
@@ -55,7 +55,7 @@ for (const processes of [1, 2]) {
       const busy = await openSession(server.socketPath);
       for (const line of ['MAIL FROM:<>', `RCPT TO:<${ALICE}>`, 'DATA']) await busy.say(line);
       assert.equal(await announcedSize(server), 1024 * 1024);
-      // every other key is somewhere else now
+      // another key directory, in which alice has no key and bob has one
       const keys = join(server.directory, 'keys2');
       await mkdir(keys);
       await writeFile(join(keys, 'bob@example.com.asc'), KEY.certificate);
@@ -70,12 +70,12 @@ for (const processes of [1, 2]) {
       assert.match(lines, /"changed":\["lmtp\.max_message_size","keys\.directory","log\.level"\]/);
       for (let each = 0; each < 4; each++) assert.equal(await announcedSize(server), 2048);
 
-      // a session from before: the next transaction is a new one
+      // in an older session the next transaction is a new one
       assert.match(await old.say('MAIL FROM:<> SIZE=4096'), /^552 5\.3\.4 /);
       const { rcpt, final } = await deliver(old, { to: [ALICE, 'bob@example.com'], message: MESSAGE });
       assert.match(rcpt[0] ?? '', /^550 5\.1\.1 /);
       assert.match(final[0] ?? '', /^250 2\.0\.0 /);
-      // and one that was under way ends as it began
+      // a transaction that was under way ends as it began
       busy.write(`Subject: x\r\n\r\n${'line\r\n'.repeat(2000)}.\r\n`);
       assert.match(await busy.reply(), /^250 2\.0\.0 /);
       assert.ok(!server.process.output().includes('"verdict"'), 'the level of the log is new, too');
@@ -86,7 +86,7 @@ for (const processes of [1, 2]) {
     }
   });
 
-  test(`${name}: a bad configuration keeps the old one, and says so with file and line until a good one comes`, {
+  test(`${name}: with a bad configuration the old one stays, and log and metric say so until there is a good one`, {
     timeout: 60_000,
   }, async () => {
     const server = await startChild({
@@ -108,14 +108,14 @@ for (const processes of [1, 2]) {
         const lines = await reload(server, () => bad);
         assert.ok(lines.includes(`"errors":["${complaint}`), lines);
         assert.match(lines, /"level":50,.*"msg":"configuration refused, the running one stays"/);
-        assert.equal(await refusedReload(server), 1);
+        await until('/metrics shows it', async () => (await refusedReload(server)) === 1);
         assert.equal(await announcedSize(server), 1024 * 1024);
       }
       const session = await openSession(server.socketPath);
       assert.match((await deliver(session, { to: [ALICE], message: MESSAGE })).final[0] ?? '', /^250 /);
       await session.vanish();
       await reload(server, () => good);
-      assert.equal(await refusedReload(server), 0);
+      await until('/metrics shows it', async () => (await refusedReload(server)) === 0);
       assert.equal(await server.stop(), 0);
     } finally {
       await server.stop();

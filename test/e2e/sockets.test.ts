@@ -1,4 +1,4 @@
-// Listening: inherited from systemd, stale socket files, and two servers that want the same path.
+// Sockets to listen on: inherited from systemd, stale files, and two servers that want the same path.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -8,7 +8,8 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { claimPaths, type ListenAddress, listenOn } from '../../src/edge/sockets.ts';
+import type { Listener } from '../../src/core/listener.ts';
+import { claimPaths, listenOn } from '../../src/edge/sockets.ts';
 import { startActivated } from '../support/activate.ts';
 import { CLI } from '../support/child.ts';
 import { connectLmtp, deliver, openSession } from '../support/lmtp.ts';
@@ -23,15 +24,15 @@ before(async () => {
 });
 after(() => rm(directory, { recursive: true, force: true }));
 
-/** What a server does with a path of its own; the path is free again when it is closed. */
-async function open(server: Server, address: ListenAddress, mode = 0o660): Promise<Server> {
+/** Claims and binds a path as a server does; the path is free again when the server is closed. */
+async function open(server: Server, address: Listener, mode = 0o660): Promise<Server> {
   const claim = await claimPaths([address]);
   server.once('close', () => claim.release());
   await listenOn(server, address, mode);
   return server;
 }
 
-test('a socket file left by a killed server is replaced; a living one, or a file, is not', async () => {
+test('a socket left by a killed server is replaced; the socket of a running one, or a file, is not', async () => {
   const path = join(directory, 'a.sock');
   const first = await open(createServer(), { type: 'unix', path });
   assert.equal((await stat(path)).mode & 0o777, 0o660);
@@ -40,7 +41,7 @@ test('a socket file left by a killed server is replaced; a living one, or a file
   first.close();
   await once(first, 'close');
 
-  // what SIGKILL leaves: the socket file without a listener
+  // SIGKILL leaves a socket file on which nobody listens
   const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log('ready'))`;
   const killed = await start(process.execPath, ['-e', script], {
     ready: (output) => output.includes('ready'),

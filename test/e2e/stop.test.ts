@@ -1,5 +1,5 @@
-// SIGTERM and the server as a process: what is idle is told, what is under way is finished, and a second one cuts it
-// off without a trace.
+// SIGTERM and the server as a process: idle sessions are told, deliveries under way are finished, and a
+// second SIGTERM cuts them off without a trace.
 
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { until } from '../support/until.ts';
 
 const ALICE = 'alice@example.com';
 const KEY = await makeKey(ALICE);
-/** Enough for a part of it to be in tmp/ before it ends. */
+/** Large enough for a part of it to be in tmp/ before its end. */
 const LARGE = messageOfSize(2_000_000);
 
 const filesIn = (server: ChildServer, name: 'tmp' | 'new') =>
@@ -29,7 +29,7 @@ for (const processes of [1, 2]) {
   const started = () => startChild({ keys: { [ALICE]: KEY.certificate }, toml: { processes } });
   const name = processes === 1 ? 'one process' : 'two workers';
 
-  test(`${name}: SIGTERM tells idle sessions 421 4.3.2, takes nobody in, finishes what is under way and exits 0`, {
+  test(`${name}: SIGTERM tells idle sessions 421 4.3.2, refuses new ones, finishes deliveries under way and exits 0`, {
     timeout: 60_000,
   }, async () => {
     const server = await started();
@@ -59,7 +59,7 @@ for (const processes of [1, 2]) {
     }
   });
 
-  test(`${name}: a second SIGTERM cuts off what is under way: no 250 without its file, and tmp/ empty`, {
+  test(`${name}: a second SIGTERM cuts off deliveries under way: no 250 without its file, and tmp/ is empty`, {
     timeout: 60_000,
   }, async () => {
     for (let round = 0; round < 2; round++) {

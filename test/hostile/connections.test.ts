@@ -1,4 +1,4 @@
-// Clients that come in great number, or come and do nothing, or next to nothing.
+// Clients that connect in great numbers, and clients that connect and then do nothing, or next to nothing.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -13,7 +13,7 @@ const ENVELOPE = `LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<${TARGET}>\r\nDATA\r\n`;
 const CROWD = 'max_connections = 500\nmax_peer_connections = 1000\nmax_mailbox_deliveries = 1000';
 
 test(
-  'of 2,000 connections at once as many are served as allowed, and the others are told 421 4.3.2',
+  'of 2,000 connections at once as many are served as the limit allows, and the others are told 421 4.3.2',
   {
     ...needsDescriptors(5000),
     timeout: 60_000,
@@ -24,7 +24,7 @@ test(
       const greetings = await Promise.all(clients.map((client) => client.reply()));
       for (const greeting of greetings) assert.match(greeting, /^(220 .*|421 4\.3\.2 Too many connections)$/);
       const served = clients.filter((_, n) => greetings[n]?.startsWith('220 '));
-      assert.equal(served.length, 499, 'the client that behaves has a place too');
+      assert.equal(served.length, 499, 'the client that behaves has a connection too');
       for (const client of clients.filter((each) => !served.includes(each)))
         assert.equal(await client.reply(), '', 'closed');
       await Promise.all(served.map(deliverOne));
@@ -38,7 +38,8 @@ async function deliverOne(client: LmtpClient): Promise<void> {
   assert.match(final[0] ?? '', /^250 /);
 }
 
-// where a client may be when it goes silent or slow: what it has said, how many replies that has, what it goes on with
+// where a client may be when it goes silent or slow: what it has said, how many replies that gets, and what
+// follows
 const PLACES = [
   { said: '', replies: 1, goesOn: 'LHLO client.example.org and more of it' },
   { said: 'LHLO x\r\nMAIL FROM:<a@exa', replies: 2, goesOn: 'mple.org> and more of it' },
@@ -59,7 +60,7 @@ async function connectTo(server: ChildServer, count: number): Promise<(LmtpClien
 }
 
 test(
-  '200 clients that say nothing more are told 421 when they have been idle for too long, and store nothing',
+  '200 clients that say nothing more get 421 when they have been idle for too long, and nothing is stored',
   {
     timeout: 30_000,
   },
@@ -74,7 +75,7 @@ test(
 );
 
 test(
-  '200 clients that close their side in the middle of something are closed, and store nothing',
+  '200 clients that close their side in the middle of something are closed, and nothing is stored',
   {
     timeout: 30_000,
   },
@@ -88,7 +89,7 @@ test(
 );
 
 test(
-  '200 clients that send a byte now and then are told 421 when their time is over, and store nothing',
+  '200 clients that send a byte now and then are told 421 at their deadline, and store nothing',
   {
     timeout: 30_000,
   },

@@ -155,7 +155,7 @@ for (const [size, bytes] of [
   ['small', 100_000],
   ['large', 400_000],
 ] as const) {
-  test(`the memory given with a ${size} message goes back when it is on disk, no other, and never before`, async (t) => {
+  test(`the owned memory of a ${size} message goes back when it is on disk, no other, and never before`, async (t) => {
     const { store, disk, mailbox, root } = await openStore(t);
     const [shared, given] = [Buffer.alloc(bytes / 2, 'a'), Buffer.alloc(bytes / 2, 'b')];
     const expected = Buffer.concat([shared, given]);
@@ -166,7 +166,7 @@ for (const [size, bytes] of [
     };
     const file = store.stage(mailbox);
     await file.write([shared]);
-    await file.give([given]);
+    await file.writeOwned([given]);
     assert.equal(file.bytes, bytes);
     await file.finish();
     assert.equal(file.bytes, bytes);
@@ -186,7 +186,7 @@ test('memory given stays where the write failed: the kernel may still read from 
   };
   const given = Buffer.alloc(400_000);
   const file = store.stage(mailbox);
-  await assert.rejects(async () => file.give([given]), { code: 'EIO' });
+  await assert.rejects(async () => file.writeOwned([given]), { code: 'EIO' });
   await file.abort();
   assert.equal(given.length, 400_000);
 });

@@ -101,7 +101,7 @@ test('a framer that keeps its pieces gives what the other one gives, however the
   );
 });
 
-test('a framer that keeps its pieces emits full blocks without a copy, and discards a piece only behind its last byte', () => {
+test('a framer that owns its pieces emits full blocks without a copy, and frees a piece only after its last byte', () => {
   const framer = new KeepingFramer(SEIPD);
   const pieces = cut(noise(3 * BLOCK_BYTES), [50_000]).map((piece) => new Uint8Array(piece));
   const buffers = pieces.map((piece) => piece.buffer);

@@ -86,7 +86,7 @@ for (const encryption of ENCRYPTIONS) {
     assert.equal(seipd?.tag, 18);
     assert.equal(seipd.body[0], encryption.version);
     assert.equal(lines, armor.toString('latin1').split('\n').length - 1);
-    // RFC 9580 §6.1: no CRC24 behind v2
+    // RFC 9580 §6.1: no CRC24 after v2
     assert.equal(/^=.{4}$/m.test(armor.toString('latin1')), encryption.version === 1);
   });
 
@@ -110,8 +110,8 @@ for (const encryption of ENCRYPTIONS) {
     const { armor } = sealed(noise(140_000), WHOLE, encryption, await packetsFor(encryption));
     const packets = dearmor(armor);
     assert.ok((await reader.decrypt(packets)).equals(noise(140_000)));
-    for (const lost of [1, 16, 20, 22, 32, 1000, 65_536, 65_552, 70_000, 131_072])
-      await assert.rejects(reader.decrypt(packets.subarray(0, -lost)), `${lost} bytes lost`);
+    for (const missing of [1, 16, 20, 22, 32, 1000, 65_536, 65_552, 70_000, 131_072])
+      await assert.rejects(reader.decrypt(packets.subarray(0, -missing)), `${missing} bytes missing`);
   });
 }
 

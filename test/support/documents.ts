@@ -1,14 +1,16 @@
-// The generated parts of the documents and of the source. `npm run documents` writes them; a test proves that they are up to date.
+// Makes the generated parts of the documents and of the source. `npm run documents` writes them, and a test
+// proves that they are up to date.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exampleToml, settingsMarkdown } from '../../src/config/example.ts';
 import { allReplies } from '../../src/core/outcome.ts';
-import { createClusterMetrics, createMetrics } from '../../src/edge/metrics.ts';
+import { ClusterMetrics } from '../../src/edge/clustermetrics.ts';
+import { createMetrics } from '../../src/edge/metrics.ts';
 import { repositoryRoot } from './shared.ts';
 import { armorWasm } from './wasm.ts';
 
-/** file, below the root of the repository -> its text with every generated part made anew. */
+/** Maps files, relative to the root of the repository, to their texts with every generated part made anew. */
 export async function documents(): Promise<Map<string, string>> {
   const readme = readFileSync(join(repositoryRoot(), 'README.md'), 'utf8');
   const parts = {
@@ -39,13 +41,19 @@ function repliesMarkdown(): string {
 
 async function metricsMarkdown(): Promise<string> {
   const metrics = createMetrics();
-  metrics.watch({ connections: () => 0, deliveries: () => 0, lostLines: () => 0, isForgetful: () => false });
+  metrics.watch({
+    connections: () => 0,
+    deliveries: () => 0,
+    lostLines: () => 0,
+    isForgetful: () => false,
+    oldestSeconds: () => 0,
+  });
   const all = [
     ...(await metrics.registry.getMetricsAsJSON()),
-    ...(await createClusterMetrics().registry.getMetricsAsJSON()),
+    ...(await new ClusterMetrics(() => 0).registry.getMetricsAsJSON()),
   ];
   const rows = all
-    .filter(({ name }) => name.startsWith('sealdir_'))
+    .filter(({ name }, n) => name.startsWith('sealdir_') && all.findIndex((each) => each.name === name) === n)
     .map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |\n`);
   return `| metric | type | what it counts |\n|---|---|---|\n${rows.join('')}`;
 }

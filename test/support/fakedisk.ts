@@ -1,13 +1,21 @@
-// The real disk with a record of every call, and trouble where a test wants it: errors, short writes, calls that
-// hang before or after they took effect. Also notes what would hit another file's descriptor (`misuse`).
-// What the real disk's threads do in one go is the same code here, but call by call: each is recorded and open to trouble.
+// The real disk with a record of every call, and trouble where a test wants it: errors, short writes, calls
+// that hang before or after they took effect. Also notes what would hit another file's descriptor (`misuse`).
+// What the real disk's threads do in one go is done here by the same code, but call by call, so that each
+// call is recorded and open to trouble.
 
-import { rename } from 'node:fs/promises';
-import { type Calls, deliverAll, type Job, type Steps } from '../../src/disk/batch.ts';
-import { type Disk, type Free, type OpenFile, realCalls } from '../../src/disk/disk.ts';
+import { constants } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
+import type { World } from '../../src/core/world.ts';
+import { type Calls, deliverAll, type Job } from '../../src/disk/batch.ts';
+import { type FileCalls, realCalls } from '../../src/disk/calls.ts';
+import type { Disk, Free, OpenFile, Stats } from '../../src/disk/disk.ts';
+import { FileSystems } from '../../src/disk/filesystems.ts';
+import type { Mounts } from '../../src/disk/mounts.ts';
+import { runAsync } from '../../src/disk/steps.ts';
+import { realWorld } from '../../src/edge/world.ts';
 
 export interface DiskCall {
-  /** From 1, in the order in which the calls began. */
+  /** Counts from 1, in the order in which the calls began. */
   readonly number: number;
   readonly name:
     | 'create'
@@ -17,29 +25,46 @@ export interface DiskCall {
     | 'rename'
     | 'unlink'
     | 'mkdir'
+    | 'isDirectory'
     | 'syncDirectory'
-    | 'device'
-    | 'free';
+    | 'readlink'
+    | 'list'
+    | 'stat'
+    | 'statfs';
   /** What the call works on; of a rename, where to. */
   readonly path: string;
-  /** Moments on one scale for the beginnings and ends of all calls. */
+  /** A count that goes up with each beginning and each end of a call. */
   readonly beganAt: number;
   readonly endedAt: number | undefined;
 }
 
 export interface DiskTrouble {
-  /** Throws to fail the call before it takes effect, waits to hang it. */
+  /** Is called before the call takes effect. If it throws, the call fails; while it waits, the call hangs. */
   before?(call: DiskCall): void | Promise<void>;
-  /** The same once the call has taken effect. */
+  /** Does the same after the call has taken effect. */
   after?(call: DiskCall): void | Promise<void>;
   /** The most bytes that one writev takes. */
   maxWriteBytes?: number;
-  /** What the file system of a path is and has left, in place of the truth. */
-  fileSystem?(path: string): Free & { readonly device: number };
+  /** What is left on the file system of a path, in place of the truth. */
+  left?(path: string): Free;
+  /** What is mounted where, in place of the truth. */
+  mounts?(): Mounts;
 }
 
 // EDQUOT has no name in libuv
-const ERRNO = { ENOENT: 2, EIO: 5, EACCES: 13, EMFILE: 24, ENOSPC: 28, EROFS: 30, EDQUOT: 122 } as const;
+const ERRNO = {
+  ENOENT: 2,
+  EIO: 5,
+  EACCES: 13,
+  EEXIST: 17,
+  ENOTDIR: 20,
+  EMFILE: 24,
+  ENOSPC: 28,
+  EROFS: 30,
+  ELOOP: 40,
+  ESTALE: 116,
+  EDQUOT: 122,
+} as const;
 export type ErrnoName = keyof typeof ERRNO;
 
 export function diskError(name: ErrnoName): NodeJS.ErrnoException {
@@ -49,16 +74,18 @@ export function diskError(name: ErrnoName): NodeJS.ErrnoException {
 
 export class FakeDisk implements Disk {
   readonly calls: DiskCall[] = [];
-  /** Sentences; a test wants none. */
+  /** Sentences. There should be none. */
   readonly misuse: string[] = [];
   trouble: DiskTrouble;
+  readonly #fileSystems: FileSystems;
   #moment = 0;
 
-  constructor(trouble: DiskTrouble = {}) {
+  constructor(trouble: DiskTrouble = {}, world: Pick<World, 'micros'> = realWorld('fake.example')) {
     this.trouble = trouble;
+    this.#fileSystems = new FileSystems({ calls: this.fileCalls(), world, hungMs: 60_000 });
   }
 
-  /** Calls of one name, in order. */
+  /** Returns the calls of one name, in order. */
   named(name: DiskCall['name']): DiskCall[] {
     return this.calls.filter((call) => call.name === name);
   }
@@ -85,9 +112,9 @@ export class FakeDisk implements Disk {
     await this.deliverAll([{ from, to }]);
   }
 
-  /** A batch; rejects with the first error. */
+  /** Makes a batch. Rejects with the first error. */
   async deliverAll(jobs: readonly Job[], bytes = Buffer.alloc(0)): Promise<number[]> {
-    const answers = await makeAll(deliverAll(this.batchCalls(), jobs, bytes));
+    const answers = await runAsync(deliverAll(this.batchCalls(), jobs, bytes));
     return answers.map((answer) => {
       if (typeof answer === 'number') return answer;
       throw Object.assign(new Error(answer.message), answer);
@@ -97,12 +124,27 @@ export class FakeDisk implements Disk {
   batchCalls(): Calls<OpenFile> {
     return {
       create: (path, mode) => this.create(path, mode),
-      write: (file, bytes) => file.writev([bytes]),
+      writev: (file, pieces) => file.writev(pieces),
       sync: (file) => file.sync(),
       close: (file) => file.close(),
       rename: (from, to) => this.#call('rename', to, () => rename(from, to)),
       unlink: (path) => this.unlink(path),
-      syncDirectory: (path) => this.syncDirectory(path),
+      openDirectory: (path) => this.#openDirectory(path),
+      syncDirectory: (directory) => directory.sync(),
+    };
+  }
+
+  /** Opening and closing are not recorded: what counts of a directory is its fsync. */
+  async #openDirectory(path: string): Promise<OpenFile> {
+    const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    const sync = async () => {
+      await handle.sync();
+      if ((await handle.stat()).nlink === 0) throw diskError('ENOENT');
+    };
+    return {
+      writev: () => Promise.reject(new Error('a directory')),
+      sync: () => this.#call('syncDirectory', path, sync),
+      close: () => handle.close(),
     };
   }
 
@@ -116,19 +158,41 @@ export class FakeDisk implements Disk {
     return this.#call('mkdir', path, () => realCalls.mkdir(path, mode));
   }
 
+  isDirectory(path: string): Promise<boolean> {
+    return this.#call('isDirectory', path, () => realCalls.isDirectory(path));
+  }
+
   syncDirectory(path: string): Promise<void> {
     return this.#call('syncDirectory', path, () => realCalls.syncDirectory(path));
   }
 
-  device(path: string): Promise<number> {
-    return this.#call('device', path, async () => {
-      const device = await realCalls.device(path); // fails where nothing is
-      return this.trouble.fileSystem?.(path).device ?? device;
-    });
+  list(directory: string): Promise<string[]> {
+    return this.#call('list', directory, () => realCalls.list(directory));
   }
 
-  free(path: string): Promise<Free> {
-    return this.#call('free', path, async () => this.trouble.fileSystem?.(path) ?? realCalls.free(path));
+  stat(path: string): Promise<Stats> {
+    return this.#call('stat', path, () => realCalls.stat(path));
+  }
+
+  free(directory: string): Promise<Free | undefined> {
+    return this.#fileSystems.free(directory);
+  }
+
+  /** The same calls as the real disk's single ones, recorded and open to trouble like all others. */
+  fileCalls(): FileCalls {
+    return {
+      create: (path, mode) => this.create(path, mode),
+      list: (directory) => this.list(directory),
+      stat: (path) => this.stat(path),
+      unlink: (path) => this.unlink(path),
+      mkdir: (path, mode) => this.mkdir(path, mode),
+      isDirectory: (path) => this.isDirectory(path),
+      syncDirectory: (path) => this.syncDirectory(path),
+      readlink: (path) => this.#call('readlink', path, () => realCalls.readlink(path)),
+      statfs: (path) =>
+        this.#call('statfs', path, async () => this.trouble.left?.(path) ?? realCalls.statfs(path)),
+      mounts: () => this.trouble.mounts?.() ?? realCalls.mounts(),
+    };
   }
 
   #watched(path: string, file: OpenFile): OpenFile {
@@ -175,28 +239,12 @@ export class FakeDisk implements Disk {
   }
 }
 
-/** Makes one call after the other, and waits for each. */
-export async function makeAll<T>(steps: Steps<T>): Promise<T> {
-  let step = steps.next();
-  while (!step.done) {
-    let result: unknown;
-    try {
-      result = await step.value();
-    } catch (error) {
-      step = steps.throw(error);
-      continue;
-    }
-    step = steps.next(result);
-  }
-  return step.value;
-}
-
 export interface Gate {
   readonly opened: Promise<void>;
   open(): void;
 }
 
-/** Something to hang on until the test lets go. */
+/** Makes a gate: calls wait for `opened` until the test calls `open`. */
 export function gate(): Gate {
   let open: () => void = () => {};
   const opened = new Promise<void>((resolve) => {

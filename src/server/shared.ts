@@ -1,0 +1,103 @@
+/**
+ * What one process does for the whole server, however many processes deliver: it claims the paths of Unix
+ * sockets and the state directory, answers /metrics, sweeps tmp/ and turns core dumps off. Knows no session.
+ */
+import type { Settings } from '../config/settings.ts';
+import type { Listener } from '../core/listener.ts';
+import { turnOffCoreDumps } from '../edge/coredumps.ts';
+import { lockDescriptor } from '../edge/lock.ts';
+import type { Log } from '../edge/log.ts';
+import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
+import { claimPaths, listenOn } from '../edge/sockets.ts';
+import { realWorld } from '../edge/world.ts';
+import { FORGETFUL, type OwnedState, openSweep, ownState, pathsOf } from '../site.ts';
+import { blamingSetting, mustBeDirectory, startError } from './starterror.ts';
+
+const SWEEP_EVERY_MS = 60 * 60 * 1000;
+
+export interface Shared {
+  /** Where /metrics is, as one would write it in the configuration. */
+  readonly metrics: string | undefined;
+  /** The state directory, if it is ours. */
+  readonly state: string | undefined;
+  stop(): void;
+}
+
+/** Starts it, before anything is delivered. Throws StartError. */
+export async function startShared(settings: Settings, log: Log, source: MetricsSource): Promise<Shared> {
+  const settled = turnOffCoreDumps().then((reason) => {
+    if (reason !== undefined)
+      log.warn('core dumps are not turned off: one may hold mail in clear', { reason });
+  });
+  try {
+    const { storeRoot, keys } = pathsOf(settings);
+    mustBeDirectory('store.maildir', storeRoot);
+    mustBeDirectory('keys.directory', keys);
+    const claim = await blamingSetting('lmtp.listen', claimPaths(listenersOf(settings)));
+    const scrapes = await answerScrapes(settings, source).catch((error: unknown) => {
+      claim.release();
+      throw error;
+    });
+    const state = await claimState(settings, log);
+    const stopSweeping = startSweeping(settings, log);
+    await settled; // before there is any mail in memory
+    return {
+      metrics: scrapes?.at,
+      state: state?.directory,
+      stop() {
+        stopSweeping();
+        scrapes?.stop();
+        state?.release();
+        claim.release();
+      },
+    };
+  } catch (error) {
+    throw startError(error);
+  }
+}
+
+/** Mail goes on without the state directory: then each process remembers alone. */
+async function claimState(settings: Settings, log: Log): Promise<OwnedState | undefined> {
+  const options = { lock: lockDescriptor, world: realWorld(settings.hostname) };
+  return ownState(settings, options).catch((error: unknown) => {
+    log.fault(FORGETFUL, error);
+    return undefined;
+  });
+}
+
+/** Everything that has an address of its own: not the sockets that systemd passes. */
+function listenersOf({ lmtp, metrics }: Settings): Listener[] {
+  const all = [...lmtp.listen, metrics.listen];
+  return all.filter((listener) => listener.type === 'unix' || listener.type === 'tcp');
+}
+
+async function answerScrapes({ lmtp, metrics }: Settings, source: MetricsSource) {
+  const { listen } = metrics;
+  if (listen.type === 'off') return undefined;
+  const server = createMetricsServer(source);
+  const at = await blamingSetting('metrics.listen', listenOn(server, listen, lmtp.socket_mode));
+  return {
+    at,
+    stop() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** Sweeps now and every hour. Returns what ends it. */
+function startSweeping(settings: Settings, log: Log): () => void {
+  const world = realWorld(settings.hostname);
+  const sweep = openSweep(settings, world);
+  const run = () =>
+    sweep().then(
+      (result) => {
+        if (result.removed + result.failed > 0) log.info('swept old files from tmp/', result);
+      },
+      (error) => log.fault('sweep', error),
+    );
+  const timer = setInterval(run, SWEEP_EVERY_MS);
+  timer.unref();
+  run();
+  return () => clearInterval(timer);
+}

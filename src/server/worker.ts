@@ -1,0 +1,107 @@
+/**
+ * A worker process: it delivers, and does what its primary orders, until the primary says stop or is
+ * gone. It claims no socket path, sweeps nothing and reads no configuration file.
+ */
+import cluster from 'node:cluster';
+import type { Settings } from '../config/settings.ts';
+import { createLog, linesTo } from '../edge/log.ts';
+import { createMetrics } from '../edge/metrics.ts';
+import { startDeliveries } from './lmtpservice.ts';
+import { isOrder, LOG_FD, type Order, type Report } from './messages.ts';
+
+/** Runs a worker process. Returns when it is done, or `failed` when it could not start. */
+export async function serveWorker(): Promise<'stopped' | 'failed'> {
+  // else Node ends the process as soon as the primary is gone, with deliveries in flight
+  if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
+  const orders = new Orders();
+  report({ report: 'ready' });
+  const start = await orders.start;
+  if (start === undefined) return 'stopped';
+  const metrics = createMetrics();
+  const log = createLog(start.settings.log.level, linesTo(LOG_FD));
+  const starting = startDeliveries(start.settings, log, metrics, start);
+  const deliveries = await starting.catch((error: Error) => {
+    report({ report: 'failed', reason: error.message });
+  });
+  if (deliveries === undefined) return 'failed';
+  orders.onTell(() => {
+    const told = metrics.figures().then((figures) => report({ report: 'figures', figures }));
+    told.catch((error) => log.fault('figures', error));
+  });
+  orders.onReload((fresh) => {
+    deliveries.reload(fresh);
+    log.setLevel(fresh.log.level);
+  });
+  report({ report: 'serving', lmtp: deliveries.lmtp });
+  await orders.obeyStop((graceMs) => deliveries.stop(graceMs));
+  return 'stopped';
+}
+
+function report(what: Report): void {
+  process.send?.(what);
+}
+
+type Of<Kind extends Order['order']> = Extract<Order, { order: Kind }>;
+
+/** Orders of the primary, kept until somebody is there to obey them: one that nobody takes would be lost. */
+class Orders {
+  /** The order to start; undefined when the order to stop came first. */
+  readonly start: Promise<Of<'start'> | undefined>;
+  #begin: (order: Of<'start'> | undefined) => void = () => {};
+  #reload: ((settings: Settings) => void) | undefined;
+  #newest: Settings | undefined;
+  #tell: () => void = () => {};
+  #stop: ((order: Of<'stop'>) => void) | undefined;
+  #stopOrder: Of<'stop'> | undefined;
+
+  constructor() {
+    this.start = new Promise((resolve) => {
+      this.#begin = resolve;
+    });
+    process.on('message', (message) => {
+      if (isOrder(message)) this.#take(message);
+    });
+    process.once('disconnect', () => this.#take({ order: 'stop' }));
+  }
+
+  /** `act` is called for each reload, the last of those before this call included. */
+  onReload(act: (settings: Settings) => void): void {
+    this.#reload = act;
+    if (this.#newest !== undefined) act(this.#newest);
+  }
+
+  /** `act` is called for each question. */
+  onTell(act: () => void): void {
+    this.#tell = act;
+  }
+
+  /** Resolves when `act` has, once told to stop; a second order, with less patience, cuts the first short. */
+  obeyStop(act: (graceMs: number | undefined) => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#stop = ({ graceMs }) => void act(graceMs).then(resolve, reject);
+      if (this.#stopOrder !== undefined) this.#stop(this.#stopOrder);
+    });
+  }
+
+  #take(order: Order): void {
+    switch (order.order) {
+      case 'start':
+        this.#begin(order);
+        break;
+      case 'reload':
+        this.#newest = order.settings;
+        this.#reload?.(order.settings);
+        break;
+      case 'stop':
+        this.#stopOrder = order;
+        this.#begin(undefined);
+        this.#stop?.(order);
+        break;
+      case 'tell':
+        this.#tell();
+        break;
+      default:
+        order satisfies never;
+    }
+  }
+}
