@@ -86,7 +86,7 @@ const ROOMS: readonly Rule[] = [
   [/^disk\/(worker|batch |batch\.)/, 'disk thread: its JavaScript'],
   [/^disk\//, 'disk: hand-over to the thread'],
   [/^edge\/log|pino|sonic-boom|thread-stream/, 'log'],
-  [/^edge\/metrics|prom-client|^server\/.*[mM]et/, 'metrics'],
+  [/^edge\/metrics|prom-client|@opentelemetry|^server\/.*[mM]et/, 'metrics'],
   [/^(edge|server|duplicates|config)\//, 'the rest of src/'],
 ];
 

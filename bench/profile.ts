@@ -33,21 +33,20 @@ The parts are shares of the first server's time. System calls are counted by the
     const plain = await startOn(bed, store, 'plain', {});
     const watched = await startOn(bed, store, 'watched', { NODE_OPTIONS: PERF_OPTIONS });
     const messages = bed.pick(1_500, 5_000);
-    for (const { server, load } of [plain, watched]) {
-      bed.progress(`profile: ${server.name}, warm-up`);
-      await generate({ ...load, ...FIXED, count: bed.pick(4_000, 12_000) });
-    }
-    const file = join(await bed.directory('perf'), 'perf.data');
+    const rounds = Array.from({ length: bed.pick(1, 5) }, (_, round) => round);
     const costs: number[] = [];
-    const profiles: Profile[] = [];
-    for (let round = 0; round < bed.pick(1, 5); round++) {
-      bed.progress(`profile: round ${round + 1}`);
-      costs.push(await costOf(plain, messages));
-      await record(watched.server.pid, file, () => costOf(watched, messages));
-      profiles.push(await profileOf(file));
-    }
+    await warmUp(bed, plain);
+    for (const _ of rounds) costs.push(await costOf(plain, messages));
     bed.progress('profile: system calls');
     const { counts } = await countCalls(plain.server.pid, () => costOf(plain, messages));
+    // without a pause, in which disk threads would end and begin anew: no file is read before all are written
+    const directory = await bed.directory('perf');
+    const files = rounds.map((round) => join(directory, `${round}.data`));
+    await warmUp(bed, watched);
+    for (const file of files) await record(watched.server.pid, file, () => costOf(watched, messages));
+    bed.progress('profile: reading');
+    const profiles: Profile[] = [];
+    for (const file of files) profiles.push(await profileOf(file));
     await Promise.all([plain.server.stop(), watched.server.stop()]);
     return resultOf(costs, profiles, callRows(counts, messages), loop === undefined);
   },
@@ -69,6 +68,11 @@ async function startOn(
   const base = freshBase();
   await server.addRecipients(addresses(base, LOAD.mailboxes), await makeCertificate(BASE_KEY));
   return { server, load: { ...LOAD, port: server.port, base } };
+}
+
+function warmUp(bed: Bed, { server, load }: Watched): Promise<unknown> {
+  bed.progress(`profile: process ${server.pid}, warm-up`);
+  return generate({ ...load, ...FIXED, count: bed.pick(4_000, 12_000) });
 }
 
 async function subdirectory(parent: string, name: string): Promise<string> {
