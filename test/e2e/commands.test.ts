@@ -77,6 +77,13 @@ describe('sealdir', () => {
       [['seal', '-c', config, '-r', 'nobody@example.com'], 67, /no such recipient/],
       [['seal', '-c', config, '-r', 'secret@example.com'], 75, /SECRET key/],
       [['seal', '-c', config], 64, /give a recipient/],
+      [
+        ['seal', '-c', config, '-r', `<${ADDRESS}>`],
+        64,
+        /write the address without its brackets: -r 'alice@example\.com'/,
+      ],
+      [['seal', '-c', config, '-r', 'alice'], 67, /no such recipient/],
+      [['seal', '-c', config, '-r', 'a b@c'], 64, /"a b@c" is not an address/],
       [['seal', '-k', join(directory, 'none.asc')], 66, /ENOENT/],
       [['seal', '-k', secret], 65, /SECRET key/],
       [['seal', '-c', join(directory, 'none.toml')], 78, /none\.toml/],
