@@ -59,7 +59,7 @@ const CASES: readonly Case[] = [
   ...['.gpg', '.ASC', '.pub', '.key', '.txt', ''].map((extension) => ({
     name: `a key in a file that ends in "${extension}"`,
     arrange: (site: CheckedSite) => writeFile(site.at(`keys/bob@example.com${extension}`), bob.certificate),
-    says: /warning: \S+bob@example\.com\S*: makes no recipient, since it does not end in .*\n +fix: rename it to bob@example\.com\.asc/,
+    says: /warning: \S+bob@example\.com\S* makes no recipient: it does not end in .*\n +fix: rename it to bob@example\.com\.asc/,
     code: 1 as const,
   })),
   {
