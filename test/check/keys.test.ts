@@ -66,7 +66,7 @@ const CASES: readonly Case[] = [
     name: 'a file whose name is Latin-1',
     arrange: (site) =>
       writeFile(Buffer.from(site.at('keys/j\u00f6rg@example.com.asc'), 'latin1'), bob.certificate),
-    says: /warning: \S+j\u00f6rg@example\.com\.asc: makes no recipient, since it has a name that is not UTF-8/,
+    says: /warning: \S+j\u00f6rg@example\.com\.asc makes no recipient: it has a name that is not UTF-8/,
     code: 1,
   },
   {
