@@ -113,14 +113,16 @@ async function runServer({ settings, file }: Ready): Promise<number> {
   const log = createLog(settings.log.level);
   const isFirstStart = file === undefined && (await prepareDemo());
   const processes = settings.processes === 0 ? availableParallelism() : settings.processes;
+  const inherited = inheritedSockets();
   const starting =
     processes === 1
-      ? serve(settings, log, inheritedSockets())
-      : servePrimary(settings, log, inheritedSockets(), processes);
+      ? serve(settings, log, inherited)
+      : servePrimary({ settings, log, inherited, processes }, stops.first);
   const running = await starting.catch((error: unknown) => {
     if (error instanceof StartError) throw new CommandError('config', error.message);
     throw error;
   });
+  if (running === undefined) return 0; // told to stop before it had started
   log.info('listening', { lmtp: running.lmtp, metrics: running.metrics, config: file ?? 'demo' });
   if (file === undefined) {
     if (isFirstStart) log.info('demo sample', { reply: await deliverSample('var/lmtp.sock') });
@@ -140,8 +142,7 @@ async function runServer({ settings, file }: Ready): Promise<number> {
 /** A worker process; it is the primary that signals are for. */
 async function work(): Promise<number> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
-  await serveWorker((settings) => createLog(settings.log.level));
-  return 0;
+  return (await serveWorker()) === 'failed' ? EXIT.config : 0;
 }
 
 /** systemd's protocol: descriptors from 3 on (sd_listen_fds(3)). */

@@ -1,10 +1,12 @@
 /**
- * pino, and the only file that knows it. Lines are written synchronously: an asynchronous log
- * loses its last lines just when they matter. What is logged are envelopes and outcomes, never
- * a byte of a message.
+ * The log: one line of JSON for each event, the one use of pino. A line is written before the call returns, as
+ * an asynchronous log loses its last lines just when they matter. What is logged are envelopes and outcomes,
+ * never a byte of a message. A log that cannot be written never stops a delivery.
  */
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type Logger, pino, stdTimeFunctions } from 'pino';
 import type { OutcomeLine, OutcomeLog } from '../core/outcomelog.ts';
+import { withoutWaiting } from './descriptor.ts';
+import { LineWriter } from './linewriter.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
@@ -13,23 +15,32 @@ export interface Log extends OutcomeLog {
   warn(what: string, detail?: object): void;
   error(what: string, detail?: object): void;
   setLevel(level: LogLevel): void;
-  /** Lines that could not be written, on a full disk for instance. */
+  /** Lines that could not be written: the disk is full, or nobody reads the pipe. */
   readonly lostLines: number;
 }
 
-/** `to` stands in for standard error. A log that cannot be written never stops a delivery. */
-export function createLog(level: LogLevel, to?: DestinationStream): Log {
+/** Where lines go, each with its line end. */
+export interface LineSink {
+  write(line: string): void;
+  /** Lines it could not write. */
+  readonly lost?: number;
+}
+
+/** Returns the sink that writes to a descriptor, which need not be one that returns at once. */
+export function linesTo(fd: number): LineSink {
+  return new LineWriter(withoutWaiting(fd));
+}
+
+/** Returns a log on standard error, or on `sink`. */
+export function createLog(level: LogLevel, sink: LineSink = linesTo(2)): Log {
   const options = { level, base: null, timestamp: stdTimeFunctions.isoTime } as const;
-  let lostLines = 0;
-  const stream = to ?? destination({ fd: 2, sync: true });
-  // without this a full disk under the log ends the process between a stored message and its 250
-  if ('on' in stream && typeof stream.on === 'function') stream.on('error', () => lostLines++);
-  const logger: Logger = pino(options, stream);
+  let failed = 0;
+  const logger: Logger = pino(options, { write: (line) => sink.write(withoutInvisible(line)) });
   const write = (how: 'debug' | 'info' | 'warn' | 'error', what: string, detail: object) => {
     try {
       logger[how](detail, what);
     } catch {
-      lostLines++; // counted, and shown by /metrics
+      failed++; // counted, and shown by /metrics
     }
   };
   return {
@@ -39,7 +50,7 @@ export function createLog(level: LogLevel, to?: DestinationStream): Log {
     },
     fault(what, error) {
       const { code, message } = (error ?? {}) as NodeJS.ErrnoException;
-      // peers that go away are everyday; everything else is worth a look
+      // peers that go away are an everyday event; everything else is worth a look
       const isEveryday = code === 'ECONNRESET' || code === 'EPIPE' || code === 'ETIMEDOUT';
       write(isEveryday ? 'debug' : 'error', what, { code, error: message ?? String(error) });
     },
@@ -50,7 +61,24 @@ export function createLog(level: LogLevel, to?: DestinationStream): Log {
       logger.level = chosen;
     },
     get lostLines() {
-      return lostLines;
+      return failed + (sink.lost ?? 0);
     },
   };
+}
+
+/**
+ * Characters that JSON leaves as they are, although a terminal obeys them or a reader does not see them: DEL and
+ * the C1 controls, the marks that turn the direction of text, everything else that only formats, and Unicode's
+ * line ends.
+ */
+const INVISIBLE = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** Returns the same JSON with those characters escaped: an address of a client must not change how a log looks. */
+function withoutInvisible(line: string): string {
+  return line.replace(INVISIBLE, (found) => found.split('').map(escaped).join(''));
+}
+
+/** Returns one unit of UTF-16 as JSON writes it. */
+function escaped(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

@@ -1,8 +1,8 @@
 /**
- * What the delivery path reports, as Prometheus series: the one use of prom-client. No label holds an
- * address, a path or anything else that a client chooses.
+ * What the delivery path reports, as Prometheus series (prom-client). No label holds an address, a path or
+ * anything else that a client chooses.
  */
-import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Meter, Step } from '../core/meter.ts';
 import type { MetricsSource } from './metricsserver.ts';
 
@@ -30,8 +30,45 @@ export interface Watched {
   oldestSeconds(): number;
 }
 
+/** Of prom-client, sums over all handles and the like: named as counters, which they are not, and sums of others. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
+interface Described {
+  readonly name: string;
+  readonly help: string;
+  /** What becomes of the values of several processes; their sum if left out. */
+  readonly aggregator?: 'max';
+}
+
+const CONNECTIONS = { name: 'sealdir_connections', help: 'LMTP connections open now' };
+const DELIVERIES = {
+  name: 'sealdir_deliveries',
+  help: 'Copies on their way to a mailbox now, from RCPT to stored or given up',
+};
+const STATE_FAILING = {
+  name: 'sealdir_state_failing',
+  help: 'Processes that know only their own deliveries, since the state directory fails',
+};
+const STATE_OLDEST: Described = {
+  name: 'sealdir_state_oldest_seconds',
+  help: 'Age of the oldest delivery that is remembered; below store.duplicates for long: more mail than fits',
+  aggregator: 'max',
+};
+export const LOST_LINES: Described = {
+  name: 'sealdir_log_lines_lost',
+  help: 'Log lines that could not be written since the start',
+};
+
+/** All series of one process with their values, to be sent to another process as JSON. */
+export type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
+
 export interface Metrics extends Meter, MetricsSource {
   readonly registry: Registry;
+  figures(): Promise<Figures>;
   /** Adds series whose values are asked for at each scrape. */
   watch(now: Watched): void;
 }
@@ -39,6 +76,7 @@ export interface Metrics extends Meter, MetricsSource {
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
   const registers = [registry];
   const recipients = new Counter({
     name: 'sealdir_recipients_total',
@@ -73,6 +111,7 @@ export function createMetrics(): Metrics {
     registry,
     contentType: registry.contentType,
     text: () => registry.metrics(),
+    figures: () => registry.getMetricsAsJSON(),
     time: (step, seconds) => steps[step].observe(seconds),
     recipient: (verdict, why) => recipients.inc({ verdict, why }),
     message(verdict, size) {
@@ -81,85 +120,23 @@ export function createMetrics(): Metrics {
     },
     keyFileRefused: () => keyFiles.inc(),
     watch({ connections, deliveries, lostLines, isForgetful, oldestSeconds }) {
-      gauge(registry, 'sealdir_connections', 'LMTP connections open now', connections);
-      gauge(
-        registry,
-        'sealdir_deliveries',
-        'Copies on their way to a mailbox now, from RCPT to stored or given up',
-        deliveries,
-      );
-      gauge(
-        registry,
-        'sealdir_log_lines_lost',
-        'Log lines that could not be written since the start',
-        lostLines,
-      );
-      gauge(
-        registry,
-        'sealdir_state_failing',
-        'Processes that know only their own deliveries, since the state directory fails',
-        () => Number(isForgetful()),
-      );
-      gauge(
-        registry,
-        'sealdir_state_oldest_seconds',
-        'Age of the oldest delivery that is remembered; below store.duplicates for long: more mail than fits',
-        oldestSeconds,
-        'max',
-      );
+      gauge(registry, CONNECTIONS, connections);
+      gauge(registry, DELIVERIES, deliveries);
+      gauge(registry, LOST_LINES, lostLines);
+      gauge(registry, STATE_FAILING, () => Number(isForgetful()));
+      gauge(registry, STATE_OLDEST, oldestSeconds);
     },
   };
 }
 
-function gauge(
-  registry: Registry,
-  name: string,
-  help: string,
-  value: () => number,
-  aggregator: 'sum' | 'max' = 'sum',
-): void {
+/** Adds a gauge whose value is asked for at each scrape. */
+export function gauge(registry: Registry, described: Described, value: () => number): void {
   new Gauge({
-    name,
-    help,
-    aggregator,
+    ...described,
     registers: [registry],
     collect() {
       this.set(value());
     },
-  });
-}
-
-/** Lets the primary process ask this worker for its series. */
-export function answerPrimary(registry: Registry): void {
-  AggregatorRegistry.setRegistries([registry]);
-  new AggregatorRegistry(); // listens for the question
-}
-
-/** What a primary process serves: the sum over its workers, and how often one had to be replaced. */
-export interface ClusterMetrics extends MetricsSource {
-  readonly registry: Registry;
-  workerReplaced(): void;
-  noteReload(result: ReloadResult): void;
-}
-
-export function createClusterMetrics(): ClusterMetrics {
-  const workers = new AggregatorRegistry();
-  const own = new Registry();
-  const replaced = workersReplaced(own);
-  return {
-    registry: own,
-    contentType: own.contentType,
-    text: async () => `${await workers.clusterMetrics()}${await own.metrics()}`,
-    workerReplaced: () => replaced.inc(),
-    noteReload: watchReloads(own),
-  };
-}
-
-function workersReplaced(registry: Registry): Counter {
-  return new Counter({
-    name: 'sealdir_workers_replaced_total',
-    help: 'Worker processes that died and were replaced (with several processes)',
-    registers: [registry],
   });
 }
 

@@ -1,38 +1,63 @@
 /**
- * A worker process as its primary sees it: orders go in, reports and its end come out. Knows nothing of
- * the other workers, nor whether it is to be replaced.
+ * A worker process as its primary sees it: orders go in; reports, figures and its end come out. Knows nothing
+ * of the other workers, nor whether it is to be replaced.
  */
 import cluster, { type Worker } from 'node:cluster';
 import { performance } from 'node:perf_hooks';
+import type { Log } from '../edge/log.ts';
+import type { Figures } from '../edge/metrics.ts';
 import { DRAIN_MS } from './lmtpservice.ts';
-import { isReport, type Order, type Report } from './messages.ts';
+import { isReport, LOG_FD, type Order, type Report } from './messages.ts';
 
 /** How much longer than its deliveries a worker may take to end, before it is killed. */
 const LINGER_MS = 5000;
+/** How much is logged of what Node says when a worker crashes. */
+const MOST_WORDS = 4000;
+
+/** How far a worker has come. It died, or the system could not start it, and then it has no end either. */
+export type Progress =
+  | Exclude<Report, { report: 'figures' }>
+  | { readonly report: 'died' }
+  | { readonly report: 'unborn' };
 
 export interface WorkerEnd {
   readonly code: number | null;
   readonly signal: string | null;
 }
 
-/** Instead of a report: it died, or the system could not start it, in which case it has no end either. */
-export type NoReport = { readonly report: 'died' | 'unborn' };
-
 export class HiredWorker {
-  readonly #worker: Worker = cluster.fork();
+  readonly #worker: Worker;
   readonly #hiredAt = performance.now();
   /** Resolves when the process has ended; never, if it could not be started. */
   readonly ended: Promise<WorkerEnd>;
   #hasEnded = false;
+  #last: Progress | undefined;
+  #progressed: (progress: Progress) => void = () => {};
+  #figures: Figures = [];
+  #question: Promise<void> | undefined;
+  #answered: () => void = () => {};
 
-  /** `fault` is told of errors on the channel and of a failed start. */
-  constructor(fault: (error: Error) => void) {
-    this.#worker.on('error', fault);
+  /** Starts it. Errors on its channel, a failed start and all that Node itself says in it go to the log. */
+  constructor(log: Log) {
+    cluster.setupPrimary({ stdio: stdioOfWorkers() });
+    const worker = cluster.fork();
+    this.#worker = worker;
     this.ended = new Promise((resolve) => {
-      this.#worker.once('exit', (code, signal) => {
-        this.#hasEnded = true;
+      worker.once('exit', (code, signal) => {
+        this.#end();
         resolve({ code, signal });
       });
+    });
+    worker.on('message', (message) => {
+      if (isReport(message) && !this.#hasEnded) this.#take(message);
+    });
+    worker.on('error', (error) => {
+      log.fault('worker', error);
+      if (this.pid === undefined) this.#progress({ report: 'unborn' });
+    });
+    worker.process.stderr?.on('data', (words: Buffer) => {
+      const text = words.toString().slice(0, MOST_WORDS);
+      log.error('worker says on standard error', { pid: this.pid, text });
     });
   }
 
@@ -44,31 +69,46 @@ export class HiredWorker {
     return performance.now() - this.#hiredAt;
   }
 
+  /** How far it has come; undefined before its first report. */
+  get last(): Progress | undefined {
+    return this.#last;
+  }
+
+  /** The last figures it told. */
+  get figures(): Figures {
+    return this.#figures;
+  }
+
+  /** Whether a question for its figures is without an answer. */
+  get isSilent(): boolean {
+    return this.#question !== undefined;
+  }
+
   /** Sends an order, unless the worker is gone. */
   send(order: Order): void {
     if (this.#worker.isConnected()) this.#worker.send(order);
   }
 
-  /** Returns the next report, or says that there will be none. */
-  nextReport(): Promise<Report | NoReport> {
-    const worker = this.#worker;
+  /** Waits until it has come further. */
+  nextProgress(): Promise<Progress> {
     if (this.#hasEnded) return Promise.resolve({ report: 'died' });
     return new Promise((resolve) => {
-      const done = (report: Report | NoReport) => {
-        worker.off('message', take);
-        worker.off('exit', gone);
-        worker.off('error', failed);
-        resolve(report);
-      };
-      const take = (message: unknown) => {
-        if (isReport(message)) done(message);
-      };
-      const gone = () => done({ report: 'died' });
-      const failed = () => done({ report: this.pid === undefined ? 'unborn' : 'died' });
-      worker.on('message', take);
-      worker.once('exit', gone);
-      worker.once('error', failed);
+      this.#progressed = resolve;
     });
+  }
+
+  /**
+   * Asks for its figures and waits for them, or for its end. Waits for the answer to an earlier question, if
+   * that is open: questions must not pile up for a worker that is stopped.
+   */
+  ask(): Promise<void> {
+    if (this.#question === undefined) {
+      this.#question = new Promise((resolve) => {
+        this.#answered = resolve;
+      });
+      this.send({ order: 'tell' });
+    }
+    return this.#question;
   }
 
   /** Tells it to stop and waits for its end, which comes by force if it takes too long. */
@@ -79,4 +119,29 @@ export class HiredWorker {
     await this.ended;
     clearTimeout(late);
   }
+
+  #take(report: Report): void {
+    if (report.report !== 'figures') return this.#progress(report);
+    this.#figures = report.figures;
+    this.#question = undefined;
+    this.#answered();
+  }
+
+  #progress(progress: Progress): void {
+    this.#last = progress;
+    this.#progressed(progress);
+  }
+
+  #end(): void {
+    this.#hasEnded = true;
+    this.#progressed({ report: 'died' });
+    this.#question = undefined;
+    this.#answered();
+  }
+}
+
+function stdioOfWorkers(): ('ignore' | 'pipe' | 'ipc' | number)[] {
+  const stdio: ('ignore' | 'pipe' | 'ipc' | number)[] = ['ignore', 'ignore', 'pipe', 'ipc'];
+  stdio[LOG_FD] = 2;
+  return stdio;
 }

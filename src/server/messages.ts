@@ -3,6 +3,13 @@
  * orders go to a worker, reports come back. Other messages on the same channel are none of these.
  */
 import type { Settings } from '../config/settings.ts';
+import type { Figures } from '../edge/metrics.ts';
+
+/**
+ * The primary's standard error, as a descriptor of a worker. Not 2: when Node starts a process it makes 0 to 2
+ * wait for their readers again, for every process that shares them. A worker's own 2 is a pipe to its primary.
+ */
+export const LOG_FD = 4;
 
 export type Order =
   | {
@@ -16,7 +23,9 @@ export type Order =
     }
   | { readonly order: 'reload'; readonly settings: Settings }
   /** Deliveries that are not finished after `graceMs` are cut off. */
-  | { readonly order: 'stop'; readonly graceMs?: number | undefined };
+  | { readonly order: 'stop'; readonly graceMs?: number | undefined }
+  /** Asks for its figures; only of one that is serving. */
+  | { readonly order: 'tell' };
 
 export type Report =
   /** It listens to orders now; one that is sent earlier is lost. */
@@ -24,7 +33,9 @@ export type Report =
   /** It delivers. `lmtp`: what it listens on, as one would write it in the configuration. */
   | { readonly report: 'serving'; readonly lmtp: readonly string[] }
   /** It cannot start, for a reason that the operator has to mend. */
-  | { readonly report: 'failed'; readonly reason: string };
+  | { readonly report: 'failed'; readonly reason: string }
+  /** The answer to `tell`. */
+  | { readonly report: 'figures'; readonly figures: Figures };
 
 export function isOrder(message: unknown): message is Order {
   return typeof message === 'object' && message !== null && 'order' in message;

@@ -1,11 +1,12 @@
 /**
  * What one process does for the whole server, however many processes deliver: it claims the paths of Unix
- * sockets and the state directory, answers /metrics and sweeps tmp/. Knows no session and no delivery.
+ * sockets and the state directory, answers /metrics, sweeps tmp/ and turns core dumps off. Knows no session and no delivery.
  */
 import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Listener } from '../core/listener.ts';
 import { ownStateDirectory } from '../duplicates/statedirectory.ts';
+import { turnOffCoreDumps } from '../edge/coredumps.ts';
 import { lockDescriptor } from '../edge/lock.ts';
 import type { Log } from '../edge/log.ts';
 import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
@@ -28,6 +29,10 @@ export interface Shared {
 
 /** Starts it, before anything is delivered. Throws StartError. */
 export async function startShared(settings: Settings, log: Log, source: MetricsSource): Promise<Shared> {
+  const settled = turnOffCoreDumps().then((reason) => {
+    if (reason !== undefined)
+      log.warn('core dumps are not turned off: one may hold mail in clear', { reason });
+  });
   try {
     mustBeDirectory('store.maildir', splitTemplate(resolve(settings.store.maildir)).root);
     mustBeDirectory('keys.directory', resolve(settings.keys.directory));
@@ -38,6 +43,7 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
     });
     const state = await ownState(settings, log);
     const stopSweeping = startSweeping(settings, log);
+    await settled; // before there is any mail in memory
     return {
       metrics: scrapes?.at,
       state: state?.directory,

@@ -4,33 +4,37 @@
  */
 import cluster from 'node:cluster';
 import type { Settings } from '../config/settings.ts';
-import type { Log } from '../edge/log.ts';
-import { answerPrimary, createMetrics } from '../edge/metrics.ts';
+import { createLog, linesTo } from '../edge/log.ts';
+import { createMetrics } from '../edge/metrics.ts';
 import { startDeliveries } from './lmtpservice.ts';
-import { isOrder, type Order, type Report } from './messages.ts';
+import { isOrder, LOG_FD, type Order, type Report } from './messages.ts';
 
-/** Runs a worker process to its end. */
-export async function serveWorker(log: (settings: Settings) => Log): Promise<void> {
+/** Runs a worker process. Returns when it is done, or `failed` when it could not start. */
+export async function serveWorker(): Promise<'stopped' | 'failed'> {
   // else Node ends the process as soon as the primary is gone, with deliveries in flight
   if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
   const orders = new Orders();
   report({ report: 'ready' });
   const start = await orders.start;
-  if (start === undefined) return;
+  if (start === undefined) return 'stopped';
   const metrics = createMetrics();
-  answerPrimary(metrics.registry);
-  const own = log(start.settings);
-  const starting = startDeliveries(start.settings, own, metrics, start);
+  const log = createLog(start.settings.log.level, linesTo(LOG_FD));
+  const starting = startDeliveries(start.settings, log, metrics, start);
   const deliveries = await starting.catch((error: Error) => {
     report({ report: 'failed', reason: error.message });
-    throw error;
+  });
+  if (deliveries === undefined) return 'failed';
+  orders.onTell(() => {
+    const told = metrics.figures().then((figures) => report({ report: 'figures', figures }));
+    told.catch((error) => log.fault('figures', error));
   });
   orders.onReload((fresh) => {
     deliveries.reload(fresh);
-    own.setLevel(fresh.log.level);
+    log.setLevel(fresh.log.level);
   });
   report({ report: 'serving', lmtp: deliveries.lmtp });
   await orders.obeyStop((graceMs) => deliveries.stop(graceMs));
+  return 'stopped';
 }
 
 function report(what: Report): void {
@@ -46,6 +50,7 @@ class Orders {
   #begin: (order: Of<'start'> | undefined) => void = () => {};
   #reload: ((settings: Settings) => void) | undefined;
   #newest: Settings | undefined;
+  #tell: () => void = () => {};
   #stop: ((order: Of<'stop'>) => void) | undefined;
   #stopOrder: Of<'stop'> | undefined;
 
@@ -63,6 +68,11 @@ class Orders {
   onReload(act: (settings: Settings) => void): void {
     this.#reload = act;
     if (this.#newest !== undefined) act(this.#newest);
+  }
+
+  /** `act` is called for each question. */
+  onTell(act: () => void): void {
+    this.#tell = act;
   }
 
   /** Resolves when `act` has, once told to stop; a second order, with less patience, cuts the first short. */
@@ -86,6 +96,9 @@ class Orders {
         this.#stopOrder = order;
         this.#begin(undefined);
         this.#stop?.(order);
+        break;
+      case 'tell':
+        this.#tell();
         break;
       default:
         order satisfies never;

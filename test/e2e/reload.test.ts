@@ -108,14 +108,14 @@ for (const processes of [1, 2]) {
         const lines = await reload(server, () => bad);
         assert.ok(lines.includes(`"errors":["${complaint}`), lines);
         assert.match(lines, /"level":50,.*"msg":"configuration refused, the running one stays"/);
-        assert.equal(await refusedReload(server), 1);
+        await until('/metrics shows it', async () => (await refusedReload(server)) === 1);
         assert.equal(await announcedSize(server), 1024 * 1024);
       }
       const session = await openSession(server.socketPath);
       assert.match((await deliver(session, { to: [ALICE], message: MESSAGE })).final[0] ?? '', /^250 /);
       await session.vanish();
       await reload(server, () => good);
-      assert.equal(await refusedReload(server), 0);
+      await until('/metrics shows it', async () => (await refusedReload(server)) === 0);
       assert.equal(await server.stop(), 0);
     } finally {
       await server.stop();

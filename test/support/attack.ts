@@ -35,7 +35,9 @@ export async function underAttack(
   try {
     // what begins with the first message has begun
     const session = await deliverOnce(server, await openSession(server.socketPath));
-    const before = { rss: server.peakRss(), descriptors: descriptorsOf(server) - 1 };
+    // the connection of this session is held by the first process only if that delivers
+    const held = (options.toml?.processes ?? 1) === 1 ? 1 : 0;
+    const before = { rss: server.peakRss(), descriptors: descriptorsOf(server) - held };
     const attacking = attack(server);
     const served = await keepDelivering(server, session, attacking);
     await attacking;

@@ -4,7 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exampleToml, settingsMarkdown } from '../../src/config/example.ts';
 import { allReplies } from '../../src/core/outcome.ts';
-import { createClusterMetrics, createMetrics } from '../../src/edge/metrics.ts';
+import { ClusterMetrics } from '../../src/edge/clustermetrics.ts';
+import { createMetrics } from '../../src/edge/metrics.ts';
 import { repositoryRoot } from './shared.ts';
 import { armorWasm } from './wasm.ts';
 
@@ -48,10 +49,10 @@ async function metricsMarkdown(): Promise<string> {
   });
   const all = [
     ...(await metrics.registry.getMetricsAsJSON()),
-    ...(await createClusterMetrics().registry.getMetricsAsJSON()),
+    ...(await new ClusterMetrics(() => 0).registry.getMetricsAsJSON()),
   ];
   const rows = all
-    .filter(({ name }) => name.startsWith('sealdir_'))
+    .filter(({ name }, n) => name.startsWith('sealdir_') && all.findIndex((each) => each.name === name) === n)
     .map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |\n`);
   return `| metric | type | what it counts |\n|---|---|---|\n${rows.join('')}`;
 }

@@ -1,0 +1,90 @@
+// The sum over several processes: what adds up, and what stays when one of them has ended.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ClusterMetrics } from '../../src/edge/clustermetrics.ts';
+import { createMetrics, type Figures, type Metrics } from '../../src/edge/metrics.ts';
+
+interface Numbers {
+  connections: number;
+  lostLines: number;
+}
+
+function makeWorker(numbers: Numbers): Metrics {
+  const metrics = createMetrics();
+  metrics.watch({
+    connections: () => numbers.connections,
+    deliveries: () => 0,
+    lostLines: () => numbers.lostLines,
+    isForgetful: () => false,
+    oldestSeconds: () => 100 * numbers.connections,
+  });
+  return metrics;
+}
+
+/** As they come from another process. */
+async function told(worker: Metrics): Promise<Figures> {
+  return JSON.parse(JSON.stringify(await worker.figures())) as Figures;
+}
+
+function seriesValue(text: string, series: string): number {
+  const line = text.split('\n').find((each) => each.startsWith(`${series} `));
+  assert.ok(line !== undefined, series);
+  return Number(line.slice(series.length + 1));
+}
+
+const STORED = 'sealdir_messages_total{verdict="stored"}';
+
+test('counts and histograms of workers that have ended stay in the sums, and what they had open does not', async () => {
+  const sum = new ClusterMetrics(() => 5);
+  const [first, second] = [
+    makeWorker({ connections: 3, lostLines: 20 }),
+    makeWorker({ connections: 4, lostLines: 1 }),
+  ];
+  for (let n = 0; n < 7; n++) first.message('stored', 100);
+  first.recipient('deferred', 'diskFull');
+  first.time('fsync', 0.002);
+  second.message('stored', 100);
+  second.time('fsync', 0.003);
+  const last = await told(first);
+  const before = await sum.text([last, await told(second)], 1);
+  sum.keep(last);
+  const after = await sum.text([await told(second)], 0);
+  const deferred = 'sealdir_recipients_total{verdict="deferred",why="diskFull"}';
+  for (const text of [before, after]) {
+    assert.equal(seriesValue(text, STORED), 8);
+    assert.equal(seriesValue(text, deferred), 1);
+    assert.equal(seriesValue(text, 'sealdir_fsync_seconds_count'), 2);
+    assert.equal(seriesValue(text, 'sealdir_fsync_seconds_bucket{le="0.0025"}'), 1);
+    assert.equal(seriesValue(text, 'sealdir_log_lines_lost'), 26, 'the own ones of the primary included');
+  }
+  assert.equal(seriesValue(before, 'sealdir_connections'), 7);
+  assert.equal(seriesValue(before, 'sealdir_state_oldest_seconds'), 400, 'the highest, not the sum');
+  assert.equal(seriesValue(after, 'sealdir_connections'), 4);
+  assert.equal(seriesValue(before, 'sealdir_workers_silent'), 1);
+  assert.equal(seriesValue(after, 'sealdir_workers_silent'), 0);
+});
+
+test('no count falls while workers come and go', async () => {
+  const sum = new ClusterMetrics(() => 0);
+  let workers = [0, 1].map(() => makeWorker({ connections: 0, lostLines: 0 }));
+  let expected = 0;
+  for (let round = 0; round < 20; round++) {
+    for (const worker of workers) {
+      worker.message('stored', 1);
+      expected++;
+    }
+    const figures = await Promise.all(workers.map(told));
+    assert.equal(seriesValue(await sum.text(figures, 0), STORED), expected);
+    const [dying, ...others] = workers;
+    assert.ok(dying !== undefined);
+    sum.keep(await told(dying));
+    workers = [...others, makeWorker({ connections: 0, lostLines: 0 })];
+  }
+});
+
+test('there are no workers yet: the series of the primary alone', async () => {
+  const text = await new ClusterMetrics(() => 0).text([], 0);
+  assert.equal(seriesValue(text, 'sealdir_workers_replaced_total'), 0);
+  assert.equal(seriesValue(text, 'sealdir_reload_refused'), 0);
+});
