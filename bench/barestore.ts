@@ -1,10 +1,11 @@
-// The disk's part of a delivery and nothing else: create, write, fsync, close, rename, fsync of the directory.
+// Makes the disk calls of a delivery and nothing else: create, write, fsync, close, rename, and fsync of the
+// directory.
 
 import { type FileHandle, mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
-/** Messages a second into one new Maildir, with `inFlight` of them under way at a time. */
+/** Stores messages in one new Maildir, `inFlight` of them at a time. Resolves to messages per second. */
 export async function bareStore(
   directory: string,
   bytes: number,

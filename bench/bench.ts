@@ -1,15 +1,18 @@
-// What a bench is and what it gives. Knows nothing of how anything is measured.
+// Types of a bench and of its result. Knows nothing of how anything is measured.
 
 import type { Bed } from './bed.ts';
 
 export interface Bench {
   readonly name: string;
-  /** What it measures and how, in a few sentences; printed before it starts and kept with its results. */
+  /**
+   * Says in a few sentences what is measured and how. Printed before the bench starts and kept with its
+   * results.
+   */
   readonly about: string;
   run(bed: Bed): Promise<Result>;
 }
 
-/** Column -> value; all rows of a table have the same columns. */
+/** Maps columns to values. All rows of a table have the same columns. */
 export type Row = Readonly<Record<string, string | number>>;
 
 export interface Table {
@@ -20,14 +23,17 @@ export interface Table {
 export interface Bar {
   readonly label: string;
   readonly value: number;
-  /** What the project wants, drawn as a mark; a bar without either is there to compare. */
+  /**
+   * The goal of the project, drawn as a mark. A bar without `atLeast` and `atMost` is there for comparison
+   * only.
+   */
   readonly atLeast?: number;
   readonly atMost?: number;
 }
 
 export interface Chart {
   readonly title: string;
-  /** Behind each value: 'x', '%', 'MiB'. */
+  /** Written after each value: 'x', '%', 'MiB'. */
   readonly unit: string;
   readonly bars: readonly Bar[];
 }
@@ -35,8 +41,8 @@ export interface Chart {
 export interface Result {
   readonly tables: readonly Table[];
   readonly chart: Chart;
-  /** Sentences a reader of the numbers needs. */
+  /** Sentences that a reader of the numbers needs. */
   readonly notes: readonly string[];
-  /** What is not installed or not permitted here, by name. */
+  /** Names of what is not installed or not permitted here. */
   readonly leftOut: readonly string[];
 }

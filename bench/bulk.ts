@@ -1,7 +1,9 @@
-// Encryption of one long stream: a contender in a process of its own, its output thrown away. What counts is the second
-// time: a server has its code compiled and its memory mapped by what it did before.
+// Encrypts one long stream. Each contestant runs in a process of its own, and its output is thrown away. The
+// second of two runs counts: in a server, earlier messages have made V8 compile the code and the kernel map
+// the memory.
 //
-// `node bulk.js NAME FILE CERTIFICATE` prints the seconds it took; foreign programs read the same file by a pipe.
+// `node bulk.js NAME FILE CERTIFICATE` prints how many seconds it took. Foreign programs read the same file
+// from a pipe.
 
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
@@ -12,7 +14,10 @@ import { ENCRYPTORS, type EncryptorName } from './encryptors.ts';
 const SELF = fileURLToPath(import.meta.url);
 const PIECE_BYTES = 65_536;
 
-/** Seconds in one thread of Node, start of the process and reading of the file not counted. */
+/**
+ * Resolves to the seconds in one thread of Node, without the start of the process and the reading of the
+ * file.
+ */
 export async function secondsInNode(
   name: EncryptorName,
   file: string,
@@ -23,7 +28,9 @@ export async function secondsInNode(
   return Number(stdout.toString());
 }
 
-/** Seconds of a whole program that encrypts its standard input; its start, some milliseconds, counts. */
+/**
+ * Resolves to the seconds of a program that encrypts its standard input, with its start of some milliseconds.
+ */
 export async function secondsOf(command: string, args: readonly string[], file: string): Promise<number> {
   const shell = ['-c', 'file=$0; exec "$@" <"$file" >/dev/null', file, command, ...args];
   const start = performance.now();

@@ -1,22 +1,19 @@
-// Ways to encrypt one stream in this process: ours, openpgp.js, and the bare ciphers of node:crypto as the limit.
+// Ways to encrypt one stream in this process: our own, openpgp.js, and the bare ciphers of node:crypto as the
+// limit.
 //
 // All get the message in pieces of 64 KiB, as it comes from a socket, and give out armor that nobody keeps.
-// The certificate is read beforehand, as a server does that has it from the message before.
+// The certificate is read beforehand, since a server has it from an earlier message.
 
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import * as openpgp from 'openpgp';
 import { releaseMemory } from '../src/core/releasememory.ts';
-import {
-  judgeCertificate,
-  parseCertificates,
-  type SealingKeys,
-  sealingKeysOf,
-  sessionKeyPackets,
-} from '../src/keys/certificates.ts';
+import { parseCertificates } from '../src/keys/certificates.ts';
+import { judgeCertificate } from '../src/keys/judgement.ts';
+import { type SealingKeys, sealingKeysOf, sessionKeyPackets } from '../src/keys/sessionkeys.ts';
 import { LiteralData } from '../src/openpgp/literal.ts';
 import { EncryptedMessage } from '../src/openpgp/message.ts';
 
-/** Resolves to the bytes given out. */
+/** Resolves to the number of bytes given out. */
 type Encryptor = (pieces: readonly Buffer[]) => Promise<number>;
 type Prepare = (certificate: string) => Promise<Encryptor>;
 
@@ -34,7 +31,7 @@ export const ENCRYPTORS = {
 
 export type EncryptorName = keyof typeof ENCRYPTORS;
 
-/** SEIPD version and algorithm are what the certificate asks for. */
+/** Encrypts with Sealdir's code, with the SEIPD version and the algorithm that the certificate asks for. */
 async function sealdir(certificate: string): Promise<Encryptor> {
   const [parsed] = await parseCertificates(Buffer.from(certificate));
   if (parsed === undefined) throw new Error('no certificate');
@@ -54,7 +51,7 @@ async function seal(pieces: readonly Buffer[], keys: SealingKeys): Promise<numbe
   const take = (out: readonly Buffer[]) => {
     for (const each of out) {
       bytes += each.length;
-      releaseMemory(each); // as the store does behind its write
+      releaseMemory(each); // as the store does after its write
     }
   };
   const emit = (packet: Buffer) => take(message.update(packet));
@@ -104,7 +101,7 @@ function base64(output: Buffer): number {
   return output.toString('base64').length;
 }
 
-/** SEIPD v1 hashes what it encrypts. */
+/** Makes the cipher of SEIPD v1, which hashes what it encrypts. */
 function cfb(): Cipher {
   const cipher = createCipheriv('aes-256-cfb', randomBytes(32), randomBytes(16));
   const hash = createHash('sha1');
@@ -114,7 +111,7 @@ function cfb(): Cipher {
   };
 }
 
-/** SEIPD v2 has a cipher of its own for each chunk, of 256 KiB. */
+/** Makes the ciphers of SEIPD v2, a new one for each chunk of 256 KiB. */
 function aead(name: 'aes-256-gcm' | 'aes-256-ocb', nonceBytes: number): () => Cipher {
   return () => {
     const key = randomBytes(32);

@@ -1,7 +1,8 @@
-// Drives a load against a server: by Postfix's smtp-source where that can make it, else by the own generator.
+// Loads a server: with Postfix's smtp-source if that can make the load, else with our own generator
+// (load.ts).
 //
-// smtp-source sends to one address, or in each message to `-r` numbered ones. So for one recipient a message there is
-// one smtp-source for each mailbox, and the connections are shared out among them.
+// smtp-source sends to one address, or in each message to `-r` numbered ones. So if messages have one
+// recipient, there is one smtp-source for each mailbox, and the connections are divided among them.
 
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
@@ -42,7 +43,7 @@ export async function drive(target: Target, count: number): Promise<Sent> {
 
 async function smtpSource(target: Target, to: string, sessions: number, messages: number): Promise<void> {
   const { port, bytes, recipients } = target;
-  // -L speaks LMTP, -d keeps the connection; smtp-source gives up at the first reply it does not like
+  // -L speaks LMTP, -d keeps the connection open. smtp-source ends at the first reply that it does not like.
   const options = [
     '-L',
     '-d',
@@ -63,7 +64,7 @@ async function smtpSource(target: Target, to: string, sessions: number, messages
   if (code !== 0) throw new Error(`smtp-source: exit ${code}: ${stderr}`);
 }
 
-/** The own generator, in a process of its own. */
+/** Runs our own generator in a process of its own. */
 export async function generate(order: Exclude<Order, { mode: 'hold' }>): Promise<LoadReport> {
   const { code, stdout, stderr } = await run(process.execPath, [OWN, JSON.stringify(order)], {
     timeoutMs: TIMEOUT_MS,
@@ -72,7 +73,7 @@ export async function generate(order: Exclude<Order, { mode: 'hold' }>): Promise
   return JSON.parse(stdout.toString()) as LoadReport;
 }
 
-/** Idle sessions, open until it is stopped. */
+/** Opens idle sessions, which stay open until the result is stopped. */
 export function hold(target: Target): Promise<Running> {
   const order: Order = { ...target, mode: 'hold' };
   return start(process.execPath, [OWN, JSON.stringify(order)], {

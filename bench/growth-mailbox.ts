@@ -1,4 +1,4 @@
-// Deliveries to one mailbox whose new/ already holds many files.
+// Measures deliveries to one mailbox whose new/ already holds many files.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,14 +29,14 @@ export async function growthOfMailbox(bed: Bed): Promise<Part> {
     const label = count.toLocaleString('en');
     sizes.push({ label, measure: () => measure(server, target, expected, seconds) });
   }
-  await run('sync', ['-f', bed.root]); // what was filled in must not be written back while we measure
+  await run('sync', ['-f', bed.root]); // the kernel must not write these files back while we measure
   bed.progress('growth: mailboxes');
   const { rows, bars } = await growthRows('files in new/', sizes, bed.pick(2, 5));
   await server.stop();
   return { tables: [{ title: 'a growing mailbox', rows }], bars, notes: [], leftOut: [] };
 }
 
-/** Names as long as real ones, since they decide on the size of the directory; nobody reads the content. */
+/** Fills new/. The names are as long as real ones, since they decide how large the directory is. */
 function fill(maildir: string, count: number): void {
   for (const name of ['tmp', 'new', 'cur']) mkdirSync(join(maildir, name), { recursive: true, mode: 0o700 });
   for (let index = 0; index < count; index++) {

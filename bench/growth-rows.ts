@@ -1,4 +1,4 @@
-// Sizes of a thing measured in turn, and how much more each costs than the first.
+// Measures a thing in several sizes, in turn, and tells how much more each one costs than the first.
 
 import type { Bar, Row } from './bench.ts';
 import { median, type Rate, short } from './rate.ts';

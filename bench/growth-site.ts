@@ -1,4 +1,4 @@
-// Deliveries at sites of 10 to 100,000 recipients, to few and to many of them.
+// Measures deliveries at sites of 10 to 100,000 recipients, to few and to many of them.
 
 import type { Bed } from './bed.ts';
 import { growthRows, type Size } from './growth-rows.ts';

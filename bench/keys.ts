@@ -20,7 +20,7 @@ const KINDS = {
 export const BASE_KEY: KeyKind = 'cv25519, v1';
 export const OTHER_KEYS = Object.keys(KINDS).filter((kind) => kind !== BASE_KEY) as KeyKind[];
 
-/** Armored. */
+/** Makes a certificate, armored. */
 export async function makeCertificate(kind: KeyKind): Promise<string> {
   const { publicKey } = await openpgp.generateKey({
     ...KINDS[kind],

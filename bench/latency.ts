@@ -1,4 +1,5 @@
-// How long one delivery takes at half of the peak load, alone and beside a large message. See `about`.
+// Measures how long one delivery takes at half of the peak load, alone and beside a large message. See
+// `about`.
 
 import type { Bed } from './bed.ts';
 import type { Bench, Row } from './bench.ts';
@@ -11,14 +12,15 @@ import { type Sealdir, startSealdir } from './sealdir.ts';
 const SMALL = { bytes: 10_000, recipients: 1, mailboxes: 10 };
 const LARGE = { bytes: 50_000_000, recipients: 1, mailboxes: 1, connections: 1 };
 const PEAK_CONNECTIONS = 20;
-/** More than are ever busy at half of the peak, so that no message waits for the generator. */
+/** More than are ever busy at half of the peak rate, so that no message waits for the generator. */
 const OPEN_CONNECTIONS = 100;
 
 export const latency: Bench = {
   name: 'latency',
-  about: `Time from MAIL to the last reply for messages of 10 kB that come on a schedule, evenly, at half of the rate that 20 busy
-connections have just reached; a message that finds all 100 connections taken waits, and its wait counts. Then the same rate
-while another client sends messages of 50 MB, one after the other, as fast as they are taken. Rounds of both, median of each.`,
+  about: `Measures the time from MAIL to the last reply. Messages of 10 kB are due at regular times, at half of the rate that
+20 busy connections have just reached. A message that finds all 100 connections taken waits, and its wait counts.
+Then the same rate again, while another client sends messages of 50 MB, one after the other, as fast as they are
+taken. Both take turns; median of the rounds of each.`,
 
   async run(bed) {
     const server = await startSealdir(bed);
@@ -80,7 +82,7 @@ while another client sends messages of 50 MB, one after the other, as fast as th
   },
 };
 
-/** The second of two runs: the first warms up. */
+/** Resolves to the rate of the second of two runs; the first one warms up. */
 async function peakOf(server: Sealdir, base: string, bed: Bed): Promise<number> {
   const load = {
     ...SMALL,

@@ -1,4 +1,4 @@
-// Sealdir's encryption of one stream as share of the bare cipher of node:crypto.
+// Compares Sealdir's encryption of one stream with the bare cipher of node:crypto.
 
 import type { Bed } from './bed.ts';
 import type { Bar, Row } from './bench.ts';

@@ -1,4 +1,4 @@
-// Sealdir's messages a second as share of what the bare disk calls reach, on the file systems at hand.
+// Compares Sealdir's messages per second with what the bare disk calls reach, on each file system at hand.
 
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -39,7 +39,10 @@ export async function limitOfDisk(bed: Bed): Promise<Part> {
   return { tables: [{ title: 'disk', rows }], bars, notes, leftOut };
 }
 
-/** Messages a second. Interleaved, since all three slow down when the machine is busy. */
+/**
+ * Resolves to messages per second of each. They take turns, since all three slow down when the machine is
+ * busy.
+ */
 async function compare(bed: Bed, directory: string) {
   const server = await startSealdir(bed, { directory });
   const base = freshBase();
@@ -65,7 +68,7 @@ async function compare(bed: Bed, directory: string) {
   };
 }
 
-/** Bytes of a 10 kB message as it is stored. */
+/** Resolves to the size of a 10 kB message as it is stored. */
 async function sizeOfOne(directory: string): Promise<number> {
   const [name = ''] = await readdir(directory);
   return (await stat(join(directory, name))).size;

@@ -1,30 +1,46 @@
-// The own load generator: a process of its own, told what to do by one JSON argument, answers with a line of JSON.
+// Our own load generator. It runs in a process of its own, gets its order as one JSON argument, and answers
+// with one line of JSON.
 //
 //   closed  keeps all sessions busy until `count` messages are stored or `seconds` are over: throughput
 //   open    one message every 1/rate seconds, whatever the server does; measured from the time it was due: latency
+//   steady  keeps all sessions busy and counts what is stored in the middle of it: neither their beginning nor their end
 //   hold    opens its sessions, says "ready" and holds them until it is ended
 
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
+import { cpuMs, machineBusyMs } from './proc.ts';
 import { addresses } from './recipients.ts';
 import { bodyOf, envelopeFor, Session } from './session.ts';
 
 export interface Target {
   readonly port: number;
   readonly bytes: number;
-  /** For each message. */
+  /** Of each message. */
   readonly recipients: number;
   readonly connections: number;
   readonly base: string;
+  /** The one of `recipients.ts` when left out. Only the own generator can. */
+  readonly domain?: string;
   readonly mailboxes: number;
-  /** Which mailbox gets the first message, then the next and so on; 0 when left out. Only the own generator can. */
+  /**
+   * Index of the mailbox that gets the first message; the next one gets the second, and so on. 0 if left out.
+   */
   readonly first?: number;
 }
 
 export type Order =
   | (Target & { readonly mode: 'closed'; readonly count: number; readonly seconds: number })
   | (Target & { readonly mode: 'open'; readonly rate: number; readonly seconds: number })
+  | (Target & Steady & { readonly mode: 'steady' })
   | (Target & { readonly mode: 'hold' });
+
+export interface Steady {
+  /** Before anything counts. */
+  readonly settleSeconds: number;
+  readonly seconds: number;
+  /** Processes whose CPU time is wanted, each with its descendants. */
+  readonly watch: readonly number[];
+}
 
 export interface LoadReport {
   readonly messages: number;
@@ -33,6 +49,18 @@ export interface LoadReport {
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
+  /** While it counted; only of `steady`. */
+  readonly cpu?: CpuReport;
+}
+
+/** Milliseconds of CPU time, user and system. */
+export interface CpuReport {
+  /** Of each process that was to be watched. */
+  readonly watched: readonly number[];
+  /** Of the generator. */
+  readonly own: number;
+  /** Of everything on this machine. */
+  readonly machine: number;
 }
 
 type Deliver = (session: Session, index: number) => Promise<void>;
@@ -47,7 +75,7 @@ async function obey(order: Order): Promise<LoadReport | undefined> {
     return undefined;
   }
   const body = bodyOf(order.bytes);
-  const names = addresses(order.base, order.mailboxes);
+  const names = addresses(order.base, order.mailboxes, order.domain);
   const deliver: Deliver = (session, index) => {
     const chosen = Array.from(
       { length: order.recipients },
@@ -55,6 +83,11 @@ async function obey(order: Order): Promise<LoadReport | undefined> {
     );
     return session.deliver(envelopeFor(chosen.map((at) => names[at] ?? '')), body);
   };
+  if (order.mode === 'steady') {
+    const report = await countInTheMiddle(sessions, order, deliver);
+    for (const session of sessions) session.close();
+    return report;
+  }
   const start = performance.now();
   const latencies =
     order.mode === 'closed'
@@ -84,6 +117,45 @@ async function keepBusy(
   return latencies;
 }
 
+async function countInTheMiddle(
+  sessions: readonly Session[],
+  { settleSeconds, seconds, watch }: Steady,
+  deliver: Deliver,
+): Promise<LoadReport> {
+  const latencies: number[] = [];
+  let next = 0;
+  let state: 'before' | 'counting' | 'over' = 'before';
+  const work = async (session: Session) => {
+    while (state !== 'over') {
+      const start = performance.now();
+      await deliver(session, next++);
+      if (state === 'counting') latencies.push(performance.now() - start);
+    }
+  };
+  const working = Promise.all(sessions.map(work));
+  const middle = async (): Promise<[number, CpuReport]> => {
+    await pause(settleSeconds * 1000);
+    const [start, before] = [performance.now(), cpuSoFar(watch)];
+    state = 'counting';
+    await pause(seconds * 1000);
+    state = 'over';
+    const after = cpuSoFar(watch);
+    const cpu = {
+      watched: after.watched.map((ms, at) => ms - (before.watched[at] ?? 0)),
+      own: after.own - before.own,
+      machine: after.machine - before.machine,
+    };
+    return [(performance.now() - start) / 1000, cpu];
+  };
+  const [[elapsed, cpu]] = await Promise.all([middle(), working]);
+  return { ...report(latencies, elapsed), cpu };
+}
+
+function cpuSoFar(watch: readonly number[]): CpuReport {
+  const { user, system } = process.cpuUsage();
+  return { watched: watch.map(cpuMs), own: (user + system) / 1000, machine: machineBusyMs() };
+}
+
 /** Every message is due at its time: if no session is free it waits, and the wait counts. */
 async function onSchedule(
   sessions: readonly Session[],
@@ -100,7 +172,7 @@ async function onSchedule(
       const index = next++;
       const wait = dueAt(index) - performance.now();
       if (wait > 0) await pause(wait);
-      // a timer is up to a millisecond late, which is not the server's doing
+      // Our timer may be a millisecond late, and that must not count against the server.
       const from = wait > 0 ? performance.now() : dueAt(index);
       await deliver(session, index);
       latencies.push(performance.now() - from);

@@ -1,27 +1,37 @@
-// A fresh journaled ext4 in a file, mounted through a loop device: where an fsync costs what it costs elsewhere.
+// A fresh journaled file system in a file, mounted through a loop device: where an fsync costs what it costs elsewhere.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasProgram } from '../test/support/peers.ts';
 import { run } from '../test/support/process.ts';
 import type { Bed } from './bed.ts';
+import { guardMount } from './mountguard.ts';
 
 const SIZE = '16G'; // sparse
 
+export type FileSystem = 'ext4' | 'xfs';
+
+/** The program that makes it and its options, and how it is mounted. */
+export const FILE_SYSTEMS: Readonly<Record<FileSystem, { make: readonly string[]; mount: string }>> = {
+  // no background thread that zeroes inode tables while we measure
+  ext4: { make: ['mkfs.ext4', '-q', '-F', '-O', 'has_journal', '-i', '8192'], mount: 'noinit_itable' },
+  xfs: { make: ['mkfs.xfs', '-q'], mount: 'defaults' },
+};
+
 /** Undefined where this is not root, or root may not mount. Unmounted when the bed is closed. */
-export async function mountJournaled(bed: Bed): Promise<string | undefined> {
-  if (process.getuid?.() !== 0 || !hasProgram('mkfs.ext4')) return undefined;
+export async function mountJournaled(bed: Bed, type: FileSystem = 'ext4'): Promise<string | undefined> {
+  if (process.getuid?.() !== 0 || !hasProgram(`mkfs.${type}`)) return undefined;
   const directory = await bed.directory('loop');
   const image = join(directory, 'image');
-  const mount = join(directory, 'ext4');
+  const mount = join(directory, type);
+  const options = FILE_SYSTEMS[type];
   await mkdir(mount);
+  bed.atEnd(guardMount(mount));
   const commands = [
     ['truncate', '-s', SIZE, image],
-    ['mkfs.ext4', '-q', '-F', '-O', 'has_journal', '-i', '8192', image],
-    // no background thread that zeroes inode tables while we measure
-    ['mount', '-o', 'loop,noinit_itable', image, mount],
+    [...options.make, image],
+    ['mount', '-o', `loop,${options.mount}`, image, mount],
   ];
   for (const [command = '', ...args] of commands) if ((await run(command, args)).code !== 0) return undefined;
-  bed.atEnd(() => run('umount', [mount]));
   return mount;
 }

@@ -1,4 +1,4 @@
-// What a number without its machine is worth nothing for: cores, kernel, file system, versions.
+// Describes the machine, without which the numbers mean nothing: cores, kernel, file system, versions.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
@@ -9,7 +9,7 @@ import { repositoryRoot } from '../test/support/shared.ts';
 
 export type Machine = Readonly<Record<string, string | number>>;
 
-/** Program -> the arguments that make it tell its version. */
+/** Maps each program to the arguments that make it tell its version. */
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   dovecot: ['--version'],
   gpg: ['--version'],
@@ -17,7 +17,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   postconf: ['-d', '-h', 'mail_version'],
 };
 
-/** `directory`: where the stores are. */
+/** Describes the machine and the file system of `directory`, where the stores are. */
 export async function describeMachine(directory: string): Promise<Machine> {
   const versions: Record<string, string> = {};
   for (const [program, args] of Object.entries(PROGRAMS))
@@ -36,19 +36,19 @@ export async function describeMachine(directory: string): Promise<Machine> {
   };
 }
 
-/** Type and mount options, and whether there is a outcomeLog: an fsync is nearly free without one. */
+/** Tells type, mount options, and whether there is a journal: without one an fsync costs next to nothing. */
 export async function describeFilesystem(directory: string): Promise<string> {
   const mount = firstLine(await output('findmnt', ['-n', '-o', 'SOURCE,FSTYPE,OPTIONS', '-T', directory]));
   const [source = '', type = 'unknown', options = ''] = mount.split(/\s+/);
   if (!type.startsWith('ext')) return `${type} (${options})`;
-  // jbd2 shows every journal it runs: `vda-8`, after the device and the journal's inode
+  // jbd2 lists every journal it runs, as `vda-8`: the device and the inode of the journal.
   const name = source.replace(/^\/dev\//, '').replaceAll('/', '!');
   const journals = existsSync('/proc/fs/jbd2') ? readdirSync('/proc/fs/jbd2') : [];
   const hasJournal = journals.some((outcomeLog) => outcomeLog.startsWith(`${name}-`));
   return `${type} ${hasJournal ? 'with' : 'without'} a journal (${options})`;
 }
 
-/** '' where the program is missing or refuses. */
+/** Resolves to the output of a program, or to '' if it is missing or fails. */
 async function output(program: string, args: readonly string[]): Promise<string> {
   const ran = await run(program, args).catch(() => undefined);
   return ran?.code === 0 ? ran.stdout.toString() : '';

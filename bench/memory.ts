@@ -1,4 +1,4 @@
-// How much memory the server takes above what it takes when idle. See `about`.
+// Measures how much more memory the server takes under load than when it is idle. See `about`.
 
 import type { Bed } from './bed.ts';
 import type { Bar, Bench, Row } from './bench.ts';
@@ -16,7 +16,7 @@ interface Case {
   readonly what: string;
   readonly atMostMiB?: number;
   readonly load: Omit<Target, 'port' | 'base'>;
-  /** Done to a fresh server. */
+  /** Puts the load on a fresh server. */
   act(target: Target, bed: Bed): Promise<unknown>;
 }
 
@@ -41,9 +41,10 @@ const CASES: readonly Case[] = [
 
 export const memory: Bench = {
   name: 'memory',
-  about: `The highest resident set (VmHWM, all processes of the server) after a load, less that of the same server just started, before
-its first connection. Each load has a server of its own: one message of 100 MiB to 10 recipients, each encrypted for
-separately; 1,000 connections that have said LHLO and wait; 200 connections that deliver messages of 10 kB without a pause.`,
+  about: `Measures the highest resident set (VmHWM, all processes of the server) after a load, less that of the same server
+just after its start. Each load has a server of its own: one message of 100 MiB to 10 recipients, encrypted for each
+of them; 1,000 connections that have said LHLO and wait; 200 connections that deliver messages of 10 kB without a
+pause.`,
 
   async run(bed) {
     const rows: Row[] = [];

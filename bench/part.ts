@@ -1,4 +1,4 @@
-// A part of a bench's result, for benches that are made of several.
+// A part of a result, for benches that are made of several parts.
 
 import type { Bar, Result, Table } from './bench.ts';
 

@@ -1,4 +1,4 @@
-// Encryption of one stream of 64 MiB by Sealdir's code, openpgp.js, gpg and sqop.
+// Compares the encryption of one stream of 64 MiB by Sealdir's code, openpgp.js, gpg and sqop.
 
 import { openGnupgHome } from '../test/support/gnupghome.ts';
 import { hasProgram } from '../test/support/peers.ts';
@@ -38,8 +38,8 @@ export async function peersInBulk(bed: Bed): Promise<Part> {
     tables: [tableOf('one stream, SEIPD v1', first), tableOf('one stream, SEIPD v2', second)],
     bars: [...barsOf(first, V1_GOALS), ...barsOf(second, V2_GOALS)],
     notes: [
-      'Sealdir and openpgp.js: their code in one Node process, its start not counted; gpg and sqop: a whole process.',
-      'openpgp.js 6.3 does OCB in JavaScript at some 3 MB/s and is compared in GCM, which it leaves to node:crypto.',
+      'Sealdir and openpgp.js run inside one Node process, whose start does not count; gpg and sqop as whole programs.',
+      'openpgp.js 6.3 does OCB in JavaScript, at some 3 MB/s; so it is compared in GCM, which it leaves to node:crypto.',
     ],
     leftOut,
   };

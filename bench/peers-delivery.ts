@@ -1,11 +1,10 @@
-// Delivery of the same messages to Sealdir (a process for each core, and one alone) and to Dovecot with and without
-// mail_crypt.
+// Compares the delivery of the same messages to Sealdir (one process for each core, and a single process) and
+// to Dovecot with and without mail_crypt.
 
 import { availableParallelism } from 'node:os';
-import { hasProgram } from '../test/support/peers.ts';
 import type { Bed } from './bed.ts';
 import type { Bar, Row, Table } from './bench.ts';
-import { hasMailCrypt, startDovecot } from './dovecot.ts';
+import { hasDovecot, hasMailCrypt, startDovecot } from './dovecot.ts';
 import { generatorFor, type Target } from './generate.ts';
 import { BASE_KEY, makeCertificate } from './keys.ts';
 import type { Part } from './part.ts';
@@ -32,9 +31,9 @@ export async function peersInDelivery(bed: Bed): Promise<Part> {
   const sealdir = await startSealdir(bed, { toml: { processes } });
   const single = { ...(await startSealdir(bed)), name: 'Sealdir, 1 process' };
   const servers: Server[] = [sealdir, single];
-  if (hasProgram('dovecot')) servers.push(await startDovecot(bed, 'plaintext'));
+  if (hasDovecot()) servers.push(await startDovecot(bed, 'plaintext'));
   else leftOut.push('dovecot (dovecot-lmtpd is not installed)');
-  if (hasProgram('dovecot') && hasMailCrypt()) servers.push(await startDovecot(bed, 'mail_crypt'));
+  if (hasDovecot() && hasMailCrypt()) servers.push(await startDovecot(bed, 'mail_crypt'));
   else leftOut.push('the mail_crypt plugin of Dovecot');
   const tables: Table[] = [];
   const bars: Bar[] = [];
@@ -55,7 +54,7 @@ export async function peersInDelivery(bed: Bed): Promise<Part> {
   return { tables, bars, notes: [`Load generator of the deliveries: ${generator}.`], leftOut };
 }
 
-/** Each round has mailboxes of its own: a mailbox that fills slows servers differently. */
+/** Gives each round new mailboxes, since a mailbox that fills up slows down some servers more than others. */
 async function compare(
   bed: Bed,
   sites: readonly Sealdir[],
@@ -75,7 +74,7 @@ async function compare(
   const contestants = [];
   for (const server of servers) {
     bed.progress(`peers: ${server.name}, ${bytes} bytes, warm-up`);
-    // V8 goes on compiling for some ten thousand messages in each process
+    // In each process V8 goes on compiling during the first ten thousand messages or so.
     const expected = await settle(server, targetOf(server, rounds), bed.pick(6, 40));
     const own: Rate[] = [];
     rates.set(server.name, own);

@@ -1,4 +1,5 @@
-// Sealdir beside Dovecot, and its encryption beside gpg, sqop and openpgp.js. The two parts are in files of their own.
+// Compares Sealdir with Dovecot, and its encryption with that of gpg, sqop and openpgp.js. The two parts are
+// in files of their own.
 
 import type { Bench } from './bench.ts';
 import { joinParts } from './part.ts';
@@ -7,10 +8,11 @@ import { peersInDelivery } from './peers-delivery.ts';
 
 export const peers: Bench = {
   name: 'peers',
-  about: `Sealdir against its peers under the same load in the same run. All servers run at the same time and are loaded in turn,
-round after round; what counts is the median of the ratios within a round, so that a machine busy with something else slows
-both sides. Delivery: 10 mailboxes, 20 connections, every message fsynced, file and directory. Dovecot stores plaintext, or
-ciphertext by its mail_crypt plugin; Sealdir SEIPD v1 to a Cv25519 key. Bulk: one stream of 64 MiB in one thread, armored.`,
+  about: `Compares Sealdir with its peers under the same load in the same run. All servers run at the same time and are loaded
+in turn, round after round. The median of the ratios within a round counts, so that a machine busy with something
+else slows both sides. Delivery: 10 mailboxes, 20 connections, an fsync of file and directory for every message.
+Dovecot stores plaintext, or ciphertext by its mail_crypt plugin; Sealdir stores SEIPD v1 for a Cv25519 key. Bulk: one
+stream of 64 MiB in one thread, armored.`,
 
   async run(bed) {
     const parts = [await peersInDelivery(bed), await peersInBulk(bed)];

@@ -1,4 +1,4 @@
-// What /proc knows of a server: the CPU time and the memory of a process and all its descendants.
+// Reads from /proc what a server has used: CPU time and memory of a process and of all its descendants.
 
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -7,13 +7,24 @@ const TICK_MS = 10; // sysconf(_SC_CLK_TCK) is 100 on every Linux that Node runs
 interface Stat {
   readonly pid: number;
   readonly parent: number;
-  /** User and system time of itself and of the children it has waited for. */
+  /** User and system time of the process and of those of its children that have ended. */
   readonly cpuMs: number;
 }
 
-/** CPU time so far, children that have ended included. */
+/** Returns the CPU time so far, with that of children that have ended. */
 export function cpuMs(root: number): number {
   return familyOf(root).reduce((sum, { cpuMs }) => sum + cpuMs, 0);
+}
+
+/** CPU time so far of everything on this machine, the kernel's own work included. */
+export function machineBusyMs(): number {
+  // proc(5): cpu user nice system idle iowait irq softirq steal; guest time is in user
+  const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (read('/proc/stat') ?? '')
+    .split('\n', 1)
+    .join()
+    .split(/ +/)
+    .map(Number);
+  return (user + nice + system + irq + softirq) * TICK_MS;
 }
 
 /** Sum of the highest resident sets so far, in bytes. Pages shared between processes count in each. */
@@ -27,13 +38,14 @@ function familyOf(root: number): Stat[] {
     .map(readStat)
     .filter((stat) => stat !== undefined);
   const family = all.filter(({ pid }) => pid === root);
-  // grows while it is walked: children of children are found too
+  // The list grows while it is walked, so that children of children are found too.
   for (const { pid } of family) family.push(...all.filter(({ parent }) => parent === pid));
   return family;
 }
 
 function readStat(name: string): Stat | undefined {
-  // proc(5): pid (comm) state ppid ... utime stime cutime cstime are fields 14 to 17; comm may hold blanks and brackets
+  // proc(5): pid (comm) state ppid ... and utime, stime, cutime, cstime as fields 14 to 17. comm may hold
+  // blanks and brackets.
   const fields = read(`/proc/${name}/stat`)
     ?.replace(/^.*\) /s, '')
     .split(' ');

@@ -1,4 +1,5 @@
-// The one measurement most benches are made of: messages a second and CPU time a message, of a warm server.
+// The measurement that most benches are made of: messages per second and CPU time per message of a warm
+// server.
 
 import { drive, type Generator, generatorFor, type Target } from './generate.ts';
 import { cpuMs } from './proc.ts';
@@ -10,14 +11,17 @@ const WARM_UP_BYTES = 60_000_000;
 export interface Rate {
   readonly messages: number;
   readonly perSecond: number;
-  /** Of all processes of the server, user and system. */
+  /** User and system time of all processes of the server. */
   readonly cpuMsPerMessage: number;
   /** How many cores the server kept busy. */
   readonly cores: number;
   readonly generator: Generator;
 }
 
-/** Few enough of large ones; with many mailboxes each is visited once, so that none is new to the server. */
+/**
+ * Sends messages to a server until it is warm: fewer if they are large, and one to each of many mailboxes, so
+ * that no mailbox is new to the server. Resolves to messages per second.
+ */
 export async function warmUp(target: Target): Promise<number> {
   const affordable = Math.floor(WARM_UP_BYTES / (target.bytes * target.recipients));
   const { messages, seconds } = await drive(
@@ -27,7 +31,7 @@ export async function warmUp(target: Target): Promise<number> {
   return messages / seconds;
 }
 
-/** Loads a server that `warmUp` has seen reach `expected` messages a second, for at least so many `seconds`. */
+/** Loads a server for at least `seconds`. `expected`: messages per second, as `warmUp` has found them. */
 export async function measure(
   server: Server,
   target: Target,
@@ -54,7 +58,9 @@ export async function measure(
   };
 }
 
-/** Warms a server up for some seconds more, since V8 compiles what runs often; its messages a second then. */
+/**
+ * Warms a server up for `seconds` more, since V8 compiles what runs often. Resolves to messages per second.
+ */
 export async function settle(server: Server, target: Target, seconds: number): Promise<number> {
   return (await measure(server, target, await warmUp(target), seconds)).perSecond;
 }
@@ -66,7 +72,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2;
 }
 
-/** Three significant digits. */
+/** Rounds to three significant digits. */
 export function short(value: number): number {
   return Number(value.toPrecision(3));
 }

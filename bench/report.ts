@@ -1,4 +1,4 @@
-// A result as text for a terminal, and as files: `results/<name>.json` and `results/<name>.svg`.
+// Writes a result as text for a terminal, and as files: `results/<name>.json` and `results/<name>.svg`.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

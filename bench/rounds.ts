@@ -1,9 +1,9 @@
-// Interleaved rounds (A B C, A B C, ...) and the median ratio within a round: noise that lasts longer than a round
-// falls on all contestants alike.
+// Lets contestants take turns (A B C, A B C, ...) and takes the median of the ratios within a round: noise
+// that lasts longer than a round slows all contestants alike.
 
 import { median } from './rate.ts';
 
-/** A larger speed is better; the first contestant is the one the others are compared with. */
+/** A larger speed is better. The others are compared with the first contestant. */
 export interface Contestant {
   readonly name: string;
   speed(round: number): Promise<number>;
@@ -11,11 +11,11 @@ export interface Contestant {
 
 export interface Standing {
   readonly name: string;
-  /** Of its own rounds. */
+  /** Median of its own rounds. */
   readonly speed: number;
-  /** How many times as fast the first contestant is, in the median round. */
+  /** How many times as fast as this one the first contestant is, in the median round. */
   readonly ratio: number;
-  /** Lowest and highest of the rounds. */
+  /** Lowest and highest ratio of the rounds. */
   readonly spread: readonly [number, number];
 }
 

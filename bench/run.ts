@@ -1,28 +1,36 @@
-// `npm run bench [-- [--quick] [--dir DIR] [NAME...]]`: runs the benches, prints their tables, keeps their results.
+// `npm run bench [-- [--quick | --all] [--dir DIR] [--other DIR] [NAME...]]`: runs the benches, prints their tables, keeps
+// their results.
 //
-// Ends only what it started, an interruption included.
+// Ends everything that it started, also when it is interrupted, and nothing else.
 
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { repositoryRoot } from '../test/support/shared.ts';
 import { Bed } from './bed.ts';
 import type { Bench } from './bench.ts';
+import { disks } from './disks.ts';
 import { growth } from './growth.ts';
 import { latency } from './latency.ts';
 import { limit } from './limit.ts';
 import { describeMachine } from './machine.ts';
 import { memory } from './memory.ts';
 import { peers } from './peers.ts';
+import { profile } from './profile.ts';
 import { save, toText } from './report.ts';
 import { throughput } from './throughput.ts';
 
-const BENCHES: readonly Bench[] = [peers, limit, throughput, memory, latency, growth];
+const BENCHES: readonly Bench[] = [peers, limit, throughput, memory, latency, growth, disks, profile];
 const RESULTS = join(repositoryRoot(), 'bench/results');
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, dir: { type: 'string', default: tmpdir() } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    all: { type: 'boolean', default: false },
+    dir: { type: 'string', default: tmpdir() },
+    other: { type: 'string' },
+  },
 });
 const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name));
 if (unknown.length > 0) {
@@ -32,14 +40,14 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 const chosen = BENCHES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-const form = values.quick ? 'quick' : 'long';
-const bed = await Bed.open(form, values.dir);
+const form = values.quick ? 'quick' : values.all ? 'all' : 'long';
+const bed = await Bed.open(form, values.dir, values.other && resolve(values.other));
 let closing: Promise<void> | undefined;
 const close = () => {
   closing ??= bed.close();
   return closing;
 };
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.once(signal, () => void close().finally(() => process.exit(130)));
 try {
   const machine = await describeMachine(bed.root);
@@ -60,7 +68,7 @@ try {
     await save(RESULTS, bench, result, { machine, form });
   }
 } catch (error) {
-  // whatever fails because its server was ended by an interruption is no failure
+  // A bench that fails because an interruption has ended its server has not failed.
   if (closing === undefined) throw error;
 } finally {
   await close();

@@ -1,7 +1,7 @@
-// Sealdir as an operator runs it: `sealdir serve -c FILE` in a process of its own, its log in a file.
+// Runs Sealdir as an operator does: `sealdir serve -c FILE` in a process of its own, with its log in a file.
 
 import { readFileSync } from 'node:fs';
-import { link, mkdir, writeFile } from 'node:fs/promises';
+import { link, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CLI } from '../test/support/child.ts';
 import { start } from '../test/support/process.ts';
@@ -13,15 +13,21 @@ import type { Server } from './server.ts';
 const NAMES_PER_FILE = 30_000;
 
 export interface Sealdir extends Server {
-  /** Maildir of an address. */
+  /** Returns the Maildir of an address. */
   maildir(address: string): string;
   addRecipients(addresses: readonly string[], certificate: string): Promise<void>;
+  /** Stores the mail of a domain in an empty directory elsewhere. */
+  addDomain(domain: string, directory: string): Promise<void>;
 }
 
 export interface SealdirOptions {
   readonly toml?: ServerOptions['toml'];
-  /** Where else than in the bed, to be on another file system. */
+  /** A directory on another file system than that of the bed. */
   readonly directory?: string;
+  /** The program, when it is not the one of this repository. */
+  readonly cli?: string;
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export async function startSealdir(bed: Bed, options: SealdirOptions = {}): Promise<Sealdir> {
@@ -30,10 +36,19 @@ export async function startSealdir(bed: Bed, options: SealdirOptions = {}): Prom
   const log = join(directory, 'log');
   for (const name of ['keys', 'mail', 'certificates']) await mkdir(join(directory, name));
   await writeFile(config, tomlFor(directory, { toml: options.toml ?? {} }));
-  const shell = ['-c', 'exec "$0" "$@" >>log 2>&1', process.execPath, CLI, 'serve', '-c', config];
+  const shell = [
+    '-c',
+    'exec "$0" "$@" >>log 2>&1',
+    process.execPath,
+    options.cli ?? CLI,
+    'serve',
+    '-c',
+    config,
+  ];
   const output = () => readFileSync(log, { encoding: 'utf8', flag: 'a+' });
   const child = await start('sh', shell, {
     cwd: directory,
+    env: { ...options.env },
     ready: () => output().includes('"msg":"listening"'),
     log: output,
   });
@@ -49,10 +64,14 @@ export async function startSealdir(bed: Bed, options: SealdirOptions = {}): Prom
       return join(directory, 'mail', ...address.split('@').reverse());
     },
     addRecipients: (addresses, certificate) => addKeys(directory, addresses, certificate),
+    addDomain: (domain, elsewhere) => symlink(elsewhere, join(directory, 'mail', domain)),
   };
 }
 
-/** One file under many names. A file of its own for each call: a further name would make known ones look changed. */
+/**
+ * Puts one key file there under many names. Each call makes a new file: one more name for an old one would
+ * make its other names look changed.
+ */
 async function addKeys(directory: string, addresses: readonly string[], certificate: string): Promise<void> {
   for (let from = 0; from < addresses.length; from += NAMES_PER_FILE) {
     const names = addresses.slice(from, from + NAMES_PER_FILE);

@@ -1,8 +1,8 @@
-// A server under test, whoever made it.
+// The server that is measured, Sealdir or another.
 
 export interface Server {
   readonly name: string;
-  /** LMTP on 127.0.0.1 */
+  /** The port of LMTP on 127.0.0.1. */
   readonly port: number;
   /** The parent of all its processes. */
   readonly pid: number;

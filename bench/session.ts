@@ -1,4 +1,5 @@
-// One LMTP session of the own load generator: pipelines the envelope as Postfix does, sends a prebuilt body.
+// One LMTP session of our load generator. It pipelines the envelope as Postfix does, and sends a body made
+// beforehand.
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -19,7 +20,10 @@ export function envelopeFor(recipients: readonly string[]): Envelope {
   return { recipients: recipients.length, commands: Buffer.from(lines.join('\r\n')) };
 }
 
-/** A message of about `bytes` bytes in lines of 80, and the final dot; no line begins with a dot. */
+/**
+ * Returns a message of about `bytes` bytes in lines of 80, with the final dot. No other line begins with a
+ * dot.
+ */
 export function bodyOf(bytes: number): Buffer {
   const header = 'From: <bench@example.org>\r\nTo: <bench@example.com>\r\nSubject: bench\r\n\r\n';
   const line = `${'X'.repeat(78)}\r\n`;
@@ -86,7 +90,7 @@ export class Session {
   #read(text: string): void {
     const parts = (this.#text + text).split('\r\n');
     this.#text = parts.pop() ?? '';
-    // a '-' behind the code: more of the same reply follows (RFC 5321 §4.2.1)
+    // A '-' after the code says that more lines of this reply follow (RFC 5321 §4.2.1).
     for (const line of parts) if (line[3] !== '-') this.#lines.push(line);
     if (this.#lines.length === this.#wanted) this.#resolve(this.#lines);
   }

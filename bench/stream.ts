@@ -1,4 +1,5 @@
-// The stream that bulk encryption is measured with: 64 MiB of text that cannot be compressed, and certificates.
+// What bulk encryption is measured with: a stream of 64 MiB of text that cannot be compressed, and
+// certificates.
 
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
@@ -16,7 +17,7 @@ type StreamKey = (typeof KINDS)[number];
 export interface Stream {
   readonly file: string;
   certificateFile(kind: StreamKey): string;
-  /** Speeds in MB/s. */
+  /** Makes a contestant that runs in Node. Speeds are in MB/s. */
   inNode(name: string, encryptor: EncryptorName, kind: StreamKey): Contestant;
 }
 

@@ -1,4 +1,4 @@
-// A small SVG writer: one horizontal bar a line, its value behind it, a mark where the goal is.
+// Writes a small SVG: one horizontal bar in each line, its value after it, and a mark where the goal is.
 
 import type { Bar, Chart } from './bench.ts';
 
@@ -27,7 +27,7 @@ function rowOf(bar: Bar, unit: string, y: number, scale: number): string {
   const right = LABEL_WIDTH + value * scale;
   const text = `${format(value)} ${unit}${goal === undefined ? '' : ` (at ${atLeast === undefined ? 'most' : 'least'} ${format(goal)})`}`;
   const mark = goal === undefined ? '' : markAt(LABEL_WIDTH + goal * scale, y);
-  // the value stands clear of the mark too
+  // The text begins to the right of both the bar and the mark.
   const textAt = Math.max(right, goal === undefined ? 0 : LABEL_WIDTH + goal * scale) + 8;
   return `<text x="${LABEL_WIDTH - 8}" y="${y + 16}" text-anchor="end">${escapeText(label)}</text>
 <rect x="${LABEL_WIDTH}" y="${y + 3}" width="${(right - LABEL_WIDTH).toFixed(1)}" height="${ROW - 8}" fill="#3b6ea5"/>${mark}

@@ -1,4 +1,4 @@
-// How fast Sealdir delivers, along one dimension at a time. See `about`.
+// Measures how fast Sealdir delivers as one thing changes at a time. See `about`.
 
 import type { Bar, Bench, Row } from './bench.ts';
 import { BASE_KEY, type KeyKind, makeCertificate, OTHER_KEYS } from './keys.ts';
@@ -35,14 +35,14 @@ function casesFor(mailboxes: number): [dimension: string, value: string, Case][]
 
 export const throughput: Bench = {
   name: 'throughput',
-  about: `Messages a second and CPU time of the server (user and system, all its processes) for each message, over TCP on the loopback.
-One thing at a time is varied from the base: 10 kB, 1 recipient a message, 20 connections, 10 mailboxes, Cv25519 and SEIPD v1.
-Each row has fresh mailboxes and keys; the server is the same and warm, and in the row of many mailboxes each has been visited
-before. 1000 / (CPU ms/message) is what one core could do with the load generator on another machine.`,
+  about: `Measures messages per second and CPU time of the server (user and system, all its processes) per message, over TCP
+on the loopback. One thing at a time differs from the base: 10 kB, 1 recipient, 20 connections, 10 mailboxes, Cv25519
+and SEIPD v1. Each row has fresh mailboxes and keys on the same warm server; in the row of many mailboxes each one has
+been delivered to before. 1000 / (CPU ms/message) is what one core could do if the load generator were elsewhere.`,
 
   async run(bed) {
     const server = await startSealdir(bed);
-    await rateOf(server, BASE, bed.pick(2, 5)); // V8 compiles what runs often: before anything counts
+    await rateOf(server, BASE, bed.pick(2, 5)); // not counted: V8 compiles what runs often
     const rows: Row[] = [];
     const bars: Bar[] = [];
     let base: Rate | undefined;

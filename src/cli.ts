@@ -1,39 +1,50 @@
-#!/usr/bin/env node
 /**
- * argv -> command. The only place that exits, reads the environment, or touches standard
- * input and output; exit codes are those of sysexits.h.
+ * argv -> command. The only place that exits, reads the environment, or touches standard input and output.
+ * A command is imported when it is chosen, so that an MTA that pipes each message through `sealdir seal`
+ * does not load the server every time. Exit codes are those of sysexits.h; `check` has some of its own.
  */
-import cluster from 'node:cluster';
-import { readFile } from 'node:fs/promises';
-import { availableParallelism, hostname } from 'node:os';
+import { once } from 'node:events';
+import { createReadStream, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
-import { checkAll } from './commands/check/check.ts';
-import { deliverSample, demoText, prepareDemo } from './commands/demo.ts';
 import { CommandError, EXIT } from './commands/errors.ts';
-import { openMessage } from './commands/open.ts';
-import { sealMessage } from './commands/seal.ts';
-import { type Chosen, chooseSettings } from './commands/settings.ts';
-import { formatError } from './config/load.ts';
 import type { Settings } from './config/settings.ts';
-import { createLog } from './edge/log.ts';
-import { realWorld } from './edge/world.ts';
-import { servePrimary } from './server/primary.ts';
-import { createReload } from './server/reload.ts';
-import { serve } from './server/serve.ts';
-import { StartError } from './server/starterror.ts';
-import { serveWorker } from './server/worker.ts';
 
 const USAGE = `usage:
   sealdir serve [-c FILE]                                    LMTP server
   sealdir seal  [-c FILE] (-r RECIPIENT | -k KEYFILE)        message on stdin -> sealed message on stdout
   sealdir open  [-k SECRETKEY] [--passphrase-file F] [FILE]  sealed message -> the original on stdout
   sealdir check [-c FILE]                                    look at configuration, keys, permissions, MTA
+  sealdir --version
 Without -c: /etc/sealdir/sealdir.toml, or where there is none a demo under ./var.
 `;
 
+interface Given {
+  readonly options: Readonly<Partial<Record<'config' | 'recipient' | 'key' | 'passphrase-file', string>>>;
+  readonly operands: readonly string[];
+}
+
+interface Command {
+  /** Options it uses; any other is refused, since somebody meant something by it. */
+  readonly takes: readonly string[];
+  readonly maxOperands: number;
+  run(given: Given): Promise<number>;
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: { takes: ['config'], maxOperands: 0, run: serve },
+  seal: { takes: ['config', 'recipient', 'key'], maxOperands: 0, run: seal },
+  open: { takes: ['key', 'passphrase-file'], maxOperands: 1, run: open },
+  check: { takes: ['config'], maxOperands: 0, run: check },
+};
+
 async function main(argv: string[]): Promise<number> {
-  const [command, ...rest] = argv;
-  const { values, positionals } = parseArgs({
+  const [name = '', ...rest] = argv;
+  if (['--help', '-h', 'help'].includes(name)) return print(USAGE);
+  if (name === '--version') return print(`sealdir ${version()}\n`);
+  const { values: options, positionals: operands } = parseArgs({
     args: rest,
     allowPositionals: true,
     options: {
@@ -43,106 +54,67 @@ async function main(argv: string[]): Promise<number> {
       'passphrase-file': { type: 'string' },
     },
   });
-  refuseStray(command, values, positionals);
-  switch (command) {
-    case 'serve':
-      if (cluster.isWorker) return work();
-      return runServer(await chosen(values.config));
-    case 'seal': {
-      const { settings } = await chosen(values.config);
-      const world = realWorld(settings.hostname);
-      await sealMessage(process.stdin, process.stdout, {
-        settings,
-        world,
-        recipient: values.recipient,
-        keyFile: values.key,
-      });
-      return 0;
-    }
-    case 'open': {
-      const message = await readInput(positionals[0]);
-      const passphraseFile = values['passphrase-file'];
-      process.stdout.write(await openMessage({ message, keyFile: values.key, passphraseFile }));
-      return 0;
-    }
-    case 'check':
-      return check(await chosen(values.config));
-    case 'help':
-    case '--help':
-    case '-h':
-      process.stdout.write(USAGE);
-      return 0;
-    default:
-      throw new CommandError('usage', USAGE.trimEnd());
-  }
-}
-
-/** Options by command: one that is ignored is one that somebody meant. */
-const TAKES: Readonly<Record<string, readonly string[]>> = {
-  serve: ['config'],
-  seal: ['config', 'recipient', 'key'],
-  open: ['key', 'passphrase-file'],
-  check: ['config'],
-};
-
-function refuseStray(command: string | undefined, values: object, positionals: readonly string[]): void {
-  const takes = TAKES[command ?? ''];
-  if (takes === undefined) return;
-  const stray = Object.keys(values).find((name) => !takes.includes(name));
-  if (stray !== undefined) throw new CommandError('usage', `${command} takes no --${stray}`);
-  const [extra] = positionals.slice(command === 'open' ? 1 : 0);
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) throw new CommandError('usage', USAGE.trimEnd());
+  const stray = Object.keys(options).find((option) => !command.takes.includes(option));
+  if (stray !== undefined) throw new CommandError('usage', `${name} takes no --${stray}`);
+  const extra = operands[command.maxOperands];
   if (extra !== undefined)
-    throw new CommandError('usage', `${command}: what is "${extra}"? A configuration goes behind -c`);
+    throw new CommandError('usage', `${name}: what is "${extra}"? A configuration goes after -c`);
+  return command.run({ options, operands });
 }
 
-interface Ready {
-  readonly settings: Settings;
-  readonly file: string | undefined;
+async function serve({ options }: Given): Promise<number> {
+  const { default: cluster } = await import('node:cluster');
+  const { serveAsWorker, serveInForeground } = await import('./foreground.ts');
+  if (cluster.isWorker) return serveAsWorker();
+  const { settings, file } = await settingsOf(options.config);
+  const { chooseSettings } = await import('./commands/settings.ts');
+  const load = async () => (await chooseSettings(options.config, hostname())).loaded;
+  return serveInForeground({ settings, file, load, inherited: inheritedSockets(), print });
 }
 
-async function chosen(file: string | undefined): Promise<Ready> {
-  const { loaded, file: from }: Chosen = await chooseSettings(file, hostname());
-  if (loaded.ok) return { settings: loaded.settings, file: from };
+async function seal({ options }: Given): Promise<number> {
+  const { settings } = await settingsOf(options.config);
+  const commands = await import('./commands/seal.ts');
+  const { realWorld } = await import('./edge/world.ts');
+  const world = realWorld(settings.hostname);
+  const { recipient, key: keyFile } = options;
+  await commands.seal(process.stdin, process.stdout, { settings, world, recipient, keyFile });
+  return 0;
+}
+
+async function open({ options, operands: [file] }: Given): Promise<number> {
+  const { openMessage } = await import('./commands/open.ts');
+  const { key: keyFile, 'passphrase-file': passphraseFile } = options;
+  const message = file === undefined ? process.stdin : await openInput(file);
+  for (const piece of await openMessage({ message, keyFile, passphraseFile }))
+    if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
+  return 0;
+}
+
+async function check({ options }: Given): Promise<number> {
+  const { settings, file } = await settingsOf(options.config);
+  const { checkReport } = await import('./commands/check.ts');
+  const { text, code } = await checkReport({ settings, file, now: new Date() });
+  print(text);
+  return code;
+}
+
+/** Reads the settings of `-c FILE`, or those that hold without one. */
+async function settingsOf(
+  config: string | undefined,
+): Promise<{ readonly settings: Settings; readonly file: string | undefined }> {
+  const { chooseSettings } = await import('./commands/settings.ts');
+  const { loaded, file } = await chooseSettings(config, hostname());
+  if (loaded.ok) return { settings: loaded.settings, file };
+  const { formatError } = await import('./config/load.ts');
   throw new CommandError('config', loaded.errors.map(formatError).join('\n'));
 }
 
-async function runServer({ settings, file }: Ready): Promise<number> {
-  // a demo has nothing to reload, and ends with its terminal
-  const stops = stopSignals(file === undefined ? ['SIGTERM', 'SIGINT', 'SIGHUP'] : ['SIGTERM', 'SIGINT']);
-  const hangups = file === undefined ? undefined : listenForHangups();
-  const log = createLog(settings.log.level);
-  const isFirstStart = file === undefined && (await prepareDemo());
-  const processes = settings.processes === 0 ? availableParallelism() : settings.processes;
-  const inherited = inheritedSockets();
-  const starting =
-    processes === 1
-      ? serve(settings, log, inherited)
-      : servePrimary({ settings, log, inherited, processes }, stops.first);
-  const running = await starting.catch((error: unknown) => {
-    if (error instanceof StartError) throw new CommandError('config', error.message);
-    throw error;
-  });
-  if (running === undefined) return 0; // told to stop before it had started
-  log.info('listening', { lmtp: running.lmtp, metrics: running.metrics, config: file ?? 'demo' });
-  if (file === undefined) {
-    if (isFirstStart) log.info('demo sample', { reply: await deliverSample('var/lmtp.sock') });
-    process.stdout.write(await demoText(isFirstStart, running.metrics));
-  }
-  const load = async () => (await chooseSettings(file, hostname())).loaded;
-  hangups?.(createReload({ log, running, load }, settings));
-  const reason = await Promise.race([stops.first, running.failed]);
-  log.info('stopping', { reason });
-  // a second signal cuts off what is under way: its clients were told nothing and will send again
-  await Promise.race([running.stop(), stops.second.then(() => running.stop(0))]);
-  log.info('stopped');
-  // what is no signal is a failure: the service manager starts us anew
-  return reason.startsWith('SIG') ? 0 : EXIT.software;
-}
-
-/** A worker process; it is the primary that signals are for. */
-async function work(): Promise<number> {
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
-  return (await serveWorker()) === 'failed' ? EXIT.config : 0;
+function version(): string {
+  const text = readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 /** systemd's protocol: descriptors from 3 on (sd_listen_fds(3)). */
@@ -151,46 +123,19 @@ function inheritedSockets(): number[] {
   return Array.from({ length: count }, (_, index) => 3 + index);
 }
 
-/** One listener for all of them: between two listeners a signal would end the process on the spot. */
-function stopSignals(names: readonly NodeJS.Signals[]): Record<'first' | 'second', Promise<NodeJS.Signals>> {
-  const waiting: ((signal: NodeJS.Signals) => void)[] = [];
-  const next = () => new Promise<NodeJS.Signals>((resolve) => void waiting.push(resolve));
-  for (const name of names) process.on(name, (signal) => waiting.shift()?.(signal));
-  return { first: next(), second: next() };
-}
-
-/** SIGHUP, which by default would end the process, goes to the function given to what is returned; an early one is kept. */
-function listenForHangups(): (reload: () => Promise<void>) => void {
-  let isEarly = false;
-  let act = () => {
-    isEarly = true;
-  };
-  process.on('SIGHUP', () => act());
-  return (reload) => {
-    act = reload;
-    if (isEarly) reload();
-  };
-}
-
-async function check({ settings, file }: Ready): Promise<number> {
-  const findings = await checkAll(settings, new Date());
-  for (const { level, what, fix } of findings) process.stdout.write(`${level}: ${what}\n    fix: ${fix}\n`);
-  const errors = findings.filter(({ level }) => level === 'error').length;
-  process.stdout.write(
-    `${file ?? 'demo settings'}: ${errors} errors, ${findings.length - errors} warnings\n`,
-  );
-  return errors > 0 ? EXIT.config : 0;
-}
-
-async function readInput(path: string | undefined): Promise<Buffer> {
-  if (path !== undefined) {
-    return readFile(path).catch((error: Error) => {
+async function openInput(path: string): Promise<Readable> {
+  const stream = createReadStream(path);
+  return once(stream, 'open').then(
+    () => stream,
+    (error: Error) => {
       throw new CommandError('noInput', error.message);
-    });
-  }
-  const pieces: Buffer[] = [];
-  for await (const piece of process.stdin) pieces.push(piece as Buffer);
-  return Buffer.concat(pieces);
+    },
+  );
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
 }
 
 main(process.argv.slice(2)).then(

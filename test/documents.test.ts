@@ -1,10 +1,11 @@
-// Documents cannot lie: what they say of settings, replies, metrics and commands is what the code has.
+// Documents cannot lie: they name the settings, replies, metrics and commands that the code has, and no
+// others.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { EXIT } from '../src/commands/errors.ts';
+import { CHECK_EXIT, EXIT } from '../src/commands/errors.ts';
 import { CLI } from './support/child.ts';
 import { documents } from './support/documents.ts';
 import { run } from './support/process.ts';
@@ -28,12 +29,15 @@ test('README names every command of the program, with the same options, and no o
 });
 
 test('README names every exit code and no other', () => {
-  const [, sentence = ''] = /Exit codes are those of sysexits\.h: ([^\n]*)/.exec(read('README.md')) ?? [];
-  const named = [...sentence.matchAll(/\b(\d+) /g)].map(([, code]) => Number(code));
+  const named = (sentence: RegExp) => {
+    const [, codes = ''] = sentence.exec(read('README.md')) ?? [];
+    return [...codes.matchAll(/\b(\d+)\s/g)].map(([, code]) => Number(code));
+  };
   assert.deepEqual(
-    named,
+    named(/Exit codes are those of sysexits\.h: (.*?)\n\n/s),
     [0, ...Object.values(EXIT)].sort((a, b) => a - b),
   );
+  assert.deepEqual(named(/`check` found has codes of its own: ([^\n]*?)\. /), Object.values(CHECK_EXIT));
 });
 
 test('every dependency has a reason in src/README.md, and every reason a dependency', () => {

@@ -1,5 +1,5 @@
-// The table of faults in src/README.md and the tests of faults are held to each other: no row without its tests, no
-// test without its row, and no reply that Sealdir does not have or that none of the row's tests speaks of.
+// The table of faults in src/README.md and the tests of faults must agree: each row has tests, each test of a
+// fault has a row, and each reply in the table is one of Sealdir's and occurs in a test of its row.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ const rows = [...section.matchAll(/^\| (F\d+) \|(.*)\|$/gm)].map(([, id = '', re
 });
 
 const source = (file: string) => readFileSync(join(root, 'test', `${file}.test.ts`), 'utf8');
-/** Each title that begins with the number of a row, as `F1 delivery/faults`. */
+/** The titles that begin with the number of a row, as `F1 delivery/faults`. */
 const tested = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.test.ts'))
   .map((path) => path.slice(0, -'.test.ts'.length))
@@ -33,14 +33,14 @@ test('every row of the table of faults names the files of its tests, and every s
   for (const { id, files } of rows) assert.ok(files.length > 0, id);
 });
 
-test('the rows are numbered, and their states are those of a crash', () => {
+test('the rows are numbered in order, and their states are crash states', () => {
   for (const [n, { id, onDisk }] of rows.entries()) {
     assert.equal(id, `F${n + 1}`);
     assert.match(onDisk, /^ S[1-5]((, | to |; )S[1-5]| once it returns)* $/, id);
   }
 });
 
-test('every reply in the table is one of ours and is spoken of in a test of its row', () => {
+test('every reply in the table is one of ours and occurs in a test of its row', () => {
   const ours = allReplies().map(({ code, enhanced }) => `${code} ${enhanced}`);
   for (const { id, replies, files } of rows) {
     assert.ok(replies.length > 0, id);

@@ -1,4 +1,4 @@
-// The layer rule of DESIGN.md, read from the imports of every source file, types included.
+// The layers of src/README.md, read from the imports of every source file, types included.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { repositoryRoot } from './support/shared.ts';
 
-/** Layer -> the layers it may import besides itself. */
+/** Folder or file of src/ -> those it may import besides itself. */
 const BELOW: Record<string, readonly string[]> = {
   core: [],
   mime: ['core'],
@@ -21,24 +21,17 @@ const BELOW: Record<string, readonly string[]> = {
   recipients: ['core', 'keys'],
   maildir: ['core', 'disk'],
   delivery: ['core', 'mime', 'openpgp', 'keys', 'maildir', 'recipients'], // is given settings, reads none
-  commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'recipients', 'config', 'delivery'],
-  server: [
-    'core',
-    'edge',
-    'disk',
-    'lmtp',
-    'duplicates',
-    'keys',
-    'maildir',
-    'recipients',
-    'config',
-    'delivery',
-  ],
-  'cli.ts': ['core', 'edge', 'config', 'commands', 'server'],
+  'site.ts': ['core', 'config', 'disk', 'keys', 'recipients', 'maildir', 'duplicates', 'delivery'],
+  check: ['core', 'config', 'keys', 'edge', 'site.ts'], // for the command, and for the server at its start
+  commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'config', 'delivery', 'site.ts', 'check'],
+  server: ['core', 'edge', 'lmtp', 'config', 'delivery', 'site.ts'],
+  'foreground.ts': ['core', 'edge', 'config', 'commands', 'check', 'server'],
+  'cli.ts': ['core', 'edge', 'config', 'commands', 'foreground.ts'],
 };
 /** They alone know the order of the steps. */
-const SPINE = ['delivery/transaction.ts', 'delivery/copy.ts', 'delivery/parts.ts'];
+const SPINE = ['transaction', 'admission', 'copy', 'parts', 'sealing'].map((name) => `delivery/${name}.ts`);
 const NO_WORLD = /^(fs|net|http|https|http2|tls|dgram|dns|child_process|cluster|worker_threads)(\/|$)/;
+const MOST_LINES = 250;
 
 const root = join(repositoryRoot(), 'src');
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
@@ -47,9 +40,9 @@ const within = edges.filter(({ target }) => target.endsWith('.ts'));
 
 function importsOf(file: string): string[] {
   const pattern =
-    /(?:\bfrom |\bimport |\bimport\()'([^']+)'|createRequire\(import\.meta\.url\)\('([^']+)'\)/g;
+    /(?:\bfrom |\bimport |\bimport\()'([^']+)'|createRequire\(import\.meta\.url\)\('([^']+)'\)|new URL\('([^']+\.js)'/g;
   const names = [...textOf(file).matchAll(pattern)].map(
-    ([, imported, required]) => imported ?? required ?? '',
+    ([, imported, required, worker]) => imported ?? required ?? worker?.replace(/\.js$/, '.ts') ?? '',
   );
   return names.map((name) => (name.startsWith('.') ? join(file, '..', name) : name));
 }
@@ -58,23 +51,42 @@ function textOf(file: string): string {
   return readFileSync(join(root, file), 'utf8');
 }
 
-function layerOf(file: string): string {
+function roomOf(file: string): string {
   return file.split('/')[0] ?? '';
 }
 
-test('every source file imports only from its own layer and the layers below', () => {
+/** All files that `start` imports, directly or not. */
+function reachableFrom(start: string): Set<string> {
+  const reached = new Set<string>();
+  const pending = [start];
+  for (let file = pending.pop(); file !== undefined; file = pending.pop()) {
+    for (const edge of within) {
+      if (edge.file !== file || reached.has(edge.target)) continue;
+      reached.add(edge.target);
+      pending.push(edge.target);
+    }
+  }
+  return reached;
+}
+
+test('every source file imports only from its own room and the rooms below', () => {
   assert.ok(within.length > 50, 'the imports are found');
   for (const { file, target } of within) {
-    const below = BELOW[layerOf(file)];
-    assert.ok(below !== undefined, `${file}: a layer this test does not know`);
-    const isAllowed = layerOf(target) === layerOf(file) || below.includes(layerOf(target));
+    assert.ok(files.includes(target), `${file} imports ${target}, which is not there`);
+    const below = BELOW[roomOf(file)];
+    assert.ok(below !== undefined, `${file}: a room this test does not know`);
+    const isAllowed = roomOf(target) === roomOf(file) || below.includes(roomOf(target));
     assert.ok(isAllowed, `${file} imports ${target}`);
   }
 });
 
+test('no file imports itself, however long the way round', () => {
+  for (const file of files) assert.ok(!reachableFrom(file).has(file), `${file} is in a circle`);
+});
+
 test('a step of a delivery imports no other step: only the spine knows their order', () => {
   for (const { file, target } of within) {
-    if (layerOf(file) !== 'delivery' || layerOf(target) !== 'delivery') continue;
+    if (roomOf(file) !== 'delivery' || roomOf(target) !== 'delivery') continue;
     assert.ok(SPINE.includes(file), `${file} imports ${target}`);
   }
 });
@@ -87,13 +99,13 @@ test('core, mime and openpgp import no package and touch no disk, network or pro
   }
 });
 
-test('each npm package is imported by one folder', () => {
+test('each npm package is imported by one room', () => {
   const importers = new Map<string, Set<string>>();
   for (const { file, target } of edges) {
     if (target.endsWith('.ts') || target.startsWith('node:')) continue;
     assert.ok(!builtinModules.includes(target), `${file}: ${target} without node:`);
     const name = target.split('/', target.startsWith('@') ? 2 : 1).join('/');
-    importers.set(name, (importers.get(name) ?? new Set()).add(layerOf(file)));
+    importers.set(name, (importers.get(name) ?? new Set()).add(roomOf(file)));
   }
   assert.ok(importers.has('openpgp') && importers.has('fs-ext'), 'the imports are found');
   for (const [name, by] of importers) assert.equal(by.size, 1, `${name} in ${[...by].join(', ')}`);
@@ -107,4 +119,25 @@ test('the time of day comes in through World', () => {
 test('only cli.ts reads the environment or ends the process', () => {
   for (const file of files.filter((each) => each !== 'cli.ts'))
     assert.ok(!/\bprocess\.(env|exit)\b/.test(textOf(file)), file);
+});
+
+test(`no source file has more than ${MOST_LINES} lines`, () => {
+  for (const file of files) {
+    const lines = textOf(file).split('\n').length - 1;
+    assert.ok(lines <= MOST_LINES, `${file} has ${lines} lines`);
+  }
+});
+
+test('nothing that the server reaches can name a private key', () => {
+  const ofServer = files.filter((file) => roomOf(file) === 'server');
+  assert.ok(
+    ofServer.some((file) => reachableFrom(file).has('keys/certificates.ts')),
+    'keys are reached',
+  );
+  for (const file of ofServer)
+    assert.ok(!reachableFrom(file).has('keys/secretkeys.ts'), `${file} reaches keys/secretkeys.ts`);
+  // in whatever file: the library's own names for one
+  const names = /\b(PrivateKey|readPrivateKeys?|decryptKey|generateKey|decryptionKeys)\b/;
+  for (const file of new Set(ofServer.flatMap((each) => [...reachableFrom(each)])))
+    assert.doesNotMatch(textOf(file), names, file);
 });

@@ -1,20 +1,20 @@
 /**
- * What a newcomer gets on `npm start` without any configuration: a recipient with a key, one
- * delivered sample, and the commands for the next one. Everything is under var/.
+ * What `npm start` gives a newcomer without any configuration: a recipient with a key, one delivered sample,
+ * and the commands to open it and to send the next one. Everything it writes is under var/.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { generateKeyPair } from '../keys/certificates.ts';
+import { generateKeyPair } from '../keys/secretkeys.ts';
 
 export const DEMO_SECRET = 'var/demo-secret.asc';
 const ADDRESS = 'demo@localhost';
 const CERTIFICATE = `var/keys/${ADDRESS}.asc`;
 const NEW = 'var/mail/localhost/demo/new';
 
-/** Makes var/ with the demo recipient. True when it was not there before. */
+/** Makes var/ and the demo recipient in it. Resolves to true if the recipient is new. */
 export async function prepareDemo(): Promise<boolean> {
   await mkdir('var/keys', { recursive: true });
   await mkdir('var/mail', { recursive: true, mode: 0o700 });
@@ -25,7 +25,7 @@ export async function prepareDemo(): Promise<boolean> {
   return true;
 }
 
-/** Delivers the sample through our own socket, as a mail server would. Resolves to the last reply. */
+/** Delivers the sample through our own socket, as a mail server would. Resolves to the reply to its DATA. */
 export function deliverSample(socketPath: string): Promise<string> {
   const message = [
     'From: Sealdir <sealdir@localhost>',
@@ -56,7 +56,7 @@ export function deliverSample(socketPath: string): Promise<string> {
   });
 }
 
-/** The text for the terminal. */
+/** Returns what a demo server prints when it is ready. */
 export async function demoText(isFirstStart: boolean, metrics: string | undefined): Promise<string> {
   const files = existsSync(NEW) ? (await readdir(NEW)).sort() : [];
   const sample = files[0];
@@ -79,7 +79,7 @@ export async function demoText(isFirstStart: boolean, metrics: string | undefine
       '',
       'Open it:',
       '',
-      `  node dist/src/cli.js open '${join(NEW, sample)}'`,
+      `  node dist/src/sealdir.cjs open '${join(NEW, sample)}'`,
     );
   }
   lines.push(
@@ -87,7 +87,7 @@ export async function demoText(isFirstStart: boolean, metrics: string | undefine
     'Send the next one (in bash, from another terminal in this directory) and open the newest:',
     '',
     `  (exec 3<>/dev/tcp/127.0.0.1/2424; printf '%s\\r\\n' 'LHLO me' 'MAIL FROM:<me@localhost>' 'RCPT TO:<${ADDRESS}>' DATA 'Subject: second' '' 'Hello, it is me.' . QUIT >&3; cat <&3)`,
-    `  node dist/src/cli.js open "$(ls -t ${NEW}/* | head -n 1)"`,
+    `  node dist/src/sealdir.cjs open "$(ls -t ${NEW}/* | head -n 1)"`,
     '',
     'Stop with Ctrl-C. For a real server: README.md, config/sealdir.toml.example.',
     '',

@@ -1,4 +1,4 @@
-/** How commands fail: a sentence for the terminal and an exit code of sysexits.h. */
+/** How commands fail: with a sentence for the terminal and an exit code of sysexits.h. */
 
 export const EXIT = {
   usage: 64,
@@ -9,6 +9,9 @@ export const EXIT = {
   tempFail: 75,
   config: 78,
 } as const;
+
+/** What `check` exits with: no codes of sysexits.h, so that a script can tell warnings from errors. */
+export const CHECK_EXIT = { clean: 0, warnings: 1, errors: 2 } as const;
 
 export class CommandError extends Error {
   readonly kind: keyof typeof EXIT;

@@ -1,46 +1,112 @@
-/** `sealdir open`: a sealed message -> the original bytes. Runs at the reader's, never on the server. */
+/**
+ * `sealdir open`: a sealed message -> the original bytes. Runs where the secret key is, never on the server.
+ * Nothing comes out before its integrity is verified; in memory there is no more than the message itself.
+ */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { contentTypeOf } from '../edge/contenttype.ts';
-import { decryptArmored, readSecretKeys } from '../keys/certificates.ts';
+import { decryptPackets, NotOpenedError, readSecretKeys, type SecretKeys } from '../keys/secretkeys.ts';
+import { Dearmor } from '../openpgp/dearmor.ts';
 import { DEMO_SECRET } from './demo.ts';
 import { CommandError } from './errors.ts';
 
 export interface OpenOptions {
-  readonly message: Buffer;
+  /** A stored message, or a bare armored one. */
+  readonly message: AsyncIterable<Buffer>;
   readonly keyFile: string | undefined;
   readonly passphraseFile: string | undefined;
 }
 
-/** Takes a stored message or a bare armored one. Nothing comes out before its integrity is verified. */
-export async function openMessage(options: OpenOptions): Promise<Uint8Array> {
-  const armored = await armorOf(options.message);
-  const keyFile = options.keyFile ?? (existsSync(DEMO_SECRET) ? DEMO_SECRET : undefined);
-  if (keyFile === undefined) throw new CommandError('usage', 'which secret key? Give one with -k SECRETKEY');
-  const passphrase = options.passphraseFile && (await readText(options.passphraseFile)).replace(/\r?\n$/, '');
-  const keys = await readSecretKeys(await readBytes(keyFile), passphrase).catch((error: Error) => {
-    throw new CommandError('data', `${keyFile}: ${error.message}`);
-  });
-  return decryptArmored(armored, keys).catch((error: Error) => {
-    throw new CommandError('data', `cannot open this message with ${keyFile}: ${error.message}`);
+/** How much of a message is kept to say what it is. */
+const MOST_HEAD = 256 * 1024;
+
+/** Resolves to the original message in pieces. */
+export async function openMessage({ message, keyFile, passphraseFile }: OpenOptions): Promise<Uint8Array[]> {
+  const file = keyFile ?? (existsSync(DEMO_SECRET) ? DEMO_SECRET : undefined);
+  if (file === undefined) throw new CommandError('usage', 'which secret key? Give one with -k SECRETKEY');
+  const keys = await secretKeysOf(file);
+  const sealed = new SealedMessage(message);
+  try {
+    return await decryptPackets(sealed.packets(), { keys, passphrase: () => passphraseOf(passphraseFile) });
+  } catch (error) {
+    const trouble = await sealed.trouble();
+    if (trouble !== undefined) throw trouble;
+    if (!(error instanceof NotOpenedError)) throw error;
+    throw new CommandError('data', `cannot open this message with ${file}: ${error.message}`);
+  }
+}
+
+async function secretKeysOf(file: string): Promise<SecretKeys> {
+  const bytes = await readBytes(file);
+  return readSecretKeys(bytes).catch((error: Error) => {
+    throw new CommandError('data', `${file} ${error.message}`);
   });
 }
 
-async function armorOf(message: Buffer): Promise<string> {
-  const text = message.toString('latin1');
-  const [armored] = /^-----BEGIN PGP MESSAGE-----\r?\n[\s\S]*?^-----END PGP MESSAGE-----/m.exec(text) ?? [];
-  if (armored !== undefined) return armored;
-  const end = text.search(/\r?\n\r?\n/);
-  const { value } = await contentTypeOf(end === -1 ? message : message.subarray(0, end));
-  throw new CommandError('data', `this is no sealed message (its Content-Type is ${value})`);
-}
-
-async function readText(path: string): Promise<string> {
-  return (await readBytes(path)).toString('utf8');
+async function passphraseOf(file: string | undefined): Promise<string | undefined> {
+  return file && (await readBytes(file)).toString('utf8').replace(/\r?\n$/, '');
 }
 
 async function readBytes(path: string): Promise<Buffer> {
   return readFile(path).catch((error: Error) => {
     throw new CommandError('noInput', error.message);
   });
+}
+
+/** The message as it is read, and what is wrong with it as far as that can be told from outside. */
+class SealedMessage {
+  readonly #input: AsyncIterable<Buffer>;
+  readonly #armor = new Dearmor();
+  #isRead = false;
+  #failure: CommandError | undefined;
+  /** The beginning of the message, for the case that it is not sealed. */
+  #head = Buffer.alloc(0);
+
+  constructor(input: AsyncIterable<Buffer>) {
+    this.#input = input;
+  }
+
+  /** Yields the OpenPGP packets in it. */
+  async *packets(): AsyncGenerator<Uint8Array> {
+    for await (const bytes of this.#read()) {
+      if (!this.#armor.hasBegun && this.#head.length < MOST_HEAD)
+        this.#head = Buffer.concat([this.#head, bytes]);
+      const packets = this.#armor.update(bytes);
+      if (packets.length > 0) yield packets;
+    }
+    const rest = this.#armor.final();
+    this.#isRead = true;
+    if (rest.length > 0) yield rest;
+    const trouble = await this.trouble();
+    if (trouble !== undefined) throw trouble;
+  }
+
+  async *#read(): AsyncGenerator<Buffer> {
+    try {
+      yield* this.#input;
+    } catch (error) {
+      this.#failure = new CommandError('noInput', (error as Error).message);
+      throw this.#failure;
+    }
+  }
+
+  /** Says that it cannot be read, or, once all of it has been, that it is not sealed or not whole. */
+  async trouble(): Promise<CommandError | undefined> {
+    if (!this.#isRead) return this.#failure;
+    if (!this.#armor.hasBegun) return this.#notSealed();
+    if (this.#armor.hasEnded) return undefined;
+    return new CommandError('data', 'this message is cut off: the end of its encrypted part is missing');
+  }
+
+  async #notSealed(): Promise<CommandError> {
+    const end = this.#head.indexOf('\n\n');
+    const crlfEnd = this.#head.indexOf('\r\n\r\n');
+    const { contentTypeOf } = await import('../edge/contenttype.ts'); // slow to load, and seldom needed
+    const ends = [end, crlfEnd].filter((each) => each !== -1);
+    const { value } = await contentTypeOf(
+      ends.length === 0 ? this.#head : this.#head.subarray(0, Math.min(...ends)),
+    );
+    if (value === 'multipart/encrypted')
+      return new CommandError('data', 'this message is cut off: its encrypted part is missing');
+    return new CommandError('data', `this is no sealed message (its Content-Type is ${value})`);
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * Which settings a command runs with: the file given with -c, else /etc/sealdir/sealdir.toml
- * where that exists, else the demo: everything under ./var, nothing outside of it.
+ * Chooses the settings a command runs with: the file given with -c, else /etc/sealdir/sealdir.toml if it
+ * exists, else the demo, which touches nothing outside ./var.
  */
 import { existsSync } from 'node:fs';
 import { type Loaded, loadSettings, parseSettings } from '../config/load.ts';
@@ -21,7 +21,7 @@ directory = "var/keys"
 
 export interface Chosen {
   readonly loaded: Loaded;
-  /** The file, or undefined for the demo. */
+  /** The file they come from, or undefined for the demo. */
   readonly file: string | undefined;
 }
 

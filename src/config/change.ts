@@ -1,14 +1,15 @@
-// What of a new configuration a running server can take over, and what has to wait for a restart.
+// Compares a new configuration with the running one: what the server can take over, and what needs a restart.
 
 import { isDeepStrictEqual } from 'node:util';
-import { entries, nest, type Path, type Settings, splitPath } from './settings.ts';
+import { entries, nest, splitPath } from './paths.ts';
+import type { Path, Settings } from './settings.ts';
 
 export type Change = {
-  /** The new settings, those that need a restart as they were. */
+  /** The new settings, except that those that need a restart keep their old values. */
   readonly settings: Settings;
-  /** Changed, and taken over. */
+  /** Changed settings that are taken over. */
   readonly taken: readonly Path[];
-  /** Changed, and in need of a restart. */
+  /** Changed settings that need a restart. */
   readonly waiting: readonly Path[];
 };
 

@@ -1,20 +1,21 @@
-// Documentation of the settings, written by the table in settings.ts: the example file and the README table.
-// In the example file "# text" explains, and "#name = value" is a setting at its default: take away the one
-// character to change it. Section headers are live, so that a setting cannot slip into the wrong section.
+// Writes the documentation of the settings from the table in settings.ts: the example file and the README
+// table. In the example file "# text" explains, and "#name = value" is a setting at its default: remove the
+// "#" to change it. Section headers are not commented out, so that no setting ends up in the wrong section.
 
-import { type Context, defaultOf, entries, isFromMachine, type Setting, splitPath } from './settings.ts';
+import { defaultOf, entries, isFromMachine, splitPath } from './paths.ts';
+import type { Context, Setting } from './settings.ts';
 
-/** The machine of the example file. */
+/** The machine that the example file is written for. */
 export const EXAMPLE_MACHINE: Context = { hostname: 'mx.example.com' };
 
 const MAX_COLUMNS = 100;
 
 const HEAD = `\
 # Sealdir: every setting, each at its default. Remove the "#" before a name to change its value.
-# "sealdir check" tells what is wrong with this file.
+# "sealdir check" says what is wrong with this file.
 `;
 
-/** The text of config/sealdir.toml.example. */
+/** Returns the text of config/sealdir.toml.example. */
 export function exampleToml(): string {
   let text = HEAD;
   let current = '';
@@ -28,7 +29,7 @@ export function exampleToml(): string {
   return text;
 }
 
-/** A Markdown table of all settings, for README.md. */
+/** Returns a Markdown table of all settings, for README.md. */
 export function settingsMarkdown(): string {
   const rows = entries.map(([path, setting]) => {
     const value = isFromMachine(setting.default) ? "the machine's" : code(literal(setting));
@@ -52,7 +53,7 @@ function typeSentence(setting: Setting): string {
   return `Type: ${typeOf(setting)}.${origin}`;
 }
 
-/** Strings and arrays of strings are the same in JSON and TOML as long as they are plain text. */
+/** Writes a default as TOML. Plain strings, numbers and arrays of them look the same in JSON. */
 function literal(setting: Setting): string {
   return JSON.stringify(defaultOf(setting, EXAMPLE_MACHINE));
 }
@@ -74,7 +75,7 @@ function code(text: string): string {
   return `\`${cell(text)}\``;
 }
 
-// GitHub takes <address> for a tag and | for the end of the cell.
+// GitHub reads <address> as a tag and | as the end of the cell.
 function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
 }

@@ -1,19 +1,23 @@
 // The kinds of value a setting may have: what the operator writes, and what the program gets.
-// Each kind checks and converts in one step, so nothing after it sees "50MiB" or "[::1]:24" again.
-// Every message is the end of a sentence that begins with the value: `"5x" is not a duration (...)`.
+// Each kind checks and converts in one step, so that no other code sees "50MiB" or "[::1]:24".
+// Every message ends a sentence that begins with the value: `"5x" is not a duration (...)`.
 // Knows no setting by name and no file; the only importer of zod.
 
-import { z } from 'zod';
+// zod 4.6.7 has its interface of version 3 in this entry. The entry for version 4 also loads fifty
+// translations of messages that no setting uses: a third of the CPU time of `sealdir seal`.
+import { z } from 'zod/v3';
 import type { Listener } from '../core/listener.ts';
 import { isHostName, isPath, parseListener } from './listener.ts';
 
-/** `name` and `unit` are for people: what to write, and in which units if it is a quantity. */
-export type Kind<T> = { readonly name: string; readonly unit?: string; readonly schema: z.ZodType<T> };
+/** `name` and `unit` tell people what to write and, for a quantity, in which units. */
+export type Kind<T> = { readonly name: string; readonly unit?: string; readonly schema: Schema<T> };
+
+type Schema<T> = z.ZodType<T, z.ZodTypeDef, unknown>;
 
 export type LmtpListener = Listener | { readonly type: 'systemd' };
 export type MetricsListener = Listener | { readonly type: 'off' };
 
-/** What is wrong with a value, and where inside it (the index in an array, or nothing). */
+/** What is wrong with a value, and where: `at` is the index of an element, or empty for the whole value. */
 export type Problem = { readonly at: readonly PropertyKey[]; readonly message: string };
 export type Read<T> =
   | { readonly ok: true; readonly value: T }
@@ -35,11 +39,12 @@ class Wrong {
   }
 }
 
-function converted<I, T>(input: z.ZodType<I>, convert: (written: I) => T | Wrong): z.ZodType<T> {
+function converted<I, T>(input: Schema<I>, convert: (written: I) => T | Wrong): Schema<T> {
   return input.transform((written, context) => {
     const value = convert(written);
     if (!(value instanceof Wrong)) return value;
-    context.addIssue(value.message);
+    // fatal: the checks after this one would see no value
+    context.addIssue({ code: 'custom', message: value.message, fatal: true });
     return z.NEVER;
   });
 }
@@ -68,9 +73,9 @@ function quantity(written: string, units: ReadonlyMap<string, number>): number |
   return Number.isSafeInteger(amount) ? amount : undefined;
 }
 
-const NOT_A_SIZE = 'is not a size (write it like "50MiB", "10MB" or 1000 for bytes)';
+const NOT_A_SIZE = 'is not a size (write it like "50MiB", "10MB" or 5000 for bytes)';
 const SIZE_UNIT = 'bytes, KB, MB, GB, KiB, MiB, GiB';
-const sizeWritten = z.union([z.string(), z.number()], NOT_A_SIZE);
+const sizeWritten = z.union([z.string(), z.number()], { errorMap: () => ({ message: NOT_A_SIZE }) });
 
 function sizeOf(written: string | number): number | Wrong {
   const bytes = quantity(String(written), SIZE_UNITS);
@@ -85,7 +90,7 @@ export const size: Kind<number> = {
   schema: converted(sizeWritten, sizeOf),
 };
 
-/** Becomes a number of bytes, 0 for off. */
+/** Becomes a number of bytes; 0 means off. */
 export const sizeOrOff: Kind<number> = {
   name: 'size from 1KiB, or 0 for off',
   unit: SIZE_UNIT,
@@ -94,13 +99,13 @@ export const sizeOrOff: Kind<number> = {
   ),
 };
 
-// A bare number is refused: nobody remembers whether it would mean seconds or milliseconds.
+// A number without a unit is refused: nobody remembers whether it would mean seconds or milliseconds.
 const NOT_A_DURATION = 'is not a duration (write it like "30s", "5m", "1h" or "1500ms")';
 function durationOf(written: string): number | Wrong {
   const ms = quantity(written, DURATION_UNITS);
   if (ms === undefined) return new Wrong(NOT_A_DURATION);
   if (ms < 1000) return new Wrong('is shorter than 1s, the shortest time allowed');
-  // setTimeout fires at once beyond 24.8 days.
+  // Node's timers hold 24.8 days at most; a longer one fires at once.
   return ms > 24 * 3600e3 ? new Wrong('is longer than 24h, the longest time allowed') : ms;
 }
 
@@ -108,20 +113,22 @@ function durationOf(written: string): number | Wrong {
 export const duration: Kind<number> = {
   name: 'duration from 1s to 24h',
   unit: 'ms, s, m, h',
-  schema: converted(z.string(NOT_A_DURATION), durationOf),
+  schema: converted(z.string({ message: NOT_A_DURATION }), durationOf),
 };
 
-/** Becomes a number of milliseconds, 0 for off. */
+/** Becomes a number of milliseconds; 0 means off. */
 export const durationOrOff: Kind<number> = {
   name: `${duration.name}, or "off"`,
   unit: 'ms, s, m, h',
-  schema: converted(z.string(NOT_A_DURATION), (written) => (written === 'off' ? 0 : durationOf(written))),
+  schema: converted(z.string({ message: NOT_A_DURATION }), (written) =>
+    written === 'off' ? 0 : durationOf(written),
+  ),
 };
 
 export function count(limits: { min: number; max: number }): Kind<number> {
   const name = `whole number from ${limits.min} to ${limits.max}`;
   const schema = z
-    .number(`is not a ${name}`)
+    .number({ message: `is not a ${name}` })
     .refine((n) => Number.isInteger(n) && n >= limits.min && n <= limits.max, `is not a ${name}`);
   return { name, schema };
 }
@@ -129,27 +136,27 @@ export function count(limits: { min: number; max: number }): Kind<number> {
 export function oneOf<const W extends string>(...words: readonly [W, ...W[]]): Kind<W> {
   const list = words.map((word) => `"${word}"`).join(', ');
   const name = words.length === 1 ? list : `one of ${list}`;
-  return { name, schema: z.enum(words, `is not allowed, it must be ${name}`) };
+  return { name, schema: z.enum(words as [W, ...W[]], { message: `is not allowed, it must be ${name}` }) };
 }
 
 const NOT_A_MODE = 'is not a file mode (write it in octal and in quotes, like "0660")';
 export const fileMode: Kind<number> = {
   name: 'file mode in octal',
-  schema: converted(z.string(NOT_A_MODE), (written) =>
+  schema: converted(z.string({ message: NOT_A_MODE }), (written) =>
     /^0?[0-7]{3}$/.test(written) ? Number.parseInt(written, 8) : new Wrong(NOT_A_MODE),
   ),
 };
 
 const NOT_A_HOST_NAME =
-  'is not a host name (letters, digits, "-" and "_" between dots, 255 characters at most)';
+  'is not a host name (letters, digits, "-" and "_" between dots; at most 255 characters)';
 export const hostName: Kind<string> = {
   name: 'host name',
-  schema: z.string(NOT_A_HOST_NAME).refine(isHostName, NOT_A_HOST_NAME),
+  schema: z.string({ message: NOT_A_HOST_NAME }).refine(isHostName, NOT_A_HOST_NAME),
 };
 
-function listenerOr<W extends string>(word: W): z.ZodType<Listener | { readonly type: W }> {
+function listenerOr<W extends string>(word: W): Schema<Listener | { readonly type: W }> {
   const allowed = `(write a socket path with a "/", "host:port", "[v6]:port" or "${word}")`;
-  return converted(z.string(`is no address to listen on ${allowed}`), (written) => {
+  return converted(z.string({ message: `is not an address to listen on ${allowed}` }), (written) => {
     if (written === word) return { type: word };
     const listener = parseListener(written);
     return typeof listener === 'string' ? new Wrong(`${listener} ${allowed}`) : listener;
@@ -159,7 +166,9 @@ function listenerOr<W extends string>(word: W): z.ZodType<Listener | { readonly 
 export const lmtpListeners: Kind<readonly LmtpListener[]> = {
   name: 'list of socket paths, "host:port", "[v6]:port" or "systemd"',
   schema: z
-    .array(listenerOr('systemd'), 'is not a list of addresses (write it like ["/run/sealdir/lmtp.sock"])')
+    .array(listenerOr('systemd'), {
+      message: 'is not a list of addresses (write it like ["/run/sealdir/lmtp.sock"])',
+    })
     .min(1, 'is empty, at least one address is needed')
     .superRefine((listeners, context) => {
       const seen = new Set<string>();
@@ -181,26 +190,32 @@ export const metricsListener: Kind<MetricsListener> = {
 const NOT_A_PATH = 'is not a path';
 export const path: Kind<string> = {
   name: 'path',
-  schema: z.string(NOT_A_PATH).refine(isPath, NOT_A_PATH),
+  schema: z.string({ message: NOT_A_PATH }).refine(isPath, NOT_A_PATH),
 };
 
 export const maildirPath: Kind<string> = {
   name: 'path with {local}, and {domain} if wanted',
-  schema: converted(z.string(NOT_A_PATH), (written) => {
+  schema: converted(z.string({ message: NOT_A_PATH }), (written) => {
     const wrong = isPath(written) ? wrongInTemplate(written) : NOT_A_PATH;
     return wrong === undefined ? written : new Wrong(wrong);
   }),
 };
 
+// %n, %d, %u, %h and so on, with Dovecot's modifiers (%Ld), or its longer form (%{user})
+const OF_DOVECOT = /%(?:[\d.A-Z]*[undhs](?![a-z])|\{[^}]*\}?)/;
+
 function wrongInTemplate(template: string): string | undefined {
+  const [dovecot] = OF_DOVECOT.exec(template) ?? [];
+  if (dovecot !== undefined)
+    return `has "${dovecot}", as Dovecot writes it; here {local} stands for %n, {domain} for %d`;
   const fixed = template.replaceAll(/\{(?:local|domain)\}/g, '');
   const segments = template.split('/');
   if (/[{}]/.test(fixed)) return 'has a placeholder other than {local} and {domain}';
   if (!template.includes('{local}')) return 'has no {local}: all recipients would share one mailbox';
-  if (segments.includes('..')) return 'goes up with ".."';
+  if (segments.includes('..')) return 'leaves its directory with ".."';
   const first = segments.find((segment) => segment !== '' && segment !== '.') ?? '';
   if (first.includes('{')) return 'needs a fixed directory before its first placeholder';
-  // Without an "@" between them "a" + "bc" and "ab" + "c" would be one mailbox. No domain has an "@".
+  // Without a "/" or "@" between them, "a" + "bc" and "ab" + "c" would be one mailbox. No domain has an "@".
   if (segments.some((segment) => /\}[^@]*\{/.test(segment))) {
     return 'needs a "/" or an "@" between two placeholders';
   }
@@ -211,5 +226,5 @@ function wrongInTemplate(template: string): string | undefined {
 const NOT_A_DELIMITER = 'is not a delimiter (one of !#$%&\'*+-/=?^_`{|}~. or "" for off)';
 export const delimiter: Kind<string> = {
   name: 'one punctuation character, or "" for off',
-  schema: z.string(NOT_A_DELIMITER).regex(/^[!#$%&'*+\-/=?^_`{|}~.]?$/, NOT_A_DELIMITER),
+  schema: z.string({ message: NOT_A_DELIMITER }).regex(/^[!#$%&'*+\-/=?^_`{|}~.]?$/, NOT_A_DELIMITER),
 };

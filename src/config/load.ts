@@ -1,32 +1,23 @@
-// A configuration file becomes Settings, or the list of everything that is wrong with it, each with its line.
-// Promises: every mistake is reported at once, except that a syntax error hides the rest; an unknown name is
-// a mistake; no message is longer than a line or shows more than 80 characters of a value.
-// Knows no setting by name: that is settings.ts. Touches nothing but the one file.
+// Turns a configuration file into Settings, or into the list of everything that is wrong with it, line by
+// line. Promises: every mistake is reported at once, except that a syntax error hides the others; an unknown
+// name is a mistake; no message is longer than a line or shows more than 80 characters of a value. Knows no
+// setting by name (settings.ts does) and touches no file but this one.
 
 import { readFile } from 'node:fs/promises';
 import { getSystemErrorMap } from 'node:util';
 import { readValue } from './kinds.ts';
-import {
-  type Context,
-  defaultOf,
-  entries,
-  nest,
-  type Path,
-  type Setting,
-  type Settings,
-  sections,
-  splitPath,
-} from './settings.ts';
+import { defaultOf, entries, nest, sections, splitPath } from './paths.ts';
+import type { Context, Path, Setting, Settings } from './settings.ts';
 import { mostSimilar } from './similar.ts';
 import { isTable, readToml, type TomlTable } from './toml.ts';
 
-/** `line` counts from 1; 0 is for the file as a whole. */
+/** `line` counts from 1; 0 stands for the file as a whole. */
 export type ConfigError = { readonly file: string; readonly line: number; readonly message: string };
 export type Loaded =
   | { readonly ok: true; readonly settings: Settings }
   | { readonly ok: false; readonly errors: readonly ConfigError[] };
 
-/** The path in the file a finding is about; the empty path is the file as a whole. */
+/** `path` leads to the value in question; an empty path stands for the file as a whole. */
 type Finding = { readonly path: readonly string[]; readonly message: string };
 
 export function formatError(error: ConfigError): string {
@@ -48,7 +39,7 @@ export async function loadSettings(file: string, context: Context): Promise<Load
   return parseSettings(text, file, context);
 }
 
-/** All settings of `text`, with defaults for the missing ones. `file` is only for the errors. */
+/** Reads all settings from `text`, with defaults for the missing ones. `file` only appears in errors. */
 export function parseSettings(text: string, file: string, context: Context): Loaded {
   const toml = readToml(text);
   if (!toml.ok) return failed([{ file, line: toml.line, message: toml.message }]);
@@ -96,13 +87,12 @@ function valueIn(written: unknown, at: readonly string[]): unknown {
   return index !== undefined && Array.isArray(written) ? written[Number(index)] : written;
 }
 
-/** Defaults of the table are valid, as a test proves; what the machine says of itself may not be. */
+/**
+ * Reports a default that is not valid. A test proves that those of the table are; the machine's may not be.
+ */
 function badDefault(path: Path, setting: Setting, context: Context): Finding {
-  const value = show(defaultOf(setting, context));
-  return {
-    path: [],
-    message: `${path}: ${value}, which this machine says, is no ${setting.kind.name}; set it`,
-  };
+  const what = `${show(defaultOf(setting, context))}, the value of this machine, is not a ${setting.kind.name}`;
+  return { path: [], message: `${path}: ${what}; set ${path} yourself` };
 }
 
 function misplacedNames(root: TomlTable): Finding[] {
@@ -134,7 +124,8 @@ function unknownSetting(path: readonly string[]): Finding {
 
 function unknownTable(name: string): Finding {
   const similar = mostSimilar(name, sections);
-  const hint = similar === undefined ? `, there are ${sections.join(', ')}` : `, did you mean [${similar}]?`;
+  const hint =
+    similar === undefined ? `; the tables are ${sections.join(', ')}` : `, did you mean [${similar}]?`;
   return { path: [name], message: `unknown table [${showKey(name)}]${hint}` };
 }
 
@@ -142,7 +133,7 @@ function showKey(key: string): string {
   return /^[A-Za-z0-9_-]{1,80}$/.test(key) ? key : show(key);
 }
 
-/** A value as text: one line, printable, 80 characters at most. */
+/** Shows a value as text: one printable line of at most 80 characters. */
 function show(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? '[]' : 'an array';
   if (value instanceof Date) return 'a date';

@@ -1,7 +1,7 @@
 // Every setting of Sealdir, declared once: name, kind, default and documentation.
 // The types, the checks, the defaults, config/sealdir.toml.example and the README table all come from here.
 // A default is written as an operator would write it; a test proves that each one is valid.
-// Names are the names in the file: settings.lmtp.max_recipients is `max_recipients` under `[lmtp]`.
+// Names are those of the file: settings.lmtp.max_recipients is `max_recipients` under `[lmtp]`.
 
 import {
   count,
@@ -20,7 +20,7 @@ import {
   sizeOrOff,
 } from './kinds.ts';
 
-/** What the settings need to know of the machine; the caller reads it (`os.hostname()`). */
+/** What the settings need to know about the machine. The caller provides it (`os.hostname()`). */
 export type Context = { readonly hostname: string };
 
 export type Written = string | number | readonly string[];
@@ -28,10 +28,10 @@ export type FromMachine = { readonly machine: keyof Context };
 
 export type Setting = {
   readonly kind: Kind<unknown>;
-  /** The value as written in the file, or what of the machine it is. */
+  /** The value as written in a file, or the name of the value that the machine provides. */
   readonly default: Written | FromMachine;
   readonly doc: string;
-  /** A running server cannot change it. */
+  /** A running server keeps the old value until it is restarted. */
   readonly restart?: true;
 };
 
@@ -39,163 +39,169 @@ export const table = {
   hostname: {
     kind: hostName,
     default: { machine: 'hostname' },
-    doc: 'Name of this server in greetings, Received fields and Maildir file names.',
+    doc: 'Name of this server, used in greetings, Received fields and the names of Maildir files.',
     restart: true,
   },
 
   processes: {
     kind: count({ min: 0, max: 256 }),
     default: 0,
-    doc: 'Processes that deliver. 0: one for each core. 1: no others beside the first.',
+    doc: 'Number of processes that deliver mail. 0 means one less than there are processor cores, and at least one, so that a core is left to the mail server and to the disk; with 1 a single process does everything.',
     restart: true,
   },
 
   'lmtp.listen': {
     kind: lmtpListeners,
     default: ['/run/sealdir/lmtp.sock'],
-    doc: 'Where mail servers deliver to: Unix socket paths (with a "/"), "host:port", "[v6]:port" (port 0: any free one), or "systemd" for the sockets of a systemd unit. LMTP has no password here, so keep TCP on the loopback or a private network.',
+    doc: 'Addresses on which mail servers deliver: paths of Unix sockets (with a "/"), "host:port", "[v6]:port" (port 0 takes any free one), or "systemd" for the sockets of a systemd socket unit. LMTP asks for no password, so let TCP listen on the loopback or on a private network only.',
     restart: true,
   },
   'lmtp.socket_mode': {
     kind: fileMode,
     default: '0660',
-    doc: 'Permissions of the Unix sockets Sealdir makes. The mail server must be able to write.',
+    doc: 'Permissions of the Unix sockets that Sealdir creates. The user of the mail server needs write permission to connect.',
     restart: true,
   },
   'lmtp.max_message_size': {
     kind: size,
     default: '50MiB',
-    doc: 'Largest message accepted, announced with SIZE. Keep it at or above the limit of the mail server in front, or large messages bounce there.',
+    doc: 'Largest message accepted, announced to clients with SIZE. Keep it at or above the limit of the mail server in front: what that accepts and Sealdir refuses is bounced.',
   },
   'lmtp.max_header_size': {
     kind: size,
     default: '2MiB',
-    doc: 'Largest header block accepted; it is held in memory while the message arrives.',
+    doc: 'Largest message header accepted. The header is held in memory while the message arrives.',
   },
   'lmtp.max_recipients': {
     kind: count({ min: 1, max: 10_000 }),
     default: 100,
-    doc: 'Most recipients in one transaction; the mail server sends the rest in another one.',
+    doc: 'Highest number of recipients in one transaction. The mail server sends the remaining ones in another transaction.',
   },
   'lmtp.max_connections': {
     kind: count({ min: 1, max: 65_535 }),
     default: 256,
-    doc: 'Most connections at one time; further ones are told to come back later. With several processes it is approximate: each has its own count.',
+    doc: 'Highest number of connections at the same time. Further clients are told to try again later. With several processes the limit is approximate, because each process counts its own connections.',
   },
   'lmtp.max_peer_connections': {
     kind: count({ min: 1, max: 65_535 }),
     default: 200,
-    doc: 'Most connections at one time from one IP address, approximate like the one above. Connections to a Unix socket have no address and count only there.',
+    doc: 'Highest number of connections at the same time from one IP address; approximate like max_connections. Connections to a Unix socket have no address and count towards max_connections only.',
   },
   'lmtp.max_mailbox_deliveries': {
     kind: count({ min: 1, max: 65_535 }),
     default: 100,
-    doc: 'Most deliveries to one mailbox at one time, so that one whose disk is slow does not take all connections; further ones are deferred. Keep it above the number of connections the mail server opens (Postfix: 20). With several processes it is approximate, as above.',
+    doc: 'Highest number of deliveries to one mailbox at the same time, so that a mailbox on a slow disk cannot take all connections. Further deliveries to it are deferred. Keep it above the number of connections that the mail server opens (Postfix: 20). Approximate like max_connections.',
   },
   'lmtp.idle_timeout': {
     kind: duration,
     default: '5m',
-    doc: 'Longest wait for the next command of a client, whole, and for any byte of a message; then its connection is closed. Time in which the client waits for us does not count.',
+    doc: "How long to wait for a client's next complete command, or for the next byte of a message, before closing the connection. Time the client spends waiting for Sealdir does not count.",
   },
   'lmtp.data_timeout': {
     kind: duration,
     default: '10m',
-    doc: 'Longest time a message may take to arrive, from DATA to its final dot.',
+    doc: 'How long a message may take to arrive, from DATA to its final dot, before the connection is closed.',
   },
   'lmtp.block_timeout': {
     kind: duration,
     default: '2m',
-    doc: 'Longest wait for the next 64 KiB of a message, or for its end: a client may be slow, by default 500 bytes a second, but may not drip. Time in which we hold it back does not count.',
+    doc: 'How long a client may take to send the next 64 KiB of a message, or its end, before the connection is closed. The default lets a client be slow (500 bytes a second), but not hold the connection with a byte now and then. Time the client spends waiting for Sealdir does not count.',
   },
   'lmtp.session_timeout': {
     kind: duration,
     default: '1h',
-    doc: 'Longest time a connection may stay open; a message that is arriving then is finished first.',
+    doc: 'How long a connection may stay open. A message that is arriving at that moment is still received.',
   },
   'lmtp.stall_timeout': {
     kind: duration,
     default: '30s',
-    doc: 'How long one slow mailbox may hold up the other recipients of a message. After that it is deferred and the others go on.',
+    doc: 'How long one slow mailbox may hold up the other recipients of a message. After that its copy is deferred and the other copies go on.',
   },
   'lmtp.transaction_timeout': {
     kind: duration,
     default: '4m',
-    doc: 'Longest time from the end of DATA to the last reply. Keep it below the patience of the mail server in front (Exim waits 5 minutes, Postfix 10), or messages arrive twice.',
+    doc: 'How long the last reply to a message may take after the message has arrived; recipients not finished by then are deferred. Keep it below the time the mail server waits (Exim: 5 minutes, Postfix: 10). A mail server that has given up waiting sends the message again.',
   },
 
   'store.maildir': {
     kind: maildirPath,
     default: '/var/mail/sealdir/{domain}/{local}',
-    doc: 'Maildir of a recipient. {local} is the part before the "@" (needed), {domain} the part after it; without {domain} the same name in two domains is one mailbox. Both come after at least one fixed directory.',
+    doc: 'Path of a recipient\'s Maildir. {local} stands for the part of the address before the "@" and is required; {domain} stands for the part after it. Without {domain}, the same name in two domains is one mailbox. At least one fixed directory must come first.',
     restart: true,
   },
   'store.min_free_space': {
     kind: sizeOrOff,
     default: '128MiB',
-    doc: 'Recipients are deferred while less than this is free where their mailbox is, or room for fewer than 100 files: mail must not fill the disk to the last byte. Room for the message itself is asked for on top, where the mail server says its size. 0 turns this off.',
+    doc: 'A recipient is deferred while the file system of their mailbox has less free space than this, or room for fewer than 100 files, so that mail never fills a disk completely. The size of the message, where the mail server announces it, is required in addition. 0 turns this off.',
   },
   'store.duplicates': {
     kind: durationOrOff,
     default: '2h',
-    doc: 'How long a delivery is remembered, so that a message whose reply was lost and which is sent again, byte for byte and with the same envelope, is acknowledged without a second copy. Longer than the mail server waits between two tries (Postfix: 70 minutes at most). "off" stores every message.',
+    doc: 'How long a delivery is remembered. A mail server that missed the reply sends the message again, every byte and the envelope the same; within this time that is acknowledged without storing a second copy. Choose it longer than the mail server waits between two attempts (Postfix: up to 70 minutes). "off" stores every message.',
     restart: true,
   },
   'store.state': {
     kind: path,
     default: '/run/sealdir/state',
-    doc: 'Directory where deliveries are remembered, so that all processes know of them and also after a crash. Made where only its last part is missing; without it each process remembers by itself. Put it into memory (/run), never on a network file system: deliveries wait for it.',
+    doc: 'Directory in which deliveries are remembered, for all processes and across crashes. It is created if only the last part of its path is missing; if it cannot be used, each process remembers its own deliveries only. Put it on a file system in memory (/run), never on the network, because deliveries wait for it.',
     restart: true,
   },
 
   'keys.directory': {
     kind: path,
     default: '/etc/sealdir/keys',
-    doc: 'Directory of the public keys, one file for each recipient: <address>.asc or <address>.pgp.',
+    doc: 'Directory of the public keys, with one file for each recipient: <address>.asc or <address>.pgp.',
   },
   'keys.unusable': {
     kind: oneOf('defer', 'reject'),
     default: 'defer',
-    doc: 'What to answer when a recipient exists but its key cannot be used (expired, revoked, unreadable): "defer" lets the mail server try again, "reject" returns the message to its sender.',
+    doc: 'What to reply if a recipient exists but has no usable key (expired, revoked or unreadable). With "defer" the mail server tries again later; with "reject" it returns the message to the sender.',
   },
   'keys.subkeys': {
     kind: oneOf('all', 'newest'),
     default: 'all',
-    doc: 'Encrypt to every currently valid encryption subkey of a key, or to the newest one only. "all" suits people with one subkey for each device.',
+    doc: 'Which encryption subkeys of a key to use: "all" that are valid now, or only the "newest". "all" suits people who have a subkey for each device.',
+  },
+
+  'keys.unsupported_subkeys': {
+    kind: oneOf('defer', 'ignore'),
+    default: 'defer',
+    doc: 'What to do with a key that has an encryption subkey of a kind that Sealdir cannot use, a post-quantum one for instance: "defer" its mail, so that none is sealed more weakly than its owner meant, or "ignore" that subkey and seal to the others.',
   },
 
   'recipients.source': {
     kind: oneOf('keys'),
     default: 'keys',
-    doc: 'Who exists. "keys": every address that has a key file.',
+    doc: 'Which addresses exist. "keys": every address that has a key file.',
   },
   'recipients.delimiter': {
     kind: delimiter,
     default: '+',
-    doc: 'Character between the user and a detail: with "+", mail for alice+lists@example.com falls back to alice@example.com. "" turns this off.',
+    doc: 'Character between a user and a detail. With "+", mail for alice+lists@example.com goes to alice@example.com unless the longer address is a recipient itself. "" turns this off.',
   },
   'recipients.case': {
     kind: oneOf('ignore', 'exact'),
     default: 'ignore',
-    doc: 'Whether Alice@ and alice@ are the same recipient ("ignore") or two ("exact"). Domains never differ by case.',
+    doc: 'Whether Alice@ and alice@ are one recipient ("ignore") or two ("exact"). The case of a domain never matters.',
   },
 
   'headers.policy': {
     kind: oneOf('visible'),
     default: 'visible',
-    doc: 'Which header fields stay readable outside of the encrypted part. "visible": all of them, as they came.',
+    doc: 'Which header fields stay readable outside the encrypted part. "visible": all of them, unchanged, except those that describe the body or sign it.',
   },
 
   'metrics.listen': {
     kind: metricsListener,
     default: '127.0.0.1:9464',
-    doc: 'Where Prometheus reads /metrics: "host:port", "[v6]:port", a Unix socket path (with a "/"), or "off".',
+    doc: 'Address from which Prometheus fetches /metrics: "host:port", "[v6]:port", the path of a Unix socket (with a "/"), or "off".',
     restart: true,
   },
 
   'log.level': {
     kind: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     default: 'info',
-    doc: 'Least severe level that is logged. No level logs message content.',
+    doc: 'Least severe level that is logged. No level logs the content of messages.',
   },
 } as const satisfies Record<string, Setting>;
 
@@ -204,7 +210,7 @@ export type Path = keyof Table;
 type SectionOf<P> = P extends `${infer S}.${string}` ? S : never;
 type ValueOf<P extends Path> = Table[P]['kind'] extends Kind<infer T> ? T : never;
 
-/** Settings outside of every section, and one object for each section. Sizes are bytes, durations milliseconds. */
+/** One object for each section, and the settings outside any. Sizes are bytes, durations milliseconds. */
 export type Settings = {
   readonly [P in Path as P extends `${string}.${string}` ? never : P]: ValueOf<P>;
 } & {
@@ -212,37 +218,3 @@ export type Settings = {
     readonly [P in Path as P extends `${S}.${infer K}` ? K : never]: ValueOf<P>;
   };
 };
-
-export const entries: readonly (readonly [Path, Setting])[] = Object.entries(table) as [Path, Setting][];
-
-/** `lmtp.listen` is ['lmtp', 'listen'], `hostname` is ['', 'hostname']. */
-export function splitPath(path: string): readonly [section: string, key: string] {
-  const dot = path.indexOf('.');
-  return [path.slice(0, Math.max(dot, 0)), path.slice(dot + 1)];
-}
-
-export const sections: readonly string[] = [
-  ...new Set(entries.map(([path]) => splitPath(path)[0]).filter((section) => section !== '')),
-];
-
-export function defaultOf(setting: Setting, context: Context): Written {
-  return isFromMachine(setting.default) ? context[setting.default.machine] : setting.default;
-}
-
-export function isFromMachine(value: Written | FromMachine): value is FromMachine {
-  return typeof value === 'object' && 'machine' in value;
-}
-
-/** Nests the values of all paths. The one place where the compiler must take our word for the shape. */
-export function nest(values: ReadonlyMap<Path, unknown>): Settings {
-  const root: Record<string, unknown> = {};
-  const tables = new Map<string, Record<string, unknown>>([['', root]]);
-  for (const [path, value] of values) {
-    const [section, key] = splitPath(path);
-    const parent = tables.get(section) ?? {};
-    if (!tables.has(section)) root[section] = parent;
-    tables.set(section, parent);
-    parent[key] = value;
-  }
-  return root as Settings;
-}

@@ -1,7 +1,6 @@
-// The known name an unknown one was probably meant to be.
-// Says nothing rather than something far-fetched.
+// Guesses which known name was meant by an unknown one. Returns nothing rather than a far-fetched guess.
 
-/** Names are dotted paths. A name with the same last part in another section counts as a slip and a half. */
+/** Returns the most similar name. The same key in another section counts as one and a half typing errors. */
 export function mostSimilar(unknown: string, known: readonly string[]): string | undefined {
   if (unknown.length > 60) return undefined;
   const key = lastPart(unknown);
@@ -23,7 +22,7 @@ function lastPart(name: string): string {
   return name.slice(name.lastIndexOf('.') + 1);
 }
 
-/** Characters added, left out, changed, or swapped with their neighbour (optimal string alignment). */
+/** Counts characters added, left out, changed, or swapped with their neighbour (optimal string alignment). */
 function slipsBetween(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -1,7 +1,7 @@
-// Reads TOML and remembers on which line each key stands. The only importer of smol-toml.
-// smol-toml decides what is valid and what the values are; it gives no positions for values, so a second,
-// much smaller pass over the same text finds them. That pass trusts the text, since it only runs on text
-// that smol-toml took, and knows just enough of TOML not to be fooled by strings, arrays and comments.
+// Reads TOML and remembers the line of each key. The only importer of smol-toml. smol-toml decides what is
+// valid and what the values are, but gives no positions. A second, much smaller pass over the same text finds
+// them. It only sees text that smol-toml has accepted, so it trusts it, and knows just enough of TOML to skip
+// strings, arrays and comments.
 
 import { parse, TomlError } from 'smol-toml';
 
@@ -10,7 +10,9 @@ export type Toml =
   | { readonly ok: true; readonly table: TomlTable; readonly lineOf: LineOf }
   | { readonly ok: false; readonly line: number; readonly message: string };
 
-/** The line (from 1) of a key, of a table, or of an array's element; of the nearest one around it if unknown. */
+/**
+ * Returns the line (from 1) of a key, a table or an array's element; for an unknown path that of its parent.
+ */
 export type LineOf = (path: readonly string[]) => number;
 
 export function readToml(text: string): Toml {
@@ -23,10 +25,10 @@ export function readToml(text: string): Toml {
   }
 }
 
-/** The first line of the message; the others quote the file. */
+/** Returns the first line of the message, since the other lines quote the file. */
 function reasonOf(error: TomlError): string {
   const [reason = ''] = error.message.replace(/^Invalid TOML document: /, '').split('\n');
-  // The usual slip is 50MiB without quotes, which reads as a broken number.
+  // The usual mistake is 50MiB without quotes, which reads as a broken number.
   return /numeric literal|invalid (number|value)/.test(reason) ? `${reason} (text needs quotes)` : reason;
 }
 
@@ -40,7 +42,7 @@ function unquote(written: string): string {
   return String(text);
 }
 
-// Section, key, index: no setting is deeper, so no deeper line is kept.
+// Section, key, index: no setting is nested deeper, so deeper lines are not kept.
 const MAX_DEPTH = 3;
 
 function locate(text: string): LineOf {
@@ -80,7 +82,7 @@ function locate(text: string): LineOf {
     at += end.length;
     while (at < text.length && !text.startsWith(end, at)) at += quote === '"' && text[at] === '\\' ? 2 : 1;
     at += end.length;
-    // The text of a multi-line string may itself end in quotes.
+    // The text of a multi-line string may end in quotes of its own.
     if (isMultiline) skip(quote);
   }
 

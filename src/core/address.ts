@@ -115,24 +115,38 @@ export function withoutDetail(address: Address, delimiter: string): Address | un
   return at > 0 ? { local: address.local.slice(0, at), domain: address.domain } : undefined;
 }
 
+// Fixed ranges, not Unicode's properties: those change with the version of Node, and a name on disk must not.
+const INVISIBLE =
+  '\\0-\\x20\\x7f-\\xa0\\xad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\ufff9-\\ufffb';
+const UNSAFE = new RegExp(`^\\.|[/%${INVISIBLE}]`, 'gu');
+// as names were made up to version 0.1
+const FORMERLY_UNSAFE = /^\.|[^\p{L}\p{M}\p{N}._+=@~-]/gu;
+
 /**
- * Returns a file name for any text; no two texts have the same name. Characters that could leave the
- * directory or hide the file in it ('/', NUL, a leading dot, blanks, controls), and '%' itself, become %XX of
- * their UTF-8.
+ * Returns a file name for any text; no two texts have the same name. Only what must be is written as %XX
+ * of its UTF-8: '/', '%', a leading dot, and what cannot be seen (controls, blanks, marks of direction).
+ * All else stays as it is, so that `%n` and `%d` of other programs find the same directory.
  */
 export function pathSegment(text: string): string {
-  return text.replace(/^\.|[^\p{L}\p{M}\p{N}._+=@~-]/gu, (character) =>
-    [...Buffer.from(character)]
-      .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
-      .join(''),
-  );
+  return text.replace(UNSAFE, percentEncoded);
 }
 
-/** Returns the text from which `pathSegment` made a name. A name that it would not make is its own text. */
+/** Returns the name that `pathSegment` once gave the text; nearly always the same. */
+export function formerPathSegment(text: string): string {
+  return text.replace(FORMERLY_UNSAFE, percentEncoded);
+}
+
+function percentEncoded(character: string): string {
+  return [...Buffer.from(character)]
+    .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
+    .join('');
+}
+
+/** Returns the text from which a name was made, now or formerly. Any other name is its own text. */
 export function textOfSegment(segment: string): string {
   try {
     const text = decodeURIComponent(segment);
-    return pathSegment(text) === segment ? text : segment;
+    return pathSegment(text) === segment || formerPathSegment(text) === segment ? text : segment;
   } catch {
     return segment; // it has a stray '%', so it was named by somebody else
   }

@@ -20,6 +20,7 @@ const REPLIES = {
   unknownRecipient: [550, '1.1', 'No such recipient here'],
   badRecipient: [501, '1.3', 'Bad recipient address syntax'],
   recipientNeedsUtf8: [553, '6.7', 'Non-ASCII recipient needs SMTPUTF8'],
+  nameTooLong: [553, '1.3', 'Mailbox name is too long to be stored'],
   keyUnusableNow: [451, '7.5', 'Recipient has no usable encryption key at the moment'],
   keyUnusable: [550, '7.5', 'Recipient has no usable encryption key'],
   recipientsUnavailable: [451, '3.0', 'Recipient lookup failed, try again later'],
@@ -64,6 +65,10 @@ export type Why = keyof typeof REPLIES;
 export interface Refusal {
   readonly why: Why;
   readonly reasons: readonly string[];
+}
+
+export function refusal(why: Why, ...reasons: readonly string[]): Refusal {
+  return { why, reasons };
 }
 
 /** One reply line: `code SP enhanced SP text`. */

@@ -11,14 +11,18 @@ export class Slots {
    * taken.
    */
   take(name: string, limit: number): (() => void) | undefined {
-    const taken = this.#taken.get(name) ?? 0;
-    if (taken >= limit) return undefined;
+    if (this.isFull(name, limit)) return undefined;
     this.#count(name, 1);
     let isHeld = true;
     return () => {
       if (isHeld) this.#count(name, -1);
       isHeld = false;
     };
+  }
+
+  /** Tells whether `limit` slots of `name` are taken. */
+  isFull(name: string, limit: number): boolean {
+    return (this.#taken.get(name) ?? 0) >= limit;
   }
 
   /** How many slots are taken now, of all names. */

@@ -6,23 +6,36 @@
 import { CopyFailure } from '../core/errors.ts';
 import { whyOfDiskError } from '../core/outcome.ts';
 import type { StagedFile } from '../maildir/stagedfile.ts';
-import type { Account } from './resolve.ts';
-import type { Sealer } from './seal.ts';
+import type { Recipient } from '../recipients/source.ts';
+import type { OuterFields, Sealer } from './seal.ts';
+
+/** A recipient and where their mail goes. */
+export interface Account extends Recipient {
+  /** The path of their Maildir. */
+  readonly mailbox: string;
+}
 
 export class Copy {
   readonly account: Account;
   readonly #staged: StagedFile;
-  readonly #release: () => void;
+  #release: () => void = () => {};
   #sealer: Sealer | undefined;
   #failure: CopyFailure | undefined;
   #cleanup: Promise<void> | undefined;
   #isStored = false; // S5: no later trouble takes it back
 
-  /** Calls `release` when the copy is stored, or has failed and been cleaned up. One of the two always comes. */
-  constructor(account: Account, staged: StagedFile, release: () => void) {
+  constructor(account: Account, staged: StagedFile) {
     this.account = account;
     this.#staged = staged;
-    this.#release = release;
+  }
+
+  /**
+   * Takes the copy's slot in its mailbox. `release` is called when the copy is stored, or has failed and
+   * been cleaned up; one of the two always comes. Without one (the mailbox is full) the copy fails.
+   */
+  occupy(release: (() => void) | undefined): void {
+    if (release === undefined) this.fail(new CopyFailure('mailboxBusy'));
+    else this.#release = release;
   }
 
   get failed(): boolean {
@@ -39,7 +52,7 @@ export class Copy {
   }
 
   /** Gives the copy its sealer and writes everything above the armor. */
-  begin(sealer: Sealer, outer: readonly Buffer[]): void {
+  begin(sealer: Sealer, outer: OuterFields): void {
     this.#sealer = sealer;
     this.#staged.write(sealer.head(outer));
   }
@@ -67,7 +80,7 @@ export class Copy {
   fail(error: unknown): void {
     if (this.#failure !== undefined || this.#isStored) return;
     this.#failure = error instanceof CopyFailure ? error : new CopyFailure(whyOfDiskError(error), error);
-    this.#cleanup = this.#staged.abort().finally(this.#release);
+    this.#cleanup = this.#staged.abort().finally(() => this.#release());
   }
 
   /** Resolves when nothing of a failed copy is left on disk. */

@@ -1,20 +1,19 @@
 /**
- * One stream to N copies: each block goes to all of them before the next is taken, so memory
- * is bounded by the slowest, and the slowest is given up once it holds up the rest too long.
+ * One stream to N copies. Each block goes to all of them before the next is taken, so no copy can
+ * pile up more than a block in memory. A copy that holds up the others for too long is failed.
  */
-
 import { within } from '../core/deadline.ts';
 import { CopyFailure } from '../core/errors.ts';
 
-/** One receiver of the stream. */
+/** One receiver of the stream; `copy.ts` is one. */
 export interface Lane {
   readonly failed: boolean;
-  /** Takes a block (not kept). A promise means: wait. May throw CopyFailure. */
+  /** Takes a block, without keeping it. A promise means: wait for it before the next. May throw. */
   push(block: Buffer): Promise<void> | undefined;
   fail(error: unknown): void;
 }
 
-/** Gives `block` to every lane that has not failed. Never throws: a lane's trouble is its own. */
+/** Gives `block` to every lane that has not failed. Never throws: an error fails the lane it came from. */
 export function fanOut(lanes: readonly Lane[], block: Buffer, stallMs: number): Promise<void> | undefined {
   const waiting: Promise<void>[] = [];
   for (const lane of lanes) {
@@ -34,7 +33,7 @@ function attempt(lane: Lane, block: Buffer): Promise<void> | undefined {
   }
 }
 
-/** Waits for a lane no longer than `ms`; failing or late, it is failed, and the rest go on. */
+/** Waits for a lane's work for at most `ms`. If it fails or is late, the lane is failed. Never throws. */
 export async function settleLane(lane: Lane, work: Promise<void>, ms: number): Promise<void> {
   try {
     if ((await within(work, ms)) === 'late') lane.fail(new CopyFailure('tooSlow'));

@@ -5,24 +5,25 @@ import type { OutcomeLog } from '../core/outcomelog.ts';
 import type { Slots } from '../core/slots.ts';
 import type { World } from '../core/world.ts';
 import type { KeySource } from '../keys/source.ts';
+import type { MailboxPaths } from '../maildir/mailboxpaths.ts';
 import type { Space } from '../maildir/space.ts';
 import type { Store } from '../maildir/store.ts';
 import type { HeaderPolicy } from '../mime/policy.ts';
 import type { DeliveryMemory } from './duplicate.ts';
 import type { ResolveParts } from './resolve.ts';
-import type { SelectPolicy } from './select.ts';
+import type { KeyRules } from './select.ts';
 
 export interface DeliveryLimits {
   readonly maxMessageBytes: number;
   readonly maxHeaderBytes: number;
   readonly maxRecipients: number;
-  /** Copies on their way to one mailbox, of all transactions. */
+  /** Most copies under way to one mailbox at one time, over all transactions. */
   readonly maxMailboxDeliveries: number;
-  /** Stays free on the disk of a mailbox; 0: not looked at. */
+  /** Bytes that must stay free on the disk of a mailbox; 0 turns this off. */
   readonly minFreeBytes: number;
-  /** How long one copy may hold up the others while the message streams. */
+  /** How long one copy may hold up the others while the message arrives. */
   readonly stallMs: number;
-  /** From the end of DATA to the last reply; also the longest look-up of one recipient. */
+  /** Longest time from the end of DATA to the last reply; also for the look-up of one recipient. */
   readonly answerMs: number;
 }
 
@@ -31,14 +32,15 @@ export interface DeliveryParts {
   readonly meter: Meter;
   readonly outcomeLog: OutcomeLog;
   readonly store: Store;
-  /** Mailboxes by path: a place for each copy on its way. */
+  /** One slot, under the path of its mailbox, for each copy under way. */
   readonly mailboxes: Slots;
+  readonly mailboxPaths: MailboxPaths;
   readonly space: Space;
-  /** What was delivered lately; undefined: duplicates are stored like everything else. */
+  /** Recent deliveries; undefined: a message that is sent again is stored again. */
   readonly memory: DeliveryMemory | undefined;
   readonly keys: KeySource;
   readonly resolve: ResolveParts & { readonly same: SameAddress };
-  readonly select: SelectPolicy;
-  readonly policy: HeaderPolicy;
+  readonly keyRules: KeyRules;
+  readonly headerPolicy: HeaderPolicy;
   readonly limits: DeliveryLimits;
 }

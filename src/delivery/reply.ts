@@ -1,6 +1,6 @@
 /**
- * Outcome -> reply: every answer for a recipient is counted and written down before it is
- * given, so that the log, the metrics and what the client was told cannot differ.
+ * Outcome -> reply. Every answer for a recipient is counted and logged before it is given, so that
+ * the log, the metrics and what the client was told cannot differ.
  */
 import { performance } from 'node:perf_hooks';
 import type { CopyFailure } from '../core/errors.ts';
@@ -30,7 +30,7 @@ export class Replies {
   readonly #parts: ReplyParts;
   readonly #id: string;
   readonly #sender: string;
-  #startedAt: number | undefined; // of DATA
+  #startedAt: number | undefined; // when DATA began
   /** Message bytes received so far. */
   bytes = 0;
 
@@ -70,7 +70,7 @@ export class Replies {
     return reply;
   }
 
-  /** The answer for a copy that went all the way, or as far as it got. */
+  /** Returns the answer for a copy that was stored or has failed. */
   answerCopy(recipient: string, copy: CopyOutcome): Reply {
     const { failure } = copy;
     if (failure === undefined)
@@ -80,7 +80,7 @@ export class Replies {
     return this.answer(recipient, replyOf(failure.why, id), { reasons });
   }
 
-  /** All recipients have their answer: stored for one is stored, deferred for one is deferred. */
+  /** Counts the message once all its recipients have their answers: stored if any copy was, else deferred if any was. */
   done(copies: readonly CopyOutcome[]): void {
     const verdicts = copies.map(({ failure }) => verdictOf(replyOf(failure?.why ?? 'stored')));
     const verdict = (['stored', 'deferred', 'refused'] as const).find((each) => verdicts.includes(each));
@@ -88,7 +88,7 @@ export class Replies {
     if (verdict !== undefined) this.#parts.meter.message(verdict, this.bytes);
   }
 
-  /** The client left before its message was whole. */
+  /** Counts and logs a message whose client left before it was whole. */
   aborted(recipients: readonly string[]): void {
     this.#parts.meter.message('aborted', this.bytes);
     for (const recipient of recipients) this.answer(recipient, replyOf('aborted'));
@@ -99,7 +99,7 @@ export class Replies {
   }
 }
 
-/** For the log: the message of what went wrong, without a stack. */
+/** Returns the message of an error for the log, without its stack. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

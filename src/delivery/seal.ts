@@ -1,14 +1,14 @@
 /**
- * Sealing one recipient's copy: session key and its packets first, then outer header, frame
- * and armor around the encrypted message. Each copy has its own session key. Takes literal
- * packet bytes, gives the bytes of the stored file, and counts them.
+ * Seals one recipient's copy: first the session key and its packets, then the outer header, the MIME
+ * frame and the armor around the encrypted message. Each copy has its own session key. Takes the
+ * bytes of the literal packet, returns the bytes of the stored file and counts them.
  */
 import { performance } from 'node:perf_hooks';
 import { CopyFailure } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
 import type { World } from '../core/world.ts';
-import { type SealingKeys, sessionKeyPackets } from '../keys/certificates.ts';
-import { pgpMimeFrame } from '../mime/frame.ts';
+import { type SealingKeys, sessionKeyPackets } from '../keys/sessionkeys.ts';
+import { type Frame, pgpMimeFrame } from '../mime/frame.ts';
 import { EncryptedMessage } from '../openpgp/message.ts';
 
 export interface SealParts {
@@ -16,7 +16,15 @@ export interface SealParts {
   readonly meter: Meter;
 }
 
-/** Makes the session key and its packets; throws CopyFailure when a key has become unusable. */
+/** Fields of the outer header besides those of the frame, with LF line ends. */
+export interface OuterFields {
+  /** Ours: they stand before the frame's. */
+  readonly trace: Buffer;
+  /** Those of the original message that are shown: they stand after the frame's. */
+  readonly inherited: Buffer;
+}
+
+/** Makes the session key and its packets. Throws CopyFailure if a key has become unusable. */
 export async function prepareSealer(keys: SealingKeys, parts: SealParts): Promise<Sealer> {
   const { world, meter } = parts;
   const start = performance.now();
@@ -35,34 +43,30 @@ export async function prepareSealer(keys: SealingKeys, parts: SealParts): Promis
 
 export class Sealer {
   readonly #message: EncryptedMessage;
-  readonly #frame: { readonly head: Buffer; readonly tail: Buffer };
+  readonly #frame: Frame;
   readonly #meter: Meter;
   #frameLines = 0;
   #encryptMs = 0;
-  /** Bytes given out: the size of the file. */
+  /** Bytes returned so far; in the end the size of the file. */
   size = 0;
 
-  constructor(
-    message: EncryptedMessage,
-    frame: { readonly head: Buffer; readonly tail: Buffer },
-    meter: Meter,
-  ) {
+  constructor(message: EncryptedMessage, frame: Frame, meter: Meter) {
     this.#message = message;
     this.#frame = frame;
     this.#meter = meter;
   }
 
-  /** Size of the file were its line ends CRLF. */
+  /** Size that the file would have with CRLF line ends. */
   get wireSize(): number {
     return this.size + this.#frameLines + this.#message.lines;
   }
 
-  /** Everything above the armor. `outer`: header fields with LF line ends. */
-  head(outer: readonly Buffer[]): Buffer[] {
-    return this.#plain([...outer, this.#frame.head]);
+  /** Returns everything above the armor. */
+  head({ trace, inherited }: OuterFields): Buffer[] {
+    return this.#plain([trace, this.#frame.fields, inherited, this.#frame.parts]);
   }
 
-  /** Takes literal packet bytes, not kept. */
+  /** Takes bytes of the literal packet, without keeping them. */
   update(literal: Uint8Array): Buffer[] {
     return this.#sealed(() => this.#message.update(literal));
   }

@@ -1,32 +1,39 @@
 /**
- * Account -> the keys its copy is sealed with, judged at this moment. Unusable certificates
- * are left out; a file that cannot be read, or a secret key among them, makes the account
- * unusable: better no mail than mail sealed with half of what somebody meant.
+ * The keys of a recipient -> those that its copy is sealed with, judged at this moment. Certificates
+ * that cannot be used are left out. A key that cannot be read makes the recipient unusable: better no
+ * mail for now than mail sealed to some of the keys that its owner meant.
  */
-import type { Refusal } from '../core/outcome.ts';
-import { judgeCertificate, type SealingKeys, sealingKeysOf } from '../keys/certificates.ts';
+import { type Refusal, refusal } from '../core/outcome.ts';
+import { judgeCertificate } from '../keys/judgement.ts';
+import { excessOf, type SealingKeys, sealingKeysOf } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
 
-export interface SelectPolicy {
-  /** What to answer when no key is usable. */
+export interface KeyRules {
+  /** What is answered if no key is usable. */
   readonly unusable: 'defer' | 'reject';
   readonly subkeys: 'all' | 'newest';
+  /** Whether a certificate is used without a subkey for encryption that Sealdir cannot use; `defer` if left out. */
+  readonly unsupportedSubkeys?: 'defer' | 'ignore';
 }
 
 export async function select(
   keys: KeyEntry | undefined,
-  policy: SelectPolicy,
+  rules: KeyRules,
   nowMs: number,
 ): Promise<SealingKeys | Refusal> {
-  const why = policy.unusable === 'defer' ? 'keyUnusableNow' : 'keyUnusable';
-  if (keys === undefined) return { why, reasons: ['no key'] };
-  // a file may be half written right now, so this is never more than a deferral
-  if (keys.problems.length > 0) return { why: 'keyUnusableNow', reasons: keys.problems };
+  const why = rules.unusable === 'defer' ? 'keyUnusableNow' : 'keyUnusable';
+  if (keys === undefined) return refusal(why, 'no key');
+  // Only deferred, whatever the setting: the file may be half written at this moment.
+  if (keys.problems.length > 0) return refusal('keyUnusableNow', ...keys.problems);
   const now = new Date(nowMs);
   const judged = await Promise.all(
-    keys.certificates.map((each) => judgeCertificate(each, now, policy.subkeys)),
+    keys.certificates.map((each) => judgeCertificate(each, now, rules.subkeys, rules.unsupportedSubkeys)),
   );
+  const unfit = judged.filter((each) => 'reason' in each);
+  const holding = unfit.filter((each) => each.holdsBack === 'recipient');
+  if (holding.length > 0) return refusal('keyUnusableNow', ...holding.map(({ reason }) => reason));
   const usable = judged.filter((each) => 'keys' in each);
-  if (usable.length > 0) return sealingKeysOf(usable);
-  return { why, reasons: judged.flatMap((each) => ('reason' in each ? [each.reason] : [])) };
+  if (usable.length === 0) return refusal(why, ...unfit.map(({ reason }) => reason));
+  const excess = excessOf(usable);
+  return excess === undefined ? sealingKeysOf(usable) : refusal('keyUnusableNow', excess);
 }

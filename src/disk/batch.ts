@@ -1,13 +1,16 @@
 /**
  * Delivers many files in one go. Each is written whole in tmp/ and fsynced (S3), then all are
- * renamed (S4), and then one fsync of each directory makes all renames to it durable (S5). A file
- * that fails is unlinked from wherever it is then, and fails alone; a directory that cannot be
- * synced fails all files that were renamed to it. Calls are yielded, not made (steps.ts): a disk
- * thread makes them one after the other, a test as it likes.
+ * renamed (S4), and then one fsync of each directory makes all renames to it durable (S5). The
+ * fsyncs of a step may go at the same time. A file that fails is unlinked from wherever it is
+ * then, and fails alone; a directory that cannot be synced fails all files that were renamed to
+ * it. Calls are yielded, not made (steps.ts): a disk thread makes them, or a test.
+ *
+ * A directory is opened before the renames to it: the kernel tells an error of writing it out to
+ * every descriptor that was open by then (since Linux 4.13), so other batches may use it as well.
  */
 import { dirname } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { made, type Steps, writeAll } from './steps.ts';
+import { made, type Steps, together, writeAll } from './steps.ts';
 
 export interface WholeFile {
   /** In tmp/. */
@@ -25,6 +28,24 @@ export type Job = WholeFile | Pick<WholeFile, 'from' | 'to'>;
 /** Milliseconds that the file's fsync took, 0 for a rename; or why the job failed. */
 export type Answer = number | Pick<NodeJS.ErrnoException, 'message' | 'code' | 'errno' | 'syscall'>;
 
+/** What a thread is told to do. */
+export interface Order {
+  readonly jobs: readonly Job[];
+  /** How many fsyncs may go at the same time, by libuv's threads; 1: one after the other, by the thread. */
+  readonly syncsAtOnce: number;
+}
+
+/** What came of a batch. */
+export interface Done {
+  /** In the order of the jobs. */
+  readonly answers: readonly Answer[];
+  /**
+   * Milliseconds of the disk that the first fsync took: without the time in which the thread ran or
+   * waited for a processor. Undefined where it was not measured.
+   */
+  readonly fsyncMs: number | undefined;
+}
+
 /** `File` is whatever stands for an open file. */
 export interface Calls<File> {
   /** O_CREAT|O_EXCL|O_WRONLY. */
@@ -35,7 +56,9 @@ export interface Calls<File> {
   close(file: File): void | Promise<void>;
   rename(from: string, to: string): void | Promise<void>;
   unlink(path: string): void | Promise<void>;
-  syncDirectory(path: string): void | Promise<void>;
+  openDirectory(path: string): File | Promise<File>;
+  /** fsync of a directory; fails with ENOENT if it has been removed. */
+  syncDirectory(directory: File): void | Promise<void>;
 }
 
 interface Entry<File> {
@@ -47,18 +70,22 @@ interface Entry<File> {
   answer: Answer;
 }
 
+/** A directory that files are renamed to; `file` is its descriptor. */
+interface Directory<File> {
+  readonly file: File;
+  readonly entries: Entry<File>[];
+}
+
 /** `bytes` are those of all jobs, one after the other. The answers come in the order of the jobs. */
 export function* deliverAll<File>(calls: Calls<File>, jobs: readonly Job[], bytes: Buffer): Steps<Answer[]> {
   const entries = entriesOf<File>(jobs, bytes);
-  // step by step for all files: what they share, tmp/ above all, is then not changed between two of their fsyncs
+  // step by step for all files: what they share, tmp/ above all, is then not changed between two of their
+  // fsyncs
   for (const entry of entries) yield* attempt(calls, entry, write(calls, entry));
-  for (const entry of entries) yield* attempt(calls, entry, finish(calls, entry));
-  for (const entry of entries) yield* attempt(calls, entry, rename(calls, entry));
-  const directories = new Set(entries.filter(isGood).map(({ job }) => dirname(job.to)));
-  for (const directory of directories) {
-    const inIt = entries.filter((entry) => isGood(entry) && dirname(entry.job.to) === directory);
-    yield* syncOrUndo(calls, directory, inIt);
-  }
+  yield* together(entries.map((entry) => attempt(calls, entry, finish(calls, entry))));
+  const directories = new Map<string, Directory<File>>();
+  for (const entry of entries) yield* attempt(calls, entry, rename(calls, entry, directories));
+  yield* together([...directories.values()].map((directory) => syncOrUndo(calls, directory)));
   return entries.map(({ answer }) => answer);
 }
 
@@ -97,29 +124,38 @@ function* finish<File>(calls: Calls<File>, entry: Entry<File>): Steps<void> {
 }
 
 /** S3 -> S4. */
-function* rename<File>(calls: Calls<File>, entry: Entry<File>): Steps<void> {
+function* rename<File>(
+  calls: Calls<File>,
+  entry: Entry<File>,
+  directories: Map<string, Directory<File>>,
+): Steps<void> {
   const { from, to } = entry.job;
   if (!isGood(entry)) return;
+  const path = dirname(to);
+  const directory = directories.get(path) ?? {
+    file: yield* made(() => calls.openDirectory(path)),
+    entries: [],
+  };
+  directories.set(path, directory);
   yield* made(() => calls.rename(from, to));
   entry.isOurs = false;
+  directory.entries.push(entry);
 }
 
-/** S4 -> S5. */
-function* syncOrUndo<File>(
-  calls: Calls<File>,
-  directory: string,
-  entries: readonly Entry<File>[],
-): Steps<void> {
+/** S4 -> S5. Never throws. */
+function* syncOrUndo<File>(calls: Calls<File>, { file, entries }: Directory<File>): Steps<void> {
   try {
-    yield* made(() => calls.syncDirectory(directory));
+    if (entries.length > 0) yield* made(() => calls.syncDirectory(file));
   } catch (error) {
     for (const entry of entries) {
       entry.answer = answerOf(error);
       yield* quietly(() => calls.unlink(entry.job.to));
     }
   }
+  yield* quietly(() => calls.close(file)); // nothing is written through it
 }
 
+/** Does one step of one file. If it fails the file fails, and nothing of it is left. Never throws. */
 function* attempt<File>(calls: Calls<File>, entry: Entry<File>, work: Steps<void>): Steps<void> {
   try {
     yield* work;
@@ -132,7 +168,9 @@ function* attempt<File>(calls: Calls<File>, entry: Entry<File>, work: Steps<void
   }
 }
 
-/** Makes a call that tidies up after an error: the first error is the one to tell, and what stays is swept. */
+/**
+ * Makes a call that tidies up after an error: the first error is the one to tell, and what stays is swept.
+ */
 function* quietly(call: () => void | Promise<void>): Steps<void> {
   try {
     yield call;

@@ -5,13 +5,16 @@
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { Disk, Free } from './disk.ts';
+import { type Mounts, readMounts } from './mounts.ts';
 
 export interface FileCalls
-  extends Pick<Disk, 'create' | 'unlink' | 'mkdir' | 'syncDirectory' | 'list' | 'stat'> {
-  /** Tells the number of the file system a path is on. */
-  device(path: string): Promise<number>;
+  extends Pick<Disk, 'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'list' | 'stat'> {
+  /** Returns where a link leads. Fails with EINVAL where something else has that name. */
+  readlink(path: string): Promise<string>;
   /** Asks statfs(2) about the file system a path is on. */
   statfs(path: string): Promise<Free>;
+  /** Tells what is mounted where, at once: no file system is asked for it. */
+  mounts(): Mounts;
 }
 
 // callbacks made promises: half the cost of FileHandle on this path
@@ -21,6 +24,7 @@ const fsync = promisify(fs.fsync);
 const unlink = promisify(fs.unlink);
 const mkdir = promisify(fs.mkdir);
 const stat = promisify(fs.stat);
+const readlink = promisify(fs.readlink);
 const statfs = promisify(fs.statfs);
 const readdir = promisify(fs.readdir);
 
@@ -40,6 +44,14 @@ export const realCalls: FileCalls = {
   async mkdir(path, mode) {
     await mkdir(path, { mode });
   },
+  isDirectory: (path) =>
+    stat(path).then(
+      (stats) => stats.isDirectory(),
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return false;
+        throw error;
+      },
+    ),
   async syncDirectory(path) {
     const fd = await open(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
     try {
@@ -48,17 +60,16 @@ export const realCalls: FileCalls = {
       await close(fd);
     }
   },
+  readlink: (path) => readlink(path),
   list: (directory) => readdir(directory),
   async stat(path) {
     const { size, dev, ino, birthtimeNs } = await stat(path, { bigint: true });
     return { bytes: Number(size), identity: `${dev}:${ino}:${birthtimeNs}` };
-  },
-  async device(path) {
-    return (await stat(path)).dev;
   },
   async statfs(path) {
     // bavail, not bfree: blocks reserved for root are not for mail
     const { bavail, bsize, files, ffree } = await statfs(path);
     return { bytes: bavail * bsize, files: files === 0 ? Number.POSITIVE_INFINITY : ffree };
   },
+  mounts: readMounts,
 };

@@ -3,27 +3,27 @@
  * the more there is to do the less each costs.
  *
  * A batch is of one file system, and no file system gets all threads (batchpace.ts): one that hangs
- * holds up nothing but its own mail. A directory is in one batch at a time: the kernel tells of a
- * lost write once, and a second fsync under way could be told of a rename that is not its own.
+ * holds up nothing but its own mail.
  */
-import { dirname } from 'node:path';
 import type { World } from '../core/world.ts';
 import type { Answer, Job } from './batch.ts';
-import { type BatchPace, LATE_MS } from './batchpace.ts';
+import { type BatchPace, HUNG_BATCHES, LATE_MS } from './batchpace.ts';
 import { type BatchThread, SLOT_BYTES } from './thread.ts';
 
-/** Threads that a hung file system keeps are not counted. */
+/** Threads whose batch is late are not counted, since a hung file system may keep them. */
 const MAX_THREADS = 16;
+/** With those that ten hung file systems keep, and no more, since a thread takes 8 MB. */
+const MAX_THREADS_IN_ALL = MAX_THREADS + 10 * HUNG_BATCHES;
 /** Most files in a batch: all stay open at once, and none is answered before the last is done. */
 const MAX_JOBS = 16;
 /** Threads beyond the first end when they had nothing to do for this long. */
 const IDLE_MS = 5000;
 
 export interface QueueOptions {
-  /** How long a thread may be busy before it counts as one that a hung file system keeps. */
-  readonly hungMs: number;
   readonly world: Pick<World, 'micros'>;
-  /** Begins a thread, or throws. `changed` is to be called when it can be given work, and when it has ended. */
+  /**
+   * Begins a thread, or throws. `changed` is to be called when it can be given work, and when it has ended.
+   */
   beginThread(changed: () => void): BatchThread;
 }
 
@@ -36,8 +36,6 @@ interface QueuedJob {
   readonly job: Job;
   readonly pieces: readonly Buffer[];
   readonly bytes: number;
-  /** The directory it goes to. */
-  readonly directory: string;
   readonly pace: BatchPace;
   isWanted(): boolean;
   resolve(fsyncMs: number): void;
@@ -48,7 +46,6 @@ export class DiskQueue {
   readonly #options: QueueOptions;
   #queued: QueuedJob[] = [];
   #threads: BatchThread[] = [];
-  readonly #directories = new Set<string>(); // in a batch under way
   #isClosed = false;
   #dispatching: NodeJS.Immediate | undefined;
   #looking: NodeJS.Timeout | undefined;
@@ -99,8 +96,7 @@ export class DiskQueue {
     if (this.#isClosed) throw new Error('the disk is closed');
     if (pace.isStuck) throw new Error('the file system does not answer');
     return new Promise((resolve, reject) => {
-      const directory = dirname(job.to);
-      this.#queued.push({ job, pieces, bytes, directory, pace, isWanted, resolve, reject });
+      this.#queued.push({ job, pieces, bytes, pace, isWanted, resolve, reject });
       this.#dispatchSoon();
     });
   }
@@ -124,7 +120,10 @@ export class DiskQueue {
     if (this.#threads.length > 1) this.#shrinkSoon();
   }
 
-  /** Fails abandoned jobs, forgets threads that have ended, and begins a new one where there is work and none is left. */
+  /**
+   * Fails abandoned jobs, forgets threads that have ended, and begins a new one where there is work and none
+   * is left.
+   */
   #tidy(): void {
     const wanted = new Set(this.#queued.filter(({ isWanted }) => isWanted()));
     for (const queued of this.#queued) if (!wanted.has(queued)) queued.reject(new Error('given up'));
@@ -139,7 +138,7 @@ export class DiskQueue {
 
   /** Returns how many threads could be given a batch now. */
   #countWanted(): number {
-    const ready = this.#queued.filter((queued) => this.#mayGo(queued));
+    const ready = this.#queued.filter(({ pace }) => pace.room > 0);
     const paces = new Set(ready.map(({ pace }) => pace));
     return Math.min(
       ready.length,
@@ -150,23 +149,26 @@ export class DiskQueue {
   /** Begins one thread at a time, and not too many in all. */
   #beginAnother(): void {
     const isBeginning = this.#threads.some(({ state }) => state === 'beginning');
-    if (!isBeginning && this.#countAnswering() < MAX_THREADS) this.#begin();
+    if (isBeginning || this.#threads.length >= MAX_THREADS_IN_ALL) return;
+    if (this.#countInTime() < MAX_THREADS) this.#begin();
   }
 
-  /** Leaves out the threads that a hung file system keeps: they are of no use to the others. */
-  #countAnswering(): number {
-    const hungSince = this.#now() - this.#options.hungMs;
-    return this.#threads.filter(({ state, since }) => state !== 'busy' || since > hungSince).length;
+  /** Leaves out the threads whose batch is late: nobody else can reckon with them. */
+  #countInTime(): number {
+    const lateSince = this.#now() - LATE_MS;
+    return this.#threads.filter(({ state, since }) => state !== 'busy' || since > lateSince).length;
   }
 
   /** Takes the first job that may go, and its part of the jobs queued after it for the same file system. */
   #takeBatch(idleThreads: number): QueuedJob[] {
-    const ready = this.#queued.filter((queued) => this.#mayGo(queued));
-    const same = ready.filter(({ pace }) => pace === ready[0]?.pace);
-    const parts = Math.min(idleThreads, ready[0]?.pace.room ?? 1);
+    const first = this.#queued.find(({ pace }) => pace.room > 0);
+    if (first === undefined) return [];
+    const same = this.#queued.filter(({ pace }) => pace === first.pace);
+    const parts = Math.min(idleThreads, first.pace.room);
+    const most = Math.min(Math.ceil(same.length / parts), MAX_JOBS, first.pace.next.maxJobs);
     const batch = new Set<QueuedJob>();
     let bytes = 0;
-    for (const queued of same.slice(0, Math.min(Math.ceil(same.length / parts), MAX_JOBS))) {
+    for (const queued of same.slice(0, most)) {
       bytes += queued.bytes;
       if (bytes > SLOT_BYTES) break;
       batch.add(queued);
@@ -175,19 +177,15 @@ export class DiskQueue {
     return [...batch];
   }
 
-  #mayGo({ pace, directory }: QueuedJob): boolean {
-    return !this.#directories.has(directory) && pace.room > 0;
-  }
-
   async #run(thread: BatchThread, batch: readonly QueuedJob[]): Promise<void> {
     const pace = batch[0]?.pace;
-    const begun = pace?.begin();
-    for (const { directory } of batch) this.#directories.add(directory);
-    const jobs = batch.map(({ job }) => job);
+    if (pace === undefined) return;
+    const { syncsAtOnce } = pace.next;
+    const begun = pace.begin();
+    const order = { jobs: batch.map(({ job }) => job), syncsAtOnce };
     const pieces = batch.flatMap((queued) => queued.pieces);
-    const done = await thread.perform(jobs, pieces).catch((error: Error) => error);
-    if (begun !== undefined) pace?.end(begun, done instanceof Error ? undefined : done);
-    for (const { directory } of batch) this.#directories.delete(directory);
+    const done = await thread.perform(order, pieces).catch((error: Error) => error);
+    pace.end(begun, done instanceof Error ? undefined : done.fsyncMs);
     this.#dispatchSoon();
     for (const [n, queued] of batch.entries()) settle(queued, done instanceof Error ? done : done.answers[n]);
   }

@@ -1,6 +1,6 @@
 /**
  * Single file calls, each under the share of libuv's threads that its file system has
- * (threadshare.ts). A file belongs to the file system of its Maildir, since tmp/ and new/ are on one.
+ * (threadshare.ts).
  */
 import { dirname } from 'node:path';
 import type { FileCalls } from './calls.ts';
@@ -10,23 +10,27 @@ import type { ThreadShare } from './threadshare.ts';
 
 export type SharedCalls = Pick<
   Disk,
-  'create' | 'unlink' | 'mkdir' | 'syncDirectory' | 'list' | 'stat' | 'free'
+  'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'list' | 'stat' | 'free'
 >;
 
 export function sharedCalls(calls: FileCalls, fileSystems: FileSystems): SharedCalls {
   const shareOf = async (directory: string) => (await fileSystems.of(directory)).threads;
   return {
     async create(path, mode) {
-      const share = await shareOf(maildirOf(path));
+      const share = await shareOf(dirname(path));
       return sharedFile(await share.run(() => calls.create(path, mode)), share);
     },
     async unlink(path) {
-      const share = await shareOf(maildirOf(path));
+      const share = await shareOf(dirname(path));
       await share.runInTime(() => calls.unlink(path));
     },
     async mkdir(path, mode) {
       const share = await shareOf(dirname(path));
       await share.run(() => calls.mkdir(path, mode));
+    },
+    async isDirectory(path) {
+      const share = await shareOf(path);
+      return share.run(() => calls.isDirectory(path));
     },
     async syncDirectory(path) {
       const share = await shareOf(path);
@@ -44,15 +48,10 @@ export function sharedCalls(calls: FileCalls, fileSystems: FileSystems): SharedC
   };
 }
 
-/** The Maildir of a file in its tmp/ or new/. */
-export function maildirOf(path: string): string {
-  return dirname(dirname(path));
-}
-
 function sharedFile(file: OpenFile, share: ThreadShare): OpenFile {
   return {
     writev: (pieces) => share.run(() => file.writev(pieces)),
     sync: () => share.run(() => file.sync()),
-    close: () => file.close(), // never refused: a descriptor is at stake
+    close: () => share.runInTime(() => file.close()), // never refused: a descriptor is at stake
   };
 }

@@ -10,21 +10,27 @@
  * are not, and a test, which fails, hangs or kills at each single call.
  */
 
-/** Yields calls one after the other; `T` is what the work comes to. */
-export type Steps<T> = Generator<() => unknown, T, unknown>;
+/** Yields calls one after the other, or groups of work; `T` is what it comes to. */
+export type Steps<T> = Generator<(() => unknown) | readonly Steps<void>[], T, unknown>;
 
 /** Yields one call and returns its result. */
 export function* made<T>(call: () => T | Promise<T>): Steps<T> {
   return (yield call) as T;
 }
 
-/** Makes the calls at once. They must be synchronous. */
+/** Does several pieces of work, at the same time where the driver can. None of them may throw. */
+export function* together(works: readonly Steps<void>[]): Steps<void> {
+  yield works;
+}
+
+/** Makes the calls at once, one after the other. They must be synchronous. */
 export function runSync<T>(steps: Steps<T>): T {
   let step = steps.next();
   while (!step.done) {
     let result: unknown;
     try {
-      result = step.value();
+      if (typeof step.value === 'function') result = step.value();
+      else for (const work of step.value) runSync(work);
     } catch (error) {
       step = steps.throw(error);
       continue;
@@ -34,13 +40,13 @@ export function runSync<T>(steps: Steps<T>): T {
   return step.value;
 }
 
-/** Makes one call after the other, and waits for each. */
-export async function runAsync<T>(steps: Steps<T>): Promise<T> {
+/** Makes one call after the other and waits for each; of a group, `atOnce` pieces of work go at the same time. */
+export async function runAsync<T>(steps: Steps<T>, atOnce = Number.POSITIVE_INFINITY): Promise<T> {
   let step = steps.next();
   while (!step.done) {
     let result: unknown;
     try {
-      result = await step.value();
+      result = await (typeof step.value === 'function' ? step.value() : runAll(step.value, atOnce));
     } catch (error) {
       step = steps.throw(error);
       continue;
@@ -48,6 +54,14 @@ export async function runAsync<T>(steps: Steps<T>): Promise<T> {
     step = steps.next(result);
   }
   return step.value;
+}
+
+async function runAll(works: readonly Steps<void>[], atOnce: number): Promise<void> {
+  const next = works.values(); // shared: whoever is done takes the next
+  const lanes = Array.from({ length: Math.min(works.length, atOnce) }, async () => {
+    for (const work of next) await runAsync(work);
+  });
+  await Promise.all(lanes);
 }
 
 /**

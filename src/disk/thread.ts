@@ -5,20 +5,12 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { World } from '../core/world.ts';
-import type { Answer, Job } from './batch.ts';
+import type { Done, Order } from './batch.ts';
 
 /** Most bytes of a batch; they go to the thread in memory it shares. */
 export const SLOT_BYTES = 1024 * 1024;
 
-/** What came of a batch. */
-export interface Done {
-  /** In the order of the jobs. */
-  readonly answers: readonly Answer[];
-  /** The part of the time, 0 to 1, in which the thread neither ran nor waited for a processor: the disk's. */
-  readonly diskShare: number;
-}
-
-interface Order {
+interface Pending {
   resolve(done: Done): void;
   reject(error: Error): void;
 }
@@ -37,14 +29,14 @@ export interface BatchThread {
    * Makes a batch. Not to be called while the thread is busy. `pieces` are the bytes of all jobs in
    * their order, SLOT_BYTES at most. Rejects when the thread has ended: its work is in doubt then.
    */
-  perform(jobs: readonly Job[], pieces: readonly Buffer[]): Promise<Done>;
+  perform(order: Order, pieces: readonly Buffer[]): Promise<Done>;
   end(): void;
 }
 
 export class DiskThread implements BatchThread {
   readonly #slot = Buffer.from(new SharedArrayBuffer(SLOT_BYTES));
   readonly #worker: Worker;
-  #order: Order | undefined;
+  #pending: Pending | undefined;
   #state: ThreadState = 'beginning';
   #since: number;
   readonly #world: Pick<World, 'micros'>;
@@ -90,7 +82,7 @@ export class DiskThread implements BatchThread {
     return this.#failure;
   }
 
-  async perform(jobs: readonly Job[], pieces: readonly Buffer[]): Promise<Done> {
+  async perform(order: Order, pieces: readonly Buffer[]): Promise<Done> {
     if (this.#state === 'gone') throw new Error('the disk thread has ended');
     let at = 0;
     for (const piece of pieces) {
@@ -98,14 +90,14 @@ export class DiskThread implements BatchThread {
       this.#slot.fill(piece, at, at + piece.length);
       at += piece.length;
     }
-    const expected = jobs.reduce((sum, job) => sum + ('bytes' in job ? job.bytes : 0), 0);
+    const expected = order.jobs.reduce((sum, job) => sum + ('bytes' in job ? job.bytes : 0), 0);
     // otherwise one message would get the bytes of the next
     if (at !== expected) throw new RangeError('the bytes are not those of the jobs');
     return new Promise((resolve, reject) => {
-      this.#order = { resolve, reject };
+      this.#pending = { resolve, reject };
       this.#become('busy');
       this.#worker.ref(); // while there is something to wait for
-      this.#worker.postMessage(JSON.stringify(jobs)); // as a string: an object would be cloned
+      this.#worker.postMessage(JSON.stringify(order)); // as a string: an object would be cloned
     });
   }
 
@@ -131,9 +123,9 @@ export class DiskThread implements BatchThread {
     return this.#world.micros() / 1000;
   }
 
-  #take(): Order | undefined {
-    const order = this.#order;
-    this.#order = undefined;
-    return order;
+  #take(): Pending | undefined {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    return pending;
   }
 }

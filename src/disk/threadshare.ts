@@ -1,34 +1,51 @@
 /**
- * The share of libuv's threads that one file system may have. libuv has few, a call that hangs
- * keeps its thread, and nothing can take the thread back: without shares one disk that hangs
- * would stop the deliveries to all others and the look-ups of keys. Further calls wait here for
- * their turn; once the file system has been silent for too long they fail at once, so that
+ * The share of libuv's threads that somebody may have: one file system, or all of them together. A
+ * call that hangs keeps its thread, and nothing can take the thread back: without shares one disk
+ * that hangs would stop the deliveries to all others and the look-ups of keys. Further calls wait
+ * here for their turn; once there has been no answer for too long they fail at once, so that
  * neither clients nor memory are held up by it.
  */
 import type { Liveness } from './liveness.ts';
 
-/** Of the four threads that libuv has unless told otherwise, one is left for everything else. */
-const MAX_CALLS = 3;
+/** How many threads libuv is told to have when the program starts, since its four would not do (sealdir.cts, D17e). */
+export const POOL_THREADS = 256;
+/** Single file calls of all file systems together may take this many. */
+export const POOL_SHARE = 60;
+/** So twenty file systems may hang before one that does not is held up. */
+export const FILE_SYSTEM_THREADS = 3;
+/** The fsyncs of one file system's batches may take this many on top: six that are slow may hang at one time. */
+export const SYNC_THREADS = 32;
 
 export class ThreadShare {
+  readonly #maxCalls: number;
   readonly #liveness: Liveness;
+  readonly #within: ThreadShare | undefined;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
-  constructor(liveness: Liveness) {
+  /** `within`: the larger share that this one is a part of. */
+  constructor(maxCalls: number, liveness: Liveness, within?: ThreadShare) {
+    this.#maxCalls = maxCalls;
     this.#liveness = liveness;
+    this.#within = within;
   }
 
-  /** Makes the call when there is a thread for it. Fails at once if the share is taken and the file system silent. */
+  /**
+   * Makes the call when there is a thread for it. Fails at once if the share is taken and nothing answers.
+   */
   async run<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#running >= MAX_CALLS && this.#liveness.isSilent)
+    if (this.#running >= this.#maxCalls && this.#liveness.isSilent)
       throw new Error('the file system does not answer');
-    return this.runInTime(call);
+    return this.#inTurn(() => this.#within?.run(call) ?? call());
   }
 
   /** Makes the call when there is a thread for it, however long that takes: for what undoes something. */
   async runInTime<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#running < MAX_CALLS) this.#running++;
+    return this.#inTurn(() => this.#within?.runInTime(call) ?? call());
+  }
+
+  async #inTurn<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#running < this.#maxCalls) this.#running++;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve)); // for the thread of a call that ends
     this.#liveness.begin();
     try {

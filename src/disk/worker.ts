@@ -1,14 +1,14 @@
 /**
- * The body of a disk thread: takes one batch at a time, makes its calls one after the other and
- * answers. Synchronous, since the thread has nothing else to do. Loads no package, above all not
- * fs-ext, which aborts in threads.
+ * The body of a disk thread: takes one batch at a time, makes its calls and answers. The calls are
+ * synchronous, since the thread has nothing else to do; only where fsyncs are to go together they go
+ * to libuv's threads. Loads no package, above all not fs-ext, which aborts in threads.
  */
 import * as fs from 'node:fs';
 import { performance } from 'node:perf_hooks';
+import { promisify } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type Calls, deliverAll, type Job } from './batch.ts';
-import { runSync } from './steps.ts';
-import type { Done } from './thread.ts';
+import { type Calls, type Done, deliverAll, type Order } from './batch.ts';
+import { runAsync, runSync } from './steps.ts';
 
 const { O_CREAT, O_EXCL, O_WRONLY, O_RDONLY, O_DIRECTORY } = fs.constants;
 const slot = Buffer.from(workerData as SharedArrayBuffer);
@@ -22,24 +22,50 @@ const calls: Calls<number> = {
   close: fs.closeSync,
   rename: fs.renameSync,
   unlink: fs.unlinkSync,
-  syncDirectory(path) {
-    const fd = fs.openSync(path, O_RDONLY | O_DIRECTORY);
-    try {
-      fs.fsyncSync(fd);
-    } finally {
-      fs.closeSync(fd);
-    }
+  openDirectory: (path) => fs.openSync(path, O_RDONLY | O_DIRECTORY),
+  syncDirectory(fd) {
+    fs.fsyncSync(fd);
+    mustBeLinked(fd);
+  },
+};
+const fsync = promisify(fs.fsync);
+const togetherCalls: Calls<number> = {
+  ...calls,
+  sync: fsync,
+  async syncDirectory(fd) {
+    await fsync(fd);
+    mustBeLinked(fd);
   },
 };
 
-parentPort?.on('message', (jobs: string) => {
-  const [start, ownStart] = [performance.now(), ownMs()];
-  const answers = runSync(deliverAll(calls, JSON.parse(jobs) as Job[], slot));
-  const [took, own] = [performance.now() - start, ownMs() - ownStart];
-  const done: Done = { answers, diskShare: Math.min(Math.max(1 - own / took || 0, 0), 1) };
+/** Somebody may have removed the directory, and the files with it, after it was opened. */
+function mustBeLinked(fd: number): void {
+  if (fs.fstatSync(fd).nlink === 0)
+    throw Object.assign(new Error('the directory was removed'), { code: 'ENOENT', syscall: 'fsync' });
+}
+
+parentPort?.on('message', (message: string) => {
   // a string, since an object would be cloned, at several times the price
-  parentPort?.postMessage(JSON.stringify(done));
+  const answer = (done: Done) => parentPort?.postMessage(JSON.stringify(done));
+  const { jobs, syncsAtOnce } = JSON.parse(message) as Order;
+  if (syncsAtOnce > 1) {
+    const answers = runAsync(deliverAll(togetherCalls, jobs, slot), syncsAtOnce);
+    answers.then((each) => answer({ answers: each, fsyncMs: undefined }));
+  } else answer(deliverAlone(jobs));
 });
+
+/** Makes all calls one after the other, and measures the first fsync. */
+function deliverAlone(jobs: Order['jobs']): Done {
+  let fsyncMs: number | undefined;
+  const sync = (fd: number) => {
+    if (fsyncMs !== undefined) return fs.fsyncSync(fd);
+    const [start, ownStart] = [performance.now(), ownMs()];
+    fs.fsyncSync(fd);
+    fsyncMs = Math.max(performance.now() - start - (ownMs() - ownStart), 0);
+  };
+  const answers = runSync(deliverAll({ ...calls, sync }, jobs, slot));
+  return { answers, fsyncMs };
+}
 
 /** Returns how long this thread has run so far, or waited for a processor to run on; 0 where the kernel does not tell. */
 function ownMs(): number {

@@ -1,14 +1,9 @@
 /**
- * Lock files with flock(2), the one use of fs-ext. Nobody waits for a lock here, since a waiting call holds
- * a thread of libuv's pool. Never called in a worker thread: the package aborts the process there.
+ * Lock files with flock(2). Nobody waits for a lock here, since a waiting call holds a thread of libuv's pool.
+ * Never called in a worker thread: fs-ext aborts the process there.
  */
 import { closeSync, openSync } from 'node:fs';
-import { createRequire } from 'node:module';
-
-// CommonJS without types; the one function we use
-const { flockSync } = createRequire(import.meta.url)('fs-ext') as {
-  flockSync(fd: number, flags: 'exnb'): void;
-};
+import { flockSync } from './fsext.ts';
 
 /** Locks an open file exclusively, until it is closed; false if another process has it. */
 export function lockDescriptor(fd: number): boolean {

@@ -1,58 +1,60 @@
 /**
- * The key directory: one or more files `<address>.asc|.pgp` make an address a recipient.
- * Nothing needs a restart: a look-up asks the file system whether what was parsed before is still
- * what is there, unless it did a moment ago (recent.ts). So a key that came counts from the next
- * RCPT on, and so does in general one that changed or went: after a second at the latest.
+ * The key directory: a file `<address>.asc` or `<address>.pgp` makes an address a recipient and holds its
+ * keys. Nothing needs a restart: each look-up asks the file system whether a file is still the one that was
+ * parsed, unless it asked less than a second ago (watched.ts). So a new key counts from the next RCPT on, and
+ * a change or removal after a second at most. "Could not look" is an error, never "does not exist".
  */
-import * as fs from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import {
-  canonicalAddress,
-  parseAddress,
-  partsOf,
-  pathSegment,
-  type SameAddress,
-  textOfSegment,
-} from '../core/address.ts';
+import type { SameAddress } from '../core/address.ts';
+import { within } from '../core/deadline.ts';
 import type { World } from '../core/world.ts';
-import { KeyFileError } from './blocks.ts';
-import { parseCertificates, uniteCertificates } from './certificates.ts';
+import { FileCalls, type Runner, SILENT_AFTER_MS } from './calls.ts';
 import { FileCache, type ParsedFile } from './filecache.ts';
+import { type DirectoryEntry, listDirectory } from './listing.ts';
+import { NameIndex } from './nameindex.ts';
+import { usualNames } from './names.ts';
+import { type KeyFile, merge, ParsedFiles } from './parsedfiles.ts';
 import type { KeyEntry, KeyOwner, KeySource } from './source.ts';
 import { WatchedDirectory } from './watched.ts';
 
-type KeyFile = KeyEntry & ParsedFile;
+export interface DirectoryOptions {
+  /** Makes the calls to the file system; directly if left out. */
+  readonly run?: Runner;
+  /** Is told, at most once a second, that the directory hangs and keys of before are used. */
+  readonly onSilence?: (message: string) => void;
+}
 
-// a look-up is two of these; callbacks made promises cost half of node:fs/promises
-const lstat = promisify(fs.lstat);
-const stat = promisify(fs.stat);
+/** While the directory hangs, keys that were found this recently are used. */
+const KNOWN_MS = 5 * 60_000;
+const TELL_MS = 1000;
 
-const EXTENSIONS = ['.asc', '.pgp']; // of equal length, so that a stem is easily had
-/** A certificate with 400 user IDs has 200 KiB; one that is larger is full of other people's signatures. */
-export const MAX_KEY_FILE_BYTES = 256 * 1024;
-const TOO_LARGE = `is too large (over ${MAX_KEY_FILE_BYTES / 1024} KiB; try gpg --export-options export-minimal)`;
-// a file or directory changed this recently may change again without its time stamp showing it
-const RACY_MS = 100;
+type Known = ParsedFile & { readonly entry: KeyEntry; readonly at: number };
 
 export class KeyDirectory implements KeySource {
   readonly #directory: string;
   readonly #same: SameAddress;
   readonly #world: Pick<World, 'now'>;
-  readonly #files = new FileCache<KeyFile>();
-  readonly #recent: WatchedDirectory<KeyEntry>;
-  readonly #reading = new Map<string, Promise<KeyFile>>();
-  // canonical address -> names that spell it another way than we would (`Alice@Example.org.asc`)
-  #otherSpellings = new Map<string, string[]>();
-  #indexIdentity = '';
-  #fileCount = 0;
+  readonly #calls: FileCalls;
+  readonly #files: ParsedFiles;
+  readonly #index: NameIndex;
+  readonly #watched: WatchedDirectory<KeyEntry>;
+  readonly #known = new FileCache<Known>();
+  readonly #onSilence: (message: string) => void;
+  #toldAt = 0;
 
-  constructor(directory: string, same: SameAddress, world: Pick<World, 'now'>) {
+  constructor(
+    directory: string,
+    same: SameAddress,
+    world: Pick<World, 'now'>,
+    { run = (call) => call(), onSilence = () => {} }: DirectoryOptions = {},
+  ) {
     this.#directory = directory;
     this.#same = same;
     this.#world = world;
-    this.#recent = new WatchedDirectory(directory);
+    this.#calls = new FileCalls(run);
+    this.#files = new ParsedFiles(directory, world, this.#calls);
+    this.#index = new NameIndex(directory, same, world, this.#calls);
+    this.#watched = new WatchedDirectory(directory);
+    this.#onSilence = onSilence;
   }
 
   keysOf({ address }: KeyOwner): Promise<KeyEntry | undefined> {
@@ -60,150 +62,58 @@ export class KeyDirectory implements KeySource {
   }
 
   /**
-   * The entry of a canonical address, or undefined when it has no file. Throws on I/O errors
-   * other than a missing file: "could not look" must never be taken for "does not exist".
+   * Returns the entry of a canonical address, or undefined if it has no file. Throws on I/O errors other than
+   * a missing file: "could not look" must never be taken for "does not exist". If the directory hangs, the
+   * entry is the one of the last minutes.
    */
-  lookup(address: string): Promise<KeyEntry | undefined> {
-    return this.#recent.get(address, () => this.#lookup(address));
+  async lookup(address: string): Promise<KeyEntry | undefined> {
+    if (this.#calls.isSilent) {
+      const known = this.#knownEntry(address);
+      // nobody else begins to wait: those that wait already are enough to find out when it answers again
+      if (known === undefined) throw new Error(`${this.#directory} does not answer`);
+      return known;
+    }
+    const asked = this.#watched.get(address, () => this.#lookup(address));
+    const found = await within(asked, SILENT_AFTER_MS);
+    return found === 'late' ? (this.#knownEntry(address) ?? asked) : found;
   }
 
   async #lookup(address: string): Promise<KeyEntry | undefined> {
-    const usual = EXTENSIONS.map((extension) => pathSegment(address) + extension);
-    const found = await this.#load(usual);
-    if (found.length > 0) return merge(found);
-    await this.#refreshIndex();
-    // an empty directory is more likely one that is not mounted than a site where nobody exists
-    if (this.#fileCount === 0) throw new Error(`${this.#directory} holds no key file`);
-    const others = await this.#load(this.#otherSpellings.get(address) ?? []);
-    return others.length > 0 ? merge(others) : undefined;
+    const found = await this.#files.load(usualNames(address));
+    if (found.length > 0) return this.#remembered(address, found);
+    const { others, fileCount } = await this.#index.current();
+    // an empty directory is more likely one that is not mounted than a site where nobody exists (D18)
+    if (fileCount === 0) throw new Error(`${this.#directory} holds no key file`);
+    const inOtherSpellings = await this.#files.load(others.get(address) ?? []);
+    if (inOtherSpellings.length > 0) return this.#remembered(address, inOtherSpellings);
+    this.#known.delete(address);
+    return undefined;
   }
 
-  /** Every key file by name with the address it stands for; undefined where the name is no address. */
-  async list(): Promise<{ file: string; address: string | undefined; entry: KeyEntry }[]> {
-    const names = (await readdir(this.#directory)).filter(isKeyFile).sort();
-    const rows = [];
-    for (const file of names) {
-      const [entry] = await this.#load([file]).catch((error: NodeJS.ErrnoException) => [
-        { certificates: [], problems: [`${file} cannot be read (${error.code})`] },
-      ]);
-      if (entry !== undefined) rows.push({ file, address: this.#addressOf(file), entry });
+  /**
+   * Returns everything in the directory but dotfiles, by name: what it stands for, or why it makes no
+   * recipient.
+   */
+  list(): Promise<DirectoryEntry[]> {
+    return listDirectory(this.#directory, this.#same, this.#files);
+  }
+
+  async #remembered(address: string, files: readonly KeyFile[]): Promise<KeyEntry> {
+    const entry = await merge(files);
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    this.#known.set(address, { identity: '', bytes, entry, at: this.#world.now() });
+    return entry;
+  }
+
+  /** Returns what was found for an address in the last minutes. Asked only while the directory hangs. */
+  #knownEntry(address: string): KeyEntry | undefined {
+    const now = this.#world.now();
+    const known = this.#known.get(address, '');
+    if (known === undefined || now - known.at > KNOWN_MS) return undefined;
+    if (now - this.#toldAt >= TELL_MS) {
+      this.#toldAt = now;
+      this.#onSilence(`${this.#directory} does not answer: keys that were read before are used`);
     }
-    return rows;
+    return known.entry;
   }
-
-  async #load(names: readonly string[]): Promise<KeyFile[]> {
-    const loaded = await Promise.all(names.map((name) => this.#file(name)));
-    return loaded.filter((file) => file !== undefined);
-  }
-
-  async #file(name: string): Promise<KeyFile | undefined> {
-    const path = join(this.#directory, name);
-    const stats = await look(lstat, path);
-    // a link whose target is not there now (not mounted?) is no sign that nobody of this name exists
-    const target = stats?.isSymbolicLink() ? await look(stat, path) : stats;
-    if (stats === undefined) this.#files.delete(name);
-    if (target === undefined)
-      return stats && { identity: '', bytes: 0, ...unusable(`${name} is a link to nothing`) };
-    const cached = this.#files.get(name, identityOf(target));
-    if (cached !== undefined) return cached;
-    return this.#readOnce(name, path, target).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined; // gone since we looked
-      throw error;
-    });
-  }
-
-  /** Who asks meanwhile shares the reading: parsing stops everything else, a large file for a tenth of a second. */
-  #readOnce(name: string, path: string, seen: fs.BigIntStats): Promise<KeyFile> {
-    const key = `${identityOf(seen)}:${name}`;
-    const running = this.#reading.get(key);
-    if (running !== undefined) return running;
-    const reading = this.#read(name, path).finally(() => this.#reading.delete(key));
-    if (this.#isSettled(seen)) this.#reading.set(key, reading);
-    return reading;
-  }
-
-  async #read(name: string, path: string): Promise<KeyFile> {
-    // O_NONBLOCK: a named pipe must not hold a thread of libuv's pool until somebody writes to it
-    const handle = await open(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
-    try {
-      const stats = await handle.stat({ bigint: true });
-      const file = { identity: identityOf(stats), bytes: Number(stats.size) };
-      if (!stats.isFile()) return { ...file, ...unusable(`${name} is not a regular file`) };
-      if (file.bytes > MAX_KEY_FILE_BYTES) return { ...file, ...unusable(`${name} ${TOO_LARGE}`) };
-      const parsed = { ...file, ...(await parse(name, await handle.readFile())) };
-      if (this.#isSettled(stats)) this.#files.set(name, parsed);
-      return parsed;
-    } finally {
-      await handle.close();
-    }
-  }
-
-  /** Reads the directory again if it changed; names in our own spelling are found without it. */
-  async #refreshIndex(): Promise<void> {
-    const stats = await stat(this.#directory, { bigint: true });
-    const identity = identityOf(stats);
-    if (identity === this.#indexIdentity) return;
-    const index = new Map<string, string[]>();
-    const names = (await readdir(this.#directory)).filter(isKeyFile);
-    for (const name of names) {
-      const address = this.#addressOf(name);
-      if (address === undefined) continue;
-      if (isUsualName(name, address)) continue;
-      index.set(address, [...(index.get(address) ?? []), name]);
-    }
-    this.#otherSpellings = index;
-    this.#fileCount = names.length;
-    this.#indexIdentity = this.#isSettled(stats) ? identity : '';
-  }
-
-  #isSettled({ ctimeMs }: fs.BigIntStats): boolean {
-    return this.#world.now() - Number(ctimeMs) > RACY_MS;
-  }
-
-  #addressOf(file: string): string | undefined {
-    const stem = file.slice(0, -'.asc'.length);
-    const text = textOfSegment(stem);
-    // what pathSegment encoded is a local part without its quotes: `a%20b@example.com`
-    const address = parseAddress(text) ?? (text === stem ? undefined : partsOf(text));
-    return address && canonicalAddress(address, this.#same);
-  }
-}
-
-async function parse(name: string, bytes: Buffer): Promise<KeyEntry> {
-  try {
-    return { certificates: await parseCertificates(bytes), problems: [] };
-  } catch (error) {
-    if (!(error instanceof KeyFileError)) throw error;
-    return unusable(`${name} ${error.message}`);
-  }
-}
-
-function unusable(problem: string): KeyEntry {
-  return { certificates: [], problems: [problem] };
-}
-
-async function merge(files: readonly KeyEntry[]): Promise<KeyEntry> {
-  const certificates = await uniteCertificates(files.flatMap((file) => file.certificates));
-  return { certificates, problems: files.flatMap((file) => file.problems) };
-}
-
-/** Whether we would name the file of `address` like this; such a file hides those in other spellings. */
-export function isUsualName(file: string, address: string): boolean {
-  return EXTENSIONS.some((extension) => file === pathSegment(address) + extension);
-}
-
-/** Undefined where there is nothing of that name; throws when it could not look. */
-async function look(call: typeof stat, path: string): Promise<fs.BigIntStats | undefined> {
-  return call(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENAMETOOLONG') return undefined;
-    throw error;
-  });
-}
-
-function isKeyFile(name: string): boolean {
-  return !name.startsWith('.') && EXTENSIONS.some((extension) => name.endsWith(extension));
-}
-
-function identityOf(stats: fs.BigIntStats): string {
-  return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
 }

@@ -1,4 +1,7 @@
-/** What was made of files, so that each is parsed once for each change of it: so many files and so many bytes, the oldest goes first. */
+/**
+ * Keeps what was made of files, so that each is parsed once for each change. Holds a limited number of files
+ * and of bytes; the file that was parsed first is dropped first.
+ */
 
 export interface ParsedFile {
   /** Changes whenever the file does. */
@@ -8,7 +11,7 @@ export interface ParsedFile {
 }
 
 const MAX_CACHED_FILES = 10_000;
-/** Of key files; parsed they take up to six times as much. */
+/** Sum of the sizes of the files; parsed they take up to six times as much. */
 export const MAX_CACHED_BYTES = 32 * 1024 * 1024;
 
 export class FileCache<T extends ParsedFile> {

@@ -1,13 +1,13 @@
 /**
- * What was found in a directory counts for a moment: until the kernel tells of a change there, and
- * a second at the most, since it does not tell of all of them (one made by another host, or
- * through another name of the same file). Spares the busy mailboxes their look-ups.
+ * Remembers look-ups in a directory for at most a second, and forgets them as soon as inotify reports a
+ * change there. The limit of a second is for the changes that inotify does not report: those made by another
+ * host, or through another name of the same file. Saves busy mailboxes most of their look-ups.
  */
 import * as fs from 'node:fs';
 import { performance } from 'node:perf_hooks';
 
 const KEEP_MS = 1000;
-/** Then it is opened anew: the name may stand for another directory by now, or nobody may ask any more. */
+/** How long one watch lasts: the name may stand for another directory by then, or nobody may ask any more. */
 const WATCH_MS = 10_000;
 
 export class WatchedDirectory<V> {
@@ -20,7 +20,9 @@ export class WatchedDirectory<V> {
     this.#directory = directory;
   }
 
-  /** The answer of `ask`, or the one it gave a moment ago. Undefined is never kept. */
+  /**
+   * Returns the answer of `ask`, or the one it gave less than a second ago. Undefined is never remembered.
+   */
   async get(key: string, ask: () => Promise<V | undefined>): Promise<V | undefined> {
     if (performance.now() > this.#until) this.#forget();
     const answers = this.#answers;
@@ -28,9 +30,9 @@ export class WatchedDirectory<V> {
     if (known !== undefined) return known;
     const wasWatched = this.#watcher !== undefined;
     const answer = await ask();
-    // forgotten meanwhile is another map
+    // a map that is no longer the current one was forgotten while the answer was on its way
     if (wasWatched && answer !== undefined && answers === this.#answers) answers.set(key, answer);
-    // behind an answer, since this call waits for the file system, which may be one that hangs
+    // only after an answer: this call is synchronous, and the file system may be one that hangs
     this.#watcher ??= this.#watch();
     return answer;
   }
@@ -48,7 +50,7 @@ export class WatchedDirectory<V> {
       watcher.on('error', close);
       return watcher;
     } catch {
-      return undefined; // no more watches to be had: every look-up asks
+      return undefined; // there are no more watches: every look-up asks
     }
   }
 

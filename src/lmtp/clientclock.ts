@@ -1,33 +1,34 @@
 /**
- * Waiting for a client with an end. What is due from it, the next command or the next block of
- * a message, has a time; while the client waits for us that time stands still, so that a slow
- * disk or a late look-up of ours is never held against it.
+ * Measures how long a client makes us wait. Whatever is due from it, the next command or the next block of
+ * a message, has a time limit. The clock stands still while the client waits for us, so that a slow disk or
+ * a slow look-up is never held against it (D20). Time comes in through World; timers are only a reason to
+ * look at it.
  */
 import type { Why } from '../core/outcome.ts';
 import type { World } from '../core/world.ts';
 
-export class Patience {
+export class ClientClock {
   readonly #world: Pick<World, 'micros'>;
   readonly #late: (why: Why) => void;
   #why: Why = 'idle';
-  #leftMs = 0; // of the client's time, when its turn began
-  #since = 0; // when that was
-  #holders = 0; // pieces of work of ours that the client waits for
+  #leftMs = 0; // what the client had left of its time at #since
+  #since = 0; // when the clock was last set going
+  #pauses = 0; // pieces of our work that the client waits for
   #timer: NodeJS.Timeout | undefined;
-  #isOver = false;
+  #isStopped = false;
 
-  /** `late` is told why, once for each `expect` that was in vain. */
+  /** `late` is called once for each `expect` whose time has run out, with the reason given there. */
   constructor(world: Pick<World, 'micros'>, late: (why: Why) => void) {
     this.#world = world;
     this.#late = late;
   }
 
   /** The client waits for us. */
-  get isHeld(): boolean {
-    return this.#holders > 0;
+  get isPaused(): boolean {
+    return this.#pauses > 0;
   }
 
-  /** What comes next is due within `ms` of the client's time. Takes the place of what was due before. */
+  /** Gives the client `ms` of its own time to send what comes next. Replaces what was expected before. */
   expect(ms: number, why: Why): void {
     this.#why = why;
     this.#leftMs = ms;
@@ -36,35 +37,35 @@ export class Patience {
     this.#startTimer();
   }
 
-  /** Work that the client waits for: until it is over, the clock stands still. */
-  async hold<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#holders++ === 0) this.#leftMs -= this.#now() - this.#since;
+  /** Does work that the client waits for, and stops the clock meanwhile. Pauses may overlap. */
+  async pause<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#pauses++ === 0) this.#leftMs -= this.#now() - this.#since;
     try {
       return await work();
     } finally {
       this.#since = this.#now();
-      if (--this.#holders === 0) this.#startTimer();
+      if (--this.#pauses === 0) this.#startTimer();
     }
   }
 
-  /** Nothing is due any more, whatever is still asked for. */
+  /** Ends the clock for good: nothing is late any more, not even what is expected after this. */
   stop(): void {
-    this.#isOver = true;
+    this.#isStopped = true;
     this.#stopTimer();
   }
 
   #look(): void {
     this.#timer = undefined;
-    if (this.isHeld) return; // the end of the work starts it again
+    if (this.isPaused) return; // the end of the pause starts a new timer
     this.#leftMs -= this.#now() - this.#since;
     this.#since = this.#now();
     if (this.#leftMs > 0) this.#startTimer();
     else this.#late(this.#why);
   }
 
-  /** One that is running may come too early, and then looks and starts again: cheaper than a new one each time. */
+  /** Keeps a timer that is running already: it may fire too early, and #look then starts another. */
   #startTimer(): void {
-    if (!this.#isOver) this.#timer ??= setTimeout(() => this.#look(), this.#leftMs);
+    if (!this.#isStopped) this.#timer ??= setTimeout(() => this.#look(), this.#leftMs);
   }
 
   #stopTimer(): void {

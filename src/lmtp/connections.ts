@@ -1,11 +1,14 @@
-/** The connections of one process, whatever socket they came in by: how many in all, and how many from one peer. */
+/**
+ * Counts the connections of one process, whatever socket they came in by, and refuses those that are too
+ * many: in all, or from one peer.
+ */
 import type { Socket } from 'node:net';
 import type { Why } from '../core/outcome.ts';
 import { Slots } from '../core/slots.ts';
 
 export interface ConnectionLimits {
   readonly maxConnections: number;
-  /** From one IP address. */
+  /** From one IP address. Peers on a Unix socket are not told apart (D21). */
   readonly maxPeerConnections: number;
 }
 
@@ -13,7 +16,7 @@ export class Connections<C extends { readonly remoteAddress: string }> {
   readonly open = new Set<C>();
   readonly #peers = new Slots();
 
-  /** Takes a connection in until `socket` closes, or says why not. */
+  /** Admits a connection until `socket` closes, or says why not. */
   admit(connection: C, socket: Socket, limits: ConnectionLimits): Why | undefined {
     if (this.open.size >= limits.maxConnections) return 'tooManyConnections';
     const { remoteAddress: peer } = connection;

@@ -1,38 +1,39 @@
 /**
- * Bytes of a session -> command lines and message data. Takes the place of both halves of
- * smtp-server's parser: an over-long line gets an answer instead of a cut connection, and
- * DATA goes through our own decoder with back-pressure to the socket. One thing at a time:
- * nothing behind a command is read before the command is answered (RFC 2920).
+ * Turns the bytes of a session into command lines and message data. Replaces both halves of smtp-server's
+ * parser: an over-long line gets an answer instead of a cut connection, and DATA goes through our own
+ * decoder with back-pressure to the socket (D4). Nothing after a command is looked at before the command
+ * has been answered (RFC 2920). Knows no verb and no reply.
  */
 import { DotDecoder } from './dots.ts';
 
-/** Receives the message between 354 and the final dot. */
+/** Receives a message between 354 and the final dot. */
 export interface DataSink {
-  /** The next bytes are decoded only when this settles. Must not reject. */
+  /** Takes message bytes; the next ones are decoded when this has settled. Must not reject. */
   write(pieces: readonly Buffer[]): Promise<void>;
-  /** The message has ended; what is pipelined behind it waits for this. Must not reject. */
+  /** The message has ended; commands pipelined after it wait until this has settled. Must not reject. */
   end(): Promise<void>;
 }
 
 export interface CommandTarget {
+  /** The session is over: nothing more is dispatched. */
   readonly isClosed: boolean;
-  /** A line without its end. `done` when answered; never called when the session is over. */
+  /** Answers a line, given without its line end. Calls `done` after that, unless the session has ended. */
   command(line: Buffer, done: () => void): void;
-  /** `done` when answered, as with a command. */
+  /** Answers a line that was too long; `done` as with a command. */
   lineTooLong(done: () => void): void;
 }
 
-/** RFC 5321 §4.5.3.1.4 asks for 512 octets and more for extensions. */
+/** RFC 5321 §4.5.3.1.4 asks for 512 octets, and extensions add to them. */
 export const MAX_LINE_BYTES = 4096;
-// commands answered in one go before other connections get their turn
+/** After this many commands in a row, other connections get their turn. */
 const MAX_RUN = 100;
 const LF = 0x0a;
 const CR = 0x0d;
 
 export class SessionParser {
   readonly #target: CommandTarget;
-  #line = Buffer.alloc(0);
-  #skipping = false; // the rest of a line that was too long
+  #line = Buffer.alloc(0); // the start of a line whose end has not arrived
+  #skipping = false; // the line was too long: its rest is dropped
   #data: { decoder: DotDecoder; sink: DataSink } | undefined;
   #run = 0;
 
@@ -40,12 +41,12 @@ export class SessionParser {
     this.#target = target;
   }
 
-  /** From the next byte on, message data until the final dot. */
+  /** Takes what follows, up to the final dot, as message data. */
   startData(sink: DataSink): void {
     this.#data = { decoder: new DotDecoder(), sink };
   }
 
-  /** Takes bytes; settles when all of them are dealt with. */
+  /** Takes bytes as they arrive. Settles when all have been dealt with, and must not be called before. */
   async take(chunk: Buffer): Promise<void> {
     let rest: Buffer | undefined = chunk;
     while (rest !== undefined && rest.length > 0 && !this.#target.isClosed) {
@@ -56,13 +57,14 @@ export class SessionParser {
   async #takeData(chunk: Buffer, { decoder, sink }: { decoder: DotDecoder; sink: DataSink }) {
     const { pieces, rest } = decoder.update(chunk);
     if (pieces.length > 0) await sink.write(pieces);
-    // who closed the session meanwhile has given the message up: it must not end as if it were whole
+    // A session that was closed meanwhile has given up its message: it must not end as if it were whole.
     if (rest === undefined || this.#target.isClosed) return undefined;
     this.#data = undefined;
     await sink.end();
     return rest;
   }
 
+  /** Returns what is left after the line, or undefined when the chunk is used up. */
   async #takeLine(chunk: Buffer): Promise<Buffer | undefined> {
     const lf = chunk.indexOf(LF);
     const part = lf === -1 ? chunk : chunk.subarray(0, lf);

@@ -1,12 +1,12 @@
 /**
- * Replies wait until all that has come in with them was looked at, and then go out together: one
- * write for the replies to pipelined commands (RFC 2920), and clients that are woken up behind the
- * work, where each write on the way would let one of them take the processor in the middle of it.
+ * Collects the replies of all sessions until the end of a turn of the event loop and sends them together.
+ * Replies to pipelined commands so become one write (RFC 2920). A write to a socket wakes the client at its
+ * other end, which would otherwise take the processor in the middle of our work (D24).
  */
-export class Outbox {
+export class ReplyBatch {
   #senders: (() => void)[] = [];
 
-  /** `send` is called once, at the end of this turn of the event loop. */
+  /** Calls `send` once, at the end of this turn of the event loop. */
   add(send: () => void): void {
     if (this.#senders.length === 0) setImmediate(() => this.#sendAll());
     this.#senders.push(send);

@@ -1,8 +1,8 @@
 /**
- * smtp-server, and the only file that knows it. The library keeps the sockets and their end;
- * the session is ours (session.ts, parser.ts), since its own answers fail open: unknown
- * results become 250, duplicate RCPTs lose replies, enhanced codes are guessed.
- * Pinned at smtp-server 3.21.6 by the dialogues of test/wire and by test/e2e/patience.test.ts.
+ * The only file that knows smtp-server. The library keeps the sockets, their timeouts and their end. The
+ * session is ours (session.ts, parser.ts), because the library's own answers fail open: a result it does
+ * not know becomes 250, repeated RCPTs lose their replies, and enhanced codes are guessed. Relies on the
+ * internals of smtp-server 3.21.6; test/wire and test/e2e/patience.test.ts hold other versions to that.
  */
 import type { Socket } from 'node:net';
 import { SMTPServer } from 'smtp-server';
@@ -13,57 +13,56 @@ import type { Why } from '../core/outcome.ts';
 import { releaseMemory } from '../core/releasememory.ts';
 import type { Connections } from './connections.ts';
 import type { LmtpOptions } from './contract.ts';
-import { type DataSink, SessionParser } from './parser.ts';
-import { Outbox } from './replybatch.ts';
-import { Session } from './session.ts';
+import { ReplyBatch } from './replybatch.ts';
+import { Session, type Wire } from './session.ts';
 
-// Exim's lmtp transport reads a whole reply into 256 bytes, so the LHLO reply must stay below
-// 245 with one byte per line added; the keywords take 100 of them.
+// Exim's lmtp transport reads a whole reply into 256 bytes and adds a byte to each line, so the LHLO reply
+// must stay below 245 bytes. Its keywords take 100 of them.
 const MAX_ANNOUNCED_HOST = 120;
-/** What is cut off gets this long to remove its files. */
+/** How long deliveries that are cut off at the end of a stop get to remove their files. */
 const CLEANUP_MS = 4000;
 
-const outbox = new Outbox();
-
 export class LmtpServer extends SMTPServer {
-  #own: LmtpOptions;
+  readonly replies = new ReplyBatch();
+  #lmtpOptions: LmtpOptions; // this.options are the library's
   readonly #connections: Connections<LmtpConnection>;
   readonly #refused = new Set<Socket>();
   readonly #living = new Set<Promise<void>>(); // connections, until all they began has ended
-  #draining = false;
+  #isDraining = false;
 
-  /** Servers that share `connections` share the limits. */
-  constructor(own: LmtpOptions, connections: Connections<LmtpConnection>) {
+  /** Servers that are given the same `connections` share its limits. */
+  constructor(options: LmtpOptions, connections: Connections<LmtpConnection>) {
     super({
       lmtp: true,
-      name: own.host.slice(0, MAX_ANNOUNCED_HOST),
+      name: options.host.slice(0, MAX_ANNOUNCED_HOST),
       logger: false,
       disableReverseLookup: true,
-      socketTimeout: own.idleMs,
-      // a client may close its side behind its last command and still wants the replies
+      socketTimeout: options.idleMs,
+      // a client may close its side after its last command and still wants the replies
       allowHalfOpen: true,
       onConnect: (_session, callback) => callback(),
     });
-    this.#own = own;
+    this.#lmtpOptions = options;
     this.#connections = connections;
-    this.on('error', (error) => own.fault('lmtp connection', error));
+    this.on('error', (error) => options.fault('lmtp connection', error));
   }
 
-  /** For connections from now on; a transaction begins in whatever way `begin` says then. */
-  configure(own: LmtpOptions): void {
-    this.#own = own;
-    this.options.socketTimeout = own.idleMs;
+  /** Sets the options of connections that come from now on. */
+  configure(options: LmtpOptions): void {
+    this.#lmtpOptions = options;
+    this.options.socketTimeout = options.idleMs;
   }
 
   get isDraining(): boolean {
-    return this.#draining;
+    return this.#isDraining;
   }
 
   override connect(socket: Socket): void {
-    const connection = new LmtpConnection(this, socket, this.#own);
-    connection.on('error', (error) => this.#own.fault('lmtp connection', error));
-    if (this.#draining) return connection.turnAway('shuttingDown');
-    const refusal = this.#connections.admit(connection, socket, this.#own);
+    const options = this.#lmtpOptions;
+    const connection = new LmtpConnection(this, socket, options);
+    connection.on('error', (error) => options.fault('lmtp connection', error));
+    if (this.#isDraining) return connection.turnAway('shuttingDown');
+    const refusal = this.#connections.admit(connection, socket, options);
     if (refusal !== undefined) return this.#turnAway(connection, socket, refusal);
     this.connections.add(connection);
     const over = connection.greet();
@@ -71,20 +70,24 @@ export class LmtpServer extends SMTPServer {
     over.then(() => this.#living.delete(over));
   }
 
-  /** With a reply, but where too many wait for theirs to be read without one: a refusal must not cost a descriptor for long. */
+  /**
+   * Refuses a connection with a reply. If too many refused clients have not closed their side yet, it is
+   * cut off instead: a refusal must not cost a descriptor for long.
+   */
   #turnAway(connection: LmtpConnection, socket: Socket, why: Why): void {
     connection.turnAway(why);
-    if (this.#refused.size >= this.#own.maxConnections) socket.destroy();
+    if (this.#refused.size >= this.#lmtpOptions.maxConnections) socket.destroy();
     this.#refused.add(socket);
     socket.once('close', () => this.#refused.delete(socket));
   }
 
   /**
-   * Accepts no more, tells idle sessions 421, lets deliveries finish; cuts off what is left after
-   * `graceMs`. Who has gone is waited for too: the end of the process would leave its files in tmp/.
+   * Stops the server: accepts no more connections, tells idle sessions 421, lets deliveries finish, and cuts
+   * off those that are left after `graceMs`. Also waits for the deliveries of clients that have already
+   * gone, since the end of the process would leave their files in tmp/.
    */
   async drain(graceMs: number): Promise<void> {
-    this.#draining = true;
+    this.#isDraining = true;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     const { open } = this.#connections;
     for (const connection of [...open]) connection.retire('shuttingDown');
@@ -97,43 +100,46 @@ export class LmtpServer extends SMTPServer {
 }
 
 export class LmtpConnection extends SMTPConnection {
-  readonly #own: LmtpOptions;
+  readonly #options: LmtpOptions;
   readonly #session: Session;
-  #parser: SessionParser | undefined;
-  #end: () => void = () => {};
-  #unsent = ''; // replies
+  readonly #batch: ReplyBatch;
+  #ended: () => void = () => {};
+  #unsent = ''; // replies that go out at the end of this turn
 
-  constructor(server: LmtpServer, socket: Socket, own: LmtpOptions) {
+  constructor(server: LmtpServer, socket: Socket, options: LmtpOptions) {
     super(server, socket);
-    this.#own = own;
+    this.#options = options;
+    this.#batch = server.replies;
+    this.#session = new Session(this.#wire(server), options);
+  }
+
+  #wire(server: LmtpServer): Wire {
     const connection = this;
-    this.#session = new Session(
-      {
-        name: this.name,
-        get isDraining() {
-          return server.isDraining;
-        },
-        get remoteAddress() {
-          return connection.remoteAddress;
-        },
-        send: (code, text, enhanced) => this.send(code, text, enhanced),
-        close: () => this.close(),
-        startData: (sink: DataSink) => this.#parser?.startData(sink),
-        whenWritable: (next) => this._whenWritable(next),
+    return {
+      name: this.name,
+      remoteAddress: this.remoteAddress,
+      get isDraining() {
+        return server.isDraining;
       },
-      own,
-    );
+      get isClosed() {
+        return connection._parser === false || connection._parser.isClosed;
+      },
+      send: (code, text, enhanced) => this.send(code, text, enhanced),
+      close: () => this.close(),
+      whenWritable: (next) => this._whenWritable(next),
+    };
   }
 
   /**
-   * At once: the library's 100 ms wait for early talkers is against spammers, and a client of ours
-   * is an MTA. Resolves when the connection has closed and all it began has ended.
+   * Greets the client at once: the library would wait 100 ms for clients that talk too early, which is
+   * against spammers, and our clients are MTAs. Resolves when the connection has closed and everything it
+   * began has ended.
    */
   greet(): Promise<void> {
     this._setListeners(() => this.connectionReady());
     this.#session.begin();
     return new Promise((resolve) => {
-      this.#end = resolve;
+      this.#ended = resolve;
     });
   }
 
@@ -150,39 +156,33 @@ export class LmtpConnection extends SMTPConnection {
     this._socket.destroy();
   }
 
-  /** Called by the library's constructor, so only what happens later may look at our own fields. */
+  /** Is called by the library's constructor, before our own fields exist: only callbacks may look at them. */
   override _createParser(): SMTPStream {
     const stream = new SMTPStream();
-    const parser = new SessionParser({
-      get isClosed() {
-        return stream.isClosed;
-      },
-      command: (line, done) => this._onCommand(line, done),
-      lineTooLong: (done) => this.#session.lineTooLong(done),
-    });
     stream._write = (chunk: Buffer, _encoding, done) => {
-      this.#parser = parser;
-      parser.take(chunk).then(
+      this.#session.take(chunk).then(
         () => {
-          releaseMemory(chunk); // the socket made it for us, and what is wanted of it was copied
+          releaseMemory(chunk); // the socket made it for us, and what is kept of it was copied
           done();
         },
         (error) => done(error),
       );
     };
     stream.on('error', (error) => {
-      this.#own.fault('session', error); // a bug of ours ends one session, not the process
+      this.#options.fault('session', error); // a bug of ours ends one session, not the process
       this.#session.say('internal');
       this.cut();
     });
-    // the client has closed its side and everything it sent has been dealt with
+    // the client has closed its side, and everything it sent has been dealt with
     stream.on('finish', () => this.close());
     return stream;
   }
 
-  /** The library's dispatch is not used, whoever calls. */
-  override _onCommand(line: Buffer, done: () => void = () => {}): void {
-    this.#session.command(line, done);
+  /**
+   * Never dispatches, since the library's commands fail open. Its parser would call this, but is replaced.
+   */
+  override _onCommand(): void {
+    this.cut();
   }
 
   override _onTimeout(): void {
@@ -193,10 +193,10 @@ export class LmtpConnection extends SMTPConnection {
 
   override _onClose(): void {
     super._onClose();
-    this.#session.end().then(this.#end);
+    this.#session.end().then(this.#ended);
   }
 
-  /** 421 closes the session (RFC 5321 §3.8). */
+  /** Queues a reply for the end of this turn. 421 also closes the session (RFC 5321 §3.8). */
   override send(code: number, text?: string | string[] | null, enhanced?: string | false): void {
     const lines = Array.isArray(text) ? text : [text ?? ''];
     const prefix = typeof enhanced === 'string' ? `${enhanced} ` : '';
@@ -204,7 +204,7 @@ export class LmtpConnection extends SMTPConnection {
     const reply = lines
       .map((line, index) => `${code}${index < last ? '-' : ' '}${prefix}${line}\r\n`)
       .join('');
-    if (this.#unsent === '') outbox.add(() => this.#sendReplies());
+    if (this.#unsent === '') this.#batch.add(() => this.#sendReplies());
     this.#unsent += reply;
     if (code === 421) this.close();
   }

@@ -1,87 +1,96 @@
 /**
- * One LMTP session (RFC 2033): which command may come when, what it does, and what is answered.
- * Every reply is out of core/outcome.ts but the three that are no answer to anything: greeting,
- * LHLO, 354. Knows no socket: `Wire` is what it needs of one.
+ * One LMTP session (RFC 2033): which command may come when, what it does, and what is answered. Takes the
+ * bytes of the client through its own parser. Every reply comes from core/outcome.ts, except the three that
+ * answer no request: greeting, LHLO and 354. Knows no socket: `Wire` is all it needs of one. The calls it
+ * makes to a delivery, and their order, are written down in contract.ts.
  */
 import { type Reply, replyOf, type Why } from '../core/outcome.ts';
-import { Patience } from './clientclock.ts';
+import { ClientClock } from './clientclock.ts';
 import type { LmtpOptions, LmtpTransaction } from './contract.ts';
-import type { DataSink } from './parser.ts';
+import { SessionParser } from './parser.ts';
+import { Reception } from './reception.ts';
 
 export interface Wire {
   /** The name we announce. */
   readonly name: string;
   /** '' on a Unix socket. */
   readonly remoteAddress: string;
-  /** No more commands are taken. */
+  /** The server is stopping: no more commands are taken. */
   readonly isDraining: boolean;
-  /** One reply in one write; 421 closes. `false`: without an enhanced status code. */
+  /** The connection is closed or closing: nothing more is read. */
+  readonly isClosed: boolean;
+  /** Sends one reply in one write; 421 also closes. `false`: without an enhanced status code. */
   send(code: number, text: string | string[], enhanced: string | false): void;
   close(): void;
-  /** What follows is a message. */
-  startData(sink: DataSink): void;
-  /** Calls when the replies so far have gone out: a client that does not read them is not read from either. */
+  /** Calls `next` when the replies so far have gone out: a client that reads no replies is not read from. */
   whenWritable(next: () => void): void;
 }
 
-// the piece of a message that has to arrive within lmtp.block_timeout
-const BLOCK_BYTES = 64 * 1024;
-/** Unknown commands and over-long lines a session may send: a client that speaks something else goes on for ever. */
+/** Unknown commands and over-long lines in a session: a client that speaks another protocol never stops. */
 const MAX_ERRORS = 10;
 
 export class Session {
   readonly #wire: Wire;
-  readonly #own: LmtpOptions;
-  readonly #patience: Patience;
+  readonly #options: LmtpOptions;
+  readonly #parser: SessionParser;
+  readonly #clock: ClientClock;
   #transaction: LmtpTransaction | undefined;
   #clientName = '';
-  #receiving = false; // between 354 and the last reply
-  #retired: Why | undefined; // closes with this as soon as nothing is being received
-  #blockBytes = 0; // of the block that is arriving
+  #reception: Reception | undefined; // between 354 and the last reply
+  #retired: Why | undefined; // the session closes with this reply once no message is being received
   #errors = 0;
-  #sessionTimer: NodeJS.Timeout | undefined;
-  #dataTimer: NodeJS.Timeout | undefined;
-  #finished: Promise<void> | undefined; // the answers to the last message
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor(wire: Wire, own: LmtpOptions) {
+  constructor(wire: Wire, options: LmtpOptions) {
     this.#wire = wire;
-    this.#own = own;
-    this.#patience = new Patience(own.world, (why) => this.say(why));
+    this.#options = options;
+    this.#clock = new ClientClock(options.world, (why) => this.say(why));
+    this.#parser = new SessionParser({
+      get isClosed() {
+        return wire.isClosed;
+      },
+      command: (line, done) => this.#command(line, () => wire.whenWritable(done)),
+      lineTooLong: (done) => this.#mistake('lineTooLong', () => wire.whenWritable(done)),
+    });
   }
 
-  /** The client has been greeted: from now on it is waited for. */
+  /** Starts to wait for the client, which is being greeted. */
   begin(): void {
-    this.#patience.expect(this.#own.idleMs, 'idle');
-    this.#sessionTimer = setTimeout(() => this.retire('sessionTooLong'), this.#own.sessionMs);
+    this.#clock.expect(this.#options.idleMs, 'idle');
+    this.#timer = setTimeout(() => this.retire('sessionTooLong'), this.#options.sessionMs);
+  }
+
+  /** Takes bytes of the client. Settles when they have been dealt with, and must not be called before. */
+  take(chunk: Buffer): Promise<void> {
+    return this.#parser.take(chunk);
   }
 
   /** The client waits for us. */
   get isBusy(): boolean {
-    return this.#patience.isHeld;
+    return this.#clock.isPaused;
   }
 
-  /** Closes the session, if something is being received after its replies. */
+  /** Closes the session: now, or, while a message is arriving, after its replies. */
   retire(why: Why): void {
     this.#retired = why;
-    if (!this.#receiving) this.say(why);
+    if (this.#reception === undefined) this.say(why);
   }
 
-  /** The connection has closed; resolves when all the session began has ended. */
+  /** Ends everything the session has begun, after its connection has closed. Resolves when that is done. */
   async end(): Promise<void> {
-    clearTimeout(this.#sessionTimer);
-    clearTimeout(this.#dataTimer);
-    this.#patience.stop();
-    await Promise.allSettled([this.#forget(), this.#finished]);
+    const reception = this.#reception;
+    clearTimeout(this.#timer);
+    this.#clock.stop();
+    await Promise.allSettled([this.#forget(), reception?.stop()]);
   }
 
   say(why: Why): void {
     this.#sayReply(replyOf(why));
   }
 
-  /** A line without its end; `done` when answered, never called when the session is over. */
-  command(line: Buffer, done: () => void): void {
-    this.#patience.expect(this.#own.idleMs, 'idle');
-    const next = () => this.#wire.whenWritable(done);
+  /** Answers a line, given without its line end. Calls `next` after that, unless the session has ended. */
+  #command(line: Buffer, next: () => void): void {
+    this.#clock.expect(this.#options.idleMs, 'idle');
     const text = line.toString('latin1');
     const verb = /^[A-Za-z]{4}(?= |$)/.exec(text)?.[0].toUpperCase();
     if (this.#wire.isDraining) return this.say('shuttingDown');
@@ -110,23 +119,18 @@ export class Session {
         this.say('bye');
         return this.#wire.close();
       default:
-        // a web page that makes a browser talk to us gets nowhere
+        // a web page can make a browser talk to us: that ends at its first line
         if (/ HTTP\/\d\.\d$/.test(text)) this.#errors = MAX_ERRORS;
         return this.#mistake('unknownCommand', next);
     }
-  }
-
-  /** `done` as with a command. */
-  lineTooLong(done: () => void): void {
-    this.#mistake('lineTooLong', () => this.#wire.whenWritable(done));
   }
 
   #lhlo(text: string, next: () => void): void {
     const [, name] = /^\S+ +(\S{1,255}) *$/.exec(text) ?? [];
     if (name === undefined) return this.#sayThen('badSyntax', next);
     this.#clientName = name;
-    this.#forget();
-    const size = `SIZE ${this.#own.maxMessageBytes}`;
+    this.#forget(); // RFC 5321 §4.1.4: as if RSET
+    const size = `SIZE ${this.#options.maxMessageBytes}`;
     const lines = [this.#wire.name, 'PIPELINING', 'ENHANCEDSTATUSCODES', '8BITMIME', 'SMTPUTF8', size];
     this.#wire.send(250, lines, false);
     next();
@@ -138,8 +142,8 @@ export class Session {
     if (rest === undefined) return replyOf('badSender');
     const { remoteAddress } = this.#wire;
     const address = remoteAddress === '' ? undefined : remoteAddress;
-    const begun = this.#own.begin(rest, { name: this.#clientName, address });
-    if (typeof begun === 'string') return replyOf(begun);
+    const begun = this.#options.begin(rest, { name: this.#clientName, address });
+    if ('why' in begun) return replyOf(begun.why);
     this.#transaction = begun;
     return replyOf('senderOk');
   }
@@ -156,63 +160,39 @@ export class Session {
     if (transaction === undefined) return this.#sayThen('needMail', next);
     // RFC 2033 §4.2
     if (transaction.recipientCount === 0) return this.#sayThen('needRecipient', next);
-    this.#receiving = true;
-    transaction.start();
-    this.#wire.startData({
-      write: (pieces) => {
-        this.#count(pieces);
-        return this.#patience.hold(() => transaction.write(pieces));
-      },
-      end: () => {
-        this.#finished = this.#patience.hold(() => this.#finish(transaction));
-        return this.#finished;
-      },
+    this.#reception = new Reception({
+      transaction,
+      clock: this.#clock,
+      options: this.#options,
+      send: (reply) => this.#sayReply(reply),
+      over: () => this.#received(),
     });
-    this.#expectBlock();
-    this.#dataTimer = setTimeout(() => this.say('dataTooSlow'), this.#own.dataMs);
+    this.#reception.begin();
+    this.#parser.startData(this.#reception);
     this.#wire.send(354, 'End data with <CR><LF>.<CR><LF>', false);
     next();
   }
 
-  #count(pieces: readonly Buffer[]): void {
-    for (const piece of pieces) this.#blockBytes += piece.length;
-    if (this.#blockBytes >= BLOCK_BYTES) this.#expectBlock();
-  }
-
-  #expectBlock(): void {
-    this.#blockBytes = 0;
-    this.#patience.expect(this.#own.blockMs, 'dataTooSlow');
-  }
-
-  /** One reply per accepted RCPT, whatever happens (RFC 2033 §4.2). */
-  async #finish(transaction: LmtpTransaction): Promise<void> {
-    clearTimeout(this.#dataTimer);
-    let owed = transaction.recipientCount;
-    try {
-      for await (const reply of transaction.finish()) if (owed-- > 0) this.#sayReply(reply);
-    } catch (error) {
-      this.#own.fault('delivery', error);
-    }
-    while (owed-- > 0) this.say('internal');
-    this.#receiving = false;
+  #received(): void {
     this.#transaction = undefined;
+    this.#reception = undefined;
     this.#errors = 0;
-    this.#patience.expect(this.#own.idleMs, 'idle');
+    this.#clock.expect(this.#options.idleMs, 'idle');
     if (this.#retired !== undefined) this.say(this.#retired);
   }
 
   async #forget(): Promise<void> {
     const transaction = this.#transaction;
     this.#transaction = undefined;
-    this.#receiving = false;
-    await transaction?.abort().catch((error: unknown) => this.#own.fault('abort', error));
+    this.#reception = undefined;
+    await transaction?.abort().catch((error: unknown) => this.#options.fault('abort', error));
   }
 
   #answer(work: () => Promise<Reply>, next: () => void): void {
-    this.#patience
-      .hold(work)
+    this.#clock
+      .pause(work)
       .catch((error: unknown) => {
-        this.#own.fault('command', error);
+        this.#options.fault('command', error);
         return replyOf('internal');
       })
       .then((reply) => {
@@ -221,7 +201,7 @@ export class Session {
       });
   }
 
-  /** Answers what is no command; too many of them end the session. */
+  /** Answers a line that is no command. Too many of them end the session. */
   #mistake(why: Why, next: () => void): void {
     if (++this.#errors >= MAX_ERRORS) return this.say('tooManyErrors');
     this.#sayThen(why, next);
@@ -237,7 +217,7 @@ export class Session {
   }
 }
 
-/** What follows `MAIL FROM:` or `RCPT TO:`, or undefined when it is something else. */
+/** Returns what follows `MAIL FROM:` or `RCPT TO:`, or undefined if the line begins with something else. */
 function argumentOf(line: Buffer, prefix: string): Buffer | undefined {
   const head = line.toString('latin1', 0, prefix.length).toUpperCase();
   return head === prefix ? line.subarray(prefix.length) : undefined;

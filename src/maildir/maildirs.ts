@@ -57,17 +57,26 @@ export class Maildirs {
     }
   }
 
+  /**
+   * Makes a directory, and before it the one above it where that is missing. Each is tried twice at most,
+   * since the disk may never agree: of a link to nothing mkdir says EEXIST, and ENOENT of what is below it.
+   */
   async #makeDirectory(path: string): Promise<void> {
     if (path === this.#root) return;
     try {
-      await this.#disk.mkdir(path, 0o700);
+      await this.#mkdir(path);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST') return;
       // a missing root is a disk that is not mounted, not a new site: mail must not go under the mount point
       if (code !== 'ENOENT' || dirname(path) === path || dirname(path) === this.#root) throw error;
       await this.#makeDirectory(dirname(path));
-      await this.#makeDirectory(path);
+      await this.#mkdir(path);
     }
+  }
+
+  async #mkdir(path: string): Promise<void> {
+    await this.#disk.mkdir(path, 0o700).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
   }
 }

@@ -15,7 +15,10 @@ export class Space {
     this.#disk = disk;
   }
 
-  /** Says what is lacking for `mailbox` (a Maildir path, there or not), in words for the log. Undefined: nothing we know of. */
+  /**
+   * Says what is lacking for `mailbox` (a Maildir path, there or not), in words for the log. Undefined:
+   * nothing we know of.
+   */
   async lack(mailbox: string, wantedBytes: number): Promise<string | undefined> {
     const free = await this.#disk.free(mailbox);
     if (free === undefined) return undefined;

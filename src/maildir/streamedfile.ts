@@ -89,7 +89,10 @@ export class StreamedFile {
     this.#isInTmp = false;
   }
 
-  /** Back to S1. Nobody must want the file any more. Never throws: what cannot be removed is left to the sweep. */
+  /**
+   * Back to S1. Nobody must want the file any more. Never throws: what cannot be removed is left to the
+   * sweep.
+   */
   async abort(): Promise<void> {
     await this.#writing?.catch(() => {}); // whoever awaits it is told
     const file = this.#file;

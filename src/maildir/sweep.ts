@@ -1,65 +1,136 @@
 /**
- * Removes what crashes left in tmp/: files neither read nor written for 36 hours (maildir(5)).
- * Never looks into new/ or cur/, never follows a link, goes on past what it cannot read.
+ * Removes what crashes left in tmp/: files neither read nor written for 36 hours (maildir(5)). Only
+ * what is surely ours: in the tmp/ of a Maildir, with a name of our form, a regular file of our user
+ * with no second name. Never looks into new/ or cur/, never follows a link, goes on past what it
+ * cannot read, and does not wait for a file system that hangs.
  */
+import type { Stats } from 'node:fs';
 import { lstat, opendir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { within } from '../core/deadline.ts';
+import type { FileSystems } from '../disk/filesystems.ts';
+import { isUniqueName } from './filename.ts';
 import { splitTemplate } from './template.ts';
 
 const STALE_MS = 36 * 60 * 60 * 1000;
+/** What does not answer for this long is left to the next sweep. */
+const WAIT_MS = 5000;
+/** Of one directory. A file system that never comes to the end of a list must not keep the sweep. */
+const MAX_NAMES = 1_000_000;
+
+export interface SweepParts {
+  /** Of the paths of mailboxes. */
+  readonly template: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly fileSystems: Pick<FileSystems, 'run'>;
+  readonly waitMs?: number;
+}
 
 export interface SweepResult {
   readonly removed: number;
+  /** Old files that could not be removed, and directories that did not answer. */
   readonly failed: number;
 }
 
-/** Sweeps the tmp/ of every mailbox under the template. `nowMs`: milliseconds since the epoch. */
-export async function sweep(template: string, nowMs: number): Promise<SweepResult> {
-  const { root, segments } = splitTemplate(template);
-  let removed = 0;
-  let failed = 0;
-  for await (const mailbox of mailboxes(root, segments)) {
-    const tmp = join(mailbox, 'tmp');
-    if (!(await isDirectory(tmp))) continue;
-    for await (const name of namesIn(tmp)) {
-      const path = join(tmp, name);
-      try {
-        const stats = await lstat(path);
-        if (!stats.isFile() || nowMs - Math.max(stats.mtimeMs, stats.atimeMs) < STALE_MS) continue;
-        await unlink(path);
-        removed++;
-      } catch {
-        failed++; // counted and logged by the caller; the next sweep tries again
-      }
+/** Sweeps the tmp/ of every mailbox under the template. */
+export async function sweep(parts: SweepParts): Promise<SweepResult> {
+  const { root, segments } = splitTemplate(parts.template);
+  const sweeper = new Sweeper(parts);
+  for await (const mailbox of sweeper.mailboxes(root, segments)) await sweeper.sweepMailbox(mailbox);
+  return sweeper.result;
+}
+
+class Sweeper {
+  readonly #parts: SweepParts;
+  #removed = 0;
+  #failed = 0;
+
+  constructor(parts: SweepParts) {
+    this.#parts = parts;
+  }
+
+  get result(): SweepResult {
+    return { removed: this.#removed, failed: this.#failed };
+  }
+
+  async *mailboxes(directory: string, segments: readonly string[]): AsyncGenerator<string> {
+    const [segment, ...rest] = segments;
+    if (segment === undefined) {
+      yield directory;
+      return;
+    }
+    for await (const name of segment.includes('{') ? this.#namesIn(directory) : [segment]) {
+      const path = join(directory, name);
+      if (await this.#isDirectory(path)) yield* this.mailboxes(path, rest);
     }
   }
-  return { removed, failed };
+
+  async sweepMailbox(mailbox: string): Promise<void> {
+    // a tmp/ that stands alone is somebody's own
+    for (const name of ['new', 'cur', 'tmp']) if (!(await this.#isDirectory(join(mailbox, name)))) return;
+    for await (const name of this.#namesIn(join(mailbox, 'tmp')))
+      if (isUniqueName(name)) await this.#sweepFile(join(mailbox, 'tmp', name));
+  }
+
+  async #sweepFile(path: string): Promise<void> {
+    try {
+      const stats = await this.#ask(dirname(path), () => lstat(path));
+      if (!isOurs(stats) || this.#parts.now - Math.max(stats.mtimeMs, stats.atimeMs) < STALE_MS) return;
+      await this.#ask(dirname(path), () => unlink(path));
+      this.#removed++;
+    } catch {
+      this.#failed++; // told by the caller; the next sweep tries again
+    }
+  }
+
+  /** False for a link to a directory, and for what is gone or not ours to look at. */
+  async #isDirectory(path: string): Promise<boolean> {
+    try {
+      return (await this.#ask(path, () => lstat(path))).isDirectory();
+    } catch (error) {
+      this.#note(error);
+      return false;
+    }
+  }
+
+  async *#namesIn(directory: string): AsyncGenerator<string> {
+    try {
+      const opening = this.#parts.fileSystems.run(directory, () => opendir(directory));
+      const list = await this.#inTime(opening);
+      try {
+        for (let count = 0; count < MAX_NAMES; count++) {
+          const entry = await this.#ask(directory, () => list.read());
+          if (entry === null) break;
+          yield entry.name;
+        }
+      } finally {
+        list.close().catch(() => {}); // not awaited: it may hang like the call before it
+      }
+    } catch (error) {
+      this.#note(error);
+    }
+  }
+
+  /** Gone meanwhile, not ours to read, or a failing disk: nothing to sweep there today. */
+  #note(error: unknown): void {
+    if (!('code' in (error as Error))) this.#failed++; // it does not answer
+  }
+
+  /**
+   * Makes a call about something in a directory, or the directory itself, under the share of its file system.
+   */
+  #ask<T>(directory: string, call: () => Promise<T>): Promise<T> {
+    return this.#inTime(this.#parts.fileSystems.run(directory, call));
+  }
+
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    const inTime = await within(answer, this.#parts.waitMs ?? WAIT_MS);
+    if (inTime === 'late') throw new Error('the file system does not answer');
+    return inTime;
+  }
 }
 
-async function* mailboxes(directory: string, segments: readonly string[]): AsyncGenerator<string> {
-  const [segment, ...rest] = segments;
-  if (segment === undefined) {
-    yield directory;
-    return;
-  }
-  for await (const name of segment.includes('{') ? namesIn(directory) : [segment]) {
-    const path = join(directory, name);
-    if (await isDirectory(path)) yield* mailboxes(path, rest);
-  }
-}
-
-/** False for a link to one, and for what is gone or not ours to look at. */
-async function isDirectory(path: string): Promise<boolean> {
-  return lstat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
-}
-
-async function* namesIn(directory: string): AsyncGenerator<string> {
-  try {
-    for await (const entry of await opendir(directory)) yield entry.name;
-  } catch {
-    // gone meanwhile, not ours to read, or a failing disk: nothing to sweep there today
-  }
+function isOurs(stats: Stats): boolean {
+  return stats.isFile() && stats.nlink === 1 && stats.uid === process.geteuid?.();
 }

@@ -1,7 +1,7 @@
 /**
- * Canonical line ends for input from a pipe (RFC 3156 §4: the sealed entity has CRLF). The
- * first line decides: where it ends in CRLF the input is on the wire form already and stays
- * as it is, byte for byte; else every LF without a CR gets one. Never used on LMTP's DATA.
+ * Gives input from a pipe the line ends of mail, since a sealed entity has CRLF (RFC 3156 §4). The first
+ * line decides: if it ends in CRLF, the input is in wire form already and stays as it is, byte for byte;
+ * otherwise every LF without a CR gets one. Never used on the DATA of LMTP, which always stays as it is.
  */
 
 const CR = 0x0d;
@@ -9,7 +9,7 @@ const LF = 0x0a;
 
 export class CanonicalLines {
   #mode: 'undecided' | 'keep' | 'convert' = 'undecided';
-  #last = 0; // last byte seen
+  #last = 0; // the last byte of the input so far
 
   update(bytes: Buffer): Buffer {
     if (this.#mode === 'undecided') this.#decide(bytes);

@@ -1,18 +1,18 @@
 /**
- * Header policy: which fields of the original stand outside, in clear, on a sealed message.
- * Inside everything is as it came. `visible` is what IMAP lists, searches, threads and
- * server-side rules expect; policies that show less have their place in POLICIES.
+ * Decides which fields of the original stand outside, in clear, on a sealed message. Inside, everything is
+ * as it came. `visible` shows what lists of messages, searches, threads and server-side rules need; policies
+ * that show less belong into POLICIES.
  */
-import { fieldsOf, type HeaderBlock, withLfLines } from './header.ts';
+import { copyWithLfLines, fieldsOf, type HeaderBlock } from './header.ts';
 
 export type HeaderPolicy = keyof typeof POLICIES;
 
-/** Whether a field, by its lower-case name, stays visible. */
+/** Each policy says by the lower-case name of a field whether it stays visible. */
 const POLICIES = {
   visible: (name: string) => !isReplaced(name),
 } as const;
 
-// They describe a body that is no longer there: structure, and signatures over it.
+/** Fields that describe a body which no longer stands there: its structure, and signatures over it. */
 const OF_THE_BODY = new Set([
   'mime-version',
   'dkim-signature',
@@ -20,27 +20,39 @@ const OF_THE_BODY = new Set([
   'x-google-dkim-signature',
   'arc-seal',
   'arc-message-signature',
-  'arc-authentication-results', // an ARC set is worthless without its other two
+  'arc-authentication-results', // worthless without the other two fields of its set
 ]);
 
 function isReplaced(name: string): boolean {
-  // one Return-Path only, and it is ours: RFC 5321 §4.4
+  // there is one Return-Path only, and it is ours: RFC 5321 §4.4
   return name === 'return-path' || name.startsWith('content-') || OF_THE_BODY.has(name);
 }
 
-// Where no empty line ended the header, a line of text with a colon in it may have passed for a
-// field: only names that mail programs write are shown then.
+/**
+ * Names that mail programs write. If the header is not certain, the message may be a text without a header
+ * whose first lines have a colon in them, so that only these are shown.
+ */
 const COMMON =
   /^(from|sender|reply-to|to|cc|date|subject|message-id|in-reply-to|references|received|list-[a-z-]+|precedence|auto-submitted|authentication-results)$/;
 
-/** The outer copy of the original fields, in their order, with LF line ends. */
+/**
+ * Mail clients need one of these to list a message; notmuch takes a file without them for no message at all.
+ */
+const LISTED = new Set(['from', 'to', 'subject']);
+/** What RFC 9788 §3.2.1 writes for a Subject that is sealed only. */
+const PLACEHOLDER = Buffer.from('Subject: [...]\n');
+
+/** Returns the original fields that stand outside, in their order and with LF line ends. */
 export function outerFields(block: HeaderBlock, policy: HeaderPolicy): Buffer {
   const stays = POLICIES[policy];
-  const out = Buffer.allocUnsafe(block.bytes.length); // a field gets no longer
+  const out = Buffer.allocUnsafe(block.bytes.length + PLACEHOLDER.length); // no field becomes longer
   let length = 0;
+  let isListed = false;
   for (const field of fieldsOf(block)) {
     if (!stays(field.name) || !(block.isCertain || COMMON.test(field.name))) continue;
-    length += withLfLines(field)?.copy(out, length) ?? 0;
+    length = copyWithLfLines(field, out, length);
+    isListed ||= LISTED.has(field.name);
   }
+  if (!isListed) length += PLACEHOLDER.copy(out, length);
   return out.subarray(0, length);
 }

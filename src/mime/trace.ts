@@ -1,26 +1,28 @@
 /**
- * The trace fields a final delivery adds (RFC 5321 §4.4), first of all in the file and
+ * Writes the trace fields that a final delivery adds (RFC 5321 §4.4). They stand first in the file, and
  * outside only. Each copy names its own recipient and no other, so that no Bcc shows.
  */
 
 export interface Trace {
-  /** Reverse-path as received, without brackets; empty for the null path. */
+  /** The reverse-path as received, without brackets; empty for the null path. */
   readonly sender: Buffer;
-  /** What the client called itself in LHLO. */
+  /** The name the client gave in LHLO. */
   readonly clientName: string;
-  /** Peer address, or undefined on a Unix socket. */
+  /** The address of the client, or undefined on a Unix socket. */
   readonly clientAddress: string | undefined;
-  /** Our name. */
+  /** The name of this server. */
   readonly host: string;
-  /** RFC 3848, RFC 6531 §4.3. */
+  /** The protocol types of RFC 3848 and RFC 6531 §4.3. */
   readonly protocol: 'LMTP' | 'UTF8LMTP';
-  /** Id of the transaction, as in the log and in the reply. */
+  /** The id of the transaction, as in the log and in the reply. */
   readonly id: string;
   /** Milliseconds since the epoch. */
   readonly arrivedAt: number;
 }
 
-/** `Return-Path`, `Delivered-To`, `Received`, with LF line ends. `recipient` is this copy's. */
+/**
+ * Returns Return-Path, Delivered-To and Received with LF line ends. `recipient`: the address of this copy.
+ */
 export function traceFields(trace: Trace, recipient: string): Buffer {
   const { clientName, clientAddress, host, protocol, id } = trace;
   const client = clientAddress === undefined ? 'local' : addressLiteral(clientAddress);
@@ -35,18 +37,18 @@ export function traceFields(trace: Trace, recipient: string): Buffer {
   ]);
 }
 
-/** RFC 5321 §4.1.3. */
+/** Returns an IP address as RFC 5321 §4.1.3 writes it. */
 function addressLiteral(address: string): string {
   return address.includes(':') ? `[IPv6:${address}]` : `[${address}]`;
 }
 
-/** What a client says of itself, cut down to what a header field may hold. */
+/** Returns what a client says of itself, reduced to what a header field may hold. */
 function headerSafe(name: string): string {
   const safe = name.replace(/[^A-Za-z0-9.:_[\]-]/g, '?').slice(0, 255);
   return safe === '' ? 'unknown' : safe;
 }
 
-/** RFC 5322 §3.3 date-time, in UTC. */
+/** Returns a date-time of RFC 5322 §3.3, in UTC. */
 export function mailDate(epochMs: number): string {
   return new Date(epochMs).toUTCString().replace('GMT', '+0000');
 }

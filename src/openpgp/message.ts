@@ -2,10 +2,11 @@
  * One copy of a message as an armored OpenPGP message: session-key packets, then SEIPD, in armor. Takes bytes
  * of the literal packet and returns armor. Only this file knows the order of the layers.
  */
+import type { Aead } from './algorithms.ts';
 import { Armor } from './armor.ts';
 import { KeepingFramer, SEIPD } from './framer.ts';
 import { Seipd1 } from './seipd1.ts';
-import { type Aead, SALT_BYTES, Seipd2 } from './seipd2.ts';
+import { SALT_BYTES, Seipd2 } from './seipd2.ts';
 
 /** How a copy is encrypted; all keys of its recipient can read it. */
 export type Encryption =

@@ -1,8 +1,8 @@
 /**
- * Public-Key Encrypted Session Key packets (RFC 9580 §5.1), v3 and v6, on node:crypto for the
- * kinds of keys most people have: RSA, ECDH over Curve25519 and the NIST curves, X25519.
- * Everything that can be made ready once per key is; a packet then costs one key agreement.
- * Which key may be used at all is decided elsewhere (keys/certificates.ts).
+ * Makes Public-Key Encrypted Session Key packets (RFC 9580 §5.1), v3 and v6, with node:crypto for the kinds
+ * of keys that most people have: RSA, ECDH over Curve25519 and the NIST curves, X25519. What depends on the
+ * key alone is prepared once, so that a packet costs one key agreement. Whether a key may be used is decided
+ * elsewhere (keys/judgement.ts).
  */
 import {
   constants,
@@ -16,13 +16,15 @@ import {
   publicEncrypt,
   randomBytes,
 } from 'node:crypto';
+import { AES_BYTES, HASH_NAME, isAes, PUBLIC_KEY } from './algorithms.ts';
 import { PKESK, packetHeader } from './framer.ts';
 import { importPrivateKey } from './privatekey.ts';
 
-/** A public key by its material, as in its packet. */
+/** The numbers of a public key, as they stand in its packet. */
 export type KeyMaterial =
   | { readonly kind: 'rsa'; readonly algorithm: 1 | 2; readonly n: Uint8Array; readonly e: Uint8Array }
   | { readonly kind: 'x25519'; readonly point: Uint8Array }
+  | { readonly kind: 'x448'; readonly point: Uint8Array }
   | {
       readonly kind: 'ecdh';
       /** `curve25519` points carry a leading 0x40, the others 0x04 (uncompressed). */
@@ -35,7 +37,14 @@ export type KeyMaterial =
       readonly kdfCipher: number;
     };
 
-export type EcdhCurve = 'curve25519' | 'prime256v1' | 'secp384r1' | 'secp521r1';
+export type EcdhCurve =
+  | 'curve25519'
+  | 'prime256v1'
+  | 'secp384r1'
+  | 'secp521r1'
+  | 'brainpoolP256r1'
+  | 'brainpoolP384r1'
+  | 'brainpoolP512r1';
 
 export interface RecipientKey {
   readonly version: 4 | 6;
@@ -45,26 +54,22 @@ export interface RecipientKey {
 }
 
 export interface SessionKey {
-  /** 3 goes before SEIPD v1, 6 before v2 (RFC 9580 §10.3.2.1). */
+  /** 3 in front of SEIPD v1, 6 in front of v2 (RFC 9580 §10.3.2.1). */
   readonly packetVersion: 3 | 6;
-  /** Symmetric algorithm ID; written into v3 packets only. */
+  /** Symmetric algorithm ID, which only v3 packets name. */
   readonly cipher: number;
   readonly key: Uint8Array;
 }
 
-/** Makes packets for one key; throws when the material is not what it says. */
+/** Makes packets for one key. */
 export type SessionKeyEncryptor = (session: SessionKey) => Buffer;
 
-const HASHES: Readonly<Record<number, string>> = { 8: 'sha256', 9: 'sha384', 10: 'sha512' };
-const KEK_BYTES: Readonly<Record<number, number>> = { 7: 16, 8: 24, 9: 32 };
 const WRAP_IV = Buffer.alloc(8, 0xa6); // RFC 3394 §2.2.3.1
-const SPKI_X25519 = Buffer.from('302a300506032b656e032100', 'hex'); // RFC 8410 §4, in front of the 32 bytes
 
-const ALGORITHM = { x25519: 25, ecdh: 18 } as const;
-
+/** Throws if the material is not what it says. */
 export function sessionKeyEncryptor({ version, fingerprint, material }: RecipientKey): SessionKeyEncryptor {
   const encrypt = encryptorOf(material, fingerprint);
-  const algorithm = material.kind === 'rsa' ? material.algorithm : ALGORITHM[material.kind];
+  const algorithm = material.kind === 'rsa' ? material.algorithm : PUBLIC_KEY[material.kind];
   const keyId = version === 6 ? fingerprint.subarray(0, 8) : fingerprint.subarray(12, 20);
   const heads = {
     3: Buffer.from([3, ...keyId, algorithm]),
@@ -81,7 +86,9 @@ function encryptorOf(material: KeyMaterial, fingerprint: Uint8Array): (session: 
     case 'rsa':
       return rsa(material);
     case 'x25519':
-      return x25519(material.point);
+      return montgomery(X25519, material.point);
+    case 'x448':
+      return montgomery(X448, material.point);
     case 'ecdh':
       return ecdh(material, fingerprint);
     default:
@@ -89,7 +96,7 @@ function encryptorOf(material: KeyMaterial, fingerprint: Uint8Array): (session: 
   }
 }
 
-/** RFC 9580 §5.1.3. */
+// RFC 9580 §5.1.3
 function rsa({ n, e }: Extract<KeyMaterial, { kind: 'rsa' }>) {
   const jwk = { kty: 'RSA', n: base64url(n), e: base64url(e) };
   const key = createPublicKey({ key: jwk, format: 'jwk' });
@@ -99,28 +106,53 @@ function rsa({ n, e }: Extract<KeyMaterial, { kind: 'rsa' }>) {
   };
 }
 
-/** RFC 9580 §5.1.6: the algorithm ID of a v3 packet stands in clear before the wrapped key. */
-function x25519(point: Uint8Array) {
-  const recipient = publicX25519(point);
-  const info = Buffer.from('OpenPGP X25519');
+interface Montgomery {
+  readonly curve: 'X25519' | 'X448';
+  readonly bytes: number;
+  /** RFC 8410 §4, before the bytes of the point. */
+  readonly spki: Buffer;
+  readonly hash: string;
+  /** Bytes of the key that wraps the session key. */
+  readonly kekBytes: number;
+}
+
+const X25519: Montgomery = {
+  curve: 'X25519',
+  bytes: 32,
+  spki: Buffer.from('302a300506032b656e032100', 'hex'),
+  hash: 'sha256',
+  kekBytes: 16,
+};
+const X448: Montgomery = {
+  curve: 'X448',
+  bytes: 56,
+  spki: Buffer.from('3042300506032b656f033900', 'hex'),
+  hash: 'sha512',
+  kekBytes: 32,
+};
+
+// RFC 9580 §5.1.6, §5.1.7: the algorithm ID of a v3 packet stands in clear before the wrapped key
+function montgomery(kind: Montgomery, point: Uint8Array) {
+  const recipient = publicKeyOf(kind, point);
+  const info = Buffer.from(`OpenPGP ${kind.curve}`);
   return ({ packetVersion, cipher, key }: SessionKey) => {
-    const { ephemeral, shared } = agreeX25519(recipient);
+    const { ephemeral, shared } = agreeMontgomery(kind, recipient);
     const input = Buffer.concat([ephemeral, point, shared]);
-    const wrapped = wrap(Buffer.from(hkdfSync('sha256', input, '', info, 16)), key);
+    const wrapped = wrap(Buffer.from(hkdfSync(kind.hash, input, '', info, kind.kekBytes)), key);
     const rest = packetVersion === 3 ? Buffer.concat([Buffer.from([cipher]), wrapped]) : wrapped;
     return Buffer.concat([ephemeral, Buffer.from([rest.length]), rest]);
   };
 }
 
-/** RFC 9580 §5.1.5, §11.5. */
+// RFC 9580 §5.1.5, §11.5
 function ecdh(material: Extract<KeyMaterial, { kind: 'ecdh' }>, fingerprint: Uint8Array) {
   const { oid, kdfHash, kdfCipher } = material;
-  const hash = HASHES[kdfHash];
-  const kekBytes = KEK_BYTES[kdfCipher];
-  if (hash === undefined || kekBytes === undefined) throw new RangeError('unknown key derivation parameters');
+  const hash = HASH_NAME[kdfHash];
+  if (hash === undefined || !isAes(kdfCipher)) throw new RangeError('unknown key derivation parameters');
+  const kekBytes = AES_BYTES[kdfCipher];
   const parameters = Buffer.concat([
     oid,
-    Buffer.from([ALGORITHM.ecdh, 3, 1, kdfHash, kdfCipher]),
+    Buffer.from([PUBLIC_KEY.ecdh, 3, 1, kdfHash, kdfCipher]),
     Buffer.from('Anonymous Sender    '),
     fingerprint,
   ]);
@@ -144,9 +176,9 @@ interface Agreement {
 
 function agreement({ curve, point }: Extract<KeyMaterial, { kind: 'ecdh' }>): () => Agreement {
   if (curve === 'curve25519') {
-    const recipient = publicX25519(point.subarray(1)); // behind the 0x40
+    const recipient = publicKeyOf(X25519, point.subarray(1)); // after the 0x40
     return () => {
-      const { ephemeral, shared } = agreeX25519(recipient);
+      const { ephemeral, shared } = agreeMontgomery(X25519, recipient);
       return { ephemeral: Buffer.concat([Buffer.from([0x40]), ephemeral]), shared };
     };
   }
@@ -156,41 +188,41 @@ function agreement({ curve, point }: Extract<KeyMaterial, { kind: 'ecdh' }>): ()
   };
 }
 
-function publicX25519(point: Uint8Array): KeyObject {
-  if (point.length !== 32) throw new RangeError('not an X25519 key');
-  return createPublicKey({ key: Buffer.concat([SPKI_X25519, point]), format: 'der', type: 'spki' });
+function publicKeyOf({ curve, bytes, spki }: Montgomery, point: Uint8Array): KeyObject {
+  if (point.length !== bytes) throw new RangeError(`not an ${curve} key`);
+  return createPublicKey({ key: Buffer.concat([spki, point]), format: 'der', type: 'spki' });
 }
 
 /**
- * Imports 32 random bytes as the private key: half the price of a generated pair whose public key is exported as
- * DER. A generated private key must not be exported as a JWK: on Node 20 that deadlocks if a garbage collection
- * begins at the same moment.
+ * Makes a pair for one packet and agrees on a secret. Random bytes are imported as the private key, at half
+ * the price of a generated pair whose public key is exported as DER. A generated private key must not be
+ * exported as a JWK: on Node 20 that deadlocks if a garbage collection begins at the same moment.
  */
-function agreeX25519(publicKey: KeyObject): Agreement {
-  const privateKey = importPrivateKey('X25519', randomBytes(32));
+function agreeMontgomery({ curve, bytes }: Montgomery, publicKey: KeyObject): Agreement {
+  const privateKey = importPrivateKey(curve, randomBytes(bytes));
   const { x = '' } = privateKey.export({ format: 'jwk' });
   return { ephemeral: Buffer.from(x, 'base64url'), shared: diffieHellman({ privateKey, publicKey }) };
 }
 
-/** Algorithm ID (v3 only), key, and the sum of the key's bytes modulo 65536 (RFC 9580 §5.1). */
+/** Returns algorithm ID (v3 only), key, and the sum of the key's bytes modulo 65536 (RFC 9580 §5.1). */
 function checkedKey({ packetVersion, cipher, key }: SessionKey): Buffer {
   const sum = key.reduce((total, byte) => (total + byte) & 0xffff, 0);
   return Buffer.from([...(packetVersion === 3 ? [cipher] : []), ...key, sum >> 8, sum & 0xff]);
 }
 
-/** To a multiple of eight bytes, each added one saying how many there are (RFC 9580 §11.5). */
+/** Pads to a multiple of eight bytes; each added byte says how many there are (RFC 9580 §11.5). */
 function padded(bytes: Buffer): Buffer {
   const count = 8 - (bytes.length % 8);
   return Buffer.concat([bytes, Buffer.alloc(count, count)]);
 }
 
-/** AES Key Wrap, RFC 3394. */
+/** Wraps a session key (AES Key Wrap, RFC 3394). */
 function wrap(kek: Buffer, bytes: Uint8Array): Buffer {
   const cipher = createCipheriv(`id-aes${kek.length * 8}-wrap`, kek, WRAP_IV);
   return Buffer.concat([cipher.update(bytes), cipher.final()]);
 }
 
-/** RFC 9580 §3.2: bit count, then the number without leading zeros. */
+/** Writes a number as bit count and bytes without leading zeros (RFC 9580 §3.2). */
 function mpi(bytes: Buffer): Buffer {
   const first = bytes.findIndex((byte) => byte !== 0);
   const number = first === -1 ? Buffer.alloc(0) : bytes.subarray(first);

@@ -5,11 +5,9 @@
  * packet.
  */
 import { type CipherGCM, createCipheriv, hkdfSync } from 'node:crypto';
+import { AEAD_ID, type Aead, aesIdOf } from './algorithms.ts';
 import { SEIPD } from './framer.ts';
 
-/** The AEAD algorithms that node:crypto has (RFC 9580 §9.6). */
-export type Aead = 'ocb' | 'gcm';
-const AEAD_ID = { ocb: 2, gcm: 3 } as const;
 const NONCE_BYTES = { ocb: 15, gcm: 12 } as const;
 const TAG_BYTES = 16;
 export const SALT_BYTES = 32;
@@ -17,9 +15,6 @@ export const SALT_BYTES = 32;
 // chunks of 2^(12+6) bytes, as openpgp.js writes them: a reader holds no more than one until it is verified
 const CHUNK_OCTET = 12;
 const CHUNK_BYTES = 2 ** (CHUNK_OCTET + 6);
-
-/** Length of the key in bytes -> ID of the algorithm: AES-128, -192, -256 (RFC 9580 §9.3). */
-export const AES_ID: Readonly<Record<number, number>> = { 16: 7, 24: 8, 32: 9 };
 
 export class Seipd2 {
   readonly #aead: Aead;
@@ -34,7 +29,7 @@ export class Seipd2 {
 
   /** `sessionKey` has 16, 24 or 32 bytes; `salt` is 32 fresh random bytes. */
   constructor(sessionKey: Uint8Array, aead: Aead, salt: Buffer) {
-    const cipher = AES_ID[sessionKey.length];
+    const cipher = aesIdOf(sessionKey.length);
     if (cipher === undefined || salt.length !== SALT_BYTES)
       throw new RangeError('wrong session key or salt length');
     this.#aead = aead;

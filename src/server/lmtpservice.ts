@@ -4,30 +4,17 @@
  * connections and transactions that come after it.
  */
 import type { Server } from 'node:net';
-import { resolve } from 'node:path';
-import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Listener } from '../core/listener.ts';
-import { Slots } from '../core/slots.ts';
-import type { World } from '../core/world.ts';
-import { acceptSender } from '../delivery/accept.ts';
-import type { DeliveryParts } from '../delivery/parts.ts';
-import { Transaction } from '../delivery/transaction.ts';
-import type { Disk } from '../disk/disk.ts';
-import { openDisk } from '../disk/open.ts';
-import { RememberedDeliveries } from '../duplicates/memory.ts';
+import { beginTransaction } from '../delivery/transaction.ts';
 import type { Log } from '../edge/log.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import { listenOn, listenOnDescriptor } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
-import { KeyDirectory } from '../keys/directory.ts';
 import { Connections } from '../lmtp/connections.ts';
 import type { LmtpOptions } from '../lmtp/contract.ts';
 import { type LmtpConnection, LmtpServer } from '../lmtp/server.ts';
-import { Space } from '../maildir/space.ts';
-import { Store } from '../maildir/store.ts';
-import { splitTemplate } from '../maildir/template.ts';
-import { KeyFiles } from '../recipients/keyfiles.ts';
+import { deliveryParts, openSite, type Surroundings } from '../site.ts';
 import { blamingSetting, startError } from './starterror.ts';
 
 /** Deliveries in flight get this long to finish on a stop; systemd waits 90 s by default. */
@@ -58,27 +45,25 @@ export async function startDeliveries(
   log: Log,
   metrics: Metrics,
   { inherited, state }: Given,
-  disk = openDisk({ hungMs: settings.lmtp.stall_timeout, world: realWorld(settings.hostname) }),
+  disk?: Surroundings['disk'],
 ): Promise<Deliveries> {
-  const lasting = lastingParts(settings, log, metrics, disk, state);
-  let parts = deliveryParts(settings, lasting);
-  const begin: LmtpOptions['begin'] = (rest, client) => {
-    const sender = acceptSender(rest, parts.limits.maxMessageBytes);
-    return typeof sender === 'string' ? sender : new Transaction(parts, sender, client);
-  };
+  const world = realWorld(settings.hostname);
+  const site = openSite(settings, { world, meter: metrics, outcomeLog: log, state, disk });
+  let parts = deliveryParts(settings, site);
+  const begin: LmtpOptions['begin'] = (rest, client) => beginTransaction(rest, client, parts);
   const optionsFor = (chosen: Settings): LmtpOptions => ({
     ...lmtpOptions(chosen),
-    world: parts.world,
+    world,
     begin,
     fault: log.fault,
   });
   const connections = new Connections<LmtpConnection>();
   metrics.watch({
     connections: () => connections.open.size,
-    deliveries: () => lasting.mailboxes.total,
+    deliveries: () => site.mailboxes.total,
     lostLines: () => log.lostLines,
-    isForgetful: () => lasting.memory?.isShared === false,
-    oldestSeconds: () => lasting.memory?.oldestSeconds ?? 0,
+    isForgetful: () => site.memory?.isShared === false,
+    oldestSeconds: () => site.memory?.oldestSeconds ?? 0,
   });
   const servers: LmtpServer[] = [];
   const lmtp: string[] = [];
@@ -101,13 +86,12 @@ export async function startDeliveries(
   return {
     lmtp,
     reload(fresh) {
-      parts = deliveryParts(fresh, lasting);
+      parts = deliveryParts(fresh, site);
       for (const server of servers) server.configure(optionsFor(fresh));
     },
     async stop(graceMs = DRAIN_MS) {
       await Promise.all(servers.map((server) => server.drain(graceMs)));
-      lasting.memory?.close();
-      disk.close();
+      site.close();
     },
   };
 }
@@ -127,71 +111,5 @@ function lmtpOptions({ hostname, lmtp }: Settings) {
     blockMs: lmtp.block_timeout,
     dataMs: lmtp.data_timeout,
     sessionMs: lmtp.session_timeout,
-  };
-}
-
-type LastingParts = Pick<
-  DeliveryParts,
-  'world' | 'meter' | 'outcomeLog' | 'store' | 'mailboxes' | 'space'
-> & {
-  readonly memory: RememberedDeliveries | undefined;
-};
-
-function lastingParts(
-  settings: Settings,
-  log: Log,
-  metrics: Metrics,
-  disk: Disk,
-  state: string | undefined,
-): LastingParts {
-  const world = realWorld(settings.hostname);
-  const { root } = splitTemplate(resolve(settings.store.maildir));
-  return {
-    world,
-    meter: metrics,
-    outcomeLog: log,
-    store: new Store({ disk, world, meter: metrics, root }),
-    mailboxes: new Slots(),
-    space: new Space(disk),
-    memory: deliveryMemory(settings, log, world, state),
-  };
-}
-
-function deliveryMemory(
-  { store }: Settings,
-  log: Log,
-  world: World,
-  directory: string | undefined,
-): RememberedDeliveries | undefined {
-  if (store.duplicates === 0) return undefined;
-  const fault = (error: unknown) => log.fault(FORGETFUL, error);
-  return new RememberedDeliveries({ directory, windowMs: store.duplicates, world, fault });
-}
-
-/** Everything a delivery needs; what was known of keys is forgotten. */
-function deliveryParts(settings: Settings, lasting: LastingParts): DeliveryParts {
-  const { lmtp, store, keys, recipients, headers } = settings;
-  const same = addressRules(settings);
-  const keyDirectory = new KeyDirectory(resolve(keys.directory), same, lasting.world);
-  return {
-    ...lasting,
-    keys: keyDirectory,
-    resolve: {
-      recipients: new KeyFiles(keyDirectory),
-      same,
-      delimiter: recipients.delimiter,
-      maildir: resolve(store.maildir),
-    },
-    select: { unusable: keys.unusable, subkeys: keys.subkeys },
-    policy: headers.policy,
-    limits: {
-      maxMessageBytes: lmtp.max_message_size,
-      maxHeaderBytes: lmtp.max_header_size,
-      maxRecipients: lmtp.max_recipients,
-      maxMailboxDeliveries: lmtp.max_mailbox_deliveries,
-      minFreeBytes: store.min_free_space,
-      stallMs: lmtp.stall_timeout,
-      answerMs: lmtp.transaction_timeout,
-    },
   };
 }

@@ -3,11 +3,11 @@
  * log names those that need a restart, and a bad configuration changes nothing: the log names its mistakes
  * with file and line, and /metrics shows it until a good one has been read.
  */
-import { resolve } from 'node:path';
 import { changeOf } from '../config/change.ts';
 import { formatError, type Loaded } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../edge/log.ts';
+import { pathsOf } from '../site.ts';
 import type { Running } from './serve.ts';
 import { mustBeDirectory } from './starterror.ts';
 
@@ -18,7 +18,10 @@ export interface ReloadParts {
   load(): Promise<Loaded>;
 }
 
-/** Returns what to call for each SIGHUP; reloads run one after the other. `settings`: those the server was started with. */
+/**
+ * Returns what to call for each SIGHUP; reloads run one after the other. `settings`: those the server was
+ * started with.
+ */
 export function createReload({ log, running, load }: ReloadParts, settings: Settings): () => Promise<void> {
   let current = settings;
   const refuse = (errors: readonly string[]) => {
@@ -29,7 +32,7 @@ export function createReload({ log, running, load }: ReloadParts, settings: Sett
     const loaded = await load();
     if (!loaded.ok) return refuse(loaded.errors.map(formatError));
     const { settings: next, taken, waiting } = changeOf(current, loaded.settings);
-    mustBeDirectory('keys.directory', resolve(next.keys.directory));
+    mustBeDirectory('keys.directory', pathsOf(next).keys);
     running.reload(next);
     current = next;
     running.noteReload('taken');

@@ -3,9 +3,9 @@
  * (lmtpservice.ts). `Running` is what cli.ts and reload.ts know of a server, of one process or of several.
  */
 import type { Settings } from '../config/settings.ts';
-import type { Disk } from '../disk/disk.ts';
 import type { Log } from '../edge/log.ts';
 import { createMetrics, type ReloadResult, watchReloads } from '../edge/metrics.ts';
+import type { Surroundings } from '../site.ts';
 import { startDeliveries } from './lmtpservice.ts';
 import { startShared } from './shared.ts';
 
@@ -31,7 +31,7 @@ export async function serve(
   settings: Settings,
   log: Log,
   inherited: readonly number[],
-  disk?: Disk,
+  disk?: Surroundings['disk'],
 ): Promise<Running> {
   const metrics = createMetrics();
   const shared = await startShared(settings, log, metrics);

@@ -1,20 +1,16 @@
 /**
  * What one process does for the whole server, however many processes deliver: it claims the paths of Unix
- * sockets and the state directory, answers /metrics, sweeps tmp/ and turns core dumps off. Knows no session and no delivery.
+ * sockets and the state directory, answers /metrics, sweeps tmp/ and turns core dumps off. Knows no session.
  */
-import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Listener } from '../core/listener.ts';
-import { ownStateDirectory } from '../duplicates/statedirectory.ts';
 import { turnOffCoreDumps } from '../edge/coredumps.ts';
 import { lockDescriptor } from '../edge/lock.ts';
 import type { Log } from '../edge/log.ts';
 import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
 import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
-import { sweep } from '../maildir/sweep.ts';
-import { splitTemplate } from '../maildir/template.ts';
-import { FORGETFUL } from './lmtpservice.ts';
+import { FORGETFUL, type OwnedState, openSweep, ownState, pathsOf } from '../site.ts';
 import { blamingSetting, mustBeDirectory, startError } from './starterror.ts';
 
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
@@ -34,14 +30,15 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
       log.warn('core dumps are not turned off: one may hold mail in clear', { reason });
   });
   try {
-    mustBeDirectory('store.maildir', splitTemplate(resolve(settings.store.maildir)).root);
-    mustBeDirectory('keys.directory', resolve(settings.keys.directory));
+    const { storeRoot, keys } = pathsOf(settings);
+    mustBeDirectory('store.maildir', storeRoot);
+    mustBeDirectory('keys.directory', keys);
     const claim = await blamingSetting('lmtp.listen', claimPaths(listenersOf(settings)));
     const scrapes = await answerScrapes(settings, source).catch((error: unknown) => {
       claim.release();
       throw error;
     });
-    const state = await ownState(settings, log);
+    const state = await claimState(settings, log);
     const stopSweeping = startSweeping(settings, log);
     await settled; // before there is any mail in memory
     return {
@@ -60,16 +57,12 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
 }
 
 /** Mail goes on without the state directory: then each process remembers alone. */
-async function ownState({ store, hostname }: Settings, log: Log) {
-  if (store.duplicates === 0) return undefined;
-  const directory = resolve(store.state);
-  try {
-    const owned = await ownStateDirectory(directory, { lock: lockDescriptor, world: realWorld(hostname) });
-    return { directory, release: owned.release };
-  } catch (error) {
+async function claimState(settings: Settings, log: Log): Promise<OwnedState | undefined> {
+  const options = { lock: lockDescriptor, world: realWorld(settings.hostname) };
+  return ownState(settings, options).catch((error: unknown) => {
     log.fault(FORGETFUL, error);
     return undefined;
-  }
+  });
 }
 
 /** Everything that has an address of its own: not the sockets that systemd passes. */
@@ -95,8 +88,9 @@ async function answerScrapes({ lmtp, metrics }: Settings, source: MetricsSource)
 /** Sweeps now and every hour. Returns what ends it. */
 function startSweeping(settings: Settings, log: Log): () => void {
   const world = realWorld(settings.hostname);
+  const sweep = openSweep(settings, world);
   const run = () =>
-    sweep(resolve(settings.store.maildir), world.now()).then(
+    sweep().then(
       (result) => {
         if (result.removed + result.failed > 0) log.info('swept old files from tmp/', result);
       },

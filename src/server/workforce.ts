@@ -56,8 +56,8 @@ export class Workforce implements MetricsSource {
 
   /**
    * Starts the first workers and waits until they serve, or at least one of them while those that died are
-   * being replaced. Returns what they listen on. Throws StartError when one cannot start. `state`: the state
-   * directory, if it is ours.
+   * being replaced. `state` is the state directory, if it is the server's own. Returns what they listen on.
+   * Throws StartError when one cannot start.
    */
   async start(state: string | undefined): Promise<readonly string[]> {
     this.#state = state;
@@ -135,7 +135,8 @@ export class Workforce implements MetricsSource {
     const { log, inherited } = this.#parts;
     log.warn('worker died, replacing it', { pid: worker.pid, code, signal });
     this.#metrics.workerReplaced();
-    // with the last of those that listen Node closes the sockets we were given, and nobody can open them again
+    // with the last of those that listen Node closes the sockets we were given, and nobody can open them
+    // again
     if (inherited.length > 0 && isServing(worker) && !this.#serving().length)
       this.#fail('all workers died, and the inherited sockets with them');
     else setTimeout(() => this.#fill(), Math.max(0, SETTLED_MS - worker.ageMs));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseSettings } from '../../src/config/load.ts';
-import { entries, sections, splitPath } from '../../src/config/settings.ts';
+import { entries, sections, splitPath } from '../../src/config/paths.ts';
 import { givesSettingsOrErrors } from '../support/anysettings.ts';
 
 test('any text gives settings, or errors with lines within the file', () => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { changeOf } from '../../src/config/change.ts';
 import { parseSettings } from '../../src/config/load.ts';
-import { entries, type Settings } from '../../src/config/settings.ts';
+import { entries } from '../../src/config/paths.ts';
+import type { Settings } from '../../src/config/settings.ts';
 
 function read(text: string): Settings {
   const loaded = parseSettings(text, 'f', { hostname: 'mx.example.com' });

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { EXAMPLE_MACHINE, exampleToml, settingsMarkdown } from '../../src/config/example.ts';
 import { parseSettings } from '../../src/config/load.ts';
-import { entries, splitPath } from '../../src/config/settings.ts';
+import { entries, splitPath } from '../../src/config/paths.ts';
 
 // From dist/test/config to the root of the repository.
 const exampleFile = new URL('../../../config/sealdir.toml.example', import.meta.url);

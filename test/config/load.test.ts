@@ -26,9 +26,9 @@ max_recipient = 4
 idle_timeout = "5m"
 `;
   assert.deepEqual(errorsIn(text), [
-    'f:1: hostname: "a b" is not a host name (letters, digits, "-" and "_" between dots, 255 characters at most)',
-    'f:3: metrics.listen: "nowhere" is no address to listen on (write a socket path with a "/", "host:port", "[v6]:port" or "off")',
-    'f:5: lmtp.max_message_size: "50 Mib" is not a size (write it like "50MiB", "10MB" or 1000 for bytes)',
+    'f:1: hostname: "a b" is not a host name (letters, digits, "-" and "_" between dots; at most 255 characters)',
+    'f:3: metrics.listen: "nowhere" is not an address to listen on (write a socket path with a "/", "host:port", "[v6]:port" or "off")',
+    'f:5: lmtp.max_message_size: "50 Mib" is not a size (write it like "50MiB", "10MB" or 5000 for bytes)',
     'f:6: unknown setting lmtp.max_recipient, did you mean lmtp.max_recipients?',
     'f:7: unknown table [lmpt], did you mean [lmtp]?',
   ]);
@@ -38,15 +38,15 @@ test('every wrong element of an array is reported on its own line', () => {
   const text = '[lmtp]\nlisten = [\n  "a:1", # fine ]\n  "b",\n  7,\n  "a:1"\n]\n';
   const allowed = '(write a socket path with a "/", "host:port", "[v6]:port" or "systemd")';
   assert.deepEqual(errorsIn(text), [
-    `f:4: lmtp.listen: "b" is no address to listen on ${allowed}`,
-    `f:5: lmtp.listen: 7 is no address to listen on ${allowed}`,
+    `f:4: lmtp.listen: "b" is not an address to listen on ${allowed}`,
+    `f:5: lmtp.listen: 7 is not an address to listen on ${allowed}`,
   ]);
 });
 
 test('an unknown name that resembles nothing gets no suggestion', () => {
   assert.deepEqual(errorsIn('[lmtp]\ncolour = 1\n[weather]\n'), [
     'f:2: unknown setting lmtp.colour',
-    'f:3: unknown table [weather], there are lmtp, store, keys, recipients, headers, metrics, log',
+    'f:3: unknown table [weather]; the tables are lmtp, store, keys, recipients, headers, metrics, log',
   ]);
 });
 
@@ -60,7 +60,7 @@ test('a setting in the wrong section is told its section', () => {
 test('a section that is no table, and a table that is no section, are told so', () => {
   assert.deepEqual(errorsIn('log = 4\nhostname.x = 1\n[[keys]]\n'), [
     'f:1: log: 4 is not a table (write [log])',
-    'f:2: hostname: a table is not a host name (letters, digits, "-" and "_" between dots, 255 characters at most)',
+    'f:2: hostname: a table is not a host name (letters, digits, "-" and "_" between dots; at most 255 characters)',
     'f:3: keys: an array is not a table (write [keys])',
   ]);
 });
@@ -93,7 +93,7 @@ test('a value is shown printable, in one line and with 80 characters at most', (
 
 test('a machine whose own name is unusable must be given one', () => {
   assert.deepEqual(errorsIn('', { hostname: 'a/b' }), [
-    'f: hostname: "a/b", which this machine says, is no host name; set it',
+    'f: hostname: "a/b", the value of this machine, is not a host name; set hostname yourself',
   ]);
   assert.deepEqual(errorsIn('hostname = "mx.example.com"', { hostname: 'a/b' }), []);
 });

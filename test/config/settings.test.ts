@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseSettings } from '../../src/config/load.ts';
-import { entries, type Settings } from '../../src/config/settings.ts';
+import { entries } from '../../src/config/paths.ts';
+import type { Settings } from '../../src/config/settings.ts';
 
 const machine = { hostname: 'mx.example.com' };
 
@@ -45,7 +46,7 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       duplicates: 2 * 3_600_000,
       state: '/run/sealdir/state',
     },
-    keys: { directory: '/etc/sealdir/keys', unusable: 'defer', subkeys: 'all' },
+    keys: { directory: '/etc/sealdir/keys', unusable: 'defer', subkeys: 'all', unsupported_subkeys: 'defer' },
     recipients: { source: 'keys', delimiter: '+', case: 'ignore' },
     headers: { policy: 'visible' },
     metrics: { listen: { type: 'tcp', host: '127.0.0.1', port: 9464 } },
@@ -133,14 +134,14 @@ test('listeners are sockets with a slash, host:port, [v6]:port, or systemd', () 
 
 test('what cannot be listened on is refused with the reason', () => {
   const complaints = {
-    '"lmtp.sock"': /is no address to listen on/,
-    '"off"': /is no address to listen on/,
-    '":24"': /is no address to listen on/,
+    '"lmtp.sock"': /is not an address to listen on/,
+    '"off"': /is not an address to listen on/,
+    '":24"': /is not an address to listen on/,
     '"a:65536"': /has a port above 65535/,
-    '"1.2.3.999:24"': /has no valid host before its port/,
-    '"-a:24"': /has no valid host before its port/,
+    '"1.2.3.999:24"': /has no valid host name or IPv4 address before its port/,
+    '"-a:24"': /has no valid host name or IPv4 address before its port/,
     '"::1:24"': /needs brackets around its IPv6 address, like "\[::1\]:24"/,
-    '"[1.2.3.4]:24"': /has no IPv6 address in its brackets/,
+    '"[1.2.3.4]:24"': /has something else than an IPv6 address in its brackets/,
     '"var/"': /is not the path of a socket/,
     '"a/\\u0000"': /is not the path of a socket/,
     '"a:24", "a:24"': /is in the list twice/,
@@ -150,7 +151,7 @@ test('what cannot be listened on is refused with the reason', () => {
     assert.match(complaintOf(`lmtp.listen = [${written}]`), complaint);
   }
   assert.match(complaintOf('lmtp.listen = "a:24"'), /"a:24" is not a list of addresses/);
-  assert.match(complaintOf('metrics.listen = "systemd"'), /is no address to listen on/);
+  assert.match(complaintOf('metrics.listen = "systemd"'), /is not an address to listen on/);
 });
 
 test('a socket path is taken up to the 107 bytes the kernel has room for', () => {
@@ -166,7 +167,13 @@ test('a file mode is octal text, since the number 660 would not be what it looks
 });
 
 test('a maildir template keeps mailboxes apart and under a fixed directory', () => {
-  for (const template of ['mail/{local}', '/m/{domain}/{local}', '/m/{local}@{domain}/', '/m/x-{local}']) {
+  for (const template of [
+    'mail/{local}',
+    '/m/100%/{local}',
+    '/m/{domain}/{local}',
+    '/m/{local}@{domain}/',
+    '/m/x-{local}',
+  ]) {
     assert.equal(read(`store.maildir = "${template}"`).store.maildir, template);
   }
   const complaints = {
@@ -177,10 +184,15 @@ test('a maildir template keeps mailboxes apart and under a fixed directory', () 
     '/{domain}/{local}': /needs a fixed directory/,
     '{local}': /needs a fixed directory/,
     './{local}': /needs a fixed directory/,
-    '/m/{local}/..': /goes up/,
+    '/m/{local}/..': /leaves its directory/,
     '/m/{domain}{local}': /needs a "\/" or an "@"/,
     '/m/{domain}-{local}': /needs a "\/" or an "@"/,
     '': /is not a path/,
+    '/m/%d/%n': /has "%d", as Dovecot writes it; here \{local\} stands for %n, \{domain\} for %d/,
+    '/m/%Lu': /has "%Lu", as Dovecot writes it/,
+    '%h/Maildir': /has "%h", as Dovecot writes it/,
+    '/m/%{user | username}': /has "%\{user \| username\}", as Dovecot writes it/,
+    '/m/%d/{local}': /has "%d", as Dovecot writes it/,
   };
   for (const [template, complaint] of Object.entries(complaints)) {
     assert.match(complaintOf(`store.maildir = "${template}"`), complaint);

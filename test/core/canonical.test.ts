@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import {
   asciiDomain,
   canonicalAddress,
+  formerPathSegment,
   parseAddress,
   partsOf,
   pathSegment,
@@ -137,7 +138,7 @@ test('segments of ordinary addresses are the addresses themselves', () => {
     assert.equal(pathSegment(address), address);
 });
 
-test('what could leave the directory or confuse a shell is written as %XX of its UTF-8', () => {
+test('only what could leave the directory or cannot be seen is written as %XX of its UTF-8', () => {
   const expected = {
     '.': '%2E',
     '..': '%2E.',
@@ -147,10 +148,18 @@ test('what could leave the directory or confuse a shell is written as %XX of its
     'a/b': 'a%2Fb',
     'a%2Fb': 'a%252Fb',
     'a b\0': 'a%20b%00',
-    "a'b;$(x)": 'a%27b%3B%24%28x%29',
-    '€': '%E2%82%AC',
+    "o'brien": "o'brien",
+    "a'b;$(x)&!#*?": "a'b;$(x)&!#*?",
+    '€': '€',
+    'a\u0085b\u009b': 'a%C2%85b%C2%9B',
+    'a\u202eb\u2066': 'a%E2%80%AEb%E2%81%A6',
   };
   for (const [raw, segment] of Object.entries(expected)) assert.equal(pathSegment(raw), segment);
+});
+
+test('a name in the former spelling still stands for its text', () => {
+  for (const text of ["o'brien", 'a&b', '€', 'a b', '.x', 'a/b', '!'.repeat(20)])
+    assert.equal(textOfSegment(formerPathSegment(text)), text);
 });
 
 test("a name that is not ours is taken as it is: lower-case hex, a stray '%', an encoded letter", () => {

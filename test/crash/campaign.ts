@@ -1,7 +1,8 @@
-// Kills against one store: start the server, load it, end it with SIGKILL, look at what is on disk, and again.
+// A campaign of kills against one store: start the server, load it, end it with SIGKILL, look at the disk,
+// and repeat.
 //
-// The seed decides what is sent and where the server is killed; how the connections interleave is left to chance. So a
-// seed repeats a campaign, not each byte of it.
+// The seed decides what is sent and where the server is killed. How the connections interleave is left to
+// chance, so a seed repeats a campaign but not every byte of it.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { Dice } from '../support/dice.ts';
@@ -13,16 +14,16 @@ import { CrashSite, type Mailboxes } from './site.ts';
 import { sweepAll } from './sweep.ts';
 
 export interface Report {
-  /** `before rename`, `at a random moment` and so on -> kills there. */
+  /** Number of kills by place: `before rename`, `at a random moment` and so on. */
   readonly places: ReadonlyMap<string, number>;
   readonly states: States;
-  /** Files removed from tmp/ in the end. */
+  /** Number of files that the sweep at the end removed from tmp/. */
   readonly swept: number;
 }
 
 const LATEST_MS = 200;
 
-/** Rejects with all that broke the promise, and with the seed. */
+/** Runs a campaign. Rejects with every breach of the promise, and with the seed. */
 export async function killCampaign(options: CampaignOptions): Promise<Report> {
   const site = await CrashSite.open();
   const places = new Map<string, number>();
@@ -30,7 +31,7 @@ export async function killCampaign(options: CampaignOptions): Promise<Report> {
   const plan = planOf(options);
   const loadNext = (n: number) => {
     const loading = site.loadServer(plan[n]?.point);
-    loading.catch(() => undefined); // told where it is awaited
+    loading.catch(() => undefined); // its error is seen where it is awaited
     return loading;
   };
   let next = loadNext(0);
@@ -38,7 +39,7 @@ export async function killCampaign(options: CampaignOptions): Promise<Report> {
   try {
     for (const [n, kill] of plan.entries()) {
       server = await next;
-      next = loadNext(n + 1); // while this one runs
+      next = loadNext(n + 1); // loads its code while this one runs
       const mailboxes = await site.mailboxesFor(`r${n}`);
       await site.begin(server);
       const place = await killOnce(site, server, mailboxes, kill);
@@ -53,12 +54,12 @@ export async function killCampaign(options: CampaignOptions): Promise<Report> {
     return { places, states: site.ledger.states, swept };
   } finally {
     await server?.stop();
-    await next.then((waiting) => waiting.stop()).catch(() => undefined); // the first error is the one to tell
+    await next.then((waiting) => waiting.stop()).catch(() => undefined); // only the first error is reported
     await site.close();
   }
 }
 
-/** Loads the server until it is dead; where it died. */
+/** Puts load on the server until it is dead. Resolves to where it died. */
 async function killOnce(site: CrashSite, server: Running, mailboxes: Mailboxes, { seed, point }: Kill) {
   if (point === undefined) {
     const loading = load(site, { mailboxes, seed, connections: 4, messages: Number.POSITIVE_INFINITY });
@@ -75,7 +76,7 @@ async function killOnce(site: CrashSite, server: Running, mailboxes: Mailboxes, 
   return point === undefined ? 'at a random moment' : 'after a short load';
 }
 
-/** Until it is killed, the server takes everything; when it is, every connection ends. */
+/** Returns replies that should not have come: until it is killed the server accepts everything. */
 function unexpected({ ledger }: CrashSite): string[] {
   const replies = [...ledger.replies].filter((reply) => !/^(250 .*|unfinished: .*|)$/.test(reply));
   return ledger.ungreeted === 0

@@ -1,4 +1,5 @@
-// Kills of one worker, and now and then of the primary, of a server with two: whoever lives goes on.
+// A campaign of kills against a server with two workers: one worker is killed, or now and then the primary,
+// and the processes that live go on.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { childrenOf } from '../support/child.ts';
@@ -17,7 +18,7 @@ export interface ClusterOptions {
   readonly kills: number;
 }
 
-/** Rejects with all that broke the promise, and with the seed. */
+/** Runs a campaign. Rejects with every breach of the promise, and with the seed. */
 export async function clusterCampaign({ seed: root, kills }: ClusterOptions): Promise<Report> {
   const site = await CrashSite.open({ processes: 2 });
   const places = new Map<string, number>();
@@ -33,7 +34,7 @@ export async function clusterCampaign({ seed: root, kills }: ClusterOptions): Pr
       const loading = load(site, { mailboxes, seed, connections: 6, messages: 12 });
       await pause(dice.below(LATEST_MS));
       process.kill(victim, 'SIGKILL');
-      await loading; // clients of a worker that lives come to their end
+      await loading; // clients of the worker that lives finish their messages
       places.set(`the ${who}`, (places.get(`the ${who}`) ?? 0) + 1);
       if (who === 'primary') await server.stop();
       mustBeEmpty(await site.ledger.check(mailboxes), `seed ${seed}, killed the ${who}`);
@@ -54,7 +55,7 @@ export async function clusterCampaign({ seed: root, kills }: ClusterOptions): Pr
   }
 }
 
-/** A dead worker is a child until its end has been noticed. */
+/** Tells whether a killed worker was replaced. It stays a child until the primary has noticed its end. */
 function isReplaced(primary: number, victim: number): boolean {
   const workers = childrenOf(primary);
   return workers.length === 2 && !workers.includes(victim);

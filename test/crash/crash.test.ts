@@ -1,4 +1,5 @@
-// Kills of the real server at its disk calls and at random moments, in the short form; `npm run test:crash` is the long.
+// The short form of the crash tests: the real server is killed at its disk calls and at random moments.
+// `npm run test:crash` is the long form.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -6,7 +7,7 @@ import { test } from 'node:test';
 import { killCampaign } from './campaign.ts';
 import { KINDS } from './plan.ts';
 
-test('F18: whatever disk call a kill comes before or after, no acknowledged message is lost and none is torn', {
+test('F18: no acknowledged message is lost and none is torn, before or after whichever disk call the kill comes', {
   timeout: 120_000,
 }, async (t) => {
   const seed = randomBytes(4).toString('hex');
@@ -16,7 +17,7 @@ test('F18: whatever disk call a kill comes before or after, no acknowledged mess
     for (const when of ['before', 'after'])
       assert.ok(places.has(`${when} ${kind}`), `killed ${when} ${kind}`);
   }
-  // else the campaign would show nothing
+  // A campaign that left no copy in one of these states would show nothing about it.
   for (const state of ['S2', 'S3', 'unanswered', 'acknowledged'] as const)
     assert.ok(states[state] > 0, state);
   assert.ok(swept > 0);

@@ -1,4 +1,4 @@
-// That the ledger of the crash tests finds what it is there to find.
+// The ledger of the crash tests finds every kind of breach.
 
 import assert from 'node:assert/strict';
 import { copyFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
@@ -29,7 +29,7 @@ async function changeOneByte(path: string): Promise<void> {
 }
 
 for (const [what, damage, complaint] of DAMAGES) {
-  test(`the ledger tells of ${what}`, async () => {
+  test(`the ledger reports ${what}`, async () => {
     const site = await CrashSite.open();
     const server = await site.serveHere();
     try {

@@ -1,4 +1,4 @@
-// What clients sent and what they were promised, held against what is on disk.
+// Compares what clients sent and what they were promised with what is on disk.
 
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -7,13 +7,13 @@ import { type FreshKey, openSealed } from '../support/freshkey.ts';
 
 interface Sent {
   readonly digest: string;
-  /** Distinct recipients -> whether one of its RCPTs got its 250. */
+  /** Maps distinct recipients to whether one of their RCPTs got a 250 in the end. */
   readonly to: Map<string, boolean>;
 }
 
-/** How many copies a crash left in which state (src/README.md). */
+/** How many copies the crashes left in each state (src/README.md). */
 export interface States {
-  /** Sent in part or whole, and nothing of it on disk. */
+  /** Sent in part or as a whole, and nothing of it is on disk. */
   S1: number;
   S2: number;
   S3: number;
@@ -24,20 +24,20 @@ export interface States {
 
 export class Ledger {
   readonly states: States = { S1: 0, S2: 0, S3: 0, unanswered: 0, acknowledged: 0 };
-  /** Each reply that was heard, once. */
+  /** The different replies that came. */
   readonly replies = new Set<string>();
-  /** Connections that were accepted, and then neither greeted nor closed. */
+  /** Number of connections that were accepted but neither greeted nor closed. */
   ungreeted = 0;
   readonly #store: string;
   readonly #key: FreshKey;
   readonly #sent = new Map<string, Sent>();
   readonly #unsettled = new Set<string>();
-  /** Folder -> names of the files found in it. */
+  /** Names of the files found, by folder. */
   readonly #found = new Map<string, Set<string>>();
-  /** `<id> <address>` -> how many files in new/ */
+  /** Number of files in new/, by `<id> <address>`. */
   readonly #stored = new Map<string, number>();
 
-  /** `store`: the directory of `<domain>/<local>`; all messages are sealed to `key`. */
+  /** `store` is the directory of `<domain>/<local>`. All messages are sealed to `key`. */
   constructor(store: string, key: FreshKey) {
     this.#store = store;
     this.#key = key;
@@ -56,20 +56,21 @@ export class Ledger {
     return new Set([...this.#sent.values()].flatMap(({ to }) => [...to.keys()]));
   }
 
-  /** Paths of what was found in tmp/. */
+  /** Paths of the files that were found in tmp/. */
   get leftOvers(): string[] {
     const folders = [...this.#found].filter(([folder]) => folder.endsWith('/tmp'));
     return folders.flatMap(([folder, names]) => [...names].map((name) => join(folder, name)));
   }
 
-  /** Their absence is as it should be. */
+  /** Notes files that were rightly removed. */
   removed(paths: readonly string[]): void {
     for (const path of paths) this.#found.get(dirname(path))?.delete(basename(path));
   }
 
   /**
-   * Looks into the mailboxes of `addresses` while nobody writes there. Sentences about whatever breaks the promise: an
-   * acknowledged message that is not there, or twice; a file in new/ that is torn or changed; one that has gone since.
+   * Looks into the mailboxes of `addresses` while nobody writes there. Resolves to a sentence for each breach
+   * of the promise: an acknowledged message that is not there, or twice; a file in new/ that is torn or
+   * changed, or that has gone since the last look.
    */
   async check(addresses: Iterable<string>): Promise<string[]> {
     const wrong: string[] = [];
@@ -87,11 +88,11 @@ export class Ledger {
       }
     }
     this.#settle(wrong);
-    this.states.S1 -= inTmp; // what is in tmp/ is also missing in new/
+    this.states.S1 -= inTmp; // a copy in tmp/ was also counted as missing in new/
     return wrong;
   }
 
-  /** Paths of the files that were not there at the last look. */
+  /** Resolves to the paths of the files that were not there at the last look. */
   async #newIn(folder: string, wrong: string[]): Promise<string[]> {
     const names: string[] = await readdir(folder).catch(() => []);
     const known = this.#found.get(folder) ?? new Set<string>();
@@ -110,7 +111,7 @@ export class Ledger {
     if (digestOf(plaintext) !== sent.digest) throw new Error(`${id} is not what was sent`);
     const copy = `${id} ${address}`;
     this.#stored.set(copy, (this.#stored.get(copy) ?? 0) + 1);
-    // also when it was settled before: nothing may come twice later on
+    // Also checked for messages of earlier rounds: a second copy must not come later either.
     if (this.#stored.get(copy) !== 1) throw new Error(`${id} is there twice`);
   }
 

@@ -1,5 +1,5 @@
-// `npm run test:crash [-- --seed S --kills N --cuts N]`: the long form of the crash tests; says what was tried and
-// survived. A seed that failed is given again to repeat what it decides.
+// `npm run test:crash [-- --seed S --kills N --cuts N]` is the long form of the crash tests. It prints what
+// it has tried and the seed. With the same seed it does the same again, as far as the seed decides.
 
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';

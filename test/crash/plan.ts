@@ -1,28 +1,31 @@
-// Where a campaign kills its servers; a seed decides it.
+// Plans where a campaign kills its servers. A seed decides.
 
 import { Dice } from '../support/dice.ts';
 import type { KillPoint } from './server.ts';
 
 export interface CampaignOptions {
   readonly seed: string;
-  /** Disk calls 1 to `numbered` of a short load, each once before and once after; calls of each kind come on top. */
+  /**
+   * Kills before and after each of the disk calls 1 to `numbered` of a short load, and at calls of each kind.
+   */
   readonly numbered: number;
-  /** Kills at random moments of a load without end. */
+  /** Number of kills at random moments of an endless load. */
   readonly moments: number;
 }
 
 export interface Kill {
-  /** What is sent, and the random moment. */
+  /** Decides what is sent, and the random moment. */
   readonly seed: string;
-  /** Undefined: at a random moment. */
+  /** Undefined for a random moment. */
   readonly point: KillPoint | undefined;
 }
 
-/** All that a delivery makes when nothing goes wrong. */
+/** The calls of a delivery in which nothing goes wrong. */
 export const KINDS = ['mkdir', 'syncDirectory', 'create', 'writev', 'sync', 'close', 'rename'] as const;
 
 export function planOf({ seed, numbered, moments }: CampaignOptions): Kill[] {
-  // the first of its kind, and one later on, when some mailboxes are there and several deliveries under way
+  // The first call of each kind, and a later one, when some mailboxes exist and several deliveries are under
+  // way.
   const ofKinds = KINDS.flatMap((name) => [1, 4].map((call) => ({ name, call })));
   const byNumber = Array.from({ length: numbered }, (_, n) => ({ call: n + 1 }));
   const points = [...ofKinds, ...byNumber].flatMap((each): KillPoint[] => [
@@ -36,7 +39,7 @@ export function planOf({ seed, numbered, moments }: CampaignOptions): Kill[] {
   }));
 }
 
-/** Every other writev is cut short by the kill. */
+/** Has every other writev cut short by the kill. */
 function torn(point: KillPoint, dice: Dice): KillPoint {
   return point.when === 'before' || dice.below(2) === 0
     ? point

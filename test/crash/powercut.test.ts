@@ -1,4 +1,5 @@
-// Power cuts on real journaled file systems, and disks that forget something, to show that the cuts would tell.
+// Power cuts on real journaled file systems; also with disks that forget something, to show that the cuts
+// find it.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -22,7 +23,7 @@ class ForgetsFiles extends FakeDisk {
   }
 }
 
-// most of it is waiting for mount and umount
+// They run at the same time, since most of it is waiting for mount and umount.
 describe('power cuts', { ...needed, concurrency: true }, () => {
   for (const type of ['ext4', 'xfs'] as const) {
     test(

@@ -1,8 +1,9 @@
-// Power cuts under a store on a journaled file system of its own: after each it is mounted again, as after a reboot,
-// and looked at.
+// Power cuts under a store on a journaled file system of its own. After each cut the file system is mounted
+// again, as after a reboot, and looked at.
 //
-// Most cuts come right after an acknowledgement, with nothing after it: the fsync of a next message would also save
-// what this one forgot. The others come in the middle of a load, where files are torn if they can be.
+// Most cuts come right after an acknowledgement, with no message after it: the fsync of a next message would
+// also save what this one forgot. The others come in the middle of a load, where files are torn if they can
+// be.
 
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -17,11 +18,11 @@ import { CrashSite } from './site.ts';
 export interface CutOptions {
   readonly type: FileSystem;
   readonly seed: string;
-  /** Cuts right after an acknowledgement. */
+  /** Number of cuts right after an acknowledgement. */
   readonly quiet: number;
-  /** Cuts in the middle of a load. */
+  /** Number of cuts in the middle of a load. */
   readonly busy: number;
-  /** In place of the real one. */
+  /** Used instead of the real disk. */
   readonly disk?: Disk | undefined;
 }
 
@@ -64,15 +65,15 @@ async function cutOnce(site: CrashSite, mount: LoopMount, seed: string, when: 'q
     await load(site, { mailboxes, seed, connections: 1, messages: 1 });
     await cut();
   } else {
-    // The ioctl takes a moment, in which xfs lets an fsync of a directory end well although its log is gone
-    // (xfs_dir_fsync finds the inode unpinned); with real power there is nobody left to be told.
+    // The ioctl takes a moment, in which xfs lets an fsync of a directory succeed although its log is gone
+    // (xfs_dir_fsync finds the inode unpinned). In a real power cut no client would hear of that success.
     let isPowered = true;
     const options = { mailboxes, seed, connections: 4, messages: Number.POSITIVE_INFINITY };
     const loading = load(site, { ...options, isPowered: () => isPowered });
     await pause(new Dice(seed).below(LATEST_MS));
     isPowered = false;
     await cut();
-    await loading; // it ends at the next answer
+    await loading; // it ends with the next reply
   }
   await mount.unmount();
   await mount.mount();

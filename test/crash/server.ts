@@ -1,6 +1,6 @@
-// The server as a crash test runs it: the real one, on a disk that ends the process at a numbered call.
+// The server of the crash tests: the real one, on a disk that ends the process at a numbered call.
 //
-//   node server.js SETTINGS.json [KILL]     KILL: a KillPoint in JSON; begins at SIGUSR2
+//   node server.js SETTINGS.json [KILL]     KILL is a KillPoint in JSON. The server begins at SIGUSR2.
 
 import { once } from 'node:events';
 import { readFileSync, writeSync } from 'node:fs';
@@ -10,12 +10,12 @@ import { serve } from '../../src/server/serve.ts';
 import { type DiskCall, FakeDisk } from '../support/fakedisk.ts';
 
 export interface KillPoint {
-  /** The disk call, counted from 1: among those of one kind if `name` says so. */
+  /** The number of the disk call, from 1; with `name` among the calls of that name. */
   readonly call: number;
   readonly name?: DiskCall['name'];
-  /** `after` a call that fails: after the next one that does not. */
+  /** If the call fails, `after` means after the next one that does not. */
   readonly when: 'before' | 'after';
-  /** The most that this call takes, if it is a writev: a message torn in two. */
+  /** The most bytes that this call takes, if it is a writev. So a message is torn in two. */
   readonly maxWriteBytes?: number;
 }
 
@@ -40,7 +40,10 @@ function deadlyDisk({ call: wanted, name, when, maxWriteBytes }: KillPoint): Fak
   return disk;
 }
 
-/** To be loaded takes ten times as long as to begin: the next server loads while the one before still runs. */
+/**
+ * Waits until the test wants this server. To load the code takes ten times as long as to begin, so the next
+ * server is loaded while the one before still runs.
+ */
 async function untilWanted(): Promise<void> {
   const stay = setInterval(() => undefined, 60_000);
   const wanted = once(process, 'SIGUSR2');

@@ -1,4 +1,4 @@
-// One store and one key directory that outlive many servers, for campaigns that kill them.
+// A store and a key directory that many servers use one after the other, for campaigns that kill them.
 
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -65,7 +65,7 @@ export class CrashSite {
     return this.#file('lmtp.sock');
   }
 
-  /** Two mailboxes in a domain of their own, not there yet, and one that all share. */
+  /** Names two mailboxes in a new domain, which do not exist yet, and one that all share. */
   async mailboxesFor(name: string): Promise<Mailboxes> {
     const [one, two] = [`one@${name}.example`, `two@${name}.example`];
     await this.#enrol(one);
@@ -73,7 +73,7 @@ export class CrashSite {
     return [one, two, SHARED];
   }
 
-  /** The server with a disk that may end it (server.ts), loaded and waiting for `begin`. */
+  /** Loads a server with a disk that may end it (server.ts). It waits for `begin`. */
   loadServer(kill?: KillPoint): Promise<Running> {
     const args = [SERVER, this.#file('settings.json'), ...(kill === undefined ? [] : [JSON.stringify(kill)])];
     return start(process.execPath, args, { ready: (output) => output.includes('loaded') });
@@ -84,21 +84,23 @@ export class CrashSite {
     await until('the server listens', () => server.output().includes('\nlistening '));
   }
 
-  /** `sealdir serve`, as an operator runs it. */
+  /** Starts `sealdir serve` as an operator does. */
   startProgram(): Promise<Running> {
     const args = [CLI, 'serve', '-c', this.#file('sealdir.toml')];
     const ready = (output: string) => output.includes('"msg":"listening"');
     return start(process.execPath, args, { ready });
   }
 
-  /** A server in this process, on any disk. */
+  /** Starts a server in this process, on any disk. */
   async serveHere(disk?: Disk): Promise<Serving & { readonly log: readonly string[] }> {
     const log: string[] = [];
     const written = createLog('info', { write: (line) => log.push(line) });
     return { ...(await serve(this.#settings, written, [], disk)), log };
   }
 
-  /** Sentences about canaries in the state directory, the replies, and what servers printed. */
+  /**
+   * Resolves to a sentence for each canary in the state directory, the replies, or the output of the servers.
+   */
   async leaks(printed: readonly string[]): Promise<string[]> {
     const texts = [...this.ledger.replies, ...printed];
     const shown = texts.flatMap((text) =>

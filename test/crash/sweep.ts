@@ -1,4 +1,4 @@
-// The end of a campaign: the program itself starts on what the crashes left, delivers, and sweeps tmp/ in time.
+// The end of a campaign: the program itself starts on what the crashes have left, delivers, and sweeps tmp/.
 
 import assert from 'node:assert/strict';
 import { access, utimes } from 'node:fs/promises';
@@ -8,7 +8,10 @@ import type { CrashSite } from './site.ts';
 
 const HOUR_MS = 3_600_000;
 
-/** How many files were swept: those older than 36 hours, and no other (maildir(5)). Adds to what was `printed`. */
+/**
+ * Lets the program sweep files older than 36 hours, and no others (maildir(5)). Resolves to how many it
+ * swept. Adds its output to `printed`.
+ */
 export async function sweepAll(site: CrashSite, seed: string, printed: string[]): Promise<number> {
   const { ledger } = site;
   const old = ledger.leftOvers.filter((_, n) => n % 2 === 0);

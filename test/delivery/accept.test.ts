@@ -11,12 +11,12 @@ const LATIN1_SENDER = Buffer.from('<j\xfcrgen@example.org>', 'latin1');
 
 function sender(text: string | Buffer): string {
   const accepted = acceptSender(Buffer.from(text as string), MAX);
-  return typeof accepted === 'string' ? accepted : `<${accepted.sender.toString('latin1')}>`;
+  return 'why' in accepted ? accepted.why : `<${accepted.sender.toString('latin1')}>`;
 }
 
 function recipient(text: string | Buffer, smtpUtf8 = false): string {
   const accepted = acceptRecipient(Buffer.from(text as string), smtpUtf8);
-  return typeof accepted === 'string' ? accepted : accepted.path;
+  return 'why' in accepted ? accepted.why : accepted.path;
 }
 
 // what follows `MAIL FROM:` -> the path kept, or why it is refused
@@ -124,8 +124,8 @@ test('whatever follows MAIL FROM: or RCPT TO: is accepted without control charac
       (rest, smtpUtf8) => {
         const results = [acceptSender(rest, MAX), acceptRecipient(rest, smtpUtf8)];
         for (const result of results) {
-          if (typeof result === 'string') {
-            assert.equal(Math.trunc(replyOf(result).code / 100), 5);
+          if ('why' in result) {
+            assert.equal(Math.trunc(replyOf(result.why).code / 100), 5);
             continue;
           }
           const kept = 'path' in result ? Buffer.from(result.path) : result.sender;

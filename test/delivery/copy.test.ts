@@ -9,7 +9,9 @@ import { releaseMemory } from '../../src/core/releasememory.ts';
 import { Copy } from '../../src/delivery/copy.ts';
 import { prepareSealer } from '../../src/delivery/seal.ts';
 import { realWorld } from '../../src/edge/world.ts';
-import { judgeCertificate, parseCertificates, sealingKeysOf } from '../../src/keys/certificates.ts';
+import { parseCertificates } from '../../src/keys/certificates.ts';
+import { judgeCertificate } from '../../src/keys/judgement.ts';
+import { sealingKeysOf } from '../../src/keys/sessionkeys.ts';
 import { Store } from '../../src/maildir/store.ts';
 import { filesBelow, UNMETERED } from '../support/delivery.ts';
 import { FakeDisk } from '../support/fakedisk.ts';
@@ -38,8 +40,9 @@ test('a piece whose memory was given back before it was written fails the copy',
       if (isTooEarly) pieces.forEach(releaseMemory);
       return wait;
     };
-    const copy = new Copy(account, staged, () => {});
-    copy.begin(await prepareSealer(sealingKeysOf([usable]), parts), [Buffer.from('Subject: x\n')]);
+    const copy = new Copy(account, staged);
+    const outer = { trace: Buffer.from('Return-Path: <>\n'), inherited: Buffer.from('Subject: x\n') };
+    copy.begin(await prepareSealer(sealingKeysOf([usable]), parts), outer);
     copy.push(Buffer.alloc(100_000));
     if (!isTooEarly) {
       await copy.finish();

@@ -71,7 +71,7 @@ test('a copy whose process died counts only if it is whole and its directory can
   assert.equal((await readdir(folder)).length, 2);
 });
 
-test('F28: the same message into another store is stored: under another path, or in place of the first', async (t) => {
+test('F26: the same message into another store is stored: under another path, or in place of the first', async (t) => {
   const known = memory();
   const keys = [await freshKey(ALICE)];
   let micros = 0;

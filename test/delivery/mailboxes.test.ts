@@ -21,22 +21,52 @@ const [ALICE, BOB] = ['<alice@example.com>', '<bob@example.com>'].map((path) => 
 ];
 const MESSAGE = Buffer.from(`Subject: hi\r\n\r\n${'line of text\r\n'.repeat(30_000)}`);
 
-test('a mailbox with as many deliveries as it may have defers with 450 4.2.1, others do not, and then takes more', async (t) => {
+test('a mailbox with as many deliveries as it may have defers RCPT with 450 4.2.1, others do not, and then takes more', async (t) => {
   const site = await openSite(t, { keyDirectory, limits: { maxMailboxDeliveries: 2 } });
   const [first, second, third] = [site.transaction(), site.transaction(), site.transaction()];
-  assert.deepEqual(codesOf([await first.recipient(ALICE), await second.recipient(ALICE)]), [
-    '250 2.1.5',
-    '250 2.1.5',
-  ]);
+  for (const transaction of [first, second]) {
+    assert.deepEqual(codesOf([await transaction.recipient(ALICE)]), ['250 2.1.5']);
+    transaction.start();
+  }
   assert.deepEqual(codesOf([await third.recipient(ALICE)]), ['450 4.2.1']);
   assert.equal(site.outcomeLog.at(-1)?.why, 'mailboxBusy');
   assert.deepEqual(codesOf([await third.recipient(BOB)]), ['250 2.1.5']);
   await second.abort();
   assert.deepEqual(codesOf([await third.recipient(ALICE)]), ['250 2.1.5']);
-  first.start();
   await first.write([MESSAGE]);
   assert.deepEqual(codesOf(await repliesOf(first)), ['250 2.0.0']);
   assert.deepEqual(codesOf([await site.transaction().recipient(ALICE)]), ['250 2.1.5']);
+});
+
+test('a client that says RCPT and then nothing more keeps no place from others', async (t) => {
+  const site = await openSite(t, { keyDirectory, limits: { maxMailboxDeliveries: 1 } });
+  for (let n = 0; n < 20; n++)
+    assert.deepEqual(codesOf([await site.transaction().recipient(ALICE)]), ['250 2.1.5']);
+  assert.equal(site.parts.mailboxes.total, 0);
+  const { replies } = await deliver(site.transaction(), ['alice@example.com'], MESSAGE);
+  assert.deepEqual(codesOf(replies), ['250 2.0.0']);
+});
+
+test('F30: a mailbox that has filled up between RCPT and DATA defers that copy with 450 4.2.1, and the others are stored', async (t) => {
+  const site = await openSite(t, { keyDirectory, limits: { maxMailboxDeliveries: 1 } });
+  const [first, second] = [site.transaction(), site.transaction()];
+  for (const transaction of [first, second])
+    assert.deepEqual(codesOf([await transaction.recipient(ALICE), await transaction.recipient(BOB)]), [
+      '250 2.1.5',
+      '250 2.1.5',
+    ]);
+  const third = site.transaction();
+  await third.recipient(ALICE);
+  third.start();
+  first.start();
+  await first.write([MESSAGE]);
+  assert.deepEqual(codesOf(await repliesOf(first)), ['450 4.2.1', '250 2.0.0']);
+  await third.write([MESSAGE]);
+  assert.deepEqual(codesOf(await repliesOf(third)), ['250 2.0.0']);
+  second.start();
+  await second.write([MESSAGE]);
+  assert.deepEqual(codesOf(await repliesOf(second)), ['250 2.0.0', '250 2.0.0']);
+  assert.equal(site.parts.mailboxes.total, 0);
 });
 
 test('a recipient given twice takes one place', async (t) => {
@@ -143,3 +173,16 @@ function random(length: number, fails: boolean): Buffer {
   if (fails) throw new Error('no randomness');
   return Buffer.from(crypto.getRandomValues(new Uint8Array(length)));
 }
+
+test('a recipient whose mailbox no file system can have is refused at RCPT with 553 5.1.3', async (t) => {
+  const lookup = async () => entries.get('alice@example.com');
+  const site = await openSite(t, { keyDirectory: { lookup } });
+  const long = Buffer.from(`<${'/'.repeat(100)}@example.com>`);
+  const readable = Buffer.from(`<${'!'.repeat(100)}@example.com>`);
+  const transaction = site.transaction();
+  assert.deepEqual(codesOf([await transaction.recipient(long)]), ['553 5.1.3']);
+  assert.deepEqual(codesOf([await transaction.recipient(readable)]), ['250 2.1.5']);
+  transaction.start();
+  await transaction.write([MESSAGE]);
+  assert.deepEqual(codesOf(await repliesOf(transaction)), ['250 2.0.0']);
+});

@@ -21,7 +21,6 @@ function site(known: readonly string[], more: Partial<ResolveParts> = {}) {
     },
     same: { localCase: 'ignore', defaultDomain: 'mx.example.com' },
     delimiter: '+',
-    maildir: TEMPLATE,
     ...more,
   };
   const addressOf = async (path: string) => {

@@ -10,7 +10,7 @@ import { lend, noise } from '../support/chunks.ts';
 import { dearmor, readPackets } from '../support/packets.ts';
 import { ENCRYPTIONS, nameOf, newReader, type Reader, SILENT } from '../support/sealing.ts';
 
-const OUTER = [Buffer.from('Return-Path: <>\n'), Buffer.from('Subject: x\n y\n')];
+const OUTER = { trace: Buffer.from('Return-Path: <>\n'), inherited: Buffer.from('Subject: x\n y\n') };
 const MESSAGE = Buffer.from('Subject: x\r\n y\r\n\r\nhello\r\n');
 
 let reader: Reader;
@@ -57,10 +57,10 @@ test('a sealed file has the outer fields, the frame and armor, in 7-bit LF lines
   const text = file.toString('latin1');
   assert.match(text, /^[\n -~]+$/);
   const boundary = boundaryOf(file);
-  assert.ok(text.startsWith(`${OUTER.join('')}MIME-Version: 1.0\n`));
+  assert.ok(text.startsWith(`${OUTER.trace}MIME-Version: 1.0\nContent-Type: multipart/encrypted; `));
   const [head = '', version = '', armor = '', end = '', ...others] = text.split(`--${boundary}`);
   assert.deepEqual(others, []);
-  assert.match(head, /\n\n$/);
+  assert.match(head, /boundary="[^\n]+"\nSubject: x\n y\n\n$/);
   assert.match(version, /\n\nVersion: 1\n\n$/);
   assert.match(armor, /\n\n-----BEGIN PGP MESSAGE-----\n\n[^-]+\n-----END PGP MESSAGE-----\n\n$/);
   assert.equal(end, '--\n');

@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type SelectPolicy, select } from '../../src/delivery/select.ts';
+import { type KeyRules, select } from '../../src/delivery/select.ts';
 import { parseCertificates } from '../../src/keys/certificates.ts';
 import { freshKey, revoked } from '../support/freshkey.ts';
 
 const NOW = Date.now();
 const DAY_MS = 24 * 60 * 60 * 1000;
-const DEFER: SelectPolicy = { unusable: 'defer', subkeys: 'all' };
-const REJECT: SelectPolicy = { unusable: 'reject', subkeys: 'all' };
+const DEFER: KeyRules = { unusable: 'defer', subkeys: 'all' };
+const REJECT: KeyRules = { unusable: 'reject', subkeys: 'all' };
 
 const [good, modern, expired, bad] = await Promise.all([
   freshKey('a@example.com'),

@@ -1,5 +1,5 @@
-// Many files in one go: the order of the calls, and who pays for which failure. Nobody is satisfied by an fsync of his
-// directory that began before his rename, or that hid an error.
+// Many files in one go: the order of the calls, and which files a failure costs. No file counts as durable by
+// an fsync of its directory that began before its rename, or that hid an error.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -124,7 +124,7 @@ test('F4: writes cut short are completed, and one that makes no progress fails i
   }
 });
 
-test('an error behind an error does not hide it', async (t) => {
+test('a second error while tidying up does not hide the first', async (t) => {
   const { disk, deliver } = await openBatch(t);
   const failing: DiskCall['name'][] = ['sync', 'close', 'unlink'];
   disk.trouble = {

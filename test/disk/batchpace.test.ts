@@ -1,71 +1,62 @@
-// How many batches a file system may have at once: as many as its fsyncs are worth, and no more.
+// How many batches and fsyncs a file system may have at once, from what an fsync costs there.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Answer } from '../../src/disk/batch.ts';
-import { BatchPace, LATE_MS } from '../../src/disk/batchpace.ts';
+import { BatchPace, HUNG_BATCHES, LATE_MS } from '../../src/disk/batchpace.ts';
 import { Liveness } from '../../src/disk/liveness.ts';
 import { stillClock } from '../support/clock.ts';
 
 const BATCHES = 100;
 const HUNG_MS = 1000;
+const SYNC_THREADS = 64;
 
 function openPace() {
   const clock = stillClock();
-  return { clock, pace: new BatchPace(clock, new Liveness(clock, HUNG_MS)) };
+  return { clock, pace: new BatchPace(clock, new Liveness(clock, HUNG_MS), SYNC_THREADS) };
 }
 
-/** Returns the room after many batches, `atOnce` of them under way together, whose fsyncs took `answers` each. */
-function roomAfter(answers: Answer[], diskShare = 1, atOnce = 1): number {
+/** Returns a pace that has learned what an fsync takes. */
+function paceAfter(fsyncMs: number | undefined): BatchPace {
   const { pace } = openPace();
-  for (let n = 0; n < BATCHES; n++) {
-    const together = Array.from({ length: atOnce }, () => pace.begin());
-    for (const batch of together) pace.end(batch, { answers, diskShare });
+  for (let n = 0; n < BATCHES; n++) pace.end(pace.begin(), fsyncMs);
+  return pace;
+}
+
+test('where an fsync is fast, or nothing is known yet, one batch goes at a time, its fsyncs one after the other', () => {
+  for (const pace of [openPace().pace, paceAfter(0.1), paceAfter(0.4), paceAfter(undefined)]) {
+    assert.equal(pace.room, 1);
+    assert.equal(pace.next.syncsAtOnce, 1);
+    pace.begin();
+    assert.equal(pace.room, 0);
   }
-  return pace.room;
-}
+});
 
-test('one batch at a time where an fsync is fast, or nothing is known yet', () => {
-  assert.equal(openPace().pace.room, 1);
-  assert.equal(roomAfter([0.1, 0.1, 0.1]), 1);
-  const { pace } = openPace();
-  pace.begin();
+test('where an fsync is slow, eight batches go at a time, and the fsyncs of a batch together', () => {
+  const pace = paceAfter(1);
+  for (let room = 8; room > 0; room--) {
+    assert.equal(pace.room, room);
+    assert.equal(pace.next.syncsAtOnce, SYNC_THREADS / 8);
+    pace.begin();
+  }
   assert.equal(pace.room, 0);
 });
 
-test('the longer an fsync takes the more batches go at once, up to eight', () => {
-  assert.equal(roomAfter([1, 1, 1]), 3);
-  assert.equal(roomAfter([100, 100]), 8);
-});
-
-test('one fsync that writes what the others wait for too is no sign of a slow disk', () => {
-  assert.equal(roomAfter([20, 0.1, 0.1]), 1);
-  assert.equal(roomAfter([20]), 1);
-});
-
-test('a thread that waits for a processor is no sign of a slow disk', () => {
-  assert.equal(roomAfter([10, 10, 10], 0.02), 1);
-});
-
-test('batches that wait for each other do not bring more of them', () => {
-  for (const alone of [0.2, 1, 2]) {
-    const room = roomAfter([alone, alone]);
-    for (const atOnce of [2, 4, 8])
-      assert.ok(roomAfter([alone * atOnce, alone * atOnce], 1, atOnce) <= room + 1);
+test('on a slow disk a single file is measured now and then, and a disk that has become fast is noticed', () => {
+  const pace = paceAfter(5);
+  for (let n = 0; n < 2000 && pace.next.syncsAtOnce > 1; n++) {
+    for (; pace.next.maxJobs > 1; n++) pace.end(pace.begin(), undefined);
+    assert.deepEqual(pace.next, { maxJobs: 1, syncsAtOnce: 1 });
+    pace.end(pace.begin(), 0.1);
   }
+  assert.equal(pace.room, 1);
 });
 
-test('a rename, which has no fsync, tells nothing of its time', () => {
-  assert.equal(roomAfter([0, 1, 1, 0, 0, 1]), 3);
-});
-
-test('a time that is no number is not learned from', () => {
-  assert.equal(roomAfter([1, 1, 1], Number.NaN), 1);
-});
-
-test('a file that failed tells nothing of the time', () => {
-  const failed = { message: 'I/O error', code: 'EIO', errno: -5, syscall: 'fsync' };
-  assert.equal(roomAfter([1, failed, failed]), 1);
+test('with too few threads for it the fsyncs of a batch go one after the other', () => {
+  const clock = stillClock();
+  const pace = new BatchPace(clock, new Liveness(clock, HUNG_MS), 1);
+  for (let n = 0; n < BATCHES; n++) pace.end(pace.begin(), 5);
+  assert.equal(pace.room, 8);
+  assert.equal(pace.next.syncsAtOnce, 1);
 });
 
 test('beside a batch that hangs others go on, one after the other', () => {
@@ -101,9 +92,23 @@ test('a file system is stuck when none of its batches has been answered for too 
   assert.equal(pace.isStuck, false);
 });
 
-test('no more than eight batches go at once, whatever hangs', () => {
+test('a fast file system that hangs keeps four batches', () => {
   const { pace, clock } = openPace();
-  for (let n = 0; n < 8; n++) pace.begin();
-  clock.pass(2 * LATE_MS);
-  assert.equal(pace.room, 0);
+  let begun = 0;
+  for (let n = 0; n < 100; n++) {
+    for (; pace.room > 0; begun++) pace.begin();
+    clock.pass(LATE_MS);
+  }
+  assert.equal(begun, HUNG_BATCHES);
+});
+
+test('a slow one keeps no more than eight, whatever hangs', () => {
+  const { pace, clock } = openPace();
+  for (let n = 0; n < BATCHES; n++) pace.end(pace.begin(), 100);
+  let begun = 0;
+  for (let n = 0; n < 100; n++) {
+    for (; pace.room > 0; begun++) pace.begin();
+    clock.pass(LATE_MS);
+  }
+  assert.equal(begun, 8);
 });

@@ -1,4 +1,5 @@
-// The real disk's deliveries of small files: what they leave behind, with success and with each kind of failure.
+// The real disk's deliveries of small files: what they leave behind, with success and with each kind of
+// failure.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -69,16 +70,16 @@ test('a file that does not fit is not left behind in part', needs('root', 'mount
   }
 });
 
-test('a rename that cannot be leaves nothing of a whole file, and a staged one where it was', async (t) => {
+test('a directory that is not there leaves nothing of a whole file, and a staged one where it was', async (t) => {
   const { root, disk, from, left } = await openMaildir(t);
   const gone = join(root, 'gone', 'a');
   await assert.rejects(disk.deliver(from, gone, 0o600, [Buffer.from('x')], wanted), {
     code: 'ENOENT',
-    syscall: 'rename',
+    syscall: 'open',
   });
   assert.deepEqual(await left(), ['new', 'tmp']);
   await writeFile(from, 'x');
-  await assert.rejects(disk.renameAndSync(from, gone, wanted), { code: 'ENOENT', syscall: 'rename' });
+  await assert.rejects(disk.renameAndSync(from, gone, wanted), { code: 'ENOENT', syscall: 'open' });
   assert.deepEqual(await left(), ['new', 'tmp', 'tmp/a']);
 });
 

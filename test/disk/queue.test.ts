@@ -1,4 +1,5 @@
-// Deliveries that wait for a disk thread, on real threads and a real disk. A disk that hangs: test/e2e/frozen.
+// Deliveries that wait for a disk thread, on real threads and a real disk. A disk that hangs:
+// test/e2e/frozen.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -7,9 +8,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { replyOf, whyOfDiskError } from '../../src/core/outcome.ts';
 import type { Job } from '../../src/disk/batch.ts';
-import { FileSystem } from '../../src/disk/filesystems.ts';
+import { HUNG_BATCHES, LATE_MS } from '../../src/disk/batchpace.ts';
+import { FileSystem } from '../../src/disk/filesystem.ts';
+import { Liveness } from '../../src/disk/liveness.ts';
 import { DiskQueue } from '../../src/disk/queue.ts';
 import { type BatchThread, DiskThread, SLOT_BYTES } from '../../src/disk/thread.ts';
+import { POOL_SHARE, ThreadShare } from '../../src/disk/threadshare.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { type StillClock, stillClock } from '../support/clock.ts';
 import { FakeDisk } from '../support/fakedisk.ts';
@@ -27,7 +31,7 @@ async function openQueue(t: TestContext) {
     threads.push(thread);
     return thread;
   };
-  const queue = new DiskQueue({ hungMs: HUNG_MS, world, beginThread });
+  const queue = new DiskQueue({ world, beginThread });
   const fileSystems = [fileSystemOf(world), fileSystemOf(world)];
   t.after(async () => {
     queue.close();
@@ -45,13 +49,13 @@ async function openQueue(t: TestContext) {
 }
 
 function fileSystemOf(clock: Pick<StillClock, 'micros'>): FileSystem {
-  return new FileSystem({ calls: new FakeDisk().fileCalls(), world: clock, hungMs: HUNG_MS });
+  const options = { calls: new FakeDisk().fileCalls(), world: clock, hungMs: HUNG_MS };
+  return new FileSystem({ ...options, pool: new ThreadShare(POOL_SHARE, new Liveness(clock, HUNG_MS)) });
 }
 
 /** A queue whose threads do nothing until the test says how long each file's fsync has taken. */
 function openHeldQueue(t: TestContext) {
   const clock = stillClock();
-  const threads: BatchThread[] = [];
   const underWay: ((fsyncMs: number) => void)[] = [];
   const beginThread = (changed: () => void) => {
     let state: BatchThread['state'] = 'idle';
@@ -68,24 +72,23 @@ function openHeldQueue(t: TestContext) {
         return since;
       },
       failure: undefined,
-      perform(jobs) {
+      perform({ jobs }) {
         become('busy');
         return new Promise((resolve) =>
           underWay.push((fsyncMs) => {
             become('idle');
-            resolve({ answers: jobs.map(() => fsyncMs), diskShare: 1 });
+            resolve({ answers: jobs.map(() => fsyncMs), fsyncMs });
           }),
         );
       },
       end() {},
     };
-    threads.push(thread);
     setImmediate(changed);
     return thread;
   };
-  const queue = new DiskQueue({ hungMs: HUNG_MS, world: clock, beginThread });
+  const queue = new DiskQueue({ world: clock, beginThread });
   t.after(() => queue.close());
-  return { queue, clock, threads, underWay };
+  return { queue, clock, underWay };
 }
 
 test('many at once, of several file systems, each with bytes of its own, do not mix', async (t) => {
@@ -156,21 +159,22 @@ for (const [disk, fsyncMs, isSeveral] of [
     assert.equal(most > 1, isSeveral, `${most} at once`);
   });
 
-test('threads that hung file systems keep are not counted: others go on, on new ones', async (t) => {
-  const { queue, underWay, clock, threads } = openHeldQueue(t);
-  const turns = async () => {
-    for (let turn = 0; turn < 30; turn++) await new Promise(setImmediate);
+test('F21: small messages for several hung file systems keep no thread from another one', async (t) => {
+  const { queue, underWay, clock } = openHeldQueue(t);
+  let count = 0;
+  const submit = async (fileSystem: FileSystem) => {
+    const n = ++count;
+    queue.submit({ from: `tmp/${n}`, to: `to${n}/m` }, fileSystem, () => true).catch(() => {});
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
   };
-  const given = (n: number) => {
-    queue.submit({ from: `tmp/${n}`, to: `to${n}/m` }, fileSystemOf(clock), () => true).catch(() => {});
-    return turns();
-  };
-  for (let n = 0; n < 20; n++) await given(n); // each on a file system of its own
-  assert.equal(threads.length, 16);
-  assert.equal(underWay.length, 16);
-  clock.pass(HUNG_MS);
-  await given(20);
-  assert.equal(underWay.length, 21, 'those that waited have got a thread too');
+  const hung = Array.from({ length: 5 }, () => fileSystemOf(clock));
+  for (let round = 0; round < 20; round++) {
+    for (const fileSystem of hung) await submit(fileSystem);
+    clock.pass(LATE_MS);
+  }
+  assert.equal(underWay.length, 5 * HUNG_BATCHES);
+  await submit(fileSystemOf(clock));
+  assert.equal(underWay.length, 5 * HUNG_BATCHES + 1);
 });
 
 test('more than goes in one go is refused, not cut', async (t) => {

@@ -90,7 +90,7 @@ const PLANTED: readonly [
 
 for (const name of FILES) {
   for (const [what, plant, said] of PLANTED) {
-    test(`F29: ${what} in place of ${name} is neither followed nor waited for, and said`, async (t) => {
+    test(`F27: ${what} in place of ${name} is neither followed nor waited for, and said`, async (t) => {
       const directory = await place(t);
       const other = join(directory, '../other');
       writeFileSync(other, 'not ours to change\n', { mode: 0o600 });

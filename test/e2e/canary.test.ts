@@ -1,4 +1,5 @@
-// Canaries in the subject, the text and an attachment's name of a message, and a search for them wherever Sealdir wrote.
+// Plants canaries in subject, text and attachment name of a message, and searches all that Sealdir has
+// written for them.
 
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
@@ -14,16 +15,16 @@ import { readTrace, straceInto } from '../support/strace.ts';
 import { makeKey } from '../support/testkeys.ts';
 
 const ALICE = 'alice@example.com';
-const FILLER = '\r\nfiller'.repeat(40_000); // several writes
+const FILLER = '\r\nfiller'.repeat(40_000); // enough for several writes
 
-test('in a whole delivery no write but those of the visible header holds plaintext, whatever it goes to', {
+test('no write of a whole delivery holds plaintext, wherever it goes, except for the visible header', {
   ...needs('strace'),
   timeout: 120_000,
 }, async () => {
   const canaries = newCanaries();
   const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
   const [config, trace] = [join(site, 'sealdir.toml'), join(site, 'trace')];
-  // with workers: what processes tell each other is seen as well
+  // With workers, so that messages between processes are seen too.
   await writeFile(config, tomlFor(site, { toml: { processes: 2, duplicates: '1h' } }));
   const args = [...straceInto(trace), process.execPath, CLI, 'serve', '-c', config];
   const server = await start('strace', args, {
@@ -41,7 +42,7 @@ test('in a whole delivery no write but those of the visible header holds plainte
     await session.vanish();
     const [, metrics] = /"metrics":"([^"]+)"/.exec(server.output()) ?? [];
     const page = await (await fetch(`http://${metrics}/metrics`)).text();
-    // strace itself keeps signals off while it has a child
+    // strace blocks signals to itself while it has a child, so its children get them.
     for (const pid of childrenOf(server.pid)) process.kill(pid, 'SIGTERM');
     assert.equal(await server.ended, 0);
     for (const text of [...rcpt, ...final, page, server.output()])

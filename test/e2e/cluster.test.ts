@@ -79,7 +79,7 @@ test('F16: a worker that dies in the middle of messages leaves its own unacknowl
   const workersOf = (names: readonly string[]) => names.map((name) => Number(/P(\d+)Q/.exec(name)?.[1]));
   try {
     const sessions = [];
-    // until both workers have a message under way: part of each is in tmp/
+    // Goes on until both workers have a message under way, part of which is in tmp/.
     let staged: string[] = [];
     while (new Set(workersOf(staged)).size < 2 && sessions.length < 20) {
       sessions.push(await begin());
@@ -171,7 +171,7 @@ test('a start succeeds while /metrics is asked for from the first moment on', {
   let asked = 0;
   const asking = setInterval(() => {
     const socket = createConnection(metrics, () => asked++);
-    socket.on('error', () => undefined); // not there yet
+    socket.on('error', () => undefined); // the server does not listen yet
     socket.end('GET /metrics HTTP/1.0\r\n\r\n');
     socket.resume();
   }, 5);
@@ -190,7 +190,7 @@ test('a start succeeds while /metrics is asked for from the first moment on', {
   }
 });
 
-test('when all workers have died, inherited sockets are lost, and the service manager is told by an exit', {
+test('when all workers have died and the inherited sockets with them, the server exits with a failure', {
   ...needs('python3'),
   timeout: 60_000,
 }, async () => {
@@ -233,7 +233,7 @@ test('what Node itself says in a worker, of a crash for instance, is a line of t
   await rm(site, { recursive: true, force: true });
 });
 
-test('a fault at start ends all of it with one message', { timeout: 60_000 }, async () => {
+test('a fault at start ends all processes with one message', { timeout: 60_000 }, async () => {
   const first = await startChild({ toml: { processes: 2 } });
   const { port } = await fetch(`${first.metrics()}/metrics`).then(() => new URL(first.metrics()));
   await assert.rejects(

@@ -1,4 +1,4 @@
-// A newcomer's first minute: `npm start` without any configuration, then the commands it prints.
+// A newcomer's first minute: `npm start` without any configuration, then the commands that it prints.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises';
@@ -15,7 +15,7 @@ test('what the first start prints can be followed to the letter', {
   skip: !hasProgram('bash') && 'left out: needs bash',
   timeout: 60_000,
 }, async (t) => {
-  // the contract fixes these ports; a server of somebody else on them is no failure of ours
+  // The demo has fixed ports. If another program uses them, the test cannot run.
   if ((await accepts(2424)) || (await accepts(9464))) return t.skip('left out: port 2424 or 9464 is in use');
   const directory = await mkdtemp(join(tmpdir(), 'sealdir-'));
   await symlink(join(repositoryRoot(), 'dist'), join(directory, 'dist'));

@@ -1,5 +1,6 @@
-// A file system that answers no more (frozen, as for a snapshot): who writes there waits, and cannot be interrupted.
-// The server is a process of its own, so that this one can always thaw it.
+// A file system that does not answer, since it is frozen as for a snapshot: a process that writes there waits
+// and cannot be interrupted. The server is a process of its own, so that this one can always thaw the file
+// system.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir } from 'node:fs/promises';
@@ -14,7 +15,7 @@ import { makeKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
 const BOB = 'bob@example.com';
-// more than libuv has threads
+// More than libuv has threads.
 const FROZEN = Array.from({ length: 12 }, (_, n) => `user${n}@frozen.example`);
 const LATE = 'late@frozen.example';
 const [ALICE = ''] = FROZEN;
@@ -34,7 +35,7 @@ async function withMount(lmtp: string, work: Work): Promise<void> {
   try {
     await work(server, mount);
   } finally {
-    await mount.close(); // thaws it first: a process that waits there cannot be ended
+    await mount.close(); // thaws first, since a process that waits there cannot be ended
     await server.stop();
   }
 }
@@ -46,7 +47,7 @@ async function send(server: ChildServer, to: readonly string[]): Promise<string[
   return final.length > 0 ? final : rcpt;
 }
 
-/** A copy that was deferred may still hold up the next one for a moment. */
+/** Delivers until it succeeds: a copy that was deferred may hold up the next one for a moment. */
 async function untilServed(server: ChildServer, address: string): Promise<void> {
   await until(
     `${address} is served`,
@@ -55,7 +56,7 @@ async function untilServed(server: ChildServer, address: string): Promise<void> 
   );
 }
 
-/** Names in a directory of all frozen mailboxes. */
+/** Resolves to the names in tmp/ or new/ of all frozen mailboxes. */
 async function frozenFiles(server: ChildServer, directory: 'tmp' | 'new'): Promise<string[]> {
   const lists = FROZEN.map((address) =>
     readdir(join(server.directory, 'mail/frozen.example', address.split('@')[0] ?? '', directory)),
@@ -63,7 +64,7 @@ async function frozenFiles(server: ChildServer, directory: 'tmp' | 'new'): Promi
   return (await Promise.all(lists.map((list) => list.catch(() => [])))).flat();
 }
 
-// most of it is waiting
+// These tests run at the same time, since they spend most of it waiting.
 const options = { ...(await needsLoopMount('fsfreeze')), concurrency: true, timeout: 60_000 };
 
 describe('a frozen file system', options, () => {
@@ -71,7 +72,7 @@ describe('a frozen file system', options, () => {
     withMount('', async (server, mount) => {
       await mount.freeze();
       const replies = send(server, [ALICE]);
-      await pause(300); // long enough to be waiting there
+      await pause(300); // by now the server waits for the file system
       await mount.thaw();
       assert.match((await replies)[0] ?? '', /^250 2\.0\.0 /);
     }));
@@ -88,7 +89,7 @@ describe('a frozen file system', options, () => {
       assert.equal((await frozenFiles(server, 'new')).length, 1, 'what was deferred is not there');
     }));
 
-  test('F11: does not use up what others need, however many deliveries wait there, and is soon waited for no more', () =>
+  test('F11: does not use up the threads that others need, and after a while its deliveries are deferred at once', () =>
     withMount(SOON, async (server, mount) => {
       await mount.freeze();
       const waiting = Promise.all(FROZEN.map((address) => send(server, [address])));

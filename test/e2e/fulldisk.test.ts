@@ -18,7 +18,7 @@ const KEY = await makeKey(ALICE);
 const SMALL = FIXTURES[0]?.bytes ?? Buffer.alloc(0);
 const OPTIONS = { ...needs('root', 'mount', 'umount'), timeout: 30_000 };
 
-/** A server with a tmpfs mounted at `at`, a path below its store; what it mounted is gone when `work` is over. */
+/** Runs `work` with a server that has a tmpfs mounted at `at`, a path below its store. Then unmounts it. */
 async function withDisk(
   t: TestContext,
   { at = '', option, store }: { at?: string; option: string; store: string },
@@ -71,7 +71,7 @@ for (const [what, option] of [
   );
 }
 
-/** RCPT of a transaction that goes no further. */
+/** Resolves to the reply to RCPT, and ends the transaction there. */
 async function rcptOnly(server: TestServer, address: string, parameters = ''): Promise<string> {
   const session = await openSession(server.socketPath);
   await session.say(`MAIL FROM:<>${parameters}`);
@@ -93,7 +93,7 @@ test(
       assert.match(metrics, /^sealdir_recipients_total\{verdict="deferred",why="diskFull"\} [1-9]/m);
       await rm(join(mountPoint, 'filler'));
       await until('it is noticed', async () => (await rcptOnly(server, ALICE)).startsWith('250 '));
-      // of 10 MiB there are 6 for mail: 5 fit as they come, but not when they are sealed
+      // Of 10 MiB there are 6 for mail. 5 MiB fit as they come, but not when they are sealed.
       assert.match(await rcptOnly(server, ALICE, ` SIZE=${3 * 1024 * 1024}`), /^250 /);
       assert.match(await rcptOnly(server, ALICE, ` SIZE=${5 * 1024 * 1024}`), /^452 4\.3\.1 /);
     }),
@@ -105,7 +105,7 @@ test('F8: a disk with hardly an inode left defers at RCPT', OPTIONS, (t) =>
   }),
 );
 
-test('F8: of a store on two disks the one that is full defers its own mailboxes', OPTIONS, (t) =>
+test('F8: of a store on two disks only mailboxes on the full one are deferred', OPTIONS, (t) =>
   withDisk(t, { at: 'example.com', option: 'size=1m', store: 'min_free_space = "2MiB"' }, async (server) => {
     assert.match(await rcptOnly(server, ALICE), /^452 4\.3\.1 /);
     assert.match(await rcptOnly(server, BOB), /^250 /);

@@ -1,5 +1,5 @@
-// Failures of the real server's own system calls, made by strace: first of its disk thread alone, which has the copy of
-// the first recipient of a small message, then of all threads that may make the calls of a large one.
+// strace makes system calls of the real server fail: first those of its disk thread, which delivers small
+// messages, then those of all threads that may make the calls of a large one.
 
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
@@ -37,7 +37,7 @@ describe('a system call that fails', { ...needs('strace', 'root'), timeout: 60_0
     await session.vanish();
     return final.map((reply) => reply.slice(0, STORED.length));
   };
-  /** Nothing is in tmp/, and in new/ what was acknowledged. */
+  /** Asserts that tmp/ is empty and that new/ holds what was acknowledged. */
   const assertFiles = async () => {
     for (const [address, count] of stored) {
       assert.deepEqual(await readdir(join(maildir(address), 'tmp')), []);
@@ -56,7 +56,7 @@ describe('a system call that fails', { ...needs('strace', 'root'), timeout: 60_0
     const { certificate } = await makeKey(ALICE);
     server = await startChild({ keys: { [ALICE]: certificate, [BOB]: certificate } });
     main = server.process.pid;
-    // the youngest: the others have begun before there are deliveries, and serve all of them
+    // It is the youngest thread: the others began before the first delivery.
     diskThread = Math.max(...threads());
     assert.deepEqual(await send(SMALL), [STORED, STORED]);
     for (const address of [ALICE, BOB]) count(address);
@@ -66,7 +66,7 @@ describe('a system call that fails', { ...needs('strace', 'root'), timeout: 60_0
     await server?.stop();
   });
 
-  // both copies go in one batch, that of the first recipient in front
+  // Both copies go in one batch, with that of the first recipient first.
   for (const [what, step, where, reply] of [
     ['openat:error=EMFILE:when=1', 'create of the file', '/alice/tmp/', TROUBLE],
     ['write:error=ENOSPC:when=1', 'its write', '/alice/tmp/', FULL],

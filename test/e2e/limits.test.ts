@@ -51,6 +51,8 @@ test('deliveries over the limit of one mailbox are deferred at RCPT, those to an
     const second = await openSession(server.port);
     await first.say('MAIL FROM:<>');
     assert.match(await first.say(`RCPT TO:<${ALICE}>`), /^250 /);
+    assert.equal(await deliveries(), 0, 'a client that only asks has no slot');
+    assert.match(await first.say('DATA'), /^354 /);
     const both = { to: [ALICE, 'bob@example.com'], message: MESSAGE };
     const { rcpt, final } = await deliver(second, both);
     assert.match(rcpt[0] ?? '', /^450 4\.2\.1 /);
@@ -62,7 +64,7 @@ test('deliveries over the limit of one mailbox are deferred at RCPT, those to an
     await second.vanish();
   }));
 
-test('a command that drips is ended with 421 though no second passes without a byte', () =>
+test('a client that sends a command byte by byte gets 421, though no second passes without a byte', () =>
   withServer('idle_timeout = "1s"', async (server) => {
     const session = await openSession(server.socketPath);
     const drip = setInterval(() => session.write('x'), 50);
@@ -71,7 +73,7 @@ test('a command that drips is ended with 421 though no second passes without a b
     await session.vanish();
   }));
 
-test('a message that drips is ended with 421 long before data_timeout, and leaves nothing', () =>
+test('a client whose message drips gets 421 long before data_timeout, and nothing is left', () =>
   withServer('block_timeout = "1s"', async (server) => {
     const session = await openSession(server.socketPath);
     for (const line of ['MAIL FROM:<>', `RCPT TO:<${ALICE}>`, 'DATA']) await session.say(line);

@@ -1,4 +1,4 @@
-// Clients that do not read, do not write, hang up half, or come in too great a number.
+// Clients that do not read, do not write, close only their own side, or are too many.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -90,7 +90,7 @@ test('an idle session is ended with 421', () =>
     assert.equal(await session.reply(), '');
   }));
 
-test('a client that closes its side behind its last command still gets every reply', () =>
+test('a client that closes its side after its last command still gets every reply', () =>
   withServer('', async (server) => {
     for (const to of [server.socketPath, server.port]) {
       const client = await connectLmtp(to);
@@ -105,7 +105,7 @@ test('a client that closes its side behind its last command still gets every rep
     }
   }));
 
-test('F17: a client that closes its side in mid message stores nothing', () =>
+test('F17: nothing is stored of a message in the middle of which the client closes its side', () =>
   withServer('', async (server) => {
     const session = await openData(server);
     session.socket.end('Subject: half\r\n\r\nhal');
@@ -114,7 +114,7 @@ test('F17: a client that closes its side in mid message stores nothing', () =>
     assert.deepEqual(await server.files(ALICE, 'new'), []);
   }));
 
-test('connections that were turned away take no place from others', () =>
+test('connections that were turned away do not count against the limit', () =>
   withServer('max_connections = 2', async (server) => {
     const [first, second] = [await openSession(server.socketPath), await openSession(server.socketPath)];
     const refused = await Promise.all(Array.from({ length: 5 }, () => connectLmtp(server.socketPath)));
@@ -140,7 +140,7 @@ test('a log that cannot be written stops neither the server nor a delivery, and 
     config,
     tomlFor(site).replace('[metrics]\nlisten = "127.0.0.1:0"', `[metrics]\nlisten = "${metrics}"`),
   );
-  // every write to /dev/full fails with ENOSPC
+  // Every write to /dev/full fails with ENOSPC.
   const command = `exec "${process.execPath}" "${CLI}" serve -c "${config}" 2>/dev/full`;
   const ready = () => accepts(join(site, 'lmtp.sock'));
   const server = await start('sh', ['-c', command], { ready });

@@ -1,4 +1,5 @@
-// A file system that turns read-only in the middle of a delivery: its recipient is deferred, the other one is served.
+// A file system turns read-only in the middle of a delivery: its recipient is deferred, and the other one is
+// served.
 
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
@@ -12,7 +13,7 @@ import { makeKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 import { asData } from '../support/wireform.ts';
 
-const ALICE = 'alice@mounted.example'; // her domain has a file system of its own
+const ALICE = 'alice@mounted.example'; // this domain has a file system of its own
 const BOB = 'bob@example.com';
 const { certificate } = await makeKey(ALICE);
 const MESSAGE = messageOfSize(500_000);
@@ -34,7 +35,9 @@ async function withMount(work: (server: TestServer, mount: LoopMount) => Promise
   }
 }
 
-/** A message to both, with `turn` between its first `bytes` and the rest; the replies. */
+/**
+ * Sends a message to both and calls `turn` between its first `bytes` and the rest. Resolves to the replies.
+ */
 async function deliverWith(server: TestServer, bytes: number, turn: () => Promise<void>): Promise<string[]> {
   const session = await openSession(server.socketPath);
   const data = asData(MESSAGE);
@@ -58,7 +61,7 @@ async function assertServedAgain(server: TestServer): Promise<void> {
 }
 
 describe('a file system turned read-only', { ...(await needsLoopMount('losetup')), timeout: 60_000 }, () => {
-  test('F10: by order, before the first write: 451 4.3.0 and nothing left, and mail again when it is writable', () =>
+  test('F10: by a remount, before the first write: 451 4.3.0 and nothing left; once writable it takes mail again', () =>
     withMount(async (server, mount) => {
       const replies = await deliverWith(server, 100, () => mount.remount('ro'));
       assert.match(replies[0] ?? '', /^451 4\.3\.0 /);
@@ -68,7 +71,7 @@ describe('a file system turned read-only', { ...(await needsLoopMount('losetup')
       await assertServedAgain(server);
     }));
 
-  test('F10: by an error of its own, under an open file: 451 4.3.0, and nothing in new/', () =>
+  test('F10: by an error of its own, while a file is open: 451 4.3.0, and nothing in new/', () =>
     withMount(async (server, mount) => {
       const isStaged = async () => (await server.files(ALICE, 'tmp')).length > 0;
       const replies = await deliverWith(server, MESSAGE.length - 100, async () => {

@@ -1,5 +1,5 @@
-// SIGHUP and the server as a process: what changes and for whom, what needs a restart, and that a bad configuration
-// changes nothing and is reported by the log and /metrics.
+// SIGHUP and the server as a process: what changes and for whom, what needs a restart, and that a bad
+// configuration changes nothing and is reported by the log and /metrics.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -86,7 +86,7 @@ for (const processes of [1, 2]) {
     }
   });
 
-  test(`${name}: a bad configuration keeps the old one, and says so with file and line until a good one comes`, {
+  test(`${name}: with a bad configuration the old one stays, and log and metric say so until there is a good one`, {
     timeout: 60_000,
   }, async () => {
     const server = await startChild({

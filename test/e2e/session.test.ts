@@ -1,4 +1,4 @@
-// A whole server: what is stored and what is not, however the client behaves.
+// A whole server: what it stores and what it does not, however the client behaves.
 
 import assert from 'node:assert/strict';
 import { chmod, readdir, rm, stat, writeFile } from 'node:fs/promises';
@@ -59,7 +59,7 @@ describe('a session', () => {
     assert.deepEqual((await readdir(dirname(dirname(file)))).sort(), ['cur', 'new', 'tmp']);
   });
 
-  test('the stored header shows what came, and nothing of the body', async () => {
+  test('the stored header shows the fields that came, and nothing of the body', async () => {
     const message = Buffer.from(
       'Return-Path: <forged@example.org>\r\nSubject: Gr\xfc\xdfe\r\nContent-Type: text/plain\r\nDKIM-Signature: v=1\r\n' +
         'Content-Transfer-Encoding: quoted-printable\r\nMIME-Version: 1.0\r\nX-Folded: a\r\n\tb\r\n\r\nsecret words\r\n',
@@ -72,9 +72,26 @@ describe('a session', () => {
     const header = stored.slice(0, stored.indexOf('\n\n') + 1);
     assert.match(
       header,
-      /^Return-Path: <me@example\.org>\nDelivered-To: alice@example\.com\nReceived: from client\.example \(\[127\.0\.0\.1\]\)\n\tby mx\.example\.com with UTF8LMTP id [0-9a-f]{16};\n\t[^\n]+\+0000\nSubject: Gr\xfc\xdfe\nX-Folded: a\n\tb\nMIME-Version: 1\.0\nContent-Type: multipart\/encrypted; protocol="application\/pgp-encrypted"; boundary="sealdir_[0-9a-f]{32}"\n$/,
+      /^Return-Path: <me@example\.org>\nDelivered-To: alice@example\.com\nReceived: from client\.example \(\[127\.0\.0\.1\]\)\n\tby mx\.example\.com with UTF8LMTP id [0-9a-f]{16};\n\t[^\n]+\+0000\nMIME-Version: 1\.0\nContent-Type: multipart\/encrypted; protocol="application\/pgp-encrypted"; boundary="sealdir_[0-9a-f]{32}"\nSubject: Gr\xfc\xdfe\nX-Folded: a\n\tb\n$/,
     );
     assert.ok(!stored.includes('\r') && !stored.includes('secret'));
+  });
+
+  test('lines that are body for some reader do not stand outside, and inside is every byte', async () => {
+    const messages = [
+      'From: a@b.example\r\nSubject: hello\r\rName: Joe\r\nCard-Number: CANARY\r\nPin-Code: CANARY\r\n\r\nbye\r\n',
+      'From: a@b.example\r\nSubject : hello\r\nTo: CANARY\r\n\r\nbody CANARY\r\n',
+    ];
+    const session = await openSession(server.socketPath);
+    for (const text of messages) {
+      const { final } = await deliver(session, { to: [ALICE], message: Buffer.from(text) });
+      assert.match(final[0] ?? '', /^250 /);
+      const stored = await server.stored(ALICE, server.outcomes().at(-1)?.file);
+      const header = stored.toString('latin1', 0, stored.indexOf('\n\n'));
+      assert.match(header, /boundary="[^"]+"\nFrom: a@b\.example$/);
+      assert.equal((await readSealed(stored, alice)).toString(), text);
+    }
+    await session.vanish();
   });
 
   test('a client that vanishes in the middle of DATA leaves nothing', async () => {
@@ -94,7 +111,7 @@ describe('a session', () => {
     assert.equal((await server.files(ALICE, 'new')).length, before);
   });
 
-  test('keys that come, change and go count from the next RCPT on', async () => {
+  test('a key that is added, changed or removed counts from the next RCPT on', async () => {
     const session = await openSession(server.socketPath);
     const rcpt = async () => {
       await session.say('RSET');
@@ -177,7 +194,7 @@ test('no reply is too long for Exim, which reads one into 256 bytes, whatever ou
   }
 });
 
-test('a site that says so refuses a recipient without a usable key with 550 5.7.5', async () => {
+test('with unusable = "reject" a recipient without a usable key is refused with 550 5.7.5', async () => {
   const past = new Date(Date.now() - 86_400_000);
   const expired = await makeKey(ALICE, { date: past, expiresAfter: 3600 });
   const server = await startSealdir({
@@ -192,7 +209,7 @@ test('a site that says so refuses a recipient without a usable key with 550 5.7.
 });
 
 describe('stopping', () => {
-  test('tells idle sessions 421 4.3.2, finishes the delivery in flight, and takes no more', async () => {
+  test('tells idle sessions 421 4.3.2, finishes the delivery under way, and takes no new connections', async () => {
     const key = await makeKey(ALICE);
     const server = await startSealdir({ keys: { [ALICE]: key.certificate } });
     const idle = await openSession(server.socketPath);

@@ -32,7 +32,7 @@ async function open(server: Server, address: Listener, mode = 0o660): Promise<Se
   return server;
 }
 
-test('a socket file left by a killed server is replaced; a living one, or a file, is not', async () => {
+test('a socket left by a killed server is replaced; the socket of a running one, or a file, is not', async () => {
   const path = join(directory, 'a.sock');
   const first = await open(createServer(), { type: 'unix', path });
   assert.equal((await stat(path)).mode & 0o777, 0o660);

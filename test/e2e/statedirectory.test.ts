@@ -11,7 +11,7 @@ import { ALICE, BEFORE, filesOf, keysOf, ON, SEALED, send, serveAt } from '../su
 import { type Running, run } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
 
-test('F29: without a state directory the server says so once, it shows, and mail goes on', {
+test('F27: without a state directory the server says so once, it shows, and mail goes on', {
   timeout: 60_000,
 }, async () => {
   const directory = await makeSite(await keysOf(ALICE));
@@ -47,7 +47,7 @@ async function serveHere(directory: string, state = join(directory, 'state')) {
 }
 
 for (const name of ['secret', 'delivered.1', 'lock']) {
-  test(`F29: with a FIFO in place of ${name} the server starts, delivers and stops`, async () => {
+  test(`F27: with a FIFO in place of ${name} the server starts, delivers and stops`, async () => {
     const directory = await makeSite(await keysOf(ALICE));
     await mkdir(join(directory, 'state'), 0o700);
     await run('mkfifo', [join(directory, 'state', name)]);
@@ -62,7 +62,7 @@ for (const name of ['secret', 'delivered.1', 'lock']) {
   });
 }
 
-test('F28: of two servers with one state directory the second remembers alone and says so; both store', async () => {
+test('F26: of two servers with one state directory the second remembers alone and says so; both store', async () => {
   const [one, two] = [await makeSite(await keysOf(ALICE)), await makeSite(await keysOf(ALICE))];
   const first = await serveHere(one);
   const second = await serveHere(two, join(one, 'state'));
@@ -84,7 +84,7 @@ test('F28: of two servers with one state directory the second remembers alone an
   }
 });
 
-test('F28: a server started again with a new, empty store acknowledges nothing that is not in it', async () => {
+test('F26: a server started again with a new, empty store acknowledges nothing that is not in it', async () => {
   const directory = await makeSite(await keysOf(ALICE));
   const mail = join(directory, 'mail');
   const socketPath = join(directory, 'lmtp.sock');

@@ -1,5 +1,5 @@
-// SIGTERM and the server as a process: idle sessions are told, deliveries under way are finished, and a second SIGTERM
-// cuts them off without a trace.
+// SIGTERM and the server as a process: idle sessions are told, deliveries under way are finished, and a
+// second SIGTERM cuts them off without a trace.
 
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';

@@ -1,5 +1,5 @@
-// Any text as a path of MAIL or RCPT: an answer and never an exception, and what is accepted means one address and one
-// mailbox, however it is written.
+// Any text as a path of MAIL or RCPT: there is always an answer and never an exception, and an accepted path
+// means one address and one mailbox, however it is written.
 
 import assert from 'node:assert/strict';
 import { dirname, normalize } from 'node:path';
@@ -83,7 +83,7 @@ const path = fc.oneof(
   fc.tuple(fc.oneof(text, quoted), domain).map(([local, behind]) => `${local}@${behind}`),
 );
 
-/** An address as RFC 5321 §4.1.2 writes it with a quoted local part, which can hold anything. */
+/** Writes an address by RFC 5321 §4.1.2 with a quoted local part, which can hold anything. */
 function written({ local, domain }: Address): string {
   const quoted = `"${local.replace(/["\\]/g, '\\$&')}"`;
   return domain === '' ? quoted : `${quoted}@${domain}`;
@@ -109,7 +109,7 @@ function checkAddress(text: string): void {
   }
 }
 
-/** Whatever stands behind the path, and however the octets are to be read. */
+/** Checks a line with any text after the path, read as UTF-8 and as latin1. */
 function checkAccepted(line: string): void {
   for (const encoding of ['utf8', 'latin1'] as const) {
     const rest = Buffer.from(line, encoding);
@@ -123,7 +123,7 @@ function checkAccepted(line: string): void {
   }
 }
 
-test('any path is an address that keeps its meaning, or none; any line has an answer', (t) =>
+test('any path is no address or one that keeps its meaning, and any line has an answer', (t) =>
   fuzz<[path: string, behind: string]>(t, {
     arbitrary: fc.tuple(path, fc.oneof(text, fc.constantFrom('', ' SIZE=1', ' SMTPUTF8', '>'.repeat(4000)))),
     finds: [

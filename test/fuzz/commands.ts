@@ -1,4 +1,4 @@
-// What a client may say in a session: what it should, what it should not, and what nobody should.
+// Commands that a client may send: proper ones, improper ones, and nonsense.
 
 import { type Command, LIMITS, type Message } from './model.ts';
 
@@ -52,7 +52,7 @@ export const COMMANDS: readonly Command[] = [
   { line: 'GET / HTTP/1.1', is: 'http' },
 ];
 
-/** The first of a kind. */
+/** Returns the first command of a kind. */
 export function say(line: string): Command {
   const found = COMMANDS.find((command) => command.line.startsWith(line));
   if (found === undefined) throw new Error(`no command ${line}`);

@@ -1,4 +1,5 @@
-// The example configuration with anything changed in it: settings, or errors that say where; never an exception.
+// The example configuration with random changes: the result is settings, or errors that say where they are,
+// and never an exception.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,8 +11,8 @@ import { repositoryRoot } from '../support/shared.ts';
 
 const EXAMPLE = readFileSync(join(repositoryRoot(), 'config/sealdir.toml.example'), 'utf8');
 
-test('any configuration made of the example gives settings, or errors with their lines', (t) => {
-  // the example has its settings commented out; and a short file gets more of its changes where they matter
+test('any change of the example gives settings, or errors with their lines', (t) => {
+  // The settings in the example are commented out. A short file has more of its changes where they matter.
   const settings = EXAMPLE.replace(/^# ?(?=[a-z_]+ = )/gm, '');
   const short = settings.replace(/^#.*\n/gm, '');
   return fuzz(t, {

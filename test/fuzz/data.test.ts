@@ -1,5 +1,5 @@
-// What a client sends behind DATA, of any bytes and cut anywhere, at a real server over its socket: what is stored is what a
-// straightforward reader of the data gets, and what stands behind its end are commands.
+// Any bytes after DATA, cut anywhere, are sent to a real server over its socket. The server stores what a
+// straightforward reader of the data gets, and takes what follows the end of the data as commands.
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
@@ -15,7 +15,7 @@ import { makeKey, readSealed, type TestKey } from '../support/testkeys.ts';
 const ALICE = 'alice@example.com';
 const MAX_MISTAKES = 10;
 
-/** None of its pieces makes a command that is one. */
+/** Pieces that never make a valid command. */
 const hostile = fc
   .array(
     fc.oneof(
@@ -27,7 +27,7 @@ const hostile = fc
   )
   .map((pieces) => pieces.join(''));
 
-/** Codes of the replies to lines that are no commands, or NOOP. */
+/** Returns the codes of the replies to lines that are NOOP or no commands. */
 function codesFor(lines: string): number[] {
   const commands = lines.split('\n').slice(0, -1);
   const codes = commands.map((line) => (/^NOOP\r?$/.test(line) ? 250 : 500));

@@ -1,5 +1,5 @@
-// Key files made of real ones by accident or malice: each is refused with a KeyFileError or gives certificates that can be
-// judged and encrypted to, soon; never with a secret key among them.
+// Real key files, damaged by accident or malice: each is refused with a KeyFileError, or gives certificates
+// that can be judged and encrypted to in a short time. None of them is a secret key.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,15 +7,15 @@ import { CopyFailure } from '../../src/core/errors.ts';
 import { prepareSealer } from '../../src/delivery/seal.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { KeyFileError } from '../../src/keys/blocks.ts';
-import { judgeCertificate, parseCertificates, sealingKeysOf } from '../../src/keys/certificates.ts';
+import { parseCertificates } from '../../src/keys/certificates.ts';
+import { judgeCertificate } from '../../src/keys/judgement.ts';
+import { sealingKeysOf } from '../../src/keys/sessionkeys.ts';
 import { UNMETERED } from '../support/delivery.ts';
 import { binaryOf, freshKey, revoked } from '../support/freshkey.ts';
 import { fuzz } from '../support/fuzz.ts';
 import { openKeyCollection } from '../support/keys.ts';
 import { mutated } from '../support/mutate.ts';
 import { hugeDsa, hugeRsaExponent, withBadSubkeys } from '../support/oddkeys.ts';
-
-const SECRET_TAGS = [5, 7]; // RFC 9580 §5: secret key, secret subkey
 
 const parts = { world: realWorld('mx.example.com'), meter: UNMETERED };
 
@@ -37,7 +37,7 @@ async function madeHere(): Promise<Buffer[]> {
   return files.flat();
 }
 
-/** Certificates of many programs, where they are at hand. */
+/** Resolves to certificates of many programs, if the key collection is there. */
 async function collected(): Promise<Buffer[]> {
   const collection = await openKeyCollection();
   await collection?.close();
@@ -51,8 +51,8 @@ async function checkFile(bytes: Buffer): Promise<void> {
   });
   const now = new Date();
   for (const certificate of certificates) {
-    const tags = certificate.key.toPacketList().map((each) => (each.constructor as { tag?: number }).tag);
-    assert.ok(!certificate.key.isPrivate() && !SECRET_TAGS.some((tag) => tags.includes(tag)), 'a secret key');
+    for (const packet of [certificate.primary, ...certificate.subkeys])
+      assert.ok(packet === undefined || !('privateParams' in packet), 'a secret key');
     for (const subkeys of ['all', 'newest'] as const) {
       const judged = await judgeCertificate(certificate, now, subkeys);
       if (!('keys' in judged)) continue;
@@ -63,7 +63,7 @@ async function checkFile(bytes: Buffer): Promise<void> {
   }
 }
 
-test('any file made of key files is refused, or can be judged and encrypted to', async (t) => {
+test('any file made from key files is refused, or can be judged and encrypted to', async (t) => {
   const files = [...(await madeHere()), ...(await collected())];
   const alice = await freshKey('alice@example.com');
   await fuzz(t, {

@@ -1,5 +1,5 @@
-// What a session must answer, as RFC 5321, RFC 2033 and the limits of the test server have it: a small machine that is
-// told each command and says the codes of the replies to it, as many as there have to be.
+// A model of a session, by RFC 5321, RFC 2033 and the limits of the test server. It is given each command and
+// returns the codes of all replies that the command must get.
 
 export const LIMITS = { messageBytes: 2048, headerBytes: 1024, recipients: 4, errors: 10 } as const;
 export const MAILBOXES = ['alice@example.com', 'bob@example.com'] as const;
@@ -19,26 +19,29 @@ type DeliveryMemory =
   | 'unknown'
   | 'http';
 
-/** A line the client sends, and what of it counts for the answer. */
+/** A line that the client sends, and what the answer depends on. */
 export interface Command {
   readonly line: string;
   readonly is: DeliveryMemory;
-  /** What is wrong with it, or with whom it names: the code for that, where the state has no objection. */
+  /**
+   * The code for a fault of the line or of the recipient, which is the answer if the state allows the
+   * command.
+   */
   readonly fault?: number;
-  /** Whom an acceptable RCPT names. */
+  /** The mailbox that an acceptable RCPT names. */
   readonly mailbox?: Mailbox;
 }
 
-/** What the client sends behind a 354, before it is dot-stuffed. */
+/** What the client sends after a 354, before it is dot-stuffed. */
 export interface Message {
   readonly bytes: string;
-  /** Nobody gets it, for this reason. */
+  /** The code with which the message is refused for everybody. */
   readonly fault?: 552;
 }
 
 export interface Answer {
   readonly codes: readonly number[];
-  /** Mailboxes that have one message more. */
+  /** Mailboxes that get this message. */
   readonly stored: readonly Mailbox[];
 }
 
@@ -48,7 +51,7 @@ export class SessionModel {
   #errors = 0;
   isClosed = false;
 
-  /** DATA is answered with its 354 only; `receive` says what follows. */
+  /** Returns the code of the reply. For DATA that is 354 only; `receive` returns the codes that follow. */
   command({ is, fault, mailbox }: Command): number {
     const isMail = is === 'mail' || is === 'rcpt' || is.startsWith('data');
     if (isMail && !this.#greeted) return 503;
@@ -56,7 +59,7 @@ export class SessionModel {
       case 'lhlo':
         if (fault !== undefined) return fault;
         this.#greeted = true;
-        this.#recipients = undefined; // RFC 5321 §4.1.4: as if RSET
+        this.#recipients = undefined; // RFC 5321 §4.1.4: it acts as RSET
         return 250;
       case 'helo':
         return 500; // RFC 2033 §4.1
@@ -87,13 +90,13 @@ export class SessionModel {
     }
   }
 
-  /** The message behind a 354. */
+  /** Takes the message after a 354. Returns the final replies and where it is stored. */
   receive({ fault }: Message): Answer {
     const recipients = this.#recipients ?? [];
     this.#recipients = undefined;
     this.#errors = 0;
     return {
-      codes: recipients.map(() => fault ?? 250), // RFC 2033 §4.2: one for each RCPT, duplicates too
+      codes: recipients.map(() => fault ?? 250), // RFC 2033 §4.2: one for each RCPT
       stored: fault === undefined ? [...new Set(recipients)] : [],
     };
   }

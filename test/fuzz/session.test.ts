@@ -1,5 +1,6 @@
-// Commands in each state of a session and in any order, pipelined and cut anywhere, at a real server over its socket. A
-// model says which replies there have to be; what is acknowledged has to be in new/, and nothing else.
+// Commands in each state of a session and in any order, pipelined and cut anywhere, sent to a real server
+// over its socket. A model says which replies there have to be. Every acknowledged message has to be in new/,
+// and nothing else.
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
@@ -17,34 +18,34 @@ import { type Command, LIMITS, MAILBOXES, type Mailbox, type Message, SessionMod
 
 interface Step {
   readonly command: Command;
-  /** Sent if the command is a DATA that has to be accepted. */
+  /** Is sent if the command is a DATA that has to be accepted. */
   readonly message: Message;
   readonly lineEnd: '\r\n' | '\n';
 }
 
-/** `at`: when this many bytes have been sent. */
+/** `at` says how many bytes have to be sent before a reply is due, or a message stored. */
 interface Expected {
   readonly bytes: string;
   readonly replies: { readonly code: number; readonly at: number }[];
   readonly stored: { readonly mailbox: Mailbox; readonly at: number }[];
-  /** What is sent behind the end of the session. */
-  readonly behind: string;
+  /** Bytes that the client sends after the end of the session. */
+  readonly afterEnd: string;
 }
 
-/** The whole dialogue as the model has it. It ends with QUIT, if nothing ends it before. */
+/** Returns the whole dialogue as the model expects it. It ends with QUIT, if nothing ends it before. */
 function dialogueOf(steps: readonly Step[]): Expected {
   const model = new SessionModel();
   const expected = {
     bytes: '',
     replies: [{ code: 220, at: 0 }],
     stored: [] as Expected['stored'],
-    behind: '',
+    afterEnd: '',
   };
   const quit: Step = { command: say('QUIT'), message: { bytes: '' }, lineEnd: '\r\n' };
   for (const { command, message, lineEnd } of [...steps, quit]) {
     const line = `${command.line}${lineEnd}`;
     if (model.isClosed) {
-      expected.behind += line;
+      expected.afterEnd += line;
       continue;
     }
     expected.bytes += line;
@@ -76,7 +77,7 @@ const STATES: Record<string, readonly Step[]> = {
   ],
   'after a message': [step(say('LHLO')), step(say('MAIL')), step(say('RCPT')), step(say('DATA'))],
   'after nine mistakes': NINE_MISTAKES,
-  // who gets something delivered is no such client
+  // a client that delivers a message starts to count its mistakes anew
   'after nine mistakes and a message': [
     ...NINE_MISTAKES,
     ...[step(say('LHLO')), step(say('MAIL')), step(say('RCPT')), step(say('DATA'))],
@@ -107,20 +108,20 @@ max_recipients = ${LIMITS.recipients}`,
   });
   after(() => server.stop());
 
-  /** `leaveAt`: the client closes its side after this many bytes. */
+  /** Plays a dialogue against the server. The client closes its side after `leaveAt` bytes. */
   async function play(
     steps: readonly Step[],
     lengths: Cut,
     leaveAt = Number.POSITIVE_INFINITY,
   ): Promise<void> {
-    const { bytes, replies, stored, behind } = dialogueOf(steps);
+    const { bytes, replies, stored, afterEnd } = dialogueOf(steps);
     const client = await connectLmtp(server.socketPath);
     const toSend = Buffer.from(bytes, 'latin1').subarray(0, leaveAt);
     const last = leaveAt < bytes.length ? 0 : 1;
     await writeApart(client, cut(toSend.subarray(0, toSend.length - last), lengths));
     if (last === 0) client.socket.end();
-    // what stands behind the end must be there before the session is closed, or it could not be sent
-    else client.write(Buffer.concat([toSend.subarray(-1), Buffer.from(behind, 'latin1')]));
+    // bytes after the end have to arrive with the last byte of the session, or they could not be sent
+    else client.write(Buffer.concat([toSend.subarray(-1), Buffer.from(afterEnd, 'latin1')]));
     const codes: number[] = [];
     for (let reply = await client.reply(); reply !== ''; reply = await client.reply())
       codes.push(Number(reply.slice(0, 3)));
@@ -133,7 +134,7 @@ max_recipients = ${LIMITS.recipients}`,
     await assertStored(stored.filter(isDue).map(({ mailbox }) => mailbox));
   }
 
-  /** Exactly one file for each mailbox and message, named in the log; then away with them. */
+  /** Checks that there is one file for each mailbox and message, as the log says. Then removes them. */
   async function assertStored(expected: readonly Mailbox[]): Promise<void> {
     await until('tmp/ is empty', async () => {
       const left = await Promise.all(MAILBOXES.map((each) => server.files(each, 'tmp')));
@@ -170,7 +171,7 @@ max_recipients = ${LIMITS.recipients}`,
     }
   });
 
-  test('any commands in any order, however they are cut and wherever the client leaves, get the replies of the model', async (t) => {
+  test('any commands get the replies of the model, in any order, however cut, and wherever the client leaves', async (t) => {
     const ordinary = fc.constantFrom(...['LHLO', 'MAIL', 'RCPT', 'RCPT TO:<"bob"', 'DATA', 'RSET'].map(say));
     const any = fc.record({
       command: fc.oneof({ weight: 3, arbitrary: ordinary }, fc.constantFrom(...COMMANDS)),

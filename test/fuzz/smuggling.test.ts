@@ -1,5 +1,6 @@
-// SMTP smuggling: whatever somebody may take for the end of the data but is not CRLF.CRLF, followed by commands, cut
-// anywhere, at a real server over its socket. One message arrives, with all of it, and no command is obeyed.
+// SMTP smuggling: sequences that some server might take for the end of the data but that are not CRLF.CRLF,
+// with commands after them, cut anywhere, sent to a real server over its socket. One message arrives that has
+// all of it, and no command is obeyed.
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
@@ -14,7 +15,7 @@ import { makeKey, readSealed, type TestKey } from '../support/testkeys.ts';
 const VICTIM = 'victim@example.com';
 const ACCOMPLICE = 'accomplice@example.com';
 
-// those somebody has taken for one come first: the short form is content with them
+// Those that some server has taken for the end come first: the short form tries only them.
 const LINE_ENDS = few(4, [
   '\r\n',
   '\n',
@@ -30,14 +31,14 @@ const LINE_ENDS = few(4, [
 ]);
 const DOTS = few(2, ['.', '..', '.\0', '\0.', '...', ' .', '. ', '.\x08', '=2E', '\xae']);
 const sequencesWith = (dot: string) =>
-  LINE_ENDS.flatMap((before) => LINE_ENDS.map((behind) => before + dot + behind)).filter(
+  LINE_ENDS.flatMap((before) => LINE_ENDS.map((next) => before + dot + next)).filter(
     (sequence) => readData(`${sequence}x`).rest === undefined,
   );
 
 const HEAD = 'Subject: s\r\n\r\na';
 const TAIL = `MAIL FROM:<>\r\nRCPT TO:<${ACCOMPLICE}>\r\nDATA\r\nsmuggled\r\n`;
 
-/** In one piece, byte by byte, and in two at each place in and around the sequence. */
+/** Cuts data nowhere, into bytes within the sequence, and into two at each place in and around it. */
 function cutsOf(sequence: string): Cut[] {
   const places = Array.from({ length: sequence.length + 3 }, (_, n) => HEAD.length - 1 + n);
   const within: Cut = [HEAD.length, ...Array<number>(sequence.length).fill(1), 1000];
@@ -63,12 +64,12 @@ describe('smuggling', () => {
     await server.stop();
   });
 
-  /** Sends the data; the number of bytes that were stored. */
+  /** Sends the data. Returns how many bytes of message the server has received. */
   async function deliver(data: string, lengths: Cut): Promise<number> {
     session.write(`MAIL FROM:<a@example.org>\r\nRCPT TO:<${VICTIM}>\r\nDATA\r\n`);
     for (const code of ['250', '250', '354']) assert.equal((await session.reply()).slice(0, 3), code);
     await writeApart(session, cut(Buffer.from(`${data}.\r\nVRFY x\r\n`, 'latin1'), lengths));
-    // one reply too many, and the next one is another than this
+    // if there were a reply too many, the second would not be that of VRFY
     for (const code of ['250', '252']) assert.equal((await session.reply()).slice(0, 3), code);
     return (JSON.parse(server.log.at(-1) ?? '') as { bytes: number }).bytes;
   }
@@ -80,7 +81,7 @@ describe('smuggling', () => {
   }
 
   for (const dot of DOTS) {
-    test(`nothing with ${JSON.stringify(dot)} in it ends the data but CRLF.CRLF`, async () => {
+    test(`no sequence with ${JSON.stringify(dot)} in it ends the data but CRLF.CRLF`, async () => {
       for (const sequence of sequencesWith(dot)) {
         const data = HEAD + sequence + TAIL;
         const { message } = readData(data);
@@ -95,7 +96,7 @@ describe('smuggling', () => {
     });
   }
 
-  test('nobody has got what was smuggled', async () => {
+  test('no smuggled message has been delivered', async () => {
     assert.deepEqual(await server.files(ACCOMPLICE, 'new'), []);
   });
 });

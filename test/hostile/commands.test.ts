@@ -1,4 +1,4 @@
-// Sessions that ask for more than anybody needs: recipients without number, lines without end.
+// Sessions that ask for too much: countless recipients, endless lines.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ async function send(client: LmtpClient, block: string, times: number): Promise<v
   for (let n = 0; n < times; n++) if (!client.socket.write(bytes)) await once(client.socket, 'drain');
 }
 
-/** How often each code came. */
+/** Reads `count` replies. Resolves to how often each code came. */
 async function countReplies(client: LmtpClient, count: number): Promise<Record<string, number>> {
   const codes: Record<string, number> = {};
   for (let n = 0; n < count; n++) {
@@ -24,7 +24,7 @@ async function countReplies(client: LmtpClient, count: number): Promise<Record<s
 }
 
 test(
-  'of 100,000 RCPTs those over the limit are told 452 4.5.3, and the others get their mail',
+  'of 100,000 RCPTs those over the limit get 452 4.5.3, and the others get their mail',
   {
     timeout: 60_000,
   },
@@ -42,7 +42,7 @@ test(
     }),
 );
 
-test('2,000 RCPTs for whom there is nobody are refused one by one', { timeout: 60_000 }, (t) =>
+test('2,000 RCPTs for unknown recipients are refused one by one', { timeout: 60_000 }, (t) =>
   underAttack(t, {}, async (server) => {
     const session = await openSession(server.socketPath);
     await session.say('MAIL FROM:<>');
@@ -55,7 +55,7 @@ test('2,000 RCPTs for whom there is nobody are refused one by one', { timeout: 6
 );
 
 test(
-  'lines of 16 KiB are answered 500 5.5.2 and end the session when there are ten, and one of 64 MiB costs nothing',
+  'lines of 16 KiB get 500 5.5.2, ten of them end the session, and a line of 64 MiB takes no memory',
   {
     timeout: 60_000,
   },

@@ -38,7 +38,8 @@ async function deliverOne(client: LmtpClient): Promise<void> {
   assert.match(final[0] ?? '', /^250 /);
 }
 
-// where a client may be when it goes silent or slow: what it has said, how many replies that gets, and what follows
+// where a client may be when it goes silent or slow: what it has said, how many replies that gets, and what
+// follows
 const PLACES = [
   { said: '', replies: 1, goesOn: 'LHLO client.example.org and more of it' },
   { said: 'LHLO x\r\nMAIL FROM:<a@exa', replies: 2, goesOn: 'mple.org> and more of it' },
@@ -59,7 +60,7 @@ async function connectTo(server: ChildServer, count: number): Promise<(LmtpClien
 }
 
 test(
-  '200 clients that say nothing more are told 421 when they have been idle for too long, and store nothing',
+  '200 clients that say nothing more get 421 when they have been idle for too long, and nothing is stored',
   {
     timeout: 30_000,
   },
@@ -74,7 +75,7 @@ test(
 );
 
 test(
-  '200 clients that close their side in the middle of something are closed, and store nothing',
+  '200 clients that close their side in the middle of something are closed, and nothing is stored',
   {
     timeout: 30_000,
   },

@@ -1,4 +1,5 @@
-// Key files made to be dear, asked for by many at one time: their recipients are deferred, everybody else is served.
+// Key files made to be expensive, asked for by many sessions at the same time: their recipients are deferred,
+// and all others are served.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,7 +8,7 @@ import { freshKey } from '../support/freshkey.ts';
 import { openSession } from '../support/lmtp.ts';
 import { hugeDsa, hugeRsaExponent, withBadSubkeys, withSubkeys } from '../support/oddkeys.ts';
 
-test('50 sessions that ask for recipients with absurd keys are told 451 4.7.5', {
+test('50 sessions that ask for recipients with absurd keys get 451 4.7.5', {
   timeout: 60_000,
 }, async (t) => {
   const alice = await freshKey('alice@example.com');

@@ -1,4 +1,4 @@
-// Messages made to be dear: all dots, a header of fields without number, a line without end.
+// Messages made to be expensive: nothing but dots, a header of countless fields, an endless line.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { makeKey, readSealed } from '../support/testkeys.ts';
 
 const MIB = 1024 * 1024;
 
-/** What is sent in blocks behind DATA, and what has to be said to it. */
+/** The blocks that are sent after DATA, and the reply that they must get. */
 interface Bomb {
   readonly what: string;
   readonly blocks: readonly [block: string, times: number][];
@@ -95,7 +95,7 @@ async function deliver(server: ChildServer, { blocks }: Bomb, recipients: number
   return replies;
 }
 
-test('messages made to be dear are delivered or refused, each whole', { timeout: 120_000 }, async (t) => {
+test('messages made to be expensive are delivered whole or refused', { timeout: 120_000 }, async (t) => {
   const key = await makeKey(TARGET);
   await underAttack(t, { keys: { [TARGET]: key.certificate } }, async (server) => {
     const mailbox = join(server.directory, 'mail/example.com/target/new');
@@ -113,7 +113,7 @@ test('messages made to be dear are delivered or refused, each whole', { timeout:
   });
 });
 
-test('8 headers of 200,000 fields at one time are delivered', { timeout: 120_000 }, (t) =>
+test('8 messages with 200,000 header fields each are delivered at the same time', { timeout: 120_000 }, (t) =>
   underAttack(t, {}, async (server) => {
     const bomb: Bomb = {
       what: 'a header of 200,000 fields',

@@ -3,13 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KeyFileError } from '../../src/keys/blocks.ts';
-import {
-  judgeCertificate,
-  parseCertificates,
-  sealingKeysOf,
-  sessionKeyPackets,
-  type UsableCertificate,
-} from '../../src/keys/certificates.ts';
+import { parseCertificates } from '../../src/keys/certificates.ts';
+import { judgeCertificate } from '../../src/keys/judgement.ts';
+import { sealingKeysOf, sessionKeyPackets } from '../../src/keys/sessionkeys.ts';
+import type { UsableCertificate } from '../../src/keys/usable.ts';
 import { addressees, binaryOf, freshKey, openSealed, revoked } from '../support/freshkey.ts';
 import { sealTo } from '../support/sealto.ts';
 
@@ -120,10 +117,7 @@ test('with "newest" a message goes to the newest subkey, with "all" to each', as
   assert.equal(all.keys.length, 3);
   assert.equal(newest.keys.length, 1);
   const sealed = await sealTo({ usable: [all], encryption: sealingKeysOf([all]).encryption }, MESSAGE);
-  assert.deepEqual(
-    (await addressees(sealed)).sort(),
-    all.keys.map(({ id }) => id.toHex().toUpperCase()).sort(),
-  );
+  assert.deepEqual((await addressees(sealed)).sort(), all.keys.map(({ keyId }) => keyId).sort());
 });
 
 test('a certificate is read binary, armored, with CRLF, with text around it and behind a byte order mark', async () => {

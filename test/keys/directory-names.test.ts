@@ -9,6 +9,7 @@ import { type TestContext, test } from 'node:test';
 import { canonicalAddress, parseAddress, pathSegment } from '../../src/core/address.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { KeyDirectory } from '../../src/keys/directory.ts';
+import { WORDS } from '../../src/keys/words.ts';
 import { freshKey } from '../support/freshkey.ts';
 import { run } from '../support/process.ts';
 
@@ -124,10 +125,10 @@ test('a link to a file that is gone is a problem, not an unknown recipient', asy
   const { directory, keyring } = await openDirectory(t);
   await symlink('/nonexistent/alice.asc', join(directory, 'alice@example.com.asc'));
   const entry = await keyring.lookup('alice@example.com');
-  assert.deepEqual(entry?.problems, ['alice@example.com.asc is a link to nothing']);
+  assert.deepEqual(entry?.problems, [`alice@example.com.asc ${WORDS.linkToNothing}`]);
   await symlink('/nonexistent/bob.asc', join(directory, 'Bob@Example.com.asc'));
   assert.deepEqual((await keyring.lookup('bob@example.com'))?.problems, [
-    'Bob@Example.com.asc is a link to nothing',
+    `Bob@Example.com.asc ${WORDS.linkToNothing}`,
   ]);
 });
 
@@ -148,5 +149,5 @@ test('a named pipe instead of a key file is a problem and stops nobody', { timeo
     existsSync(pipe) && closeSync(openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK));
   t.signal.addEventListener('abort', release);
   const entry = await keyring.lookup('alice@example.com');
-  assert.deepEqual(entry?.problems, ['alice@example.com.asc is not a regular file']);
+  assert.deepEqual(entry?.problems, [`alice@example.com.asc ${WORDS.notAFile}`]);
 });

@@ -1,4 +1,5 @@
-// Key files that ask for absurd amounts of work: each is a problem of its entry, found out without doing the work.
+// Key files that ask for absurd amounts of work: each is a problem of its entry, found out without doing the
+// work.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
@@ -7,9 +8,11 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { realWorld } from '../../src/edge/world.ts';
-import { judgeCertificate } from '../../src/keys/certificates.ts';
-import { KeyDirectory, MAX_KEY_FILE_BYTES } from '../../src/keys/directory.ts';
+import { KeyDirectory } from '../../src/keys/directory.ts';
 import { MAX_CACHED_BYTES } from '../../src/keys/filecache.ts';
+import { judgeCertificate } from '../../src/keys/judgement.ts';
+import { MAX_SESSION_KEY_PACKETS } from '../../src/keys/limits.ts';
+import { MAX_KEY_FILE_BYTES } from '../../src/keys/parsedfiles.ts';
 import { freshKey } from '../support/freshkey.ts';
 import { hugeDsa, hugeRsaExponent, withBadSubkeys, withSubkeys } from '../support/oddkeys.ts';
 import { until } from '../support/until.ts';
@@ -62,14 +65,20 @@ for (const [what, file, problem] of ABSURD) {
   });
 }
 
-test('a key with as many subkeys as somebody may really have is usable', async (t) => {
-  const key = await freshKey(ALICE, { subkeys: 60 });
-  const { keyring } = await openDirectory(t, { [`${ALICE}.asc`]: key.certificate });
-  const entry = await keyring.lookup(ALICE);
-  const [certificate] = entry?.certificates ?? [];
-  assert.ok(certificate !== undefined, entry?.problems.join());
-  const judged = await judgeCertificate(certificate, new Date(), 'all');
-  assert.equal('keys' in judged && judged.keys.length, 60);
+test('a key with as many subkeys as somebody may really have is usable, and with one more it holds back its recipient', async (t) => {
+  for (const subkeys of [MAX_SESSION_KEY_PACKETS, MAX_SESSION_KEY_PACKETS + 1]) {
+    const key = await freshKey(ALICE, { subkeys });
+    const { keyring } = await openDirectory(t, { [`${ALICE}.asc`]: key.certificate });
+    const entry = await keyring.lookup(ALICE);
+    const [certificate] = entry?.certificates ?? [];
+    assert.ok(certificate !== undefined, entry?.problems.join());
+    const newest = await judgeCertificate(certificate, new Date(), 'newest');
+    assert.equal('keys' in newest && newest.keys.length, 1);
+    const all = await judgeCertificate(certificate, new Date(), 'all');
+    if (subkeys === MAX_SESSION_KEY_PACKETS) assert.equal('keys' in all && all.keys.length, subkeys);
+    else assert.match('reason' in all ? all.reason : '', /has 17 subkeys for encryption.*16 at most/);
+    if ('holdsBack' in all) assert.equal(all.holdsBack, 'recipient');
+  }
 });
 
 test('a subkey that a certificate has several times gets one session-key packet', async (t) => {
@@ -98,7 +107,7 @@ test('files are kept while they are not too many bytes together, and the oldest 
     Object.fromEntries(Array.from({ length: fit + 1 }, (_, n) => [`${address(n)}.asc`, file])),
   );
   await settled(`${address(fit)}.asc`);
-  const keyOf = async (n: number) => (await keyring.lookup(address(n)))?.certificates[0]?.key;
+  const keyOf = async (n: number) => (await keyring.lookup(address(n)))?.certificates[0];
   const first = await keyOf(0);
   for (let n = 1; n < fit; n++) await keyOf(n);
   assert.ok(first !== undefined && (await keyOf(0)) === first);
@@ -111,7 +120,7 @@ test('look-ups at one time share one reading of a file', async (t) => {
   const { keyring, settled } = await openDirectory(t, { [`${ALICE}.asc`]: alice.certificate });
   await settled(`${ALICE}.asc`);
   const entries = await Promise.all(Array.from({ length: 20 }, () => keyring.lookup(ALICE)));
-  assert.equal(new Set(entries.map((entry) => entry?.certificates[0]?.key)).size, 1);
+  assert.equal(new Set(entries.map((entry) => entry?.certificates[0])).size, 1);
 });
 
 test('judgements at one time share one judgement, and a refusal is kept as well', async (t) => {

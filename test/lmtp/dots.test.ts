@@ -10,7 +10,9 @@ import { asData } from '../support/wireform.ts';
 
 const corpus = openCorpus();
 
-/** Bytes behind the end, in the piece that has it and in later ones, are the rest. */
+/**
+ * Decodes data cut into pieces. Bytes after its end are the rest, in the last piece and in all later ones.
+ */
 function decoded(data: Buffer, lengths: Cut): ReadData {
   const decoder = new DotDecoder();
   const message: Buffer[] = [];
@@ -92,12 +94,12 @@ for (const sequence of SMUGGLING) {
   });
 }
 
-test('a dot behind a bare LF or CR stays, and so does a second one', () => {
+test('a dot after a bare LF or CR stays, and so does a second one', () => {
   for (const message of ['a\n.b', 'a\n..b', 'a\r.b', 'a\r..b', 'a\r\r.b', 'a\n\r.b'])
     assert.equal(decoded(Buffer.from(`${message}\r\n.\r\n`), WHOLE).message, `${message}\r\n`);
 });
 
-test('one dot goes from the front of a line, also where the sender forgot to double it', () => {
+test('one dot at the start of a line is removed, even if the sender forgot to double it', () => {
   for (const [sent, message] of [
     ['..', '.'],
     ['...', '..'],
@@ -114,7 +116,7 @@ test('data that is the final dot alone is a message of no bytes', () => {
     assert.deepEqual(decoded(Buffer.from('.\r\n'), lengths), { message: '', rest: '' });
 });
 
-test('every fixture comes back from dot-stuffing byte for byte, and what is pipelined behind it is the rest', () => {
+test('every fixture comes back from dot-stuffing byte for byte, and bytes pipelined after it are the rest', () => {
   for (const { name, bytes } of FIXTURES) {
     const data = Buffer.concat([asData(bytes), Buffer.from('MAIL FROM:<>\r\n.\r\n')]);
     const expected = { message: bytes.toString('latin1'), rest: 'MAIL FROM:<>\r\n.\r\n' };
@@ -140,7 +142,7 @@ test('every message of the corpus comes back from dot-stuffing', { skip: corpus.
   }
 });
 
-/** deepEqual would print megabytes. */
+/** Compares without printing: deepEqual would print megabytes. */
 function same(actual: ReadData, expected: ReadData): boolean {
   return actual.message === expected.message && actual.rest === expected.rest;
 }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { type CommandTarget, MAX_LINE_BYTES, SessionParser } from '../../src/lmtp/parser.ts';
 import { BYTE_BY_BYTE, type Cut, cut, someCut, WHOLE } from '../support/chunks.ts';
 
-/** Writes down what the parser does; a command of `answers` is answered as it says, any other at once. */
+/** Writes down what the parser does. Answers a command as `answers` says, and any other at once. */
 class Recorder implements CommandTarget {
   isClosed = false;
   readonly seen: string[] = [];
@@ -49,7 +49,7 @@ async function dialogue(bytes: string, lengths: Cut = WHOLE): Promise<string[]> 
   return recorder.seen;
 }
 
-/** Lets everything that can go on without a further answer go on. */
+/** Waits until the parser can do nothing more without another answer. */
 function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -90,7 +90,7 @@ test('any bytes give the same commands however they are cut', async () => {
   );
 });
 
-test('a line ends in CRLF or LF; of several CRs in front only the last is its end', async () => {
+test('a line ends in CRLF or LF, and of several CRs before the LF only the last belongs to the end', async () => {
   assert.deepEqual(await dialogue('a\r\nb\nc\rd\r\r\n\r\n\n'), ['a', 'b', 'c\rd\r', '', '']);
 });
 
@@ -113,7 +113,7 @@ test('an over-long line is answered once at its end, however long, and the sessi
   assert.deepEqual(await dialogue('x'.repeat(50_000), [1000]), []);
 });
 
-test('nothing behind a command that closes the session is dispatched', async () => {
+test('nothing after a command that closes the session is dispatched', async () => {
   for (const lengths of [WHOLE, BYTE_BY_BYTE, [3]])
     assert.deepEqual(await dialogue('NOOP\r\nQUIT\r\nMAIL FROM:<>\r\nDATA\r\n', lengths), ['NOOP', 'QUIT']);
 });
@@ -135,7 +135,7 @@ test('a command answered late holds the next one back', async () => {
   assert.deepEqual(recorder.seen, ['MAIL FROM:<>', 'RCPT TO:<slow>', 'RCPT TO:<b>', 'DATA']);
 });
 
-test('message bytes wait for the sink, and commands behind the message for its end', async () => {
+test('message bytes wait for the sink, and commands after the message wait for its end', async () => {
   const calls: string[] = [];
   const gates: (() => void)[] = [];
   const gate = (call: string) => {

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { Outbox } from '../../src/lmtp/replybatch.ts';
+import { ReplyBatch } from '../../src/lmtp/replybatch.ts';
 
-test('what is to be sent goes out once, in its order, when the work at hand is done', async () => {
-  const outbox = new Outbox();
+test('replies go out once, in their order, at the end of the turn', async () => {
+  const batch = new ReplyBatch();
   const sent: string[] = [];
-  outbox.add(() => sent.push('a'));
-  outbox.add(() => {
+  batch.add(() => sent.push('a'));
+  batch.add(() => {
     sent.push('b');
-    outbox.add(() => sent.push('d')); // in the next turn
+    batch.add(() => sent.push('d')); // in the next turn
   });
-  await Promise.resolve().then(() => outbox.add(() => sent.push('c')));
+  await Promise.resolve().then(() => batch.add(() => sent.push('c')));
   assert.deepEqual(sent, []);
   await setImmediate();
   assert.deepEqual(sent, ['a', 'b', 'c']);

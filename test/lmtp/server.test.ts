@@ -1,4 +1,4 @@
-// The LMTP server before real deliveries, with a clock and a disk that the test holds: whose time is it?
+// The LMTP server with real deliveries, and a clock and a disk that the test holds: whose time is counted?
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -14,12 +14,12 @@ import { openSession } from '../support/lmtp.ts';
 import { until } from '../support/until.ts';
 
 const alice = await freshKey('alice@example.com');
-// the server looks at the clock after so many real milliseconds, and what it sees is what the test has let pass
+// The server looks at its clock every BLOCK_MS of real time, but sees only the time that the test lets pass.
 const BLOCK_MS = 20;
 const FOREVER_MS = 1_000_000_000;
 const BLOCK = Buffer.from(`${'x'.repeat(62)}\r\n`.repeat(1024)); // 64 KiB
 
-/** A server whose client is in the middle of DATA. */
+/** Opens a server whose client is in the middle of DATA. */
 async function openData(t: TestContext, disk: Disk) {
   const site = await openSite(t, { keys: [alice], disk });
   let micros = 0;
@@ -64,11 +64,11 @@ async function openData(t: TestContext, disk: Disk) {
   for (const line of ['MAIL FROM:<>', 'RCPT TO:<alice@example.com>', 'DATA']) await session.say(line);
   return {
     session,
-    /** Bytes of the message that the delivery has dealt with. */
+    /** Returns how many bytes of the message the delivery has dealt with. */
     taken: () => taken,
-    /** The delivery holds the client back. */
+    /** Returns whether the delivery holds the client back. */
     isHolding: () => given > taken,
-    /** Lets time pass, and the server look. */
+    /** Lets time pass, and gives the server the occasion to look at it. */
     async pass(ms: number) {
       micros += ms * 1000;
       await pause(3 * BLOCK_MS);
@@ -89,7 +89,7 @@ test('a client may take all the time it wants, as long as each block comes in ti
   assert.match(await session.reply(), /^250 2\.0\.0 /);
 });
 
-test('less than a block does not win more time', { timeout: 10_000 }, async (t) => {
+test('a client that sends less than a block gets no more time for it', { timeout: 10_000 }, async (t) => {
   const { session, taken, pass } = await openData(t, new FakeDisk());
   const half = BLOCK.subarray(0, BLOCK.length / 2 - 64);
   for (let sent = 1; sent <= 2; sent++) {

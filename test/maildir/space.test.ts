@@ -1,4 +1,5 @@
-// Free space, asked at RCPT: who is deferred, what it costs, and that a file system that does not answer holds up nobody.
+// Free space, asked at RCPT: who is deferred, what it costs, and that a file system that does not answer
+// holds up nobody.
 
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
@@ -15,11 +16,11 @@ const keys = await Promise.all(
 );
 const PATHS = keys.map(({ address }) => address);
 const MESSAGE = Buffer.from('Subject: x\r\n\r\nx\r\n');
-const PLENTY = { device: 1, bytes: 1000 * MIB, files: 1_000_000 };
+const PLENTY = { bytes: 1000 * MIB, files: 1_000_000 };
 const limits = { minFreeBytes: 100 * MIB };
 
-function withFileSystem(fileSystem: (path: string) => typeof PLENTY, options: SiteOptions = {}) {
-  return { keys, limits, disk: new FakeDisk({ fileSystem }), ...options };
+function withLeft(left: (path: string) => typeof PLENTY, options: SiteOptions = {}) {
+  return { keys, limits, disk: new FakeDisk({ left }), ...options };
 }
 
 for (const [what, left, isTaken] of [
@@ -31,7 +32,7 @@ for (const [what, left, isTaken] of [
   test(`F8: with ${what} a recipient is ${isTaken ? 'taken' : 'deferred with 452 4.3.1'}`, async (t) => {
     const site = await openSite(
       t,
-      withFileSystem(() => ({ ...PLENTY, ...left })),
+      withLeft(() => ({ ...PLENTY, ...left })),
     );
     const { accepted } = await deliver(site.transaction(), ['alice@example.com'], MESSAGE);
     assert.deepEqual(codesOf(accepted), [isTaken ? '250 2.1.5' : '452 4.3.1']);
@@ -41,10 +42,14 @@ for (const [what, left, isTaken] of [
 }
 
 test('F8: a full disk that is mounted in the store defers the mail of its mailboxes and no other', async (t) => {
-  const site = await openSite(
-    t,
-    withFileSystem((path) => (path.includes('example.org') ? { device: 2, bytes: 0, files: 0 } : PLENTY)),
-  );
+  const left = (path: string) => (path.includes('example.org') ? { bytes: 0, files: 0 } : PLENTY);
+  const disk = new FakeDisk({ left });
+  const site = await openSite(t, { keys, limits, disk });
+  disk.trouble.mounts = () =>
+    new Map([
+      ['/', '1'],
+      [join(site.store, 'example.org'), '2'],
+    ]);
   await mkdir(join(site.store, 'example.org')); // the mount point; there is no Maildir under it yet
   const { accepted, replies } = await deliver(site.transaction(), PATHS, MESSAGE);
   assert.deepEqual(codesOf(accepted), ['250 2.1.5', '250 2.1.5', '452 4.3.1']);
@@ -56,7 +61,7 @@ test('where the client says SIZE, each copy has to find room, base64 included', 
   const sealed = Math.ceil((size * 4 * 65) / (3 * 64));
   const site = await openSite(
     t,
-    withFileSystem(() => ({ ...PLENTY, bytes: limits.minFreeBytes + 2 * sealed }), { size }),
+    withLeft(() => ({ ...PLENTY, bytes: limits.minFreeBytes + 2 * sealed }), { size }),
   );
   const { accepted } = await deliver(site.transaction(), [...PATHS, 'alice@example.com'], MESSAGE);
   assert.deepEqual(codesOf(accepted), ['250 2.1.5', '250 2.1.5', '452 4.3.1', '250 2.1.5']);
@@ -66,21 +71,21 @@ test('deliveries one after the other ask for free space once a second, and find 
   let micros = 0;
   let bytes = PLENTY.bytes;
   const world = { micros: () => ++micros };
-  const disk = new FakeDisk({ fileSystem: () => ({ ...PLENTY, bytes }) }, world);
+  const disk = new FakeDisk({ left: () => ({ ...PLENTY, bytes }) }, world);
   const site = await openSite(t, { keys, limits, disk, world });
   const accepts = async () => codesOf((await deliver(site.transaction(), PATHS, MESSAGE)).accepted);
   await accepts();
-  const asked = disk.named('device').length;
+  const asked = disk.named('readlink').length;
   bytes = 0;
   for (let round = 0; round < 20; round++) assert.deepEqual(new Set(await accepts()), new Set(['250 2.1.5']));
   assert.equal(disk.named('statfs').length, 1);
-  assert.equal(disk.named('device').length, asked);
+  assert.equal(disk.named('readlink').length, asked);
   micros += 1_000_000;
   assert.deepEqual(new Set(await accepts()), new Set(['452 4.3.1']));
   assert.equal(disk.named('statfs').length, 2);
 });
 
-for (const name of ['device', 'statfs'] as const) {
+for (const name of ['readlink', 'statfs'] as const) {
   test(`F9: a file system that hangs when asked (${name}) holds up one RCPT for a second, the next not at all`, async (t) => {
     const hanging = gate();
     t.after(hanging.open);
@@ -113,12 +118,12 @@ for (const name of ['device', 'statfs'] as const) {
 }
 
 test('0 turns it off: nothing is asked', async (t) => {
-  const disk = new FakeDisk({ fileSystem: () => ({ device: 1, bytes: 0, files: 0 }) });
+  const disk = new FakeDisk({ left: () => ({ bytes: 0, files: 0 }) });
   const site = await openSite(t, { keys, disk, limits: { minFreeBytes: 0 } });
   assert.deepEqual(codesOf((await deliver(site.transaction(), PATHS, MESSAGE)).accepted), [
     '250 2.1.5',
     '250 2.1.5',
     '250 2.1.5',
   ]);
-  assert.equal(disk.named('device').length + disk.named('statfs').length, 0);
+  assert.equal(disk.named('readlink').length + disk.named('statfs').length, 0);
 });

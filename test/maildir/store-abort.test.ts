@@ -63,7 +63,7 @@ for (const moment of ['before', 'after'] as const) {
           isOver = true;
         });
       await until('a call hangs or all is done', () => hangs !== 'nothing' || isOver);
-      if (hangs === 'nothing') continue; // this call failed by itself
+      if (hangs === 'nothing') continue; // it was over before this call
       const aborted = file.abort();
       hanging.open();
       await Promise.all([aborted, over]);

@@ -1,7 +1,7 @@
-// The Maildir store when things go wrong: nothing half-written is ever named in new/, and nothing is left behind.
+// The Maildir store when things go wrong: no half-written file is ever in new/, and no file is left anywhere.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, rmdir } from 'node:fs/promises';
+import { mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -177,3 +177,26 @@ test('F5: a large message is synced as it comes, and a failure of any of these s
     assert.equal(disk.named('sync').length, before + k, 'never tried again');
   }
 });
+
+for (const [size, bytes] of [
+  ['small', BYTES.subarray(0, 1000)],
+  ['large', BYTES],
+] as const)
+  test(`a file of somebody else that has the name of a ${size} one in tmp/ stays as it is`, async (t) => {
+    const { store, mailbox, root } = await openStore(t);
+    await complete(store.stage(mailbox)); // so that there is a Maildir
+    const file = store.stage(mailbox);
+    const name = file.finalName(0, 0).replace(/,S=.*/, '');
+    await writeFile(join(mailbox, 'tmp', name), 'theirs');
+    const storing = async () => {
+      await file.write([bytes]);
+      await file.finish();
+      await file.commit(bytes.length, bytes.length);
+    };
+    await assert.rejects(storing(), { code: 'EEXIST' });
+    await file.abort();
+    const files = await filesBelow(root);
+    const [theirs] = files.filter(({ path }) => path.includes('/tmp/'));
+    assert.equal(theirs?.bytes.toString(), 'theirs');
+    assert.equal(files.length, 2);
+  });

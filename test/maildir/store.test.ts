@@ -155,7 +155,7 @@ for (const [size, bytes] of [
   ['small', 100_000],
   ['large', 400_000],
 ] as const) {
-  test(`the memory given with a ${size} message goes back when it is on disk, no other, and never before`, async (t) => {
+  test(`the owned memory of a ${size} message goes back when it is on disk, no other, and never before`, async (t) => {
     const { store, disk, mailbox, root } = await openStore(t);
     const [shared, given] = [Buffer.alloc(bytes / 2, 'a'), Buffer.alloc(bytes / 2, 'b')];
     const expected = Buffer.concat([shared, given]);

@@ -10,7 +10,7 @@ function canonical(input: Buffer, lengths: Cut = WHOLE): Buffer {
   return Buffer.concat(cut(input, lengths).map((piece) => lines.update(piece)));
 }
 
-test('input of LF lines gets CRLF, and what is a CR or a CRLF already stays', () => {
+test('input of LF lines gets CRLF, and each CR and CRLF in it stays as it is', () => {
   const turned = (text: string) => canonical(Buffer.from(text)).toString();
   assert.equal(turned('a\nb\n\n'), 'a\r\nb\r\n\r\n');
   assert.equal(turned('\n'), '\r\n');
@@ -44,7 +44,7 @@ test('line ends come out the same however the input is cut', () => {
   );
 });
 
-test('what came out once comes out of a second pass unchanged, and without its CRs is the input without its CRs', () => {
+test('a second pass changes nothing, and no pass changes anything but CRs', () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('\r', '\n', 'a') }), (text) => {
       const once = canonical(Buffer.from(text));

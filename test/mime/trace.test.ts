@@ -17,7 +17,7 @@ function fields(changes: Partial<Trace> = {}, recipient = 'alice@example.com'): 
   return traceFields({ ...TRACE, ...changes }, recipient).toString('utf8');
 }
 
-/** RFC 5321 §4.4: Return-Path first, one Received, and nothing else; each on LF lines. */
+/** Checks RFC 5321 §4.4: Return-Path is first, there is one Received, all in LF lines, and nothing else. */
 function assertThreeFields(text: string): void {
   const unfolded = text.replaceAll(/\n[ \t]/g, ' ').split('\n');
   assert.deepEqual(

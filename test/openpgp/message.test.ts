@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import fc from 'fast-check';
-import { sessionKeyPackets } from '../../src/keys/certificates.ts';
+import { sessionKeyPackets } from '../../src/keys/sessionkeys.ts';
 import { LiteralData } from '../../src/openpgp/literal.ts';
 import { EncryptedMessage, type Encryption } from '../../src/openpgp/message.ts';
 import { BYTE_BY_BYTE, type Cut, lend, noise, someCut, WHOLE } from '../support/chunks.ts';

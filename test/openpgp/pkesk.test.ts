@@ -15,6 +15,11 @@ const KINDS: Record<string, { options: Partial<Generate>; v6?: boolean }> = {
   'NIST P-384 v4': { options: { type: 'ecc', curve: 'nistP384' } },
   'NIST P-521 v4': { options: { type: 'ecc', curve: 'nistP521' } },
   'RSA v4': { options: { type: 'rsa', rsaBits: 2048 } },
+  'Brainpool P-256 v4': { options: { type: 'ecc', curve: 'brainpoolP256r1' } },
+  'Brainpool P-384 v4': { options: { type: 'ecc', curve: 'brainpoolP384r1' } },
+  'Brainpool P-512 v4': { options: { type: 'ecc', curve: 'brainpoolP512r1' } },
+  'X448 v4': { options: { type: 'curve448' } },
+  'X448 v6': { options: { type: 'curve448' }, v6: true },
   'X25519 v4': { options: { type: 'curve25519' } },
   'X25519 v6': { options: { type: 'curve25519' }, v6: true },
   'NIST P-256 v6': { options: { type: 'ecc', curve: 'nistP256' }, v6: true },
@@ -69,13 +74,19 @@ for (const [kind, { options, v6 = false }] of Object.entries(KINDS)) {
   });
 }
 
-test('a kind of key that is not ours is left to the library', async () => {
+test('a kind of key that is not known is no key to encrypt to', async () => {
   const { publicKey } = await openpgp.generateKey({
-    type: 'curve448',
+    type: 'ecc',
+    curve: 'secp256k1',
     userIDs: [{ email: 'a@example.com' }],
     format: 'object',
+    config: { rejectCurves: new Set() },
   });
-  assert.equal(recipientKeyOf((await publicKey.getEncryptionKey()).keyPacket), undefined);
+  const { keyPacket } = await publicKey.getEncryptionKey(undefined, undefined, undefined, {
+    ...openpgp.config,
+    rejectCurves: new Set(),
+  });
+  assert.equal(recipientKeyOf(keyPacket), undefined);
   assert.equal(
     recipientKeyOf({ version: 4, algorithm: 18, getFingerprintBytes: () => Buffer.alloc(20) }),
     undefined,

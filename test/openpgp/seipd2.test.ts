@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { createDecipheriv, hkdfSync } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Aead, SALT_BYTES, Seipd2 } from '../../src/openpgp/seipd2.ts';
+import type { Aead } from '../../src/openpgp/algorithms.ts';
+import { SALT_BYTES, Seipd2 } from '../../src/openpgp/seipd2.ts';
 import { BYTE_BY_BYTE, type Cut, lend, noise, someCut, WHOLE } from '../support/chunks.ts';
 
 const CHUNK_OCTET = 12;

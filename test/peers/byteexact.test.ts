@@ -1,4 +1,4 @@
-// The promise on real messages: what gpg decrypts is, to the bit, what went over LMTP.
+// Checks the promise with real messages: what gpg decrypts is what went over LMTP, byte for byte.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -32,7 +32,7 @@ describe('gpg --decrypt gives back the bytes that went over LMTP', needs('gpg'),
     await rm(directory, { recursive: true, force: true });
   });
 
-  /** Delivers all in one session and decrypts each; returns the names of those that came back changed. */
+  /** Delivers all in one session and decrypts each. Resolves to the names of those that came back changed. */
   async function changed(messages: readonly { name: string; bytes(): Buffer }[]): Promise<string[]> {
     const session = await openSession(server.socketPath);
     const wrong: string[] = [];

@@ -1,4 +1,4 @@
-// A real Dovecot IMAP serves the sealed message out of the Maildir, as stored.
+// A real Dovecot serves sealed messages from the Maildir by IMAP, as they are stored.
 
 import assert from 'node:assert/strict';
 import { basename, join } from 'node:path';
@@ -15,7 +15,7 @@ type Fetched = { size: number; bytes: Buffer };
 
 const ADDRESS = 'alice@example.com';
 
-test('Dovecot lists and fetches sealed messages, and finds S= and W= in their names to be true', {
+test('Dovecot lists and fetches sealed messages, and the sizes S= and W= in their names are true', {
   ...needs('dovecot'),
   timeout: 60_000,
 }, async () => {

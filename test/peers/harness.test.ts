@@ -1,4 +1,4 @@
-// The harness against itself: real programs with stand-ins where Sealdir will be.
+// Tests the harness itself: real programs, with stand-ins in the place of Sealdir.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -72,7 +72,7 @@ describe('OpenPGP programs', needs('gpg', 'sq', 'sqop', 'rnp'), () => {
     });
   }
 
-  test('gpg, sqop and rnp open with a passphrase, and not without', async () => {
+  test('gpg, sqop and rnp open a protected key with its passphrase, and not without', async () => {
     const passphrase = 'correct horse';
     const key = await makeGpgKey({
       kind: 'cv25519',
@@ -147,7 +147,7 @@ async function gpgSeal(certificateFile: string, plaintext: Buffer): Promise<Buff
   }
 }
 
-/** Postfix's own LMTP sink, one file per message below `<home>/mail`. */
+/** Starts Postfix's own LMTP sink, which writes each message to a file below `<home>/mail`. */
 async function startSink(home: string, where: string | number): Promise<Running> {
   const mail = join(home, 'mail');
   await mkdir(mail);

@@ -14,7 +14,7 @@ import { submit } from '../support/submit.ts';
 import { makeKey, readSealed, type TestKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
-// Postfix adds these fields where they are missing
+// Postfix adds these fields if they are missing.
 const COMPLETE =
   'From: a@example.org\r\nDate: Sat, 21 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@example.org>\r\n';
 const ADDRESSES = ['alice@example.com', 'bob@example.com', 'carol@example.net'];

@@ -1,4 +1,4 @@
-// Independent readers: what Sealdir stores for the common kinds of keys opens in gpg, sq, sqop and rnp.
+// Independent readers: gpg, sq, sqop and rnp open what Sealdir stores for the common kinds of keys.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { needs } from '../support/peers.ts';
 import { startSealdir } from '../support/sealdir.ts';
 
 const READERS = [gpgDecrypt, sqDecrypt, sqopDecrypt, rnpDecrypt];
-// one block, several partial lengths, nothing at all, and bytes of every value
+// A message with bytes of every value, one with several partial lengths, and one that is empty.
 const MESSAGES = [
   FIXTURES.find(({ name }) => name.startsWith('every byte'))?.bytes ?? Buffer.alloc(0),
   messageOfSize(300_000),

@@ -1,4 +1,5 @@
-// swaks as a client of its own mind: LMTP over both kinds of sockets, several recipients.
+// swaks as a client that was not written for Sealdir: LMTP over both kinds of sockets, with several
+// recipients.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,10 +10,10 @@ import { makeKey, readSealed } from '../support/testkeys.ts';
 
 const ALICE = 'alice@example.com';
 const BOB = 'bob@example.com';
-const DATA = 'Subject: from swaks\\n\\nbody\\n.dot\\n'; // swaks makes it CRLF
+const DATA = 'Subject: from swaks\\n\\nbody\\n.dot\\n'; // swaks sends CRLF for \n
 
 for (const kind of ['unix', 'tcp'] as const) {
-  test(`swaks delivers to two recipients over ${kind} and is told of a third that there is none`, {
+  test(`swaks delivers to two recipients over ${kind} and is refused for a third that does not exist`, {
     ...needs('swaks'),
     timeout: 30_000,
   }, async () => {

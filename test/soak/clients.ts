@@ -1,4 +1,5 @@
-// The clients of the soak. Each keeps a session, sends one thing after the other, and tells the ledger what it was told.
+// The clients of the soak. Each keeps a session, sends one thing after the other, and gives the replies to
+// the ledger.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { within } from '../../src/core/deadline.ts';
@@ -8,7 +9,7 @@ import type { Clock } from './faults.ts';
 import type { Ledger, Told } from './ledger.ts';
 import { MAX_MESSAGE_BYTES, MAX_RECIPIENTS, type SoakSite } from './site.ts';
 
-/** Whole numbers below `limit`, the same ones for the same seed. */
+/** Returns a whole number below `limit`; the same numbers for the same seed. */
 export type Dice = (limit: number) => number;
 
 export function diceOf(seed: number): Dice {
@@ -23,7 +24,7 @@ export function diceOf(seed: number): Dice {
 
 const PATIENCE_MS = 60_000;
 
-/** What a client does with a transaction; most of them what they should. */
+/** What a client does with a transaction. Most of them do what they should. */
 const WAYS = [
   ...Array<'wait'>(12).fill('wait'),
   ...(['leave in DATA', 'leave behind DATA', 'leave before DATA', 'close behind DATA'] as const),
@@ -31,7 +32,9 @@ const WAYS = [
 ];
 type Way = (typeof WAYS)[number];
 
-/** The message of a transaction, made of its number alone, so that who opens it can make it again. */
+/**
+ * Returns the message of a transaction. It depends on the number only, so that the reader can make it again.
+ */
 export function messageOf(number: number): Buffer {
   const roll = diceOf(number);
   const length = roll(20) === 0 ? roll(MAX_MESSAGE_BYTES / 2) : roll(20_000);
@@ -48,7 +51,7 @@ export interface Crowd {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly dice: Dice;
-  /** The next free number of a transaction. */
+  /** Returns the next free number of a transaction. */
   next(): number;
 }
 
@@ -83,7 +86,7 @@ async function expect(reply: Promise<string>, ...codes: string[]): Promise<strin
   return text;
 }
 
-/** Whether the session goes on. */
+/** Runs one transaction. Resolves to whether the session goes on. */
 async function transact(
   client: LmtpClient,
   told: Told,
@@ -95,7 +98,7 @@ async function transact(
   for (const address of recipientsOf(crowd)) {
     const reply = await expect(client.say(`RCPT TO:<${address}>`), '250', '451', '550', '452');
     if (reply.startsWith('250')) told.accepted++;
-    else if (!reply.startsWith('452')) told.refused.push(reply); // one over the limit is not written down
+    else if (!reply.startsWith('452')) told.refused.push(reply); // one over the limit has no line in the log
   }
   if (way === 'mistake') await expect(client.say('STARTTLS'), '500');
   if (way === 'leave before DATA') return false;
@@ -127,7 +130,7 @@ function bytesFor(way: Way, number: number): Buffer {
   return messageOf(number);
 }
 
-/** One to more than allowed, some of them twice, some that cannot get anything. */
+/** Returns recipients: from one to more than are allowed, some of them twice, some that cannot get mail. */
 function recipientsOf({ site, dice }: Crowd): string[] {
   const good = [...site.good.keys()];
   const others = [...site.unusable, site.changing.address, site.changing.address, 'nobody@example.com'];

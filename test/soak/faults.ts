@@ -1,4 +1,5 @@
-// What goes wrong around the server while the clients deliver: a disk that fills up and is emptied, a key file that changes.
+// Makes faults around the server while the clients deliver: a disk fills up and is emptied, and a key file
+// changes.
 
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +10,9 @@ export interface Clock {
   readonly isOver: () => boolean;
 }
 
-/** Fills the small disk to its last byte for a while, and empties it again; how often. */
+/**
+ * Fills the small disk to its last byte for a while and empties it, again and again. Resolves to how often.
+ */
 export async function fillAndEmpty({ small }: SoakSite, clock: Clock): Promise<number> {
   let rounds = 0;
   if (small === undefined) return rounds;
@@ -24,7 +27,7 @@ export async function fillAndEmpty({ small }: SoakSite, clock: Clock): Promise<n
   return rounds;
 }
 
-/** Bytes of a write, and how many of them: the disk's 4 MiB, a large write, a page. */
+/** Sizes of writes, and how many of each: the disk's 4 MiB, large writes, pages. */
 const STEPS = [
   [65_536, 64],
   [4096, 16],
@@ -34,13 +37,14 @@ const STEPS = [
 async function fill(path: string): Promise<void> {
   const file = await open(path, 'w');
   try {
-    // so often and no more: where a mailbox is emptied meanwhile, single bytes would go on for minutes
+    // The number is bounded: if a mailbox is emptied meanwhile, writes of single bytes would go on for
+    // minutes.
     for (const [bytes, most] of STEPS) {
       let isFull = false;
       for (let n = 0; n < most && !isFull; n++) {
         isFull = await file.write(Buffer.alloc(bytes)).then(
           ({ bytesWritten }) => bytesWritten < bytes,
-          () => true, // ENOSPC
+          () => true, // the disk is full (ENOSPC)
         );
       }
     }
@@ -49,7 +53,10 @@ async function fill(path: string): Promise<void> {
   }
 }
 
-/** One key, another, half of one, none, and a secret one, replaced at once or written in place; how often. */
+/**
+ * Changes a key file again and again: to one key, another, half of one, none, a secret one, by a rename or in
+ * place. Resolves to how often.
+ */
 export async function turnKeys(site: SoakSite, clock: Clock): Promise<number> {
   const [first, second] = site.changing.keys;
   const files = [

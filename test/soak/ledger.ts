@@ -1,10 +1,11 @@
-// What the clients were told against what the server wrote down: each transaction has exactly the lines in the log that its
-// replies were, and for whom the client did not wait, one line each.
+// Compares what the clients were told with what the server logged. Each transaction must have exactly one
+// line in the log for each of its replies, and one for each recipient whose reply the client did not wait
+// for.
 
 import assert from 'node:assert/strict';
 import type { OutcomeLine } from '../../src/core/outcomelog.ts';
 
-/** One MAIL and what came of it. Its sender is unique, so that its lines are found. */
+/** One MAIL and what followed. Its sender is unique, so that its lines can be found. */
 export interface Told {
   readonly sender: string;
   /** Replies to RCPT that were refusals. */
@@ -13,20 +14,20 @@ export interface Told {
   accepted: number;
   /** DATA was answered 354. */
   started: boolean;
-  /** Replies after the final dot; fewer than `accepted` where the client did not wait for them. */
+  /** Replies after the final dot. They are fewer than `accepted` if the client did not wait for all. */
   readonly final: string[];
 }
 
 export class Ledger {
-  readonly #told = new Map<string, Told>(); // whose client is done with them
+  readonly #told = new Map<string, Told>(); // transactions that their clients have finished
   readonly #lines = new Map<string, OutcomeLine[]>();
-  /** Lines by `verdict why`. */
+  /** Number of lines by `verdict why`. */
   readonly counts = new Map<string, number>();
   transactions = 0;
-  /** Those that got to DATA. */
+  /** Transactions that came as far as DATA. */
   messages = 0;
 
-  /** The client is done with this transaction. */
+  /** Takes a transaction that its client has finished. */
   close(told: Told): void {
     this.transactions++;
     if (told.started) this.messages++;
@@ -34,7 +35,7 @@ export class Ledger {
     this.#settle(told.sender);
   }
 
-  /** The server has written a line. */
+  /** Takes a line that the server has logged. */
   write(line: OutcomeLine): void {
     const key = `${line.verdict} ${line.why}`;
     this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
@@ -42,12 +43,12 @@ export class Ledger {
     this.#settle(line.sender);
   }
 
-  /** Sum over all reasons. */
+  /** Returns the number of lines with a verdict, whatever the reason. */
   count(verdict: OutcomeLine['verdict']): number {
     return [...this.counts].reduce((sum, [key, count]) => sum + (key.startsWith(verdict) ? count : 0), 0);
   }
 
-  /** Transactions that wait for lines, and lines nobody has asked for. */
+  /** Number of transactions without all their lines, and of those whose client has not finished. */
   get open(): number {
     return new Set([...this.#told.keys(), ...this.#lines.keys()]).size;
   }
@@ -72,7 +73,7 @@ function assertSame(
   assert.deepEqual(codes.slice(0, replied.length), replied, sender);
   for (const [n, reply] of final.entries()) {
     const line = lines[refused.length + n];
-    // the reply has the id of the log line
+    // The reply has the same id as the log line.
     if (reply.startsWith('250')) assert.ok(reply.endsWith(` ${line?.id}`), `${sender}: ${reply}`);
   }
   for (const { verdict, file } of lines) assert.equal(file !== undefined, verdict === 'stored', sender);

@@ -1,5 +1,5 @@
-// Reads the log as the server writes it, and takes each stored file out of its mailbox when it has been written down, as the
-// owner's mail program would: it has to be there, and now and then is opened.
+// Reads the log while the server writes it. Removes each file that the log says was stored from its mailbox,
+// as the owner's mail program would. The file must be there, and some of them are opened.
 
 import assert from 'node:assert/strict';
 import { open, readFile, rm } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { messageOf, numberOf } from './clients.ts';
 import type { Ledger } from './ledger.ts';
 import type { SoakSite } from './site.ts';
 
-/** One file of so many is opened. */
+/** One of this many files is opened. */
 const OPEN_ONE_OF = 20;
 
 export class Reader {
@@ -19,7 +19,7 @@ export class Reader {
   readonly #ledger: Ledger;
   #offset = 0;
   #text = '';
-  #recent = new Set<string>(); // duplicates of a recipient have one file
+  #recent = new Set<string>(); // a recipient that was named twice has one file
   files = 0;
   opened = 0;
 
@@ -35,7 +35,7 @@ export class Reader {
     }
   }
 
-  /** Takes what has been written since. */
+  /** Reads what was logged since the last call. */
   async catchUp(): Promise<void> {
     for (const line of await this.#lines()) {
       const outcome = JSON.parse(line) as OutcomeLine;
@@ -66,7 +66,7 @@ export class Reader {
     if (this.#recent.size > 10_000) this.#recent = new Set([...this.#recent].slice(5000));
     const path = join(this.#site.mailbox(recipient), 'new', name);
     if (this.files++ % OPEN_ONE_OF === 0) await this.#open(path, recipient, sender);
-    await rm(path); // fails where what was acknowledged is not there
+    await rm(path); // fails if a message that was acknowledged is not there
   }
 
   async #open(path: string, recipient: string, sender: string): Promise<void> {

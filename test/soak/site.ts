@@ -1,5 +1,5 @@
-// The site of the soak: recipients with keys that work, that do not and that change, mailboxes on a small disk, and a server
-// of two processes whose log goes to a file.
+// The site of the soak: recipients with keys that work, that do not work, and that change; mailboxes on a
+// small disk; and a server of two processes whose log goes to a file.
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -22,17 +22,17 @@ export interface SoakSite {
   readonly server: Running;
   /** Base URL of /metrics. */
   readonly metrics: string;
-  /** By address: whose key file never changes and is good. */
+  /** The recipients whose key file is good and never changes, by address. */
   readonly good: ReadonlyMap<string, FreshKey>;
-  /** Has one of these two, or none that works. */
+  /** The recipient whose key changes: to one of these two, or to none that works. */
   readonly changing: { readonly address: string; readonly keys: readonly [FreshKey, FreshKey] };
-  /** Mailboxes on a disk of 4 MiB, and where it is; undefined where we may not mount one. */
+  /** Mailboxes on a disk of 4 MiB, and its path. Undefined if we may not mount one. */
   readonly small: { readonly addresses: readonly string[]; readonly path: string } | undefined;
   readonly unusable: readonly string[];
   /** Replaces the key file of the changing recipient, or removes it. */
   putKey(bytes: Buffer | undefined, how: 'at once' | 'in place'): Promise<void>;
   mailbox(address: string): string;
-  /** The exit code of the server. */
+  /** Stops the server. Resolves to its exit code. */
   stop(): Promise<number>;
   remove(): Promise<void>;
 }
@@ -90,13 +90,13 @@ async function mountSmallDisk(path: string): Promise<string | undefined> {
   await mkdir(path);
   const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'sealdir-soak', path]);
   if (mounted.code !== 0) return undefined;
-  // nothing stays mounted, whatever ends us
+  // Nothing stays mounted, however this process ends.
   process.once('exit', () => spawnSync('umount', ['-l', path]));
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
   return path;
 }
 
-/** Ten minutes of log would fill the pipe's reader: it goes to a file. */
+/** Starts the server with its log in a file: ten minutes of it are too much to hold in memory. */
 async function startLogged(directory: string) {
   const config = join(directory, 'sealdir.toml');
   const logFile = join(directory, 'log');

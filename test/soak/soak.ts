@@ -1,8 +1,9 @@
-// The soak: mixed load with faults against the real server, and at the end everything has to add up. Ten minutes as
-// `npm run test:soak`, or so many seconds as the argument says.
+// The soak: mixed load with faults against the real server. At the end everything must add up. `npm run
+// test:soak` takes ten minutes, or as many seconds as its argument says.
 //
-//   what clients were told = what the log says = what the metrics say; each file acknowledged was in new/ once, none else;
-//   tmp/ is empty; no descriptor is left over; memory does not grow.
+// What clients were told, what the log says and what the metrics say must be the same. Each file that was
+// acknowledged was in new/ once, and no other file was. tmp/ is empty, no descriptor is left open, and memory
+// does not grow.
 
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
@@ -19,10 +20,10 @@ import { descriptors, sampleMemory, settledDescriptors, thirds } from './watch.t
 
 const CLIENTS = 8;
 const MIB = 1024 * 1024;
-/** Before that the server still warms up. */
+/** Until then the server is still warming up. */
 const FLAT_AFTER_SECONDS = 120;
 
-/** Runs it and gives the summary; throws where something does not add up. */
+/** Runs the soak. Resolves to a summary, rejects if something does not add up. */
 export async function soak(seconds: number, seed: number): Promise<string> {
   const site = await openSoakSite();
   try {
@@ -31,7 +32,7 @@ export async function soak(seconds: number, seed: number): Promise<string> {
     const idle = await settledDescriptors(site.server.pid);
     const { samples, fills, changes } = await load(site, ledger, reader, seconds, diceOf(seed));
     await settle(site, ledger, reader);
-    // from its first message on each worker watches the keys
+    // From its first message on each worker has a descriptor more, since it watches the keys.
     const most = idle + childrenOf(site.server.pid).length;
     await until('every descriptor is closed', () => descriptors(site.server.pid) <= most);
     await compareMetrics(site, ledger);
@@ -61,7 +62,7 @@ async function load(site: SoakSite, ledger: Ledger, reader: Reader, seconds: num
   const clock = { isOver: () => isStopped || Date.now() > end };
   let number = 0;
   const crowd = { site, ledger, clock, dice, next: () => ++number };
-  // the first that fails ends all, and is thrown when all have ended
+  // The first failure ends all of them, and is thrown when all have ended.
   const watched = <T>(work: Promise<T>): Promise<T> =>
     work.catch((error: unknown) => {
       isStopped = true;
@@ -82,7 +83,7 @@ async function load(site: SoakSite, ledger: Ledger, reader: Reader, seconds: num
   return { samples: await samples, fills: await fills, changes: await changes };
 }
 
-/** What clients have left is undone, and written down, a moment later. */
+/** Waits until the server has undone and logged the messages whose clients have left. */
 async function settle(site: SoakSite, ledger: Ledger, reader: Reader): Promise<void> {
   await until('every transaction has its lines', async () => {
     await reader.catchUp();

@@ -1,10 +1,10 @@
-// What the server holds of the machine: memory and descriptors of all of its processes, taken now and then.
+// Measures what the server takes of the machine: memory and descriptors of all its processes.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { childrenOf } from '../support/child.ts';
 
-/** Bytes resident in the primary and its workers. */
+/** Returns the resident bytes of the primary and its workers. */
 export function residentBytes(pid: number): number {
   return sumOver(pid, (each) => {
     const [, kib] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${each}/status`, 'utf8')) ?? [];
@@ -16,7 +16,10 @@ export function descriptors(pid: number): number {
   return sumOver(pid, (each) => readdirSync(`/proc/${each}/fd`).length);
 }
 
-/** Threads that begin with the server open some of their own after it listens. */
+/**
+ * Resolves to the number of descriptors once it is steady: threads open some after the server has begun to
+ * listen.
+ */
 export async function settledDescriptors(pid: number): Promise<number> {
   for (let before = -1; ; await pause(500)) {
     const now = descriptors(pid);
@@ -34,7 +37,7 @@ export async function sampleMemory(pid: number, isOver: () => boolean): Promise<
   return samples;
 }
 
-/** Medians of the first and of the last third. */
+/** Returns the medians of the first and of the last third. */
 export function thirds(samples: readonly number[]): { first: number; last: number } {
   const third = Math.ceil(samples.length / 3);
   return { first: median(samples.slice(0, third)), last: median(samples.slice(-third)) };

@@ -1,8 +1,8 @@
-// What systemd does for a socket unit: listens, and starts the program with the socket as descriptor 3.
+// Does what systemd does for a socket unit: listens, and starts the program with the socket as descriptor 3.
 
 import { type Running, start } from './process.ts';
 
-/** Node with `args` and an inherited Unix socket at `path` (sd_listen_fds(3)). Needs python3. */
+/** Starts Node with `args` and with an inherited Unix socket at `path` (sd_listen_fds(3)). Needs python3. */
 export function startActivated(path: string, args: readonly string[]): Promise<Running> {
   const activate = `
 import os, socket, sys

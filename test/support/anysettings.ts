@@ -1,4 +1,4 @@
-// What every configuration text has to give: settings, or errors that say where.
+// Checks what every configuration text has to give: settings, or errors that say where they are.
 
 import assert from 'node:assert/strict';
 import { formatError, parseSettings } from '../../src/config/load.ts';

@@ -1,5 +1,6 @@
-// A server in a process of its own under attack, and a client that behaves meanwhile: it has to get its mail delivered each
-// time before it runs out of patience, and the server has to keep its memory.
+// Attacks a server in a process of its own while a well-behaved client delivers there. Each of that client's
+// messages must be delivered before a mail server would give up, and the server's memory must not grow beyond
+// a bound.
 
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
@@ -17,11 +18,11 @@ import { until } from './until.ts';
 const MIB = 1024 * 1024;
 const BYSTANDER = 'bystander@example.com';
 const MESSAGE = Buffer.from('Subject: still here\r\n\r\nhello\r\n');
-/** A tenth of the time after which an MTA gives up. */
+/** A tenth of the time after which a mail server gives up. */
 const PATIENCE_MS = 30_000;
 const GROWTH_BYTES = 160 * MIB;
 
-/** Whom the attacker may write to. */
+/** The recipient that the attacker may write to. */
 export const TARGET = 'target@example.com';
 
 export async function underAttack(
@@ -33,7 +34,7 @@ export async function underAttack(
   const keys = { [BYSTANDER]: certificate, [TARGET]: certificate, ...options.keys };
   const server = await startChild({ ...options, keys });
   try {
-    // what begins with the first message has begun
+    // After a first message everything that starts only when it is needed has started.
     const session = await deliverOnce(server, await openSession(server.socketPath));
     // the connection of this session is held by the first process only if that delivers
     const held = (options.toml?.processes ?? 1) === 1 ? 1 : 0;
@@ -56,14 +57,14 @@ export async function underAttack(
   }
 }
 
-/** One message after the other, from before the attack begins until it is over. */
+/** Delivers one message after the other, from before the attack begins until it is over. */
 async function keepDelivering(server: ChildServer, first: LmtpClient, attack: Promise<void>) {
   const served = { count: 0, slowestMs: 0 };
   let isOver = false;
   const over = attack.finally(() => {
     isOver = true;
   });
-  over.catch(() => undefined); // told by who awaits the attack
+  over.catch(() => undefined); // the caller awaits the attack and sees its error
   let session = first;
   do {
     const start = Date.now();
@@ -78,7 +79,10 @@ async function keepDelivering(server: ChildServer, first: LmtpClient, attack: Pr
   return served;
 }
 
-/** In another session where this one has been closed meanwhile, as an MTA does; the session it was. */
+/**
+ * Delivers once; in a new session, as a mail server would, if this one was closed. Resolves to the session
+ * used.
+ */
 async function deliverOnce(server: ChildServer, session: LmtpClient): Promise<LmtpClient> {
   const { rcpt, data, final } = await deliver(session, { to: [BYSTANDER], message: MESSAGE });
   if (final[0]?.startsWith('250 ')) return session;

@@ -1,4 +1,4 @@
-// That a canary is found in whatever form it is written down.
+// A canary is found in whatever form it is written down.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';

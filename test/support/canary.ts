@@ -1,8 +1,9 @@
-// Strings planted in messages, and the search for them where no byte of a message may be: in plain, in base64 however
-// it is aligned and broken into lines, and in quoted-printable however much of it is encoded.
+// Strings that are planted in messages, and a search for them where nothing of a message may be. It finds
+// them in plain text, in base64 with any alignment and any line breaks, and in quoted-printable with any part
+// encoded.
 //
-// Header policy `visible` shows the subject in the outer header of a stored message, and nowhere else; what the body
-// says, and what its attachments are called, shows nowhere.
+// With header policy `visible` the subject may stand in the outer header of a stored message and nowhere
+// else. Text and names of attachments may stand nowhere.
 
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -14,13 +15,13 @@ export interface Canaries {
   readonly fileName: string;
 }
 
-/** Unlike any planted before. */
+/** Makes canaries unlike any planted before. */
 export function newCanaries(): Canaries {
   const unique = (what: string) => `canary${what}${randomBytes(12).toString('hex')}`;
   return { subject: unique('S'), body: unique('B'), fileName: unique('F') };
 }
 
-/** A message in wire form with each canary where it belongs, and `more` at the end of its text. */
+/** Returns a message in wire form with each canary in its place, and `more` at the end of its text. */
 export function messageWith({ subject, body, fileName }: Canaries, more = ''): Buffer {
   return Buffer.from(
     [
@@ -42,7 +43,7 @@ export function messageWith({ subject, body, fileName }: Canaries, more = ''): B
   );
 }
 
-/** Whether `bytes` hold `canary` in any of its forms. */
+/** Tells whether `bytes` hold `canary` in any of its forms. */
 export function holds(bytes: Buffer, canary: string): boolean {
   return bytes.includes(canary) || quotedPrintable(bytes).includes(canary) || inBase64(bytes, canary);
 }
@@ -58,18 +59,21 @@ function inBase64(bytes: Buffer, canary: string): boolean {
   const packed = bytes.toString('latin1').replace(/\s/g, '');
   return ['', 'x', 'xx'].some((before) => {
     const encoded = Buffer.from(before + canary).toString('base64');
-    // its first and last characters depend on the neighbours
+    // The first and the last characters depend on the bytes beside the canary.
     return packed.includes(encoded.slice(4, -4));
   });
 }
 
-/** Which canaries a text of ours shows: a log, a reply, a page. All are wanted absent. */
+/** Returns the canaries that a text of ours shows, such as a log, a reply or a page. There should be none. */
 export function shownIn(text: string | Buffer, canaries: Canaries): string[] {
   const bytes = Buffer.from(text);
   return Object.values(canaries).filter((canary: string) => holds(bytes, canary));
 }
 
-/** Sentences about files below `directory` that show a canary; the subject may stand in the header of a stored message. */
+/**
+ * Returns a sentence for each file below `directory` that shows a canary, except for the subject in the
+ * header of a stored message.
+ */
 export async function searchFiles(directory: string, canaries: Canaries): Promise<string[]> {
   return (await filesBelow(directory)).flatMap((file) =>
     shownIn(hidden(file, canaries), canaries).map((canary) => `${file.path} shows ${canary}`),
@@ -79,7 +83,7 @@ export async function searchFiles(directory: string, canaries: Canaries): Promis
 function hidden({ path, bytes }: StoredFile, { subject }: Canaries): Buffer {
   if (!/(^|\/)(tmp|new|cur)\/[^/]+$/.test(path)) return bytes;
   const end = bytes.indexOf('\n\n');
-  const header = bytes.subarray(0, end === -1 ? bytes.length : end);
+  const header = bytes.subarray(0, end === -1 ? bytes.length : end + 1);
   const rest = bytes.subarray(header.length);
   return Buffer.concat([Buffer.from(header.toString('latin1').replace(`Subject: ${subject}\n`, '')), rest]);
 }
@@ -87,7 +91,10 @@ function hidden({ path, bytes }: StoredFile, { subject }: Canaries): Buffer {
 const BLOCK_BYTES = 1024 * 1024;
 const OVERLAP_BYTES = 4096;
 
-/** The same for the raw image of a file system, where stored headers cannot be told from the rest: subjects are left out. */
+/**
+ * Does the same for the raw image of a file system. There headers cannot be told from the rest, so it does
+ * not look for subjects.
+ */
 export async function searchImage(path: string, { body, fileName }: Canaries): Promise<string[]> {
   const found = new Set<string>();
   const zeros = Buffer.alloc(BLOCK_BYTES);

@@ -1,4 +1,4 @@
-// The program as an operator runs it: `sealdir serve -c FILE` in a process of its own.
+// Runs the program as an operator does: `sealdir serve -c FILE` in a process of its own.
 
 import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { type Running, start } from './process.ts';
 import { makeSite, type ServerOptions, tomlFor } from './sealdir.ts';
 import { repositoryRoot } from './shared.ts';
 
-export const CLI = join(repositoryRoot(), 'dist/src/cli.js');
+export const CLI = join(repositoryRoot(), 'dist/src/sealdir.cjs');
 
 export interface ChildServer {
   readonly directory: string;
@@ -21,7 +21,7 @@ export interface ChildServer {
   metrics(): string;
   /** Highest resident set so far, in bytes. */
   peakRss(): number;
-  /** Ends it and removes its directory; its exit code. */
+  /** Ends the server and removes its directory. Resolves to the exit code. */
   stop(): Promise<number>;
 }
 
@@ -50,7 +50,7 @@ export async function startChild(options: ServerOptions = {}): Promise<ChildServ
   };
 }
 
-/** Process ids of the children of a process. */
+/** Returns the process ids of the children of a process. */
 export function childrenOf(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
   return children.map(Number);

@@ -1,14 +1,14 @@
-// Bytes cut into pieces, in the ways stream code has to stand: whole, in chunks, byte by byte.
+// Cuts bytes into pieces in all ways that stream code must cope with: whole, in chunks, byte by byte.
 
 import fc from 'fast-check';
 
-/** Lengths of pieces, used over and over; what one piece may be is up to its reader. */
+/** Lengths of pieces. After the last one they begin again. */
 export type Cut = readonly number[];
 
 export const WHOLE: Cut = [Number.POSITIVE_INFINITY];
 export const BYTE_BY_BYTE: Cut = [1];
 
-/** Random cuts, empty pieces among them, some longer than a block of the packet framer. */
+/** Random cuts, with empty pieces and with some that are longer than a block of the packet framer. */
 export const someCut: fc.Arbitrary<Cut> = fc
   .tuple(
     fc.array(fc.oneof(fc.nat(8), fc.nat(1000), fc.nat(70_000)), { maxLength: 6 }),
@@ -26,7 +26,10 @@ export function cut(bytes: Buffer, lengths: Cut): Buffer[] {
   return pieces;
 }
 
-/** Lends `bytes` piece by piece: each is overwritten as soon as `take` is back, so that what was kept shows. */
+/**
+ * Lends `bytes` piece by piece. Each piece is overwritten once `take` returns, so that keeping one is found
+ * out.
+ */
 export function lend(bytes: Buffer, lengths: Cut, take: (piece: Buffer) => void): void {
   for (const piece of cut(bytes, lengths)) {
     const lent = Buffer.from(piece);
@@ -35,7 +38,7 @@ export function lend(bytes: Buffer, lengths: Cut, take: (piece: Buffer) => void)
   }
 }
 
-/** `length` bytes without a pattern, the same each time. */
+/** Returns `length` bytes without a pattern, the same each time. */
 export function noise(length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length);
   let state = 0x2545f491;

@@ -8,15 +8,15 @@ import { toWireForm } from './wireform.ts';
 export interface CorpusMessage {
   /** `<collection>/<file>` */
   name: string;
-  /** What MANIFEST.jsonl says is odd about it: `8bit-header`, `eol:lf`, `dup:return-path`, ... */
+  /** Oddities of the message that MANIFEST.jsonl names: `8bit-header`, `eol:lf`, `dup:return-path`, ... */
   facts: readonly string[];
-  /** Read from disk at each call. */
+  /** Reads the message from disk. */
   wire(): Buffer;
 }
 
 export interface Corpus {
   messages: readonly CorpusMessage[];
-  /** Options for node:test: why there is nothing to iterate over, or false. */
+  /** For the options of node:test: why there are no messages, or false. */
   skip: string | false;
 }
 

@@ -1,6 +1,6 @@
-// CRC24 as RFC 9580 §6.1.1 writes it, a bit at a time: what the fast ones are held against.
+// CRC24 as RFC 9580 §6.1.1 writes it, one bit at a time. The fast ones are compared with it.
 
-/** Three bytes, most significant first. */
+/** Returns three bytes, the most significant first. */
 export function plainCrc24(bytes: Uint8Array): Buffer {
   let crc = 0xb704ce;
   for (const byte of bytes) {

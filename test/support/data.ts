@@ -1,15 +1,15 @@
-// The straightforward reading of what follows DATA, to hold the fast one against.
+// Reads what follows DATA in the straightforward way. The fast reader is compared with it.
 
-/** `rest` is undefined as long as the data has not ended. Text is latin1: a character is a byte. */
+/** Text is latin1: a character is a byte. `rest` is undefined as long as the data has not ended. */
 export interface ReadData {
   readonly message: string;
   readonly rest: string | undefined;
 }
 
 /**
- * The rule, by lines (RFC 5321 §4.5.2): only CRLF ends a line. A line that is one dot ends the
- * data; a dot in front of any other line goes. The last line, not ended yet, may still turn out to
- * be the end: of `.` and `.` CR nothing is given out so far.
+ * Applies the rule line by line (RFC 5321 §4.5.2). Only CRLF ends a line. A line of a single dot ends the
+ * data. From any other line a leading dot is removed. The last line may not have ended yet: while it is `.`
+ * or `.` CR, nothing of it is given out, since it may become the end.
  */
 export function readData(data: string): ReadData {
   let message = '';

@@ -1,4 +1,5 @@
-// The delivery path with real keys in a real key directory and a real temporary store: one site per test.
+// The delivery path with real keys in a real key directory and with a real temporary store. Each test has its
+// own.
 
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,6 +17,7 @@ import type { Disk } from '../../src/disk/disk.ts';
 import { openDisk } from '../../src/disk/open.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { KeyDirectory } from '../../src/keys/directory.ts';
+import { MailboxPaths } from '../../src/maildir/mailboxpaths.ts';
 import { Space } from '../../src/maildir/space.ts';
 import { Store } from '../../src/maildir/store.ts';
 import { KeyFiles } from '../../src/recipients/keyfiles.ts';
@@ -26,15 +28,15 @@ let realDisk: Disk | undefined; // one for all sites of a process, since it has 
 export const UNMETERED: Meter = { time() {}, recipient() {}, message() {}, keyFileRefused() {} };
 
 export interface SiteOptions {
-  /** Who exists: a key file for each, named after its address. */
+  /** The recipients: each has a key file, named after its address. */
   keys?: readonly FreshKey[];
   disk?: Disk;
   world?: Partial<World>;
   limits?: Partial<DeliveryLimits>;
   keyDirectory?: Pick<KeyDirectory, 'lookup'>;
-  /** What was delivered before; left out: every message is stored. */
+  /** What was delivered before. If left out, every message is stored. */
   memory?: DeliveryMemory;
-  /** SIZE of each message, as said in MAIL. */
+  /** SIZE of each message, as given in MAIL. */
   size?: number;
 }
 
@@ -67,7 +69,7 @@ const LIMITS: DeliveryLimits = {
 
 const SAME = { localCase: 'ignore', defaultDomain: 'mx.example.com' } as const;
 
-/** Removed when the test is over; `close` before that where there are many in one test. */
+/** Makes a site. It is removed after the test, or earlier by `Symbol.asyncDispose` if a test makes many. */
 export async function openSite(t: TestContext, options: SiteOptions = {}): Promise<Site & AsyncDisposable> {
   const directory = await mkdtemp(join(tmpdir(), 'sealdir-site-'));
   const close = () => rm(directory, { recursive: true, force: true });
@@ -88,6 +90,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     outcomeLog: { outcome: (line) => outcomeLog.push(line), fault: () => {} },
     store: new Store({ disk, world, meter: UNMETERED, root: store }),
     mailboxes: new Slots(),
+    mailboxPaths: new MailboxPaths(disk, join(store, '{domain}/{local}')),
     space: new Space(disk),
     memory: options.memory,
     keys: { keysOf: ({ address }) => keyDirectory.lookup(address) },
@@ -95,10 +98,9 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
       recipients: new KeyFiles(keyDirectory),
       same: SAME,
       delimiter: '+',
-      maildir: join(store, '{domain}/{local}'),
     },
-    select: { unusable: 'defer', subkeys: 'all' },
-    policy: 'visible',
+    keyRules: { unusable: 'defer', subkeys: 'all' },
+    headerPolicy: 'visible',
     limits: { ...LIMITS, ...options.limits },
   };
   const sender = { sender: Buffer.from('sender@example.org'), smtpUtf8: false, size: options.size ?? 0 };
@@ -113,7 +115,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
   };
 }
 
-/** Every file below a directory; one that goes while it is looked at is not there. */
+/** Resolves to every file below a directory. A file that vanishes meanwhile is left out. */
 export async function filesBelow(directory: string): Promise<StoredFile[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const paths = entries
@@ -137,7 +139,7 @@ export interface Dialogue {
   readonly replies: Reply[];
 }
 
-/** RCPT for each path, DATA in pieces of `pieceBytes`, and all replies. */
+/** Sends RCPT for each path and DATA in pieces of `pieceBytes`. Resolves to all replies. */
 export async function deliver(
   transaction: Transaction,
   paths: readonly string[],
@@ -159,12 +161,12 @@ export async function repliesOf(transaction: Transaction): Promise<Reply[]> {
   return replies;
 }
 
-/** `250 2.0.0`, without the text. */
+/** Returns the codes of replies without their texts, as in `250 2.0.0`. */
 export function codesOf(replies: readonly Reply[]): string[] {
   return replies.map(({ code, enhanced }) => `${code} ${enhanced}`);
 }
 
-/** The files in new/ of one recipient, opened. */
+/** Resolves to the messages in new/ of one recipient, decrypted. */
 export async function opened(site: Site, key: FreshKey): Promise<Buffer[]> {
   const [local, domain] = key.address.split('@');
   const files = (await site.files()).filter(({ path }) => path.startsWith(`${domain}/${local}/new/`));

@@ -1,4 +1,4 @@
-// Choices that a seed decides, so that a run can be repeated.
+// Makes choices that a seed decides, so that a run can be repeated.
 
 import { seededRandom } from './sealing.ts';
 
@@ -9,7 +9,7 @@ export class Dice {
     this.#random = seededRandom(seed);
   }
 
-  /** A whole number from 0, less than `count`. */
+  /** Returns a whole number from 0 to `count` - 1. */
   below(count: number): number {
     return this.#random(6).readUIntBE(0, 6) % count;
   }
@@ -18,7 +18,7 @@ export class Dice {
     return from[this.below(from.length)] ?? from[0];
   }
 
-  /** Text in lines of at most 76 characters, `bytes` in all with its line ends. */
+  /** Returns text in lines of at most 76 characters, `bytes` long with its line ends. */
   text(bytes: number): string {
     const encoded = this.#random(Math.ceil((bytes * 3) / 4)).toString('base64');
     return encoded.replace(/.{76}/g, '$&\r\n').slice(0, bytes);

@@ -1,4 +1,5 @@
-// The generated parts of the documents and of the source. `npm run documents` writes them; a test proves that they are up to date.
+// Makes the generated parts of the documents and of the source. `npm run documents` writes them, and a test
+// proves that they are up to date.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { createMetrics } from '../../src/edge/metrics.ts';
 import { repositoryRoot } from './shared.ts';
 import { armorWasm } from './wasm.ts';
 
-/** file, below the root of the repository -> its text with every generated part made anew. */
+/** Maps files, relative to the root of the repository, to their texts with every generated part made anew. */
 export async function documents(): Promise<Map<string, string>> {
   const readme = readFileSync(join(repositoryRoot(), 'README.md'), 'utf8');
   const parts = {

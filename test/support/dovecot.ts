@@ -1,7 +1,9 @@
-// A private Dovecot 2.3 with IMAP only, reading the Maildirs a test made. Password of every user: `pass`.
+// A private Dovecot 2.3 with IMAP only, which reads the Maildirs of a test. The password of every user is
+// `pass`.
 //
-// It runs wholly as one unprivileged user, `nobody` when the test is root: Dovecot refuses mail of uid 0, whatever
-// first_valid_uid says. So Maildirs made by root have to be handed over with `adopt` before IMAP looks at them.
+// All of it runs as one unprivileged user, which is `nobody` if the test runs as root: Dovecot refuses mail
+// of uid 0, whatever first_valid_uid says. So Maildirs made by root must be handed over with `adopt` before
+// IMAP reads them.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -12,17 +14,25 @@ import { run, start } from './process.ts';
 import { makeTraversable } from './traversable.ts';
 
 export interface DovecotOptions {
-  /** Everything of Dovecot's own goes to `<dir>/dovecot`; `dir` is below the temporary directory and made traversable. */
+  /**
+   * Dovecot's own files go to `<dir>/dovecot`. `dir` is below the temporary directory and is made
+   * traversable.
+   */
   dir: string;
-  /** One Maildir per user, with Dovecot's variables: `/tmp/x/mail/%d/%n` (%u user, %n local part, %d domain). */
+  /**
+   * The Maildir of a user, in Dovecot's variables: `/tmp/x/mail/%d/%n` (%u user, %n local part, %d domain).
+   */
   maildir: string;
 }
 
 export interface Dovecot {
-  /** IMAP on 127.0.0.1, no TLS */
+  /** The port of IMAP on 127.0.0.1, without TLS. */
   port: number;
   log(): string;
-  /** Gives a directory and all below to the user Dovecot runs as; nothing to do where the test is not root. */
+  /**
+   * Gives a directory and all below it to the user that Dovecot runs as. Does nothing unless the test is
+   * root.
+   */
   adopt(directory: string): Promise<void>;
   stop(): Promise<void>;
 }
@@ -51,7 +61,7 @@ export async function startDovecotImap(options: DovecotOptions): Promise<Dovecot
     ready: () => accepts(port),
     log,
     cwd: home,
-    graceMs: 100, // a clean end takes it 1 s, sometimes 6, and nothing is lost without
+    graceMs: 100, // a clean end takes 1 s, sometimes 6, and is not needed
     ...(isRoot ? { uid: Number(await id('-u', user)), gid: Number(await id('-g', user)) } : {}),
   });
   return {

@@ -1,19 +1,21 @@
-// The real disk with a record of every call, and trouble where a test wants it: errors, short writes, calls that
-// hang before or after they took effect. Also notes what would hit another file's descriptor (`misuse`).
-// What the real disk's threads do in one go is done here by the same code, but call by call, so that each call is
-// recorded and open to trouble.
+// The real disk with a record of every call, and trouble where a test wants it: errors, short writes, calls
+// that hang before or after they took effect. Also notes what would hit another file's descriptor (`misuse`).
+// What the real disk's threads do in one go is done here by the same code, but call by call, so that each
+// call is recorded and open to trouble.
 
-import { rename } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
 import type { World } from '../../src/core/world.ts';
 import { type Calls, deliverAll, type Job } from '../../src/disk/batch.ts';
 import { type FileCalls, realCalls } from '../../src/disk/calls.ts';
 import type { Disk, Free, OpenFile, Stats } from '../../src/disk/disk.ts';
 import { FileSystems } from '../../src/disk/filesystems.ts';
+import type { Mounts } from '../../src/disk/mounts.ts';
 import { runAsync } from '../../src/disk/steps.ts';
 import { realWorld } from '../../src/edge/world.ts';
 
 export interface DiskCall {
-  /** From 1, in the order in which the calls began. */
+  /** Counts from 1, in the order in which the calls began. */
   readonly number: number;
   readonly name:
     | 'create'
@@ -23,31 +25,46 @@ export interface DiskCall {
     | 'rename'
     | 'unlink'
     | 'mkdir'
+    | 'isDirectory'
     | 'syncDirectory'
+    | 'readlink'
     | 'list'
     | 'stat'
-    | 'device'
     | 'statfs';
   /** What the call works on; of a rename, where to. */
   readonly path: string;
-  /** Moments on one scale for the beginnings and ends of all calls. */
+  /** A count that goes up with each beginning and each end of a call. */
   readonly beganAt: number;
   readonly endedAt: number | undefined;
 }
 
 export interface DiskTrouble {
-  /** Throws to fail the call before it takes effect, waits to hang it. */
+  /** Is called before the call takes effect. If it throws, the call fails; while it waits, the call hangs. */
   before?(call: DiskCall): void | Promise<void>;
-  /** The same once the call has taken effect. */
+  /** Does the same after the call has taken effect. */
   after?(call: DiskCall): void | Promise<void>;
   /** The most bytes that one writev takes. */
   maxWriteBytes?: number;
-  /** What the file system of a path is and has left, in place of the truth. */
-  fileSystem?(path: string): Free & { readonly device: number };
+  /** What is left on the file system of a path, in place of the truth. */
+  left?(path: string): Free;
+  /** What is mounted where, in place of the truth. */
+  mounts?(): Mounts;
 }
 
 // EDQUOT has no name in libuv
-const ERRNO = { ENOENT: 2, EIO: 5, EACCES: 13, EMFILE: 24, ENOSPC: 28, EROFS: 30, EDQUOT: 122 } as const;
+const ERRNO = {
+  ENOENT: 2,
+  EIO: 5,
+  EACCES: 13,
+  EEXIST: 17,
+  ENOTDIR: 20,
+  EMFILE: 24,
+  ENOSPC: 28,
+  EROFS: 30,
+  ELOOP: 40,
+  ESTALE: 116,
+  EDQUOT: 122,
+} as const;
 export type ErrnoName = keyof typeof ERRNO;
 
 export function diskError(name: ErrnoName): NodeJS.ErrnoException {
@@ -57,7 +74,7 @@ export function diskError(name: ErrnoName): NodeJS.ErrnoException {
 
 export class FakeDisk implements Disk {
   readonly calls: DiskCall[] = [];
-  /** Sentences; a test wants none. */
+  /** Sentences. There should be none. */
   readonly misuse: string[] = [];
   trouble: DiskTrouble;
   readonly #fileSystems: FileSystems;
@@ -68,7 +85,7 @@ export class FakeDisk implements Disk {
     this.#fileSystems = new FileSystems({ calls: this.fileCalls(), world, hungMs: 60_000 });
   }
 
-  /** Calls of one name, in order. */
+  /** Returns the calls of one name, in order. */
   named(name: DiskCall['name']): DiskCall[] {
     return this.calls.filter((call) => call.name === name);
   }
@@ -95,7 +112,7 @@ export class FakeDisk implements Disk {
     await this.deliverAll([{ from, to }]);
   }
 
-  /** A batch; rejects with the first error. */
+  /** Makes a batch. Rejects with the first error. */
   async deliverAll(jobs: readonly Job[], bytes = Buffer.alloc(0)): Promise<number[]> {
     const answers = await runAsync(deliverAll(this.batchCalls(), jobs, bytes));
     return answers.map((answer) => {
@@ -112,7 +129,22 @@ export class FakeDisk implements Disk {
       close: (file) => file.close(),
       rename: (from, to) => this.#call('rename', to, () => rename(from, to)),
       unlink: (path) => this.unlink(path),
-      syncDirectory: (path) => this.syncDirectory(path),
+      openDirectory: (path) => this.#openDirectory(path),
+      syncDirectory: (directory) => directory.sync(),
+    };
+  }
+
+  /** Opening and closing are not recorded: what counts of a directory is its fsync. */
+  async #openDirectory(path: string): Promise<OpenFile> {
+    const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    const sync = async () => {
+      await handle.sync();
+      if ((await handle.stat()).nlink === 0) throw diskError('ENOENT');
+    };
+    return {
+      writev: () => Promise.reject(new Error('a directory')),
+      sync: () => this.#call('syncDirectory', path, sync),
+      close: () => handle.close(),
     };
   }
 
@@ -124,6 +156,10 @@ export class FakeDisk implements Disk {
 
   mkdir(path: string, mode: number): Promise<void> {
     return this.#call('mkdir', path, () => realCalls.mkdir(path, mode));
+  }
+
+  isDirectory(path: string): Promise<boolean> {
+    return this.#call('isDirectory', path, () => realCalls.isDirectory(path));
   }
 
   syncDirectory(path: string): Promise<void> {
@@ -150,14 +186,12 @@ export class FakeDisk implements Disk {
       stat: (path) => this.stat(path),
       unlink: (path) => this.unlink(path),
       mkdir: (path, mode) => this.mkdir(path, mode),
+      isDirectory: (path) => this.isDirectory(path),
       syncDirectory: (path) => this.syncDirectory(path),
-      device: (path) =>
-        this.#call('device', path, async () => {
-          const device = await realCalls.device(path); // fails where nothing is
-          return this.trouble.fileSystem?.(path).device ?? device;
-        }),
+      readlink: (path) => this.#call('readlink', path, () => realCalls.readlink(path)),
       statfs: (path) =>
-        this.#call('statfs', path, async () => this.trouble.fileSystem?.(path) ?? realCalls.statfs(path)),
+        this.#call('statfs', path, async () => this.trouble.left?.(path) ?? realCalls.statfs(path)),
+      mounts: () => this.trouble.mounts?.() ?? realCalls.mounts(),
     };
   }
 
@@ -210,7 +244,7 @@ export interface Gate {
   open(): void;
 }
 
-/** Something to hang on until the test lets go. */
+/** Makes a gate: calls wait for `opened` until the test calls `open`. */
 export function gate(): Gate {
   let open: () => void = () => {};
   const opened = new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-// What a fixture is, and the few lines most of them start with.
+// The type of a fixture, and the few lines that most of them start with.
 
 export interface Fixture {
   name: string;
@@ -13,7 +13,7 @@ export function fixture(name: string, ...parts: readonly (string | Buffer)[]): F
   return { name, bytes: wire(...parts) };
 }
 
-/** Strings hold one byte per character. */
+/** Joins parts to a message. Strings hold one byte per character. */
 export function wire(...parts: readonly (string | Buffer)[]): Buffer {
   return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part)));
 }

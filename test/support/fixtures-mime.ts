@@ -1,4 +1,4 @@
-// The fixtures whose oddity is in the header block or in the MIME structure.
+// Fixtures whose oddity is in the header block or in the MIME structure.
 
 import { type Fixture, fixture, HEADER, MIME } from './fixture.ts';
 

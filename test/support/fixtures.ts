@@ -1,4 +1,5 @@
-// Messages that the corpus is thin in, made here: one oddity each, in wire form (not dot-stuffed, ending in CRLF).
+// Messages of kinds that are rare in the corpus. Each has one oddity and is in wire form: not dot-stuffed,
+// ending in CRLF.
 
 import { type Fixture, fixture, HEADER, MIME, wire } from './fixture.ts';
 import { headerFixtures, structureFixtures } from './fixtures-mime.ts';
@@ -13,7 +14,7 @@ export const FIXTURES: readonly Fixture[] = [
   ...structureFixtures(),
 ];
 
-/** A message of about `bytes` bytes, for the tests that need many megabytes. */
+/** Returns a message of about `bytes` bytes, for tests that need many megabytes. */
 export function messageOfSize(bytes: number): Buffer {
   const line = `${'The quick brown fox jumps over the lazy dog. 0123456789'.padEnd(76, '=')}\r\n`;
   return wire(`${HEADER}\r\n`, line.repeat(Math.ceil(bytes / line.length)));

@@ -1,5 +1,5 @@
-// Keys made on the spot by openpgp.js, for tests that must run without the key collection, and the reading side:
-// opens a stored file the way a mail client with the secret key would.
+// Makes keys with openpgp.js, for tests that must run without the key collection, and opens stored files as a
+// mail client with the secret key would.
 
 import * as openpgp from 'openpgp';
 import { armorOf } from './openpgp-programs.ts';
@@ -13,13 +13,13 @@ export interface FreshKey {
 }
 
 export interface FreshKeyOptions {
-  /** `v4`: what every client reads; `v4-aead`: announces SEIPD v2; `v6`: RFC 9580. */
+  /** `v4` is read by every client, `v4-aead` announces SEIPD v2, `v6` is a key of RFC 9580. */
   kind?: 'v4' | 'v4-aead' | 'v6';
-  /** An hour ago when left out: safely in the past of any clock a test reads. */
+  /** An hour ago if left out, which is in the past for any clock that a test reads. */
   createdAt?: Date;
-  /** Seconds of validity from its creation; never ends when left out. */
+  /** Seconds of validity from its creation. If left out, the key never expires. */
   lifetimeSeconds?: number;
-  /** Encryption subkeys; one when left out. */
+  /** Number of encryption subkeys; one if left out. */
   subkeys?: number;
 }
 
@@ -46,24 +46,24 @@ function minutesAgo(minutes: number): Date {
   return new Date(Date.now() - minutes * 60_000);
 }
 
-/** The same certificate, revoked since half an hour. */
+/** Resolves to the same certificate, revoked half an hour ago. */
 export async function revoked(key: FreshKey): Promise<Buffer> {
   const { publicKey } = await openpgp.revokeKey({ key: key.secret, date: minutesAgo(30), format: 'object' });
   return Buffer.from(publicKey.armor());
 }
 
-/** The certificate without its armor. */
+/** Removes the armor of a certificate. */
 export async function binaryOf(armored: Buffer): Promise<Buffer> {
   const key = await openpgp.readKey({ armoredKey: armored.toString() });
   return Buffer.from(key.write());
 }
 
-/** An armored certificate as gpg --armor would print it. */
+/** Armors a certificate as gpg --armor would. */
 export async function armoredOf(binary: Buffer): Promise<Buffer> {
   return Buffer.from((await openpgp.readKey({ binaryKey: binary })).armor());
 }
 
-/** The secret keys of a file. */
+/** Reads the secret keys of a file. */
 export async function secretKeysOf(bytes: Buffer, passphrase = ''): Promise<openpgp.PrivateKey[]> {
   const keys = await openpgp.readPrivateKeys({ armoredKeys: bytes.toString('latin1') });
   if (passphrase === '') return keys;
@@ -75,20 +75,20 @@ export interface Opened {
   readonly sessionKey: Buffer;
 }
 
-/** Opens an armored message, or a stored PGP/MIME file with one in it; rejects when the keys do not fit. */
+/** Opens an armored message, or a stored PGP/MIME file with one in it. Rejects if the keys do not fit. */
 export async function openSealed(sealed: Buffer, secrets: openpgp.PrivateKey[]): Promise<Opened> {
   const armoredMessage = armorOf(Buffer.concat([Buffer.from('\n'), sealed])).toString('latin1');
   const message = await openpgp.readMessage({ armoredMessage });
   const [sessionKey] = await openpgp.decryptSessionKeys({ message, decryptionKeys: secrets });
   if (sessionKey === undefined) throw new Error('no session key');
-  // read once more: the first message has given its packets away
+  // It has to be read once more, since decrypting has used up the packets of the first message.
   const again = await openpgp.readMessage({ armoredMessage });
   const sessionKeys = [sessionKey as openpgp.SessionKey];
   const { data } = await openpgp.decrypt({ message: again, sessionKeys, format: 'binary' });
   return { plaintext: Buffer.from(data as Uint8Array), sessionKey: Buffer.from(sessionKey.data) };
 }
 
-/** Upper-case hex IDs of the keys a sealed message is addressed to. */
+/** Resolves to the IDs, in upper-case hex, of the keys that a sealed message is encrypted to. */
 export async function addressees(sealed: Buffer): Promise<string[]> {
   const armoredMessage = armorOf(Buffer.concat([Buffer.from('\n'), sealed])).toString('latin1');
   const message = await openpgp.readMessage({ armoredMessage });

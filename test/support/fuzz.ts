@@ -1,18 +1,18 @@
-// Property tests for as long as there is time: 2 seconds a target, 8 where CI=true, what SEALDIR_FUZZ_SECONDS says in
-// `npm run test:fuzz`. The seed is printed; SEALDIR_FUZZ_SEED runs one again. What was found once is a fixed example and
-// always runs first.
+// Property tests that run for a given time: each target for 2 seconds, for 8 if CI=true, and for
+// SEALDIR_FUZZ_SECONDS in `npm run test:fuzz`. The seed is printed, and SEALDIR_FUZZ_SEED repeats a run. A
+// value that once failed is kept as a fixed example and is tried first.
 
 import type { TestContext } from 'node:test';
 import fc from 'fast-check';
 import { within } from '../../src/core/deadline.ts';
 
-/** Nothing that is tried may take this long: it hangs. */
+/** Whatever takes this long is taken to hang. */
 const HANG_MS = 20_000;
 
 export interface Target<T> {
   readonly arbitrary: fc.Arbitrary<T>;
   readonly finds?: readonly T[];
-  /** Throws where something is wrong. */
+  /** Throws if something is wrong. */
   check(value: T): void | Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export async function fuzz<T>(t: TestContext, { arbitrary, finds = [], check }: 
   const attempt = async (value: T) => {
     const start = Date.now();
     const outcome = await within(Promise.resolve(check(value)), HANG_MS);
-    // what never lets go of the event loop is not seen by a timer
+    // A timer does not notice code that blocks the event loop; the clock does.
     if (outcome === 'late' || Date.now() - start > HANG_MS) throw new Error('it hangs');
   };
   const property = fc.asyncProperty(arbitrary, (value) => {
@@ -35,11 +35,11 @@ export async function fuzz<T>(t: TestContext, { arbitrary, finds = [], check }: 
   for (const find of finds) await attempt(find);
   const plugins = [fc.interruptAfterTimeLimit(seconds * 1000)];
   await fc.assert(property, { seed, numRuns: Number.MAX_SAFE_INTEGER, plugins });
-  await running; // the one that was interrupted
+  await running; // the attempt that the time limit interrupted
   t.diagnostic(`${finds.length} finds and ${cases} cases in ${seconds} s, SEALDIR_FUZZ_SEED=${seed}`);
 }
 
-/** Whether there is time to try all there is where the short form tries what is likely. */
+/** Tells whether there is time to try everything; the short form tries what is likely. */
 export function isLongForm(): boolean {
   return secondsEach() > 10;
 }

@@ -1,4 +1,5 @@
-// Fresh keys made by GnuPG, for machines without the key collection and for tests that need a key of their own.
+// Makes fresh keys with GnuPG, for machines without the key collection and for tests that need a key of their
+// own.
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,7 +24,7 @@ export interface GpgKey {
 export interface GpgKeyOptions {
   kind: GpgKeyKind;
   address: string;
-  /** Where the two armored files go: `<address>.<kind>.pub.asc` and `.sec.asc`. */
+  /** The directory for the two armored files `<address>.<kind>.pub.asc` and `<address>.<kind>.sec.asc`. */
   directory: string;
   passphrase?: string;
 }
@@ -35,12 +36,13 @@ const ALGORITHMS: Record<GpgKeyKind, readonly string[]> = {
   cv25519: ['Key-Type: EDDSA', 'Key-Curve: Ed25519', 'Subkey-Type: ECDH', 'Subkey-Curve: Cv25519'],
 };
 
-/** A signing primary key with one encryption subkey. Takes 0.1 s; RSA-4096 takes 1 to 4 s. */
+/** Makes a signing primary key with one encryption subkey. Takes 0.1 s, and 1 to 4 s for RSA-4096. */
 export async function makeGpgKey(options: GpgKeyOptions): Promise<GpgKey> {
   const { kind, address, directory, passphrase = '' } = options;
   const home = await openGnupgHome(passphrase);
   try {
-    // The parameter file, because --quick-generate-key makes no encryption subkey when an algorithm is named.
+    // A parameter file is used since --quick-generate-key makes no encryption subkey if an algorithm is
+    // named.
     await home.gpg(['--generate-key'], parameters(kind, address, passphrase));
     const listing = await home.gpg(['--list-keys', '--with-colons']);
     const fingerprint = /^fpr:+([0-9A-F]{40}):/m.exec(listing.toString())?.[1];

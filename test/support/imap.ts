@@ -4,24 +4,24 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 
 export interface ImapResponse {
-  /** One response with `{n}` where a literal was. */
+  /** One response, with `{n}` in place of a literal. */
   text: string;
   literals: Buffer[];
 }
 
 export interface FetchedMessage {
-  /** RFC822.SIZE, which Dovecot takes from `,W=` of the file name if it is there. */
+  /** RFC822.SIZE. Dovecot takes it from `,W=` in the file name if it is there. */
   size: number;
   bytes: Buffer;
 }
 
 export interface ImapClient {
-  /** Untagged responses to one command; rejects unless the server says OK. */
+  /** Resolves to the untagged responses to one command. Rejects unless the server says OK. */
   command(text: string): Promise<ImapResponse[]>;
   login(user: string, password: string): Promise<void>;
-  /** The number of messages. */
+  /** Resolves to the number of messages. */
   select(mailbox: string): Promise<number>;
-  /** Leaves the message unseen. */
+  /** Fetches a message and leaves it unseen. */
   fetch(sequenceNumber: number): Promise<FetchedMessage>;
   logout(): Promise<void>;
 }
@@ -81,7 +81,7 @@ function numberIn(responses: readonly ImapResponse[], pattern: RegExp): number {
 async function* responsesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<ImapResponse, undefined> {
   let pending: Buffer = Buffer.alloc(0);
   let response: ImapResponse = { text: '', literals: [] };
-  let literalLength = -1; // -1: a line is next
+  let literalLength = -1; // -1 if a line comes next
   for await (const chunk of chunks) {
     pending = Buffer.concat([pending, chunk]);
     for (;;) {

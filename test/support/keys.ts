@@ -1,4 +1,5 @@
-// The key collection of ../shared/keys: certificates of 76 kinds, their secret keys, and what to expect of each.
+// The key collection of ../shared/keys: certificates of 76 kinds, their secret keys, and the result to expect
+// of each.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,7 +10,10 @@ import { sharedDirectory } from './shared.ts';
 
 const EXPECTATIONS = ['encrypt', 'encrypt-until-expiry', 'refuse', 'policy', 'v6'] as const;
 
-/** `policy`: the site's setting decides. `v6`: RFC 9580 keys, which the programs of Debian 12 cannot read. */
+/**
+ * With `policy` the site's setting decides. `v6` are keys of RFC 9580, which the programs of Debian 12 cannot
+ * read.
+ */
 export type Expectation = (typeof EXPECTATIONS)[number];
 
 export interface CollectedKey {
@@ -19,7 +23,7 @@ export interface CollectedKey {
   description: string;
   certificateFile: string;
   certificate: Buffer;
-  /** Undefined where the certificate has none (truncated, empty). */
+  /** Undefined if the certificate has none (truncated, empty). */
   secretKeyFile: string | undefined;
   /** The empty string for an unprotected key. */
   passphrase: string;
@@ -27,12 +31,12 @@ export interface CollectedKey {
 
 export interface KeyCollection {
   keys: readonly CollectedKey[];
-  /** Throws on a name that KEYS.tsv does not have. */
+  /** Returns a key by its name. Throws if KEYS.tsv does not have it. */
   key(name: string): CollectedKey;
   close(): Promise<void>;
 }
 
-// Certificate files that are another spelling of one key, opened by that key.
+// Certificate files that are other spellings of one key, and the key that opens their messages.
 const OPENED_BY: Record<string, string> = {
   'gpg-cv25519.pub.bin': 'gpg-cv25519',
   'crlf-armor': 'gpg-cv25519',
@@ -46,12 +50,12 @@ const OPENED_BY: Record<string, string> = {
 
 const PASSPHRASES: Record<string, string> = { 'gpg-pass': 'correct horse' };
 
-/** Options for node:test. */
+/** Returns options for node:test: without the collection the test is skipped. */
 export function needsKeyCollection(): { skip: string | false } {
   return { skip: keysDirectory() === undefined ? 'left out: needs the keys of ../shared/keys' : false };
 }
 
-/** Unpacks the secret keys into a directory that `close` removes; undefined where there is no collection. */
+/** Unpacks the secret keys into a directory that `close` removes. Undefined if there is no collection. */
 export async function openKeyCollection(): Promise<KeyCollection | undefined> {
   const source = keysDirectory();
   if (source === undefined) return undefined;

@@ -1,4 +1,4 @@
-// A client that talks bytes to an LMTP socket and reads whole replies, one at a time and in order.
+// A client that sends bytes to an LMTP socket and reads whole replies, one at a time and in order.
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -8,11 +8,11 @@ export interface LmtpClient {
   readonly socket: Socket;
   /** Sends bytes as they are. */
   write(bytes: string | Uint8Array): void;
-  /** The next reply, its lines joined by LF; '' once the server has closed. */
+  /** Resolves to the next reply, its lines joined by LF, or to '' once the server has closed. */
   reply(): Promise<string>;
-  /** Sends a line and gives its reply. */
+  /** Sends a line and resolves to its reply. */
   say(line: string): Promise<string>;
-  /** Closes without a word and waits until the socket is gone. */
+  /** Closes without QUIT and waits until the socket has closed. */
   vanish(): Promise<void>;
 }
 
@@ -41,7 +41,10 @@ export async function connectLmtp(to: string | number): Promise<LmtpClient> {
   };
 }
 
-/** Writes each piece in a turn of the event loop of its own: a server in this process reads them one by one. */
+/**
+ * Writes each piece in another turn of the event loop, so that a server in this process reads them one by
+ * one.
+ */
 export async function writeApart(client: LmtpClient, pieces: readonly Buffer[]): Promise<void> {
   for (const piece of pieces) {
     await new Promise((resolve) => setImmediate(resolve));
@@ -52,11 +55,13 @@ export async function writeApart(client: LmtpClient, pieces: readonly Buffer[]):
 export interface Delivery {
   readonly from?: string;
   readonly to: readonly string[];
-  /** In wire form; dot-stuffed here. */
+  /** In wire form, not dot-stuffed. */
   readonly message: Buffer;
 }
 
-/** One transaction in an open session: the reply of every RCPT, then one reply for each that was accepted. */
+/**
+ * Runs one transaction in an open session. Reads a reply to every RCPT, then one for each that was accepted.
+ */
 export async function deliver(client: LmtpClient, { from = 'sender@example.org', to, message }: Delivery) {
   await client.say(`MAIL FROM:<${from}> BODY=8BITMIME SMTPUTF8`);
   const rcpt: string[] = [];
@@ -70,7 +75,7 @@ export async function deliver(client: LmtpClient, { from = 'sender@example.org',
   return { rcpt, data, final };
 }
 
-/** A session that has said LHLO. */
+/** Opens a session and says LHLO. */
 export async function openSession(to: string | number): Promise<LmtpClient> {
   const client = await connectLmtp(to);
   await client.reply();
@@ -83,14 +88,14 @@ async function* readReplies(socket: Socket): AsyncGenerator<string> {
   try {
     for await (const bytes of socket) {
       text += (bytes as Buffer).toString('latin1');
-      // the last line of a reply has a blank behind its code (RFC 5321 §4.2.1)
+      // The last line of a reply has a blank after its code (RFC 5321 §4.2.1).
       for (let match = wholeReply(text); match !== undefined; match = wholeReply(text)) {
         text = text.slice(match.length);
         yield match.trimEnd().replaceAll('\r\n', '\n');
       }
     }
   } catch {
-    // reset by the server: the same as closed for whoever reads replies
+    // The server has reset the connection. For a reader of replies it is closed.
   }
   if (text !== '') yield `unfinished: ${text}`;
 }

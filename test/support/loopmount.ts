@@ -1,7 +1,7 @@
-// A small journaled file system in a file, mounted through a loop device: one whose power can be cut, that can be
-// frozen, and that the root file system's own peculiarities (no outcomeLog, perhaps) have no part in.
+// A small journaled file system in a file, mounted through a loop device: one whose power can be cut, that
+// can be frozen, and that the root file system's own peculiarities (no journal, perhaps) have no part in.
 //
-// Should the test process die, a guard thaws and unmounts it.
+// If the test process dies, a guard thaws and unmounts it.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,11 +14,11 @@ import { until } from './until.ts';
 
 export type FileSystem = 'ext4' | 'xfs';
 
-// what mkfs.xfs asks for at least; sparse files
+// The least that mkfs accepts. The files are sparse.
 const BYTES: Readonly<Record<FileSystem, number>> = { ext4: 64 * 1024 * 1024, xfs: 300 * 1024 * 1024 };
 const GUARD = 'read -r _; fsfreeze -u "$1"; umount -l "$1"; rm -rf "$2"';
 
-/** Options for node:test. Root in a container may lack the permission to mount, so it is tried. */
+/** Resolves to options for node:test. It tries to mount, since root in a container may not be allowed to. */
 export async function needsLoopMount(...programs: readonly string[]): Promise<{ skip: string | false }> {
   const { skip } = needs('root', 'mount', 'umount', 'mkfs.ext4', 'mkfs.xfs', ...programs);
   if (skip !== false) return { skip };
@@ -52,7 +52,7 @@ export class LoopMount {
     this.#guard.unref();
   }
 
-  /** Makes one and mounts it on a directory. */
+  /** Makes a file system and mounts it on a directory. */
   static async open(type: FileSystem, directory: string, options = ''): Promise<LoopMount> {
     const mount = new LoopMount(directory, await mkdtemp(join(tmpdir(), 'sealdir-loop-')), options);
     try {
@@ -71,7 +71,7 @@ export class LoopMount {
     await must('mount', '-o', ['loop', this.#options].filter(Boolean).join(), this.image, this.directory);
   }
 
-  /** Waits for those who still have files open there. */
+  /** Unmounts, once no process has a file open there any more. */
   async unmount(): Promise<void> {
     await until(
       `${this.directory} is unmounted`,
@@ -80,12 +80,12 @@ export class LoopMount {
   }
 
   /**
-   * Gets a power cut ready: once the result is called, nothing more reaches the image, and what was not forced there
-   * is lost. Until it is unmounted every call fails with EIO.
+   * Gets a power cut ready: once the result is called, nothing more reaches the image, and what was not
+   * forced there is lost. Until it is unmounted every call fails with EIO.
    */
   armPowerCut(): () => Promise<void> {
     const args = ['-x', '-c', 'shutdown', this.directory];
-    // waits for a line, so that no start of a program lies between an acknowledgement and the cut
+    // The program is started now and waits for a line, so that the cut comes right after an acknowledgement.
     const child = spawn('sh', ['-c', `read -r _; exec "$@"`, 'cut', programPath('xfs_io') ?? '', ...args], {
       stdio: ['pipe', 'ignore', 'ignore'],
     });
@@ -100,14 +100,16 @@ export class LoopMount {
     await must('mount', '-o', `remount,${options}`, this.directory);
   }
 
-  /** What ext4 does when it meets an error (`errors=remount-ro`): read-only at once, files open or not. */
+  /**
+   * Makes ext4 meet an error (`errors=remount-ro`): it turns read-only at once, also for files that are open.
+   */
   async failReadOnly(): Promise<void> {
     const { stdout } = await run('losetup', ['--noheadings', '--output', 'NAME', '--associated', this.image]);
     const device = basename(stdout.toString().trim());
     await writeFile(`/sys/fs/ext4/${device}/trigger_fs_error`, 'made up by a test');
   }
 
-  /** From now on whoever writes waits, and cannot be killed. */
+  /** Freezes it: from now on a process that writes there waits and cannot be killed. */
   async freeze(): Promise<void> {
     await must('fsfreeze', '-f', this.directory);
   }
@@ -116,11 +118,11 @@ export class LoopMount {
     await must('fsfreeze', '-u', this.directory);
   }
 
-  /** Safe to call in whatever state it is. */
+  /** Unmounts and removes it, in whatever state it is. */
   async close(): Promise<void> {
     await run('fsfreeze', ['-u', this.directory]);
     await run('umount', [this.directory]);
-    await run('umount', ['-l', this.directory]); // where somebody still has files open
+    await run('umount', ['-l', this.directory]); // for the case that files are still open there
     this.#guard.kill('SIGKILL');
     await rm(this.#home, { recursive: true, force: true });
   }

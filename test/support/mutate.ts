@@ -1,10 +1,11 @@
-// Files as an accident or an enemy leaves them: bytes changed, cut out, repeated, moved, taken from another file.
+// Changes files as an accident or an enemy would: bytes changed, cut out, repeated, moved, taken from another
+// file.
 
 import fc from 'fast-check';
 
 interface Change {
   readonly how: 'set' | 'insert' | 'cut' | 'repeat' | 'move' | 'splice';
-  /** Slots and lengths as shares of what there is, so that one change fits any file. */
+  /** Places and lengths are shares of the length of the file, so that a change fits any file. */
   readonly at: number;
   readonly length: number;
   readonly to: number;
@@ -12,10 +13,10 @@ interface Change {
 }
 
 const share = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
-// mostly short, sometimes most of the file
+// Mostly short, sometimes most of the file.
 const lengthShare = fc.oneof(fc.constant(0), fc.double({ min: 0, max: 0.02, noNaN: true }), share);
 
-/** One of the files with a few changes, none at all among them. */
+/** Makes one of the files with a few changes or with none. */
 export function mutated(files: readonly Buffer[]): fc.Arbitrary<Buffer> {
   const change: fc.Arbitrary<Change> = fc.record({
     how: fc.constantFrom('set', 'set', 'insert', 'cut', 'repeat', 'move', 'splice'),

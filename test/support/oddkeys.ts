@@ -1,10 +1,10 @@
-// Certificates nobody would make: thousands of subkeys, numbers of thousands of digits. Real packets by RFC 9580 §5, so
-// that whoever judges them has to do all the work they ask for.
+// Certificates that no program makes, with thousands of subkeys or with numbers of thousands of digits. They
+// are real packets by RFC 9580 §5, so that judging them takes all the work that they ask for.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { binaryOf, type FreshKey } from './freshkey.ts';
 
-/** The packets of a certificate with one user ID and one subkey. */
+/** Splits a certificate with one user ID and one subkey before its subkey. */
 async function packetsOf(key: FreshKey): Promise<{ head: Buffer; subkey: Buffer }> {
   const binary = await binaryOf(key.certificate);
   const at = packetOffsets(binary);
@@ -12,13 +12,13 @@ async function packetsOf(key: FreshKey): Promise<{ head: Buffer; subkey: Buffer 
   return { head: binary.subarray(0, subkeyAt), subkey: binary.subarray(subkeyAt) };
 }
 
-/** The certificate with its subkey `count` times. */
+/** Resolves to the certificate with its subkey `count` times. */
 export async function withSubkeys(key: FreshKey, count: number): Promise<Buffer> {
   const { head, subkey } = await packetsOf(key);
   return Buffer.concat([head, ...Array<Buffer>(count).fill(subkey)]);
 }
 
-/** The same, but no signature that binds one of them is good, except the last. */
+/** Does the same, but only the signature that binds the last subkey is good. */
 export async function withBadSubkeys(key: FreshKey, count: number): Promise<Buffer> {
   const { head, subkey } = await packetsOf(key);
   const bad = Buffer.from(subkey);
@@ -26,7 +26,10 @@ export async function withBadSubkeys(key: FreshKey, count: number): Promise<Buff
   return Buffer.concat([head, ...Array<Buffer>(count - 1).fill(bad), subkey]);
 }
 
-/** New-format packets as openpgp.js writes them, of less than 8,384 octets each. */
+/**
+ * Returns where the packets begin. They are in the new format, as openpgp.js writes it, and below 8,384
+ * octets.
+ */
 function packetOffsets(binary: Buffer): number[] {
   const offsets: number[] = [];
   for (let at = 0; at < binary.length; ) {
@@ -43,21 +46,24 @@ function tagAt(binary: Buffer, at: number): number {
 
 const DSA = 17;
 const RSA = 1;
-const SHA224 = 11; // Web Crypto does not have it, so openpgp.js verifies in JavaScript
+const SHA224 = 11; // Web Crypto does not have it, and so openpgp.js verifies in JavaScript
 
-/** A DSA certificate with all of its numbers `bytes` long, its subgroup's order too. */
+/** Returns a DSA certificate whose numbers are all `bytes` long, the order of the subgroup too. */
 export function hugeDsa(bytes: number): Buffer {
   const p = odd(bytes, 0x7f);
   const q = odd(bytes, 0x7e);
   return certificate(DSA, [p, q, Buffer.of(3), odd(bytes, 0x7d)], [odd(bytes, 0x7d), odd(bytes, 0x7c)]);
 }
 
-/** An RSA certificate whose exponent is as long as its modulus. */
+/** Returns an RSA certificate whose exponent is as long as its modulus. */
 export function hugeRsaExponent(bytes: number): Buffer {
   return certificate(RSA, [odd(bytes, 0x7f), odd(bytes, 0x7e)], [odd(bytes, 0x7d)]);
 }
 
-/** Its self-signature is well formed, digest and all; whether it is good only arithmetic with all of the numbers tells. */
+/**
+ * Makes a certificate with a well-formed self-signature. Only arithmetic with its numbers can tell that it is
+ * bad.
+ */
 function certificate(algorithm: number, key: Buffer[], signature: Buffer[]): Buffer {
   const body = Buffer.concat([Buffer.of(4), CREATED, Buffer.of(algorithm), ...key.map(mpi)]);
   const userId = Buffer.from('Odd <odd@example.com>');
@@ -70,7 +76,7 @@ function certificate(algorithm: number, key: Buffer[], signature: Buffer[]): Buf
 
 const CREATED = uint(4, 1_600_000_000);
 
-/** RFC 9580 §5.2.3 and §5.2.4: a version 4 positive certification. */
+/** Makes a version 4 positive certification (RFC 9580 §5.2.3 and §5.2.4). */
 function selfSignature(algorithm: number, key: Buffer, userId: Buffer, numbers: Buffer[]): Buffer {
   const keyInHash = Buffer.concat([Buffer.of(0x99), uint(2, key.length), key]);
   const keyId = createHash('sha1').update(keyInHash).digest().subarray(12);
@@ -103,7 +109,7 @@ function uint(bytes: number, value: number): Buffer {
   return out;
 }
 
-/** A number of that many bytes whose first is `first`. */
+/** Returns an odd number of `bytes` bytes, the first of which is `first`. */
 function odd(bytes: number, first: number): Buffer {
   const number = randomBytes(bytes);
   number.writeUInt8(first, 0);

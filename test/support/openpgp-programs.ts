@@ -1,6 +1,6 @@
-// Foreign OpenPGP programs as oracles: each takes a secret key file and an armored message and returns the exact
-// plaintext bytes, or rejects with what the program said. Nothing touches the user's own key rings.
-// sq 0.27 asks for a passphrase on a terminal only, so it opens unprotected keys alone.
+// Foreign OpenPGP programs as oracles. Each takes a secret key file and an armored message, and returns the
+// exact bytes of the plaintext or rejects with what the program said. The user's own key rings are not
+// touched. sq 0.27 asks for a passphrase on a terminal only, so it is used with unprotected keys.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ export interface GpgReader {
   close(): Promise<void>;
 }
 
-/** For many messages of one key: the key is imported once. */
+/** Opens a reader for many messages of one key, which is imported only once. */
 export async function openGpgReader(secretKeyFile: string, options: DecryptOptions = {}): Promise<GpgReader> {
   const home = await openGnupgHome(options.passphrase);
   try {
@@ -63,7 +63,7 @@ export async function sqopDecrypt(
   }
 }
 
-/** A fresh --homedir is made all the same: rnp must never fall back to ~/.rnp. */
+/** Decrypts with rnp. It gets a fresh --homedir, since it must never use ~/.rnp. */
 export async function rnpDecrypt(
   secretKeyFile: string,
   sealed: Uint8Array,
@@ -82,7 +82,9 @@ export async function rnpDecrypt(
 const BEGIN = '-----BEGIN PGP MESSAGE-----';
 const END = '-----END PGP MESSAGE-----';
 
-/** Cuts the first armored message out of a stored PGP/MIME message, END line included, bytes as they are. */
+/**
+ * Cuts the first armored message out of a stored PGP/MIME message, with its END line, and changes no byte.
+ */
 export function armorOf(sealedMessage: Buffer): Buffer {
   const begin = sealedMessage.indexOf(`\n${BEGIN}`) + 1;
   const end = sealedMessage.indexOf(`\n${END}`, begin);

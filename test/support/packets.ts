@@ -1,15 +1,15 @@
-// OpenPGP packets taken apart again, by RFC 9580 §4.2 and nothing of src/openpgp.
+// Takes OpenPGP packets apart by RFC 9580 §4.2, without any code of src/openpgp.
 
 import assert from 'node:assert/strict';
 
 export interface Packet {
   tag: number;
   body: Buffer;
-  /** Partial body lengths in front of the last, definite one. */
+  /** Partial body lengths before the last length, which is definite. */
   partials: number[];
 }
 
-/** New-format packets to the end of `bytes`; throws on anything else. */
+/** Reads packets in the new format to the end of `bytes`. Throws on anything else. */
 export function readPackets(bytes: Buffer): Packet[] {
   const packets: Packet[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -45,7 +45,7 @@ function byteAt(bytes: Buffer, at: number): number {
   return bytes.readUInt8(at);
 }
 
-/** What the armor of `sealed` holds; text around it is left out. */
+/** Returns the bytes that the armor in `sealed` holds. Text around it is left out. */
 export function dearmor(sealed: Buffer): Buffer {
   const text = sealed.toString('latin1');
   const [, base64] =

@@ -1,7 +1,7 @@
-// Which foreign programs are here, and what to do with a test whose program is not.
+// Finds foreign programs, and decides what happens to a test whose program is missing.
 //
-// On a developer's machine such a test is skipped with a sentence that names the program. Where
-// SEALDIR_REQUIRE_PEERS=1 (.ci/run) it is an error: nothing is left out silently there.
+// On a developer's machine the test is skipped, with a sentence that names the program. With
+// SEALDIR_REQUIRE_PEERS=1 (.ci/run) it is an error, so that nothing is left out there without notice.
 
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 // Daemons live in sbin, which is not on every user's PATH.
 const SYSTEM_DIRECTORIES = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
-/** The absolute path of a program, or undefined. */
+/** Returns the absolute path of a program, or undefined. */
 export function programPath(name: string): string | undefined {
   const { PATH = '' } = process.env;
   const directories = [...PATH.split(':'), ...SYSTEM_DIRECTORIES];
@@ -20,14 +20,14 @@ export function hasProgram(name: string): boolean {
   return programPath(name) !== undefined;
 }
 
-/** Options for node:test. The name `root` asks for uid 0 instead of a program. */
+/** Returns options for node:test. The name `root` stands for uid 0 and not for a program. */
 export function needs(...programs: readonly string[]): { skip: string | false } {
   return leftOutFor(
     programs.filter((name) => (name === 'root' ? process.getuid?.() !== 0 : !hasProgram(name))),
   );
 }
 
-/** The same for a test that opens many sockets; Node has raised its limit as far as it may (`ulimit -Hn`). */
+/** Does the same for a test that opens many sockets. Node itself raises its limit up to `ulimit -Hn`. */
 export function needsDescriptors(count: number): { skip: string | false } {
   const [, limit] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
   return leftOutFor(Number(limit) < count ? [`ulimit -n ${count}`] : []);
@@ -38,7 +38,7 @@ function leftOutFor(missing: readonly string[]): { skip: string | false } {
   return leftOut(missing.join(', '));
 }
 
-/** The same for what only a try can tell. */
+/** Does the same for a lack that only a try has shown. */
 export function leftOut(missing: string): { skip: string } {
   const sentence = `left out: needs ${missing}`;
   const { SEALDIR_REQUIRE_PEERS } = process.env;

@@ -1,7 +1,7 @@
-// TCP ports for programs that cannot bind port 0 and report what they got.
+// Finds TCP ports for programs that cannot bind port 0 and tell which port they got.
 //
-// Picked below the kernel's ephemeral range (32768 and up), so that no outgoing connection and no `listen(0)` of
-// another test file takes the port between our look and the program's bind.
+// The ports are below the kernel's ephemeral range (32768 and up). So no outgoing connection and no
+// `listen(0)` of another test file takes a port between our look and the program's bind.
 
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** True when something accepts connections at a port of 127.0.0.1, or at the path of a Unix socket. */
+/** Tells whether something accepts connections at a port of 127.0.0.1, or at the path of a Unix socket. */
 export async function accepts(where: number | string): Promise<boolean> {
   const socket = typeof where === 'number' ? connect(where, '127.0.0.1') : connect(where);
   const isAccepted = await once(socket, 'connect').then(

@@ -1,7 +1,8 @@
 // A private Postfix that hands every message for the given domains to one LMTP server.
 //
-// Its configuration, queue, data and log are under `<dir>/postfix`; nothing of the system's own Postfix is read but
-// its program directory. Needs root (master changes users). Mail for other domains, bounces included, is discarded.
+// Its configuration, queue, data and log are under `<dir>/postfix`. Of the system's own Postfix only the
+// program directory is used. It needs root, since master changes users. Mail for other domains is discarded,
+// bounces included.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { chmod, chown, mkdir, utimes, writeFile } from 'node:fs/promises';
@@ -11,23 +12,27 @@ import { run, start } from './process.ts';
 import { makeTraversable } from './traversable.ts';
 
 export interface PostfixOptions {
-  /** Below the temporary directory. Made traversable, since delivery runs as user postfix. */
+  /** Below the temporary directory. It is made traversable, since delivery runs as the user postfix. */
   dir: string;
-  /** `lmtp:unix:/absolute/path` (the socket writable for user postfix) or `lmtp:inet:127.0.0.1:PORT` */
+  /**
+   * `lmtp:inet:127.0.0.1:PORT`, or `lmtp:unix:/absolute/path` of a socket that the user postfix may write to.
+   */
   transport: string;
   /** Every address of these domains is accepted. */
   domains: readonly string[];
-  /** More of main.cf, last one wins: `{ lmtp_line_length_limit: '0' }` */
+  /** More settings of main.cf, which override the others, as in `{ lmtp_line_length_limit: '0' }`. */
   settings?: Record<string, string>;
 }
 
 export interface Postfix {
-  /** SMTP on 127.0.0.1 */
+  /** The port of SMTP on 127.0.0.1. */
   port: number;
   log(): string;
-  /** `<queue id> <queue name> <recipient> <reason>` for each recipient not delivered yet. */
+  /**
+   * Resolves to `<queue id> <queue name> <recipient> <reason>` for each recipient that is not delivered yet.
+   */
   queue(): Promise<string[]>;
-  /** Tries deferred mail again now. */
+  /** Has deferred mail tried again at once. */
   flush(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -42,7 +47,8 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   await writeOld(join(config, 'main.cf'), mainCf(home, programs, options));
   await writeOld(join(config, 'master.cf'), masterCf(port));
   await postfixRun('postfix', ['-c', config, 'check']); // makes the queue directories
-  // -d keeps master our child. It must lead its process group: it ends its daemons with kill(-pid).
+  // With -d master stays our child. It must lead its process group, since it ends its daemons with
+  // kill(-pid).
   const log = () => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
   const master = await start(join(programs, 'master'), ['-c', config, '-d'], {
     ready: () => accepts(port),
@@ -63,7 +69,9 @@ async function postfixRun(command: string, args: readonly string[]): Promise<str
   return stdout.toString();
 }
 
-/** Postfix takes a young configuration file for one still being edited, and waits 2 s for it to settle. */
+/**
+ * Writes a file with an old time stamp: Postfix waits 2 s if a configuration file may still be being edited.
+ */
 async function writeOld(file: string, content: string): Promise<void> {
   await writeFile(file, content);
   const hourAgo = Date.now() / 1000 - 3600;
@@ -75,7 +83,7 @@ async function layOut(dir: string, home: string): Promise<void> {
   await makeTraversable(dir);
   for (const name of ['', 'etc', 'queue', 'data']) {
     await mkdir(join(home, name));
-    await chmod(join(home, name), 0o755); // whatever the umask is
+    await chmod(join(home, name), 0o755); // the umask may have taken bits away
   }
   await chown(join(home, 'data'), owner, 0);
 }
@@ -117,7 +125,8 @@ function mainCf(home: string, programs: string, options: PostfixOptions): string
 }
 
 function masterCf(port: number): string {
-  // service type private unprivileged chroot wakeup processes command; nothing is chrooted.
+  // The columns are service, type, private, unprivileged, chroot, wakeup, processes, command. Nothing is
+  // chrooted.
   return `127.0.0.1:${port} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup

@@ -1,8 +1,8 @@
-// Child processes: `run` one to its end, or `start` one that stays and `stop` it.
+// Child processes: `run` runs one to its end; `start` starts one that stays until `stop`.
 //
-// A started program leads a process group of its own. `stop` asks the leader (TERM), then ends the group by force
-// (KILL), and returns when no member is left. A guard process does the same should the test process itself die,
-// SIGKILL included: it waits for the end of a pipe that only the test process holds.
+// A started program leads a process group of its own. `stop` sends TERM to the leader, then KILL to the
+// group, and returns when no member is left. If the test process itself dies, even by SIGKILL, a guard
+// process does the same: it waits for the end of a pipe that only the test process holds.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -31,7 +31,7 @@ export interface Ran {
   stderr: string;
 }
 
-/** Runs a program to its end. Rejects when it cannot be started or exceeds `timeoutMs`. */
+/** Runs a program to its end. Rejects if it cannot be started or takes longer than `timeoutMs`. */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const timeoutMs = options.timeoutMs ?? 60_000;
   const child = spawn(programPath(command) ?? command, args, {
@@ -44,7 +44,7 @@ export async function run(command: string, args: readonly string[], options: Run
   const stderr: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-  // A program may end without reading all of its input; its exit code tells whether that is a failure.
+  // A program may end before it has read all its input. Its exit code tells whether that is a failure.
   child.stdin.on('error', () => undefined);
   child.stdin.end(options.stdin ?? '');
   await once(child, 'close');
@@ -53,14 +53,14 @@ export async function run(command: string, args: readonly string[], options: Run
 }
 
 export interface StartOptions {
-  /** Polled with the output so far until it is true. */
+  /** Is called again and again, with the output so far, until it returns true. */
   ready: (output: string) => boolean | Promise<boolean>;
   env?: Record<string, string>;
   cwd?: string;
   uid?: number;
   gid?: number;
   readyWithinMs?: number;
-  /** What a program writes elsewhere, for the error when it does not get ready. */
+  /** Returns what a program has logged elsewhere, for the error if it does not become ready. */
   log?: () => string;
   /** How long `stop` waits after TERM before it sends KILL. */
   graceMs?: number;
@@ -68,17 +68,17 @@ export interface StartOptions {
 
 export interface Running {
   pid: number;
-  /** Standard output and standard error, in order of arrival. */
+  /** Returns standard output and standard error, in order of arrival. */
   output(): string;
   /** The exit code as in `Ran`. Never rejects. */
   ended: Promise<number>;
-  /** For crash tests: a signal to the leader alone. */
+  /** Sends a signal to the leader alone, for crash tests. */
   signal(name: NodeJS.Signals): void;
-  /** Safe to call twice, and after the program ended by itself. */
+  /** Ends the program. May be called twice, and after the program has ended on its own. */
   stop(): Promise<number>;
 }
 
-/** Starts a program and resolves when it is ready; if it ends or dawdles instead, rejects with its output. */
+/** Starts a program and resolves when it is ready. If it ends or takes too long, rejects with its output. */
 export async function start(
   command: string,
   args: readonly string[],
@@ -113,7 +113,7 @@ export async function start(
     if (!isGroupGone(pid)) signalGroup(pid, 'SIGKILL');
     await until(`no process of ${command} is left`, () => isGroupGone(pid));
     guard.kill('SIGKILL');
-    // its last words may still be in the pipes; who has left the group may hold them open
+    // Its last output may still be in the pipes, which a process that has left the group may hold open.
     await Promise.race([closed, pause(OUTPUT_MS, undefined, { ref: false })]);
     child.stdout.destroy();
     child.stderr.destroy();
@@ -145,7 +145,7 @@ function codeOf(child: ChildProcess): number {
   return 128 + (child.signalCode === null ? 0 : constants.signals[child.signalCode]);
 }
 
-// `-s TERM`, because dash reads `-TERM -- -123` wrongly.
+// `-s TERM` is used since dash misreads `-TERM -- -123`.
 const GUARD = 'read -r _; kill -s TERM -- "-$1" || exit 0; sleep 5; kill -s KILL -- "-$1"';
 
 function guardGroup(pid: number): ChildProcess {
@@ -165,7 +165,10 @@ function signalGroup(pid: number, name: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** Zombies count as gone: in a container it can take the init process a second to reap orphaned ones. */
+/**
+ * Tells whether a process group has ended. Zombies do not count: in a container init may take a second to
+ * reap them.
+ */
 function isGroupGone(pid: number): boolean {
   if (!signalGroup(pid, 0)) return true;
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
@@ -174,12 +177,12 @@ function isGroupGone(pid: number): boolean {
 
 function isLivingMember(member: string, group: number): boolean {
   try {
-    // proc(5): pid (comm) state ppid pgrp ...; comm may itself hold spaces and brackets.
+    // proc(5): pid (comm) state ppid pgrp ... comm itself may hold spaces and brackets.
     const [state, , pgrp] = readFileSync(`/proc/${member}/stat`, 'latin1')
       .replace(/^.*\) /s, '')
       .split(' ');
     return Number(pgrp) === group && state !== 'Z' && state !== 'X';
   } catch {
-    return false; // it ended between our two looks
+    return false; // it has ended since it was listed
   }
 }

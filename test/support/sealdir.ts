@@ -1,4 +1,5 @@
-// A real Sealdir for a test: its own directory, a Unix socket and a TCP port, real keys, its log lines kept.
+// A real Sealdir for a test, with a directory of its own, a Unix socket and a TCP port, and real keys. Its
+// log lines are kept.
 
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,11 +21,11 @@ export interface TestServer {
   outcomes(): OutcomeLine[];
   /** Puts a key file into the key directory. */
   addKey(file: string, bytes: Uint8Array | string): Promise<void>;
-  /** Paths below an account's Maildir directory: 'tmp', 'new' or 'cur'. */
+  /** Resolves to the paths of the files in tmp/, new/ or cur/ of an account. */
   files(address: string, directory: 'tmp' | 'new' | 'cur'): Promise<string[]>;
-  /** The only message in new/, or the one an outcome line names. */
+  /** Resolves to the only message in new/, or to the one that an outcome line names. */
   stored(address: string, file?: string): Promise<Buffer>;
-  /** Stops gracefully; the directory stays until `stop`. */
+  /** Stops gracefully. The directory stays until `stop`. */
   drain(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -33,15 +34,15 @@ export interface TestServer {
 export const SMALL_DISK = 'min_free_space = 0';
 
 export interface ServerOptions {
-  /** address -> certificate */
+  /** Maps addresses to certificates. */
   readonly keys?: Readonly<Record<string, Uint8Array | string>>;
   readonly hostname?: string;
-  /** Where TCP listens; any free port when left out. */
+  /** The TCP port; any free one if left out. */
   readonly tcpPort?: number;
   /** Lines of TOML by section, in addition to what the harness needs. */
   readonly toml?: {
     readonly processes?: number;
-    /** Of `store.duplicates`; off when left out: tests send the same message more than once. */
+    /** Value of `store.duplicates`; off if left out, since tests send the same message more than once. */
     readonly duplicates?: string;
     readonly lmtp?: string;
     readonly store?: string;
@@ -49,7 +50,7 @@ export interface ServerOptions {
   };
 }
 
-/** The configuration of a server that lives in `directory`; ports are chosen by the kernel. */
+/** Returns the configuration of a server that lives in `directory`. The kernel chooses its ports. */
 export function tomlFor(directory: string, options: ServerOptions = {}): string {
   const { toml, tcpPort = 0, hostname = 'mx.example.com' } = options;
   return `hostname = "${hostname}"
@@ -71,7 +72,7 @@ ${toml?.rest ?? ''}
 `;
 }
 
-/** A fresh directory with `keys/` and `mail/`, reachable for the users that real peers run as. */
+/** Makes a fresh directory with `keys/` and `mail/` that the users of real peers can reach. */
 export async function makeSite(keys: ServerOptions['keys'] = {}): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'sealdir-'));
   await mkdir(join(directory, 'keys'));

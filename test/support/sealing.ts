@@ -1,9 +1,12 @@
-// What sealing takes from outside: a key pair made for the test, randomness that can be held still, a silent meter.
+// What sealing takes from outside: a key pair made for the test, randomness that a seed decides, a silent
+// meter.
 
 import { createHash } from 'node:crypto';
 import * as openpgp from 'openpgp';
 import type { Meter } from '../../src/core/meter.ts';
-import { judgeCertificate, parseCertificates, type SealingKeys } from '../../src/keys/certificates.ts';
+import { parseCertificates } from '../../src/keys/certificates.ts';
+import { judgeCertificate } from '../../src/keys/judgement.ts';
+import type { SealingKeys } from '../../src/keys/sessionkeys.ts';
 import type { Encryption } from '../../src/openpgp/message.ts';
 
 export const SILENT: Meter = { time() {}, recipient() {}, message() {}, keyFileRefused() {} };
@@ -23,21 +26,24 @@ export function nameOf(encryption: Encryption): string {
   return `SEIPD v${encryption.version}, aes${encryption.keyBytes * 8}-${mode}`;
 }
 
-/** Gives the same bytes for the same seed, and others at each call. */
+/** Returns a source of bytes: the same sequence for the same seed. */
 export function seededRandom(seed: string): (length: number) => Buffer {
   let calls = 0;
   return (length) => createHash('shake256', { outputLength: length }).update(`${seed}/${calls++}`).digest();
 }
 
-/** A recipient: the certificate as the key directory would give it, and who can read. */
+/** A recipient: the certificate as the key directory would return it, and a way to decrypt. */
 export interface Reader {
   sealingKeys(encryption: Encryption): SealingKeys;
-  /** By openpgp.js; rejects what is damaged. */
+  /** Decrypts with openpgp.js. Rejects if the packets are damaged. */
   decrypt(packets: Uint8Array): Promise<Buffer>;
   sessionKeyOf(packets: Uint8Array): Promise<Uint8Array>;
 }
 
-/** Its key lists AES-192 too: openpgp.js does not decrypt what a key does not list. */
+/**
+ * Makes a reader. Its key lists AES-192 too, since openpgp.js decrypts only with algorithms that the key
+ * lists.
+ */
 export async function newReader(): Promise<Reader> {
   const pair = await openpgp.generateKey({
     type: 'ecc',

@@ -1,12 +1,12 @@
-// Where the key collection and the message corpus are: beside the repository, or where SEALDIR_SHARED says.
+// Finds the key collection and the message corpus: beside the repository, or where SEALDIR_SHARED says.
 //
-// They are not part of the repository, so every user has to live with `undefined`.
+// They are not part of the repository, so every caller must cope with `undefined`.
 
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The directory of package.json, from test/support as well as from dist/test/support. */
+/** Returns the directory of package.json, from test/support as well as from dist/test/support. */
 export function repositoryRoot(): string {
   let directory = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);

@@ -1,4 +1,5 @@
-// strace: what a program hands to the kernel to be written, the bytes of each call by what they went to; and calls made to fail.
+// strace for two purposes: to read which bytes a program hands to the kernel and where they go, and to make
+// calls fail.
 
 import { readFile } from 'node:fs/promises';
 import { start } from './process.ts';
@@ -10,7 +11,7 @@ const HIDDEN = ['sendfile', 'splice', 'tee', 'vmsplice', 'copy_file_range', 'io_
 /** From Node 22 on, libuv makes some calls through io_uring, unless the kernel has none. */
 const NO_IO_URING = 'inject=io_uring_setup:error=ENOSYS';
 
-/** Arguments of strace in front of a program, whose children are followed too. */
+/** Returns the arguments of strace that come before a program. Its children are followed too. */
 export function straceInto(file: string): string[] {
   const calls = [...CARRYING, ...HIDDEN, 'io_uring_setup', 'mmap'].join();
   return [
@@ -31,14 +32,14 @@ export function straceInto(file: string): string[] {
 }
 
 export interface Traced {
-  /** What was written to: a path, or for instance `socket:[123]`. */
+  /** Where the bytes went: a path, or for instance `socket:[123]`. */
   readonly to: string;
   readonly bytes: Buffer;
 }
 
 export interface Trace {
   readonly written: readonly Traced[];
-  /** Lines of calls that would have to be looked into by other means. */
+  /** Lines of calls whose bytes strace does not show. */
   readonly hidden: readonly string[];
 }
 
@@ -56,7 +57,9 @@ export async function readTrace(file: string): Promise<Trace> {
   return { written: [...pieces].map(([to, bytes]) => ({ to, bytes: Buffer.concat(bytes) })), hidden };
 }
 
-/** Of a file: what is stored there is written without a call. */
+/**
+ * Tells whether a call maps a file for writing: memory stored there reaches the file without another call.
+ */
 function isSharedMapping(call: string, rest: string): boolean {
   return (
     call === 'mmap' &&
@@ -74,15 +77,15 @@ function bytesOf(escaped: string): Buffer {
   return Buffer.from(escaped.replaceAll('\\x', ''), 'hex');
 }
 
-/** Calls of single threads made to fail, until `end`. */
+/** Calls of some threads that fail until `end`. */
 export interface Injection {
-  /** Lets go of the threads; the calls that failed, as strace writes them, with paths. */
+  /** Lets go of the threads. Resolves to the calls that failed, as strace writes them, with paths. */
   end(): Promise<string[]>;
 }
 
 /**
- * `what` as in `strace -e inject=`, for instance `fsync:error=EIO:when=1`; calls are counted by thread. `only`: calls
- * on this path alone.
+ * Makes calls fail. `what` is as in `strace -e inject=`, for instance `fsync:error=EIO:when=1`; each thread
+ * counts its own calls. `only` restricts it to calls on this path.
  */
 export async function inject(threads: readonly number[], what: string, only?: string): Promise<Injection> {
   const path = only === undefined ? [] : ['-P', only];

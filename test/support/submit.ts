@@ -1,4 +1,4 @@
-// The smallest SMTP client: hands one message to an MTA and changes none of its bytes.
+// The smallest SMTP client: hands one message to a mail server and changes none of its bytes.
 
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -9,11 +9,11 @@ export interface Submission {
   to: readonly string[];
   /** In wire form, not dot-stuffed. */
   message: Buffer;
-  /** After MAIL FROM, for instance `BODY=8BITMIME SMTPUTF8`. */
+  /** Parameters of MAIL, for instance `BODY=8BITMIME SMTPUTF8`. */
   parameters?: string;
 }
 
-/** Resolves with the reply to the message; rejects at the first reply that is no success. */
+/** Resolves to the reply to the message. Rejects at the first reply that is no success. */
 export async function submit(port: number, submission: Submission): Promise<string> {
   const socket = connect(port, '127.0.0.1').setEncoding('latin1').setTimeout(30_000);
   socket.on('timeout', () => socket.destroy(new Error(`port ${port}: no reply within 30 s`)));
@@ -42,7 +42,7 @@ export async function submit(port: number, submission: Submission): Promise<stri
   }
 }
 
-/** Whole replies, continuation lines joined by LF. */
+/** Yields whole replies, with their lines joined by LF. */
 async function* repliesOf(chunks: AsyncIterable<string>): AsyncGenerator<string, undefined> {
   let pending = '';
   for await (const chunk of chunks) {

@@ -1,4 +1,4 @@
-// What the test support promises without any foreign program.
+// The promises of the test support that need no foreign program.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -29,7 +29,7 @@ test('wire form and dot-stuffing change only what they must', () => {
   assert.equal(dotStuff(Buffer.from('.\r\n..\r\na\n.b\r\n.')).toString(), '..\r\n...\r\na\n.b\r\n..');
 });
 
-test('a program that ignores TERM is killed, its children too', async () => {
+test('a program that ignores TERM is killed, and so are its children', async () => {
   const script = 'trap "" TERM; sleep 1000 & echo up; while :; do wait; done';
   const stubborn = await start('sh', ['-c', script], {
     ready: (output) => output.includes('up'),
@@ -39,7 +39,7 @@ test('a program that ignores TERM is killed, its children too', async () => {
   assert.equal(await stubborn.stop(), 137);
 });
 
-test('a program that cannot start is reported with what it said', async () => {
+test('the error of a program that cannot start holds its output', async () => {
   await assert.rejects(
     start('sh', ['-c', 'echo no such luck; exit 3'], { ready: () => false }),
     /no such luck/,

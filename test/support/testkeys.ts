@@ -1,4 +1,5 @@
-// Key pairs made for a test, so that nothing depends on keys from elsewhere; and a reader for what was sealed with them.
+// Makes key pairs for a test, so that it does not depend on keys from elsewhere, and reads what was sealed to
+// them.
 
 import * as openpgp from 'openpgp';
 
@@ -10,7 +11,7 @@ export interface TestKey {
 }
 
 export interface TestKeyOptions {
-  /** v4: Ed25519Legacy and Curve25519Legacy, what gpg and Thunderbird make. v6: RFC 9580. */
+  /** 4: Ed25519Legacy and Curve25519Legacy, as gpg and Thunderbird make them. 6: RFC 9580. */
   readonly version?: 4 | 6;
   /** Lifetime in seconds from `date`. */
   readonly expiresAfter?: number;
@@ -30,7 +31,7 @@ export async function makeKey(address: string, options: TestKeyOptions = {}): Pr
   return { certificate: publicKey, secretKey: privateKey };
 }
 
-/** What the holder of the key reads: the armor of a stored message, decrypted by openpgp.js. */
+/** Resolves to what the holder of the key reads: a stored message, decrypted with openpgp.js. */
 export async function readSealed(stored: Buffer, { secretKey }: TestKey): Promise<Buffer> {
   const [armor] =
     /-----BEGIN PGP MESSAGE-----[\s\S]*-----END PGP MESSAGE-----/.exec(stored.toString('latin1')) ?? [];

@@ -1,10 +1,10 @@
-// Waiting for a fact with a deadline, never for a length of time.
+// Waits for a fact, with a deadline, and never for a length of time.
 
 import { setTimeout as pause } from 'node:timers/promises';
 
 const POLL_MS = 10;
 
-/** Resolves as soon as `holds` is true; rejects with `what` in the message once `deadlineMs` have passed. */
+/** Resolves once `holds` returns true. Rejects with `what` in the message if `deadlineMs` pass before. */
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,

@@ -1,4 +1,4 @@
-// src/openpgp/armor.wat, assembled: the text of src/openpgp/armorwasm.ts.
+// Assembles src/openpgp/armor.wat into the text of src/openpgp/armorwasm.ts.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Messages as they travel: from a file on disk to the bytes between DATA and the final dot.
+// Brings messages from a file on disk into the form in which they travel between DATA and the final dot.
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -6,8 +6,8 @@ const DOT = 0x2e;
 const CRLF = Buffer.from('\r\n');
 
 /**
- * A leading mbox `From ` line is cut off, a file without any CRLF gets CRLF line ends, a missing final CRLF is added.
- * Every other byte stays: NUL, bare CR, 8-bit, and LF in a file that has CRLF too.
+ * Cuts off a leading mbox `From ` line, gives CRLF line ends to a file without any CRLF, and adds a missing
+ * final CRLF. Every other byte stays: NUL, bare CR, 8-bit, and LF in a file that has CRLF too.
  */
 export function toWireForm(file: Buffer): Buffer {
   const message = withoutMboxLine(file);
@@ -15,7 +15,10 @@ export function toWireForm(file: Buffer): Buffer {
   return lines.length === 0 || endsWithCrlf(lines) ? lines : Buffer.concat([lines, CRLF]);
 }
 
-/** RFC 5321 §4.5.2. A line starts after CRLF only: a dot after a bare LF or CR is not doubled. */
+/**
+ * Doubles dots (RFC 5321 §4.5.2). A line starts after CRLF only, so a dot after a bare LF or CR is not
+ * doubled.
+ */
 export function dotStuff(message: Buffer): Buffer {
   const pieces: Buffer[] = [];
   let from = 0;
@@ -27,7 +30,9 @@ export function dotStuff(message: Buffer): Buffer {
   return Buffer.concat([...pieces, message.subarray(from)]);
 }
 
-/** What follows `DATA`: dot-stuffed, ended by the lone dot. The message must be in wire form. */
+/**
+ * Returns what follows `DATA`: the message, dot-stuffed, and the lone dot. The message must be in wire form.
+ */
 export function asData(message: Buffer): Buffer {
   return Buffer.concat([dotStuff(message), Buffer.from('.\r\n')]);
 }

@@ -1,4 +1,5 @@
-// Golden dialogues: each *.lmtp file is one session, named after the rule it pins, played line by line and byte by byte.
+// Golden dialogues. Each *.lmtp file is one session and has the name of the rule that it pins. It is played
+// line by line and byte by byte.
 //
 //   # text     the rule and where it stands
 //   C: text    the client sends the text and CRLF (\r \n \0 \t \xHH; \c at the end: no CRLF; {x*9}: nine x)

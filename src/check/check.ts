@@ -1,0 +1,52 @@
+/**
+ * Looks at configuration, keys, permissions and the mail server, and says what an operator should mend.
+ * Changes nothing. One file for each subject; this one only calls them.
+ */
+import type { Settings } from '../config/settings.ts';
+import { checkConfigFile } from './configfile.ts';
+import type { Finding } from './finding.ts';
+import { checkKeyDirectory, checkKeyReplacement } from './keydirectory.ts';
+import { checkKeys } from './keys.ts';
+import { checkLimits } from './limits.ts';
+import { checkPostfix } from './postfix.ts';
+import { checkProcess } from './process.ts';
+import { checkSockets } from './sockets.ts';
+import { checkStart } from './start.ts';
+import { checkState } from './state.ts';
+import { checkStore } from './store.ts';
+
+/** What is checked. */
+export interface Checked {
+  readonly settings: Settings;
+  /** The configuration file, or undefined for the demo. */
+  readonly file: string | undefined;
+  readonly now: Date;
+  /** Left out: every key file is looked at, however many there are. */
+  readonly mostKeyFiles?: number;
+}
+
+/** Returns every finding, for an operator before the first mail. */
+export async function checkAll(checked: Checked): Promise<Finding[]> {
+  return [...(await checkStart(checked.settings)), ...(await checkRunning(checked))];
+}
+
+/** Returns what a server that has started may find: all but what would have kept it from starting. */
+export async function checkRunning({
+  settings,
+  file,
+  now,
+  mostKeyFiles = Number.POSITIVE_INFINITY,
+}: Checked): Promise<Finding[]> {
+  return [
+    ...checkConfigFile(settings, file),
+    ...checkKeyDirectory(settings),
+    ...checkKeyReplacement(settings, mostKeyFiles),
+    ...(await checkKeys(settings, now, mostKeyFiles)),
+    ...checkStore(settings),
+    ...checkState(settings),
+    ...checkSockets(settings),
+    ...checkProcess(),
+    ...checkLimits(settings),
+    ...(await checkPostfix(settings)),
+  ];
+}

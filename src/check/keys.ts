@@ -1,0 +1,72 @@
+/** The files of the key directory: those that make no recipient, that cannot be read, or that are not used. */
+import { constants } from 'node:fs';
+import { join } from 'node:path';
+import type { Settings } from '../config/settings.ts';
+import type { DirectoryEntry } from '../keys/listing.ts';
+import { isUsualName } from '../keys/names.ts';
+import { keyDirectoryOf, pathsOf } from '../site.ts';
+import { error, type Finding, quoted, warning } from './finding.ts';
+import { namesIn } from './keydirectory.ts';
+import { checkCertificates, checkUse } from './keyuse.ts';
+import { kindOf, look, troubleWithUse } from './look.ts';
+
+/** Looks at each key file. Trouble with one key is a warning: it concerns one user. */
+export async function checkKeys(settings: Settings, now: Date, mostFiles: number): Promise<Finding[]> {
+  const path = pathsOf(settings).keys;
+  const count = namesIn(path).length;
+  if (count > mostFiles) {
+    const what = `keys.directory: ${path} has ${count} files, more than are looked at while mail arrives`;
+    return [warning(what, 'run sealdir check now and then')];
+  }
+  const keyDirectory = keyDirectoryOf(settings, { now: () => now.getTime() });
+  const files = await keyDirectory.list().catch(() => undefined);
+  if (files === undefined) return []; // checkKeyDirectory says why
+  const findings = files.flatMap((file) => checkIgnored(join(path, file.file), file));
+  const holding = files.filter(({ ignored }) => ignored === undefined);
+  if (holding.length === 0) {
+    const fix = `copy a public key there as <address>.asc, e.g. alice@example.com.asc`;
+    findings.push(warning(`keys.directory: ${path} holds no key, so every recipient is deferred`, fix));
+  }
+  for (const file of holding) {
+    const at = join(path, file.file);
+    findings.push(...checkName(at, file, holding));
+    const unreadable = checkReading(at);
+    if (unreadable !== undefined) findings.push(unreadable);
+    else findings.push(...(await checkUse(at, file, settings, now)));
+    findings.push(...(await checkCertificates(at, file, now)));
+  }
+  return findings;
+}
+
+/** Tells of a file that makes no recipient, and the name it should have. */
+function checkIgnored(path: string, { ignored }: DirectoryEntry): Finding[] {
+  if (ignored === undefined) return [];
+  return [warning(`${path} makes no recipient: it ${ignored.why}`, ignored.fix)];
+}
+
+function checkName(
+  path: string,
+  { file, address }: DirectoryEntry,
+  files: readonly DirectoryEntry[],
+): Finding[] {
+  const isHidden =
+    address !== undefined &&
+    !isUsualName(file, address) &&
+    files.some((other) => other.address === address && isUsualName(other.file, address));
+  if (!isHidden) return [];
+  const what = `${path}: not used, since ${address} has a file in the usual spelling`;
+  return [warning(what, 'remove it, or merge the two')];
+}
+
+/** Returns what keeps this process from reading a file. It is the operator's to mend, not the key's owner's. */
+function checkReading(path: string): Finding | undefined {
+  const seen = look(path);
+  if ('why' in seen) {
+    const { why, closed } = seen;
+    const fix = closed === undefined ? 'put the key file there, or remove it' : `chmod a+x ${quoted(closed)}`;
+    return error(`${path} ${why}`, fix);
+  }
+  if (!seen.isFile()) return error(`${path} is ${kindOf(seen)}, not a key file`, 'move it elsewhere');
+  const closed = troubleWithUse(path, constants.R_OK);
+  return closed && error(`${path} ${closed.why}`, `chmod a+r ${quoted(path)}`);
+}

@@ -1,0 +1,145 @@
+/**
+ * What keeps `serve` from starting, found without starting it: sockets that cannot be made and ports that
+ * cannot be opened (the other checks look at the directories it needs). Tries each port for a moment, and
+ * asks who is there if it is taken: a running Sealdir with these settings is no finding.
+ */
+import { constants } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { dirname, resolve } from 'node:path';
+import type { Settings } from '../config/settings.ts';
+import type { Listener } from '../core/listener.ts';
+import { error, type Finding, quoted } from './finding.ts';
+import { kindOf, look, lookAtLink, troubleWithDirectory, troubleWithUse } from './look.ts';
+import { type Question, whoListens } from './wholistens.ts';
+
+/** A listener, the setting it is from, and how to know that it is ours. */
+interface Wanted {
+  readonly setting: string;
+  readonly address: Listener;
+  readonly question: Question;
+}
+
+export async function checkStart(settings: Settings): Promise<Finding[]> {
+  const wanted = wantedListeners(settings);
+  return [
+    ...(await checkLocking()),
+    ...checkTwice(wanted),
+    ...(await Promise.all(wanted.map(checkPath))).flat(),
+    ...(await checkPorts(wanted)),
+  ];
+}
+
+function wantedListeners({ hostname, lmtp, metrics }: Settings): Wanted[] {
+  const greeting = { say: '', expect: `220 ${hostname} LMTP` };
+  const scrape = { say: 'GET /metrics HTTP/1.0\r\n\r\n', expect: 'sealdir_' };
+  const all = [
+    ...lmtp.listen.map((address) => ({ setting: 'lmtp.listen', address, question: greeting })),
+    { setting: 'metrics.listen', address: metrics.listen, question: scrape },
+  ];
+  return all.filter((each): each is Wanted => each.address.type === 'unix' || each.address.type === 'tcp');
+}
+
+/** Loads the package that locks files: it is compiled for one version of Node. */
+async function checkLocking(): Promise<Finding[]> {
+  try {
+    await import('../edge/lock.ts');
+    return [];
+  } catch (fault) {
+    const what = fault instanceof Error ? fault.message : String(fault);
+    return [error(what, 'do that; npm 11 runs only the install scripts of packages it is told to allow')];
+  }
+}
+
+function checkTwice(wanted: readonly Wanted[]): Finding[] {
+  const paths = wanted.flatMap(({ address }) => (address.type === 'unix' ? [resolve(address.path)] : []));
+  const twice = paths.find((path, index) => paths.indexOf(path) !== index);
+  if (twice === undefined) return [];
+  return [error(`lmtp.listen and metrics.listen: ${twice} is in use twice`, 'choose another path for one')];
+}
+
+async function checkPath({ setting, address, question }: Wanted): Promise<Finding[]> {
+  if (address.type !== 'unix') return [];
+  const path = resolve(address.path);
+  const directory = dirname(path);
+  const trouble = troubleWithDirectory(directory);
+  if (trouble !== undefined) {
+    const fix = `mkdir ${quoted(directory)}, or RuntimeDirectory= in the systemd unit`;
+    return [error(`${setting}: ${directory} ${trouble.why}`, fix)];
+  }
+  const closed = troubleWithUse(directory, constants.W_OK | constants.X_OK);
+  if (closed !== undefined) {
+    const fix = `give ${quoted(directory)} to the user Sealdir runs as (RuntimeDirectory= does)`;
+    return [error(`${setting}: no socket can be made in ${directory}, which ${closed.why}`, fix)];
+  }
+  return [...checkLock(setting, `${path}.lock`), ...(await checkPlace(setting, path, question))];
+}
+
+/** Looks at the lock file beside the socket: one that another user has left cannot be opened. */
+function checkLock(setting: string, lock: string): Finding[] {
+  const seen = look(lock);
+  if ('why' in seen) {
+    if (seen.isMissing) return [];
+    return [error(`${setting}: the lock file ${lock} ${seen.why}`, `rm ${quoted(lock)}`)];
+  }
+  if (!seen.isFile())
+    return [error(`${setting}: ${lock} is ${kindOf(seen)}, not a lock file`, `rm -r ${quoted(lock)}`)];
+  const closed = troubleWithUse(lock, constants.W_OK);
+  if (closed === undefined) return [];
+  const what = `${setting}: the lock file ${lock} ${closed.why} (was Sealdir started as another user?)`;
+  return [error(what, `rm ${quoted(lock)}`)];
+}
+
+/** Looks at the path of the socket: it may be free, left by a dead server, or held by a living one. */
+async function checkPlace(setting: string, path: string, question: Question): Promise<Finding[]> {
+  const seen = lookAtLink(path);
+  if ('why' in seen) return [];
+  if (!seen.isSocket()) {
+    const what = `${setting}: ${path} is ${kindOf(seen)}, where a socket has to be made`;
+    return [error(what, 'remove it, or choose another path')];
+  }
+  const who = await whoListens({ path }, question);
+  if (who !== 'another') return [];
+  return [error(`${setting}: another program listens on ${path}`, 'stop it, or choose another path')];
+}
+
+/** Opens all ports at the same time, since two of them may be in each other's way. */
+async function checkPorts(wanted: readonly Wanted[]): Promise<Finding[]> {
+  const servers: Server[] = [];
+  const findings = wanted.map(async ({ setting, address, question }) => {
+    if (address.type !== 'tcp') return [];
+    const { host, port } = address;
+    const server = createServer();
+    servers.push(server);
+    const code = await tryListening(server, host, port);
+    if (code === undefined) return [];
+    const isOurs = code === 'EADDRINUSE' && (await whoListens({ host, port }, question)) === 'sealdir';
+    return isOurs ? [] : [portFinding(setting, host, port, code)];
+  });
+  try {
+    return (await Promise.all(findings)).flat();
+  } finally {
+    for (const server of servers) server.close();
+  }
+}
+
+function portFinding(setting: string, host: string, port: number, code: string): Finding {
+  const at = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  if (code === 'EADDRINUSE')
+    return error(`${setting}: another program listens on ${at}`, 'stop it, or choose another port');
+  if (code === 'EACCES') {
+    const fix = 'choose a port from 1024 on, or let systemd open it (listen = ["systemd"])';
+    return error(`${setting}: only root may open ${at}, a privileged port`, fix);
+  }
+  if (code === 'EADDRNOTAVAIL')
+    return error(`${setting}: this machine does not have the address ${host}`, 'choose one that it has');
+  return error(`${setting}: cannot listen on ${at} (${code})`, 'choose another address');
+}
+
+/** Resolves to the code of the error, or to undefined once the server listens. */
+function tryListening(server: Server, host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    server.once('error', ({ code = 'failed' }: NodeJS.ErrnoException) => resolve(code));
+    server.once('listening', () => resolve(undefined));
+    server.listen({ host, port });
+  });
+}

@@ -1,0 +1,117 @@
+/**
+ * The RCPT half of the spine: resolve -> keys -> select -> mailbox -> free space -> a copy.
+ *
+ * Whoever is admitted has a key that can be used now and gets exactly one reply after DATA. Two
+ * paths to one account share a copy. Anybody else gets a Refusal (4yz or 5yz), before any byte of
+ * the message has arrived.
+ */
+import type { Address } from '../core/address.ts';
+import { within } from '../core/deadline.ts';
+import { type Refusal, refusal } from '../core/outcome.ts';
+import type { SealingKeys } from '../keys/sessionkeys.ts';
+import type { AcceptedRecipient, AcceptedSender } from './accept.ts';
+import { type Account, Copy } from './copy.ts';
+import type { DeliveryParts } from './parts.ts';
+import { reasonOf } from './reply.ts';
+import { resolve } from './resolve.ts';
+import { select } from './select.ts';
+
+/** Bytes on disk for each byte of a message: base64, and a line end after every 64 characters. */
+const SEALED_GROWTH = (4 / 3) * (65 / 64);
+
+/** An account that the message goes to: its copy, the keys that seal it, and the RCPT path in its Delivered-To. */
+export interface Destination {
+  readonly copy: Copy;
+  readonly keys: SealingKeys;
+  readonly path: string;
+}
+
+/** One RCPT that was answered 250. */
+export interface AdmittedRecipient {
+  /** As sent, without brackets; with the default domain, if it was sent without any. */
+  readonly path: string;
+  readonly copy: Copy;
+}
+
+export class Admission {
+  readonly #parts: DeliveryParts;
+  readonly #sender: AcceptedSender;
+  readonly #destinations = new Map<string, Destination>(); // by account
+  readonly #recipients: AdmittedRecipient[] = [];
+  #isClosed = false;
+
+  constructor(parts: DeliveryParts, sender: AcceptedSender) {
+    this.#parts = parts;
+    this.#sender = sender;
+  }
+
+  /** In the order of their RCPTs, repeated ones included. */
+  get recipients(): readonly AdmittedRecipient[] {
+    return this.#recipients;
+  }
+
+  /** One for each account. */
+  get destinations(): readonly Destination[] {
+    return [...this.#destinations.values()];
+  }
+
+  /** Admits nobody from now on: nobody would clean up after a copy that is added to a transaction that is over. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Returns undefined once the recipient is admitted. Never throws. */
+  admit(recipient: AcceptedRecipient): Promise<Refusal | undefined> {
+    return this.#admit(recipient).catch((error: unknown) =>
+      refusal('recipientsUnavailable', reasonOf(error)),
+    );
+  }
+
+  async #admit({ address, path }: AcceptedRecipient): Promise<Refusal | undefined> {
+    const found = await within(this.#find(address), this.#parts.limits.answerMs);
+    if (found === 'late') return refusal('recipientsUnavailable', 'the look-up took too long');
+    if ('why' in found) return found;
+    const lack = await this.#lackOfSpace(found.account);
+    if (lack !== undefined) return refusal('diskFull', lack);
+    if (this.#isClosed) return refusal('aborted');
+    // a bare local part (`<postmaster>`) is written down with the default domain
+    const ownPath = address.domain === '' ? found.account.address : path;
+    const copy = this.#copyFor(found.account, found.keys, ownPath);
+    if (copy === undefined) return refusal('mailboxBusy');
+    this.#recipients.push({ path: ownPath, copy });
+    return undefined;
+  }
+
+  async #find(address: Address): Promise<{ account: Account; keys: SealingKeys } | Refusal> {
+    const { world, meter, keys: source, resolve: resolveParts, keyRules } = this.#parts;
+    const recipient = await resolve(address, resolveParts);
+    if ('why' in recipient) return recipient;
+    const entry = await source.keysOf(recipient);
+    if (entry !== undefined && entry.problems.length > 0) meter.keyFileRefused();
+    const keys = await select(entry, keyRules, world.now());
+    if ('why' in keys) return keys;
+    const mailbox = await this.#parts.mailboxPaths.of(recipient.address);
+    if (mailbox === undefined) return refusal('nameTooLong');
+    return { account: { ...recipient, mailbox }, keys };
+  }
+
+  /** Says what is lacking for one more copy. Assumes that all copies go to the same disk. */
+  async #lackOfSpace({ address, mailbox }: Account): Promise<string | undefined> {
+    const { space, limits } = this.#parts;
+    if (limits.minFreeBytes === 0 || this.#destinations.has(address)) return undefined;
+    const copies = this.#destinations.size + 1;
+    const messageBytes = Math.ceil(this.#sender.size * SEALED_GROWTH) * copies;
+    return space.lack(mailbox, limits.minFreeBytes + messageBytes);
+  }
+
+  /** Returns the account's copy, and makes one if it has none yet. Returns undefined if the mailbox is too busy. */
+  #copyFor(account: Account, keys: SealingKeys, path: string): Copy | undefined {
+    const { mailboxes, limits, store } = this.#parts;
+    const existing = this.#destinations.get(account.address);
+    if (existing !== undefined) return existing.copy;
+    if (mailboxes.isFull(account.mailbox, limits.maxMailboxDeliveries)) return undefined;
+    const copy = new Copy(account, store.stage(account.mailbox));
+    this.#destinations.set(account.address, { copy, keys, path });
+    return copy;
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Finds out on which file system a path is, without asking about one file system with the threads
+ * of another. The walk goes down name by name, and where it has come to tells whose share the next
+ * call is under. A mount point is recognised by its path (mounts.ts) and not touched. Any other
+ * name is asked once whether it is a link, since a link may lead anywhere.
+ */
+import { join } from 'node:path';
+import type { FileCalls } from './calls.ts';
+import type { FileSystem } from './filesystem.ts';
+
+/** As many as the kernel follows (path_resolution(7)). */
+const MAX_LINKS = 40;
+
+/** Where a path leads. */
+export interface Place {
+  readonly fileSystem: FileSystem;
+  /** The directory itself, or the nearest one above it that is there; without links. */
+  readonly path: string;
+  /** `unknown`: a call failed, so that the next walk is to ask again. */
+  readonly isThere: 'yes' | 'no' | 'unknown';
+}
+
+/** The file systems, for somebody who walks through them. */
+export interface Land {
+  /** Returns the file system that is mounted on a path; undefined if that is no mount point. */
+  mountedOn(path: string): FileSystem | undefined;
+  /** Returns the place of a path that has no links in it. */
+  at(path: string): Place;
+  readlink: FileCalls['readlink'];
+}
+
+/** Walks on from a place. Never fails: where nothing more can be found out, that is the place. */
+export async function walk(from: Place, path: string, land: Land): Promise<Place> {
+  let place = from;
+  let links = 0;
+  const names = path.split('/').reverse();
+  for (let name = names.pop(); name !== undefined && place.isThere === 'yes'; name = names.pop()) {
+    if (name === '' || name === '.') continue;
+    const next = join(place.path, name);
+    const mounted = land.mountedOn(next);
+    if (name === '..') place = land.at(next);
+    else if (mounted !== undefined) place = { fileSystem: mounted, path: next, isThere: 'yes' };
+    else {
+      const found = await linkAt(next, place, land);
+      if (found === 'noLink') place = { ...place, path: next };
+      else if (found === 'unknown') place = { ...place, isThere: 'unknown' };
+      else if (found === 'missing' || ++links > MAX_LINKS) place = { ...place, isThere: 'no' };
+      else {
+        names.push(...found.target.split('/').reverse());
+        if (found.target.startsWith('/')) place = land.at('/');
+      }
+    }
+  }
+  return place;
+}
+
+async function linkAt(path: string, { fileSystem }: Place, land: Land) {
+  try {
+    return { target: await fileSystem.threads.run(() => land.readlink(path)) };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EINVAL') return 'noLink';
+    return code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'unknown';
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * `sealdir serve`: the server in the foreground, from its start until a signal ends it. Holds the signals,
+ * the reloads and what the demo adds. Sockets and deliveries are the work of `server/`.
+ */
+import { availableParallelism } from 'node:os';
+import { checkRunning } from './check/check.ts';
+import { deliverSample, demoText, prepareDemo } from './commands/demo.ts';
+import { CommandError, EXIT } from './commands/errors.ts';
+import type { Loaded } from './config/load.ts';
+import type { Settings } from './config/settings.ts';
+import { createLog, type Log } from './edge/log.ts';
+import { servePrimary } from './server/primary.ts';
+import { createReload } from './server/reload.ts';
+import { type Running, serve } from './server/serve.ts';
+import { StartError } from './server/starterror.ts';
+import { serveWorker } from './server/worker.ts';
+
+/** Looking at more key files would take the time of deliveries; `sealdir check` looks at all. */
+const MOST_KEY_FILES = 1000;
+
+export interface ServeOptions {
+  readonly settings: Settings;
+  /** The configuration file, or undefined for the demo. */
+  readonly file: string | undefined;
+  /** Reads the configuration again. */
+  load(): Promise<Loaded>;
+  /** Listening descriptors passed by systemd. */
+  readonly inherited: readonly number[];
+  /** Shows text on the terminal. */
+  print(text: string): void;
+}
+
+/** Serves until a signal, or until the server cannot go on. Resolves to the exit code. */
+export async function serveInForeground(options: ServeOptions): Promise<number> {
+  const { settings, file, load } = options;
+  // a demo has nothing to reload, and ends with its terminal
+  const stops = stopSignals(file === undefined ? ['SIGTERM', 'SIGINT', 'SIGHUP'] : ['SIGTERM', 'SIGINT']);
+  const hangups = file === undefined ? undefined : listenForHangups();
+  const log = createLog(settings.log.level);
+  const isFirstStart = file === undefined && (await prepareDemo());
+  const running = await start(options, log, stops.first);
+  if (running === undefined) return 0; // told to stop before it had started
+  log.info('listening', { lmtp: running.lmtp, metrics: running.metrics, config: file ?? 'demo' });
+  if (file === undefined) {
+    if (isFirstStart) log.info('demo sample', { reply: await deliverSample('var/lmtp.sock') });
+    options.print(await demoText(isFirstStart, running.metrics));
+  }
+  hangups?.(createReload({ log, running, load }, settings));
+  if (file !== undefined) void logFindings(settings, file, log);
+  const reason = await Promise.race([stops.first, running.failed]);
+  log.info('stopping', { reason });
+  // A second signal cuts off the deliveries under way. Their clients got no reply and will send them again.
+  await Promise.race([running.stop(), stops.second.then(() => running.stop(0))]);
+  log.info('stopped');
+  // Any reason but a signal is a failure: the service manager then starts a new server.
+  return reason.startsWith('SIG') ? 0 : EXIT.software;
+}
+
+/** Undefined if it was told to stop before it had started. */
+async function start(
+  { settings, inherited }: ServeOptions,
+  log: Log,
+  stopped: Promise<unknown>,
+): Promise<Running | undefined> {
+  // one core is left to the mail server and to the disk threads
+  const processes = settings.processes || Math.max(1, availableParallelism() - 1);
+  const starting =
+    processes === 1
+      ? serve(settings, log, inherited)
+      : servePrimary({ settings, log, inherited, processes }, stopped);
+  return starting.catch((error: unknown) => {
+    if (error instanceof StartError) throw new CommandError('config', error.message);
+    throw error;
+  });
+}
+
+/** Logs what `sealdir check` would find, while the first mail arrives already. */
+async function logFindings(settings: Settings, file: string, log: Log): Promise<void> {
+  try {
+    const findings = await checkRunning({ settings, file, now: new Date(), mostKeyFiles: MOST_KEY_FILES });
+    for (const { level, what, fix } of findings)
+      log[level === 'error' ? 'error' : 'warn']('check', { what, fix });
+  } catch (error) {
+    log.fault('check', error);
+  }
+}
+
+/** Runs a worker process until its primary ends it; resolves to the exit code. Signals are for the primary alone. */
+export async function serveAsWorker(): Promise<number> {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
+  return (await serveWorker()) === 'failed' ? EXIT.config : 0;
+}
+
+/**
+ * Uses one listener for both signals: with none, even for a moment, the second would end the process at once.
+ */
+function stopSignals(names: readonly NodeJS.Signals[]): Record<'first' | 'second', Promise<NodeJS.Signals>> {
+  const waiting: ((signal: NodeJS.Signals) => void)[] = [];
+  const next = () => new Promise<NodeJS.Signals>((resolve) => void waiting.push(resolve));
+  for (const name of names) process.on(name, (signal) => waiting.shift()?.(signal));
+  return { first: next(), second: next() };
+}
+
+/**
+ * Listens for SIGHUP, which by default ends the process. Call the returned function with the reload to run
+ * on each; one that came earlier is not forgotten.
+ */
+function listenForHangups(): (reload: () => Promise<void>) => void {
+  let isEarly = false;
+  let act = () => {
+    isEarly = true;
+  };
+  process.on('SIGHUP', () => act());
+  return (reload) => {
+    act = reload;
+    if (isEarly) reload();
+  };
+}

@@ -1,0 +1,87 @@
+/**
+ * Finds the keys of a valid certificate that are for encryption at a given time. Those that cannot be used
+ * are told apart, so that none is left out without a word.
+ */
+import type { Certificate } from './certificates.ts';
+import type { Facts, SubkeyFacts } from './facts.ts';
+import { canEncrypt, type KeyPacket, weaknessOf } from './material.ts';
+import { type SelfSignature, type SubkeyState, subkeyStateAt } from './validity.ts';
+import { kindOfKey, LEFT_OUT, REASONS } from './words.ts';
+
+const FOR_ENCRYPTION = 0x04 | 0x08; // of communication, of storage; RFC 9580 §5.2.3.29
+
+export interface EncryptionKeys {
+  /**
+   * The newest first; of those made at once, the one with the higher algorithm number. The primary key is the
+   * last.
+   */
+  readonly keys: readonly KeyPacket[];
+  /** Kinds of subkeys for encryption that cannot be used here. */
+  readonly unsupported: readonly string[];
+  /** Sentences about those that are not used for another reason, although their owner meant them. */
+  readonly leftOut: readonly string[];
+  /** Why there is none; without meaning if there is one. */
+  readonly whyNone: string;
+}
+
+export function encryptionKeysAt(
+  { primary }: Pick<Certificate, 'primary'>,
+  facts: Facts,
+  self: SelfSignature,
+  at: number,
+): EncryptionKeys {
+  const subkeys = facts.subkeys.map((subkey) => ({ subkey, state: subkeyStateAt(subkey, at) }));
+  const valid = subkeys.flatMap(({ subkey, state }) =>
+    'binding' in state ? [{ subkey, flags: state.binding.packet.keyFlags?.[0] }] : [],
+  );
+  const meant = valid.filter(({ subkey: { packet }, flags }) => isMeant(packet?.algorithm, flags));
+  const sorted = meant
+    .flatMap(({ subkey: { packet } }) => (packet === undefined ? [] : [packet]))
+    .sort((a, b) => b.created.getTime() - a.created.getTime() || b.algorithm - a.algorithm);
+  const isPrimaryMeant = canEncrypt(primary.algorithm) && isMeant(primary.algorithm, self.keyFlags?.[0]);
+  const weak = sorted.flatMap((packet) => weaknessOf(packet) ?? []);
+  const noPurpose = valid.filter(
+    ({ subkey: { packet }, flags }) => packet && canEncrypt(packet.algorithm) && flags === undefined,
+  );
+  const doubtful = subkeys.filter(({ subkey, state }) => isPerhapsMeant(subkey, state));
+  const unsupported = [...meant, ...doubtful].filter(({ subkey }) => subkey.packet === undefined);
+  return {
+    keys: [
+      ...sorted.filter((packet) => weaknessOf(packet) === undefined),
+      ...(isPrimaryMeant ? [primary] : []),
+    ],
+    unsupported: unsupported.map(({ subkey }) => kindOfKey(subkey.head)),
+    leftOut: [...weak.map(LEFT_OUT.weak), ...noPurpose.map(() => LEFT_OUT.noPurpose)],
+    whyNone: whyNone(subkeys, weak[0], noPurpose.length > 0 || self.keyFlags === null),
+  };
+}
+
+/** Tells whether a key is for encryption; one of an unknown kind is, unless its owner says that it is not. */
+function isMeant(algorithm: number | undefined, flags: number | undefined): boolean {
+  if (algorithm === undefined) return flags === undefined || (flags & FOR_ENCRYPTION) !== 0;
+  return canEncrypt(algorithm) && flags !== undefined && (flags & FOR_ENCRYPTION) !== 0;
+}
+
+/** Tells whether a key of an unknown kind may be bound by a signature that cannot be checked. */
+function isPerhapsMeant({ packet, doubtfulFlags }: SubkeyFacts, state: SubkeyState): boolean {
+  if (packet !== undefined || 'binding' in state || state.not === 'revoked') return false;
+  return doubtfulFlags.some((flags) => isMeant(undefined, flags));
+}
+
+function whyNone(
+  subkeys: readonly { readonly subkey: SubkeyFacts; readonly state: SubkeyState }[],
+  weak: string | undefined,
+  hasNoPurpose: boolean,
+): string {
+  if (weak !== undefined) return REASONS.subkeysWeak(weak);
+  const ofEncryption = subkeys.filter(({ subkey: { packet, good } }) =>
+    good.some((each) => isMeant(packet?.algorithm, each.packet.keyFlags?.[0])),
+  );
+  const states = ofEncryption.map(({ state }) => state);
+  const early = states.flatMap((state) => ('not' in state && state.not === 'early' ? [state.when] : []));
+  if (early.length > 0) return REASONS.subkeysNotYet(new Date(Math.min(...early)));
+  const ends = states.flatMap((state) => ('not' in state && state.not === 'expired' ? [state.when] : []));
+  if (ends.length > 0) return REASONS.subkeysExpired(new Date(Math.max(...ends)));
+  if (states.some((state) => 'not' in state && state.not === 'revoked')) return REASONS.subkeysRevoked;
+  return hasNoPurpose ? REASONS.noPurpose : REASONS.noEncryptionKey;
+}

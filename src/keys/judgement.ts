@@ -1,0 +1,156 @@
+/**
+ * Judges which keys of a certificate a message may be encrypted to at a given time: bound by their owner,
+ * neither revoked nor expired, strong enough, and meant for the encryption of communication or storage. One
+ * judgement at one time decides `check`, RCPT and DATA alike: a key that is usable is so until `validUntil`,
+ * and can be sealed to.
+ */
+import type { Preferences } from '../openpgp/agree.ts';
+import { AES_ID } from '../openpgp/algorithms.ts';
+import { type RecipientKey, sessionKeyEncryptor } from '../openpgp/pkesk.ts';
+import type { Certificate } from './certificates.ts';
+import { encryptionKeysAt } from './encryptionkeys.ts';
+import type { Facts } from './facts.ts';
+import { costOf, type KeyPacket, recipientKeyOf, weaknessOf } from './material.ts';
+import { excessOf } from './sessionkeys.ts';
+import type { Judged, Judgement, Unfit, UsableCertificate, UsableKey } from './usable.ts';
+import { changesAfter, type Primary, type SelfSignature, selfSignatureAt } from './validity.ts';
+import { LEFT_OUT, REASONS } from './words.ts';
+
+const SEIPD2_FEATURE = 0x08; // RFC 9580 §5.2.3.32
+// a key that becomes valid later is seen within this time; one that ends, at its end
+const JUDGED_FOR_MS = 60_000;
+
+/**
+ * Returns the keys that may be encrypted to at `now`, or the reason why none may be. `unsupported`: whether a
+ * certificate is used without a subkey for encryption that Sealdir cannot use.
+ */
+export async function judgeCertificate(
+  certificate: Certificate,
+  now: Date,
+  subkeys: 'all' | 'newest',
+  unsupported: 'defer' | 'ignore' = 'defer',
+): Promise<Judgement> {
+  const { judged } = certificate;
+  const at = now.getTime();
+  const rules = `${subkeys} ${unsupported}`;
+  if (judged?.rules === rules && judged.from <= at && at < judged.until) return judged.result;
+  const result = judge(certificate, at, subkeys, unsupported).catch(() =>
+    unfit(certificate, REASONS.unjudged, 'certificate'),
+  );
+  // kept before it is known, so that sessions that ask at the same time share one judgement
+  const judging: Judged = { rules, from: at, until: at + JUDGED_FOR_MS, result };
+  certificate.judged = judging;
+  const found = await result;
+  if ('keys' in found) judging.until = Math.min(judging.until, found.validUntil);
+  return found;
+}
+
+async function judge(
+  certificate: Certificate,
+  at: number,
+  subkeys: 'all' | 'newest',
+  unsupported: 'defer' | 'ignore',
+): Promise<Judgement> {
+  const { primary, fingerprint } = certificate;
+  const weakness = weaknessOf(primary);
+  if (weakness !== undefined) return unfit(certificate, REASONS.weak(weakness), 'certificate');
+  const facts = await certificate.facts();
+  if (facts.isRevocationInDoubt) return unfit(certificate, REASONS.doubtfulRevocation, 'recipient');
+  const self = selfSignatureAt(headOf(certificate), facts, at);
+  if (typeof self === 'string') return unfit(certificate, self, 'certificate');
+  const found = encryptionKeysAt(certificate, facts, self, at);
+  const [first] = found.unsupported;
+  if (first !== undefined && unsupported === 'defer')
+    return unfit(certificate, REASONS.unsupportedSubkey(first), 'recipient');
+  const chosen = subkeys === 'newest' ? found.keys.slice(0, 1) : found.keys;
+  if (chosen.length === 0)
+    return unfit(
+      certificate,
+      first === undefined ? found.whyNone : REASONS.unsupportedOnly(first),
+      'certificate',
+    );
+  const keys = chosen.map((packet) => certificate.usableKey(packet, usableKeyOf));
+  if (keys.includes(undefined)) return unfit(certificate, REASONS.broken, 'recipient');
+  const usable: UsableCertificate = {
+    fingerprint,
+    keys: keys.filter((each) => each !== undefined),
+    preferences: preferencesOf(self),
+    validUntil: endOf(certificate, facts, chosen, at),
+    leftOut: [...found.unsupported.map(LEFT_OUT.unsupported), ...found.leftOut].map(
+      (each) => `${fingerprint}: ${each}`,
+    ),
+  };
+  const excess = excessOf([usable]);
+  return excess === undefined ? usable : unfit(certificate, excess, 'recipient');
+}
+
+function unfit({ fingerprint }: Certificate, reason: string, holdsBack: Unfit['holdsBack']): Unfit {
+  return { fingerprint, reason: `${fingerprint} ${reason}`, holdsBack };
+}
+
+function headOf({ primary }: Certificate): Primary {
+  return { version: primary.version, createdAt: primary.created.getTime() };
+}
+
+/** Returns when one of the chosen keys is no longer valid, or infinity. */
+function endOf(certificate: Certificate, facts: Facts, chosen: readonly KeyPacket[], at: number): number {
+  const primary = headOf(certificate);
+  const isEnd = (time: number) => {
+    const self = selfSignatureAt(primary, facts, time);
+    if (typeof self === 'string') return true;
+    const { keys } = encryptionKeysAt(certificate, facts, self, time);
+    return chosen.some((each) => !keys.includes(each));
+  };
+  return changesAfter(primary, facts, at).find(isEnd) ?? Number.POSITIVE_INFINITY;
+}
+
+/** Makes a packet on trial, so that a key with which none can be made is found now and not after DATA. */
+function usableKeyOf(packet: KeyPacket): UsableKey | undefined {
+  const key = recipientKeyOf(packet);
+  if (key === undefined) return undefined;
+  try {
+    const encrypt = sessionKeyEncryptor(key);
+    encrypt({ packetVersion: 3, cipher: AES_ID[32], key: Buffer.alloc(32) });
+    return { keyId: keyIdOf(key), encrypt, cost: costOf(key) };
+  } catch {
+    return undefined;
+  }
+}
+
+function keyIdOf({ version, fingerprint }: RecipientKey): string {
+  const id = version === 6 ? fingerprint.subarray(0, 8) : fingerprint.subarray(12);
+  return Buffer.from(id).toString('hex').toUpperCase();
+}
+
+function preferencesOf(self: SelfSignature): Preferences {
+  return {
+    readsSeipd2: ((self.features?.[0] ?? 0) & SEIPD2_FEATURE) !== 0,
+    symmetric: self.preferredSymmetricAlgorithms ?? [],
+    suites: self.preferredCipherSuites ?? [],
+  };
+}
+
+/**
+ * Returns what an operator wants to know of a certificate. `expiresAt`: from when on nothing can be sealed to
+ * it; undefined if it never ends, and if it is not usable now.
+ */
+export async function describeCertificate(
+  certificate: Certificate,
+  now: Date,
+): Promise<{ fingerprint: string; userIds: string[]; expiresAt: Date | undefined }> {
+  const { fingerprint, userIds } = certificate;
+  return { fingerprint, userIds, expiresAt: await endOfUse(certificate, now.getTime()) };
+}
+
+async function endOfUse(certificate: Certificate, at: number): Promise<Date | undefined> {
+  if (weaknessOf(certificate.primary) !== undefined) return undefined;
+  const facts = await certificate.facts();
+  const primary = headOf(certificate);
+  const isUsable = (time: number) => {
+    const self = selfSignatureAt(primary, facts, time);
+    return typeof self !== 'string' && encryptionKeysAt(certificate, facts, self, time).keys.length > 0;
+  };
+  if (!isUsable(at)) return undefined;
+  const end = changesAfter(primary, facts, at).find((time) => !isUsable(time));
+  return end === undefined ? undefined : new Date(end);
+}

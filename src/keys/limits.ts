@@ -1,0 +1,23 @@
+/**
+ * What a key may cost. Checked when a key is read or judged, so that no message has to pay for an absurd one.
+ * The times are those of one processor on one machine.
+ */
+
+/** RSA of 8192 bits with an exponent of 32 costs a message 1.4 ms; of 16384 with 64, 7 ms. */
+export const MAX_RSA_BITS = 8192;
+export const MAX_RSA_EXPONENT_BITS = 32;
+
+/** Encryption keys of one recipient, in all of their certificates: more than anybody has devices. */
+export const MAX_SESSION_KEY_PACKETS = 16;
+
+/**
+ * Milliseconds for all session-key packets of one copy: 4 keys on P-521, the most expensive, or 28 of
+ * RSA-8192.
+ */
+export const MAX_SESSION_KEY_MS = 40;
+
+/** Signatures of the owner times keys, in one file: each may have to be hashed once for each key. */
+export const MAX_HASHES = 4096;
+
+/** Signatures of the owner in one file: 0.1 to 2 ms each, once for each change of the file. */
+export const MAX_SIGNATURES = 1024;

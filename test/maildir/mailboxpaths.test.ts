@@ -1,0 +1,54 @@
+// Where the mailbox of an address is, in today's and in the former spelling, and what no file system can have.
+
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { MailboxPaths } from '../../src/maildir/mailboxpaths.ts';
+import { isStorable } from '../../src/maildir/template.ts';
+import { FakeDisk } from '../support/fakedisk.ts';
+
+async function openPaths(t: TestContext) {
+  const root = await mkdtemp(join(tmpdir(), 'sealdir-paths-'));
+  t.after(() => rm(root, { recursive: true, force: true }));
+  const disk = new FakeDisk();
+  const paths = new MailboxPaths(disk, join(root, '{domain}/{local}'));
+  return { root, disk, of: (local: string) => paths.of(`${local}@example.com`) };
+}
+
+test('a mailbox is where %d/%n of another program finds it', async (t) => {
+  const { root, of } = await openPaths(t);
+  for (const local of ["o'brien", 'a&b', 'x!y', 'user=1', 'müller', '#1'])
+    assert.equal(await of(local), join(root, 'example.com', local));
+});
+
+test('a directory in the former spelling stays in use, and only while it is there', async (t) => {
+  const { root, of } = await openPaths(t);
+  const former = join(root, 'example.com', 'o%27brien');
+  await mkdir(former, { recursive: true });
+  assert.equal(await of("o'brien"), former);
+  await rm(former, { recursive: true });
+  assert.equal(await of("o'brien"), join(root, 'example.com', "o'brien"));
+});
+
+test('the disk is not asked about an address that has one spelling only', async (t) => {
+  const { disk, of } = await openPaths(t);
+  for (const local of ['alice', 'a/b', '.hidden', 'a b']) await of(local);
+  assert.deepEqual(disk.calls, []);
+});
+
+test('a name of 255 bytes can be stored, and one of 256 cannot', async (t) => {
+  const { root, of } = await openPaths(t);
+  assert.equal(await of('x'.repeat(255)), join(root, 'example.com', 'x'.repeat(255)));
+  assert.equal(await of('x'.repeat(256)), undefined);
+  assert.equal(await of('/'.repeat(85)), join(root, 'example.com', '%2F'.repeat(85)));
+  assert.equal(await of('/'.repeat(86)), undefined);
+  assert.equal(await of('ü'.repeat(128)), undefined);
+});
+
+test('a mailbox whose messages would have paths over 4,095 bytes cannot be stored', () => {
+  const path = (bytes: number) => `/${'x'.repeat(99)}`.repeat(Math.floor(bytes / 100)).padEnd(bytes, '/y');
+  assert.ok(isStorable(path(3800)));
+  assert.ok(!isStorable(path(3900)));
+});

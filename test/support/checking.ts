@@ -1,0 +1,76 @@
+// A site in which `sealdir check` finds nothing to mend, for tests that then break one thing. Commands run as a
+// user that is not root, even where the tests do: root may do everything.
+
+import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CLI } from './child.ts';
+import { hasProgram, leftOut } from './peers.ts';
+import { type Ran, type RunOptions, run } from './process.ts';
+import { makeSite } from './sealdir.ts';
+
+export interface CheckedSite {
+  readonly directory: string;
+  /** Path below the directory of the site. */
+  at(...parts: string[]): string;
+  /** Writes the configuration; `changes` are lines of TOML by section, which replace the site's own. */
+  configure(changes?: Changes): Promise<void>;
+  /** Runs a command with the configuration. */
+  sealdir(command: 'check' | 'serve', options?: RunOptions): Promise<Ran>;
+  /** Runs `check`. */
+  check(options?: RunOptions): Promise<{ readonly code: number; readonly text: string }>;
+  remove(): Promise<void>;
+}
+
+export type Changes = Readonly<Record<string, string>>;
+
+/** Whom the commands run as, if the tests run as root. */
+export const SERVER_UID = 47110;
+const isRoot = process.getuid?.() === 0;
+
+/** Options for tests that need what root alone can arrange: files of several users. */
+export function needsUsers(): { skip: string | false } {
+  if (isRoot && hasProgram('setpriv')) return { skip: false };
+  return leftOut('root, setpriv');
+}
+
+export async function makeCheckedSite(keys: Readonly<Record<string, string>>): Promise<CheckedSite> {
+  const directory = await makeSite(keys);
+  const at = (...parts: string[]) => join(directory, ...parts);
+  await mkdir(at('run'), { mode: 0o755 });
+  for (const own of ['mail', 'run']) if (isRoot) await chown(at(own), SERVER_UID, SERVER_UID);
+  await chmod(at('mail'), 0o700);
+  const sealdir: CheckedSite['sealdir'] = (command, { env, ...options } = {}) => {
+    // a configuration that is not there: whatever Postfix this machine has stays out of it
+    const quiet = { MAIL_CONFIG: at('no-postfix'), ...env };
+    const args = [CLI, command, '-c', at('sealdir.toml')];
+    const others = [`--reuid=${SERVER_UID}`, `--regid=${SERVER_UID}`, '--clear-groups', process.execPath];
+    return isRoot
+      ? run('setpriv', [...others, ...args], { ...options, env: quiet })
+      : run(process.execPath, args, { ...options, env: quiet });
+  };
+  const site: CheckedSite = {
+    directory,
+    at,
+    configure: (changes = {}) => writeFile(at('sealdir.toml'), tomlOf(at, changes)),
+    sealdir,
+    async check(options) {
+      const { code, stdout, stderr } = await sealdir('check', options);
+      return { code, text: `${stdout}${stderr}` };
+    },
+    remove: () => rm(directory, { recursive: true, force: true }),
+  };
+  await site.configure();
+  return site;
+}
+
+function tomlOf(at: CheckedSite['at'], changes: Changes): string {
+  const sections = {
+    lmtp: `listen = ["${at('run/lmtp.sock')}"]`,
+    store: `maildir = "${at('mail/{domain}/{local}')}"\nstate = "${at('run/state')}"`,
+    keys: `directory = "${at('keys')}"`,
+    metrics: 'listen = "off"',
+    ...changes,
+  };
+  const tables = Object.entries(sections).map(([name, lines]) => `[${name}]\n${lines}\n`);
+  return `hostname = "mx.example.com"\nprocesses = 1\n${tables.join('')}`;
+}
