@@ -12,10 +12,11 @@ import { Slots } from './core/slots.ts';
 import type { World } from './core/world.ts';
 import type { DeliveryParts } from './delivery/parts.ts';
 import type { Disk } from './disk/disk.ts';
+import type { FileSystems } from './disk/filesystems.ts';
 import { openDisk, openFileSystems } from './disk/open.ts';
 import { RememberedDeliveries } from './duplicates/memory.ts';
 import { type OwnedDirectory, ownStateDirectory, type StateOptions } from './duplicates/statedirectory.ts';
-import { KeyDirectory } from './keys/directory.ts';
+import { type DirectoryOptions, KeyDirectory } from './keys/directory.ts';
 import { MailboxPaths } from './maildir/mailboxpaths.ts';
 import { Space } from './maildir/space.ts';
 import { Store } from './maildir/store.ts';
@@ -40,8 +41,12 @@ export function pathsOf({ store, keys }: Settings): SitePaths {
 }
 
 /** Returns the key directory with nothing read yet. */
-export function keyDirectoryOf(settings: Settings, world: Pick<World, 'now'>): KeyDirectory {
-  return new KeyDirectory(pathsOf(settings).keys, addressRules(settings), world);
+export function keyDirectoryOf(
+  settings: Settings,
+  world: Pick<World, 'now'>,
+  options: DirectoryOptions = {},
+): KeyDirectory {
+  return new KeyDirectory(pathsOf(settings).keys, addressRules(settings), world, options);
 }
 
 /** For the log, when the state directory cannot be used. */
@@ -61,6 +66,8 @@ export interface Surroundings {
 /** What lasts as long as the process. */
 export type Site = Omit<DeliveryParts, 'memory' | keyof ReloadedParts> & {
   readonly memory: RememberedDeliveries | undefined;
+  /** The key directory makes its calls under the same shares as the disk. */
+  readonly fileSystems: FileSystems;
   /** Call it when no delivery is under way any more. */
   close(): void;
 };
@@ -69,7 +76,9 @@ type ReloadedParts = Pick<DeliveryParts, 'keys' | 'resolve' | 'keyRules' | 'head
 
 export function openSite(settings: Settings, surroundings: Surroundings): Site {
   const { world, meter, outcomeLog } = surroundings;
-  const { disk = openDisk({ hungMs: settings.lmtp.stall_timeout, world }) } = surroundings;
+  const diskOptions = { hungMs: settings.lmtp.stall_timeout, world };
+  const fileSystems = openFileSystems(diskOptions);
+  const { disk = openDisk({ ...diskOptions, fileSystems }) } = surroundings;
   const { storeRoot: root, maildir } = pathsOf(settings);
   const memory = memoryOf(settings, surroundings);
   return {
@@ -80,6 +89,7 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
     mailboxes: new Slots(),
     mailboxPaths: new MailboxPaths(disk, maildir),
     space: new Space(disk),
+    fileSystems,
     memory,
     close() {
       memory?.close();
@@ -99,7 +109,11 @@ function memoryOf(
 
 /** Returns everything a delivery needs; what was known of keys is forgotten. */
 export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
-  const keyDirectory = keyDirectoryOf(settings, site.world);
+  const { keys: path } = pathsOf(settings);
+  const keyDirectory = keyDirectoryOf(settings, site.world, {
+    run: (call) => site.fileSystems.run(path, call),
+    onSilence: (message) => site.outcomeLog.fault('keys.directory', new Error(message)),
+  });
   const { lmtp, store, headers } = settings;
   return {
     ...site,
