@@ -1,4 +1,5 @@
-// Sealdir and Dovecot on the disks people have: fast and slow ones, with a journal and without. See `about`.
+// Compares Sealdir and Dovecot on the disks that people have: fast and slow ones, with a journal and without.
+// See `about`.
 
 import { buildBareFiles } from './barefiles.ts';
 import type { Bar, Bench, Chart, Row, Table } from './bench.ts';
@@ -19,11 +20,12 @@ import { median, short } from './rate.ts';
 
 export const disks: Bench = {
   name: 'disks',
-  about: `The same load on Sealdir with one and with all processes and on Dovecot, their mail on one disk after the other: the file system
-of the bench, journaled ext4 and xfs on a loop device over it, and journaled file systems on a disk in memory whose every write
-takes 0, 1 or 5 ms longer. Two instances of each contestant alternate, round after round; all have been warmed up. Beside
-them, in the same rounds, what bare files reach there with as many under way at once (barefiles.c): each in a thread of its own,
-and in batches of 20 whose write-out has begun before the first fsync. Messages have one recipient; each mailbox in turn.`,
+  about: `Puts the same load on Sealdir with one and with all processes and on Dovecot, with their mail on one disk after the
+other: the file system of the bench, journaled ext4 and xfs on a loop device over it, and journaled file systems on a
+disk in memory whose every write takes 0, 1 or 5 ms longer. Two instances of each contestant alternate, round after
+round, and all are warm. In the same rounds bare files (barefiles.c) show what the disk can do with as many under way
+at once: each in a thread of its own, or in batches of 20 whose write-out has begun before the first fsync. Every
+message has one recipient, and the mailboxes take turns.`,
 
   async run(bed) {
     const { variants, leftOut } = await startVariants(bed);
