@@ -40,6 +40,11 @@ export class Bed {
     return new Bed(form, root, other);
   }
 
+  /** An interruption has ended all benches. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
   pick<T>(quick: T, long: T): T {
     return this.form === 'quick' ? quick : long;
   }

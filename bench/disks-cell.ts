@@ -50,7 +50,7 @@ interface Loaded {
 }
 
 /** One load on one disk. */
-interface Trial {
+export interface Trial {
   readonly bed: Bed;
   readonly variants: readonly Variant[];
   readonly place: OpenPlace;

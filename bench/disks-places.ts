@@ -79,7 +79,7 @@ export function placesFor(form: Form): readonly Place[] {
   return [{ kind: 'loop ext4', cells: [LARGE] }, ...all];
 }
 
-/** Makes the disk. Returns a sentence about what is missing where that is not possible. */
+/** Makes the disk. Returns what it needs where that is missing; rejects where it fails. */
 export async function openPlace(bed: Bed, kind: Kind): Promise<OpenPlace | string> {
   const [, how = '', fileSystem = '', delay = ''] = /^(\w+)(?: (\w+))?(?: (\d+) ms)?$/.exec(kind) ?? [];
   const type: FileSystem = fileSystem === 'xfs' ? 'xfs' : 'ext4';
@@ -87,11 +87,11 @@ export async function openPlace(bed: Bed, kind: Kind): Promise<OpenPlace | strin
   if (how === 'root') return { directory: await bed.directory('store'), pids: [], close };
   if (how === 'slow') {
     const missing = missingForSlowDisk(type);
-    if (missing.length > 0) return `${kind}: needs ${missing.join(', ')}`;
-    return mountSlow(bed, type, Number(delay)).catch((error: Error) => `${kind}: ${error.message.trim()}`);
+    if (missing.length > 0) return `needs ${missing.join(', ')}`;
+    return mountSlow(bed, type, Number(delay));
   }
   const directory = await mountJournaled(bed, type);
   if (directory !== undefined) return { directory, pids: [], close };
   const program = `mkfs.${type}`;
-  return `${kind}: needs root, ${program}${hasProgram(program) ? ' and the right to mount' : ''}`;
+  return `needs root, ${program}${hasProgram(program) ? ' and the right to mount' : ''}`;
 }

@@ -9,11 +9,12 @@ import {
   measureCell,
   type Standing,
   settleIn,
+  type Trial,
   typical,
   variantsFor,
 } from './disks-cell.ts';
 import { bestBare, findCell, goalRows, type PlaceResult, ratio } from './disks-goals.ts';
-import { C20, type Kind, openPlace, placesFor } from './disks-places.ts';
+import { C20, type Cell, type Kind, openPlace, placesFor } from './disks-places.ts';
 import { DOVECOT, MAIL_CRYPT, SEALDIR, startVariants, type Variant, warmUp } from './disks-servers.ts';
 import { describeFilesystem } from './machine.ts';
 import { median, short } from './rate.ts';
@@ -35,20 +36,15 @@ message has one recipient, and the mailboxes take turns.`,
     await warmUp(bed, variants);
     const places: PlaceResult[] = [];
     for (const [at, { kind, cells }] of placesFor(bed.form).entries()) {
-      const place = await openPlace(bed, kind);
-      if (typeof place === 'string') {
-        leftOut.push(place);
-        continue;
-      }
-      const domain = `disk${at}.example`;
       const contestants = variantsFor(variants, !kind.startsWith('slow'));
-      await settleIn(contestants, place, domain);
-      const filesystem = await describeFilesystem(place.directory);
-      const results: CellResult[] = [];
-      for (const cell of cells)
-        results.push(await measureCell({ bed, variants: contestants, place, domain, cell, bareFiles }));
-      places.push({ kind, filesystem, cells: results });
-      await place.close();
+      const trial = { bed, variants: contestants, domain: `disk${at}.example`, bareFiles };
+      // half an hour of measurements must not be gone because one disk fails
+      const found = await measurePlace(trial, kind, cells).catch((error: Error) => {
+        if (bed.isClosing) throw error;
+        return error.message;
+      });
+      if (typeof found === 'string') leftOut.push(`${kind}: ${found}`);
+      else places.push(found);
     }
     await stopAll(variants);
     return {
@@ -59,6 +55,25 @@ message has one recipient, and the mailboxes take turns.`,
     };
   },
 };
+
+/** Measures all loads of one disk; returns a sentence about what is missing where there cannot be such a disk. */
+async function measurePlace(
+  trial: Omit<Trial, 'place' | 'cell'>,
+  kind: Kind,
+  cells: readonly Cell[],
+): Promise<PlaceResult | string> {
+  const place = await openPlace(trial.bed, kind);
+  if (typeof place === 'string') return place;
+  try {
+    await settleIn(trial.variants, place, trial.domain);
+    const filesystem = await describeFilesystem(place.directory);
+    const results: CellResult[] = [];
+    for (const cell of cells) results.push(await measureCell({ ...trial, place, cell }));
+    return { kind, filesystem, cells: results };
+  } finally {
+    await place.close();
+  }
+}
 
 async function stopAll(variants: readonly Variant[]): Promise<void> {
   for (const { instances } of variants) for (const instance of instances) await instance.stop();
