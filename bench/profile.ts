@@ -73,7 +73,7 @@ async function startOn(
 
 function warmUp(bed: Bed, { server, load }: Watched): Promise<unknown> {
   bed.progress(`profile: process ${server.pid}, warm-up`);
-  return generate({ ...load, ...FIXED, count: bed.pick(4_000, 12_000) });
+  return generate({ ...load, ...FIXED, count: bed.pick(4_000, 30_000) });
 }
 
 async function subdirectory(parent: string, name: string): Promise<string> {
