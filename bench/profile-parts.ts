@@ -1,7 +1,8 @@
-// Which part of a delivery a sample of the profile belongs to, judged by its stack of functions, the innermost first.
+// Decides to which part of a delivery a sample of the profile belongs, by its stack of functions.
 //
-// The kernel's work goes to what was asked of it, the rest to the innermost function of a room of src/ or of a package;
-// cipher and hash functions, V8's collector and its compilers are parts of their own, whoever called them.
+// The kernel's work belongs to the call that was made. Ciphers, hashes, V8's garbage collector and its
+// compilers are parts of their own, whoever called them. Everything else belongs to the innermost function of
+// src/ or of a package.
 
 export interface Frame {
   readonly symbol: string;
@@ -9,13 +10,13 @@ export interface Frame {
   readonly from: string;
 }
 
-/** What is there because it is looked at. */
+/** What is done only because it is being recorded. */
 const PROFILER = 'the profiler itself';
 export const OTHER = 'not attributed';
 
 type Rule = readonly [pattern: RegExp, part: string];
 
-// of the symbols of the kernel: the first rule that any frame of the stack fits
+// for the symbols of the kernel: the first rule that fits any frame of the stack counts
 const KERNEL: readonly Rule[] = [
   [/asm_exc_page_fault/, 'kernel: page faults'],
   [/asm_sysvec|asm_common_interrupt|asm_exc/, 'kernel: interrupts'],
@@ -25,14 +26,28 @@ const KERNEL: readonly Rule[] = [
   [/sys_rename|do_renameat/, 'kernel: rename'],
   [/sys_open|do_sys_openat|do_filp_open/, 'kernel: open, create'],
   [/sys_close|__fput|task_work_run/, 'kernel: close'],
-  [/file_write_iter|generic_perform_write|sys_pwrite/, 'kernel: write'],
+  [/file_write_iter|buffered_write|generic_perform_write|sys_pwrite/, 'kernel: write'],
   [/epoll/, 'kernel: event loop (epoll)'],
   [/futex|eventfd/, 'kernel: threads wait and are woken'],
   [/sys_(mmap|munmap|mprotect|madvise|brk)/, 'kernel: memory'],
-  [/sys_|vfs_|ksys_/, 'kernel: other calls'],
 ];
 
-// of the symbol of any frame outside of the kernel
+// where those do not tell: for the symbols of whoever made the call
+const CALLERS: readonly Rule[] = [
+  [/StreamWrap|StreamBase|uv__write|uv_try_write/, 'kernel: network, send'],
+  [/uv__stream_io|uv__read/, 'kernel: network, receive'],
+  [
+    /AddToIncomingQueue|uv_async_send|uv__async|cond_|lll_lock|futex|sem_/,
+    'kernel: threads wait and are woken',
+  ],
+  [/epoll/, 'kernel: event loop (epoll)'],
+  [/libc_open|^open/, 'kernel: open, create'],
+  [/libc_close|^close/, 'kernel: close'],
+  [/^rename/, 'kernel: rename'],
+  [/fsync/, 'kernel: fsync'],
+];
+
+// for the symbols outside of the kernel, the innermost frame first
 const NATIVE: readonly Rule[] = [
   [
     /Scaveng|MarkCompact|Heap::(Collect|Scavenge|Perform|AllocateRawWithRetry)|ConcurrentMarking|Sweeper|YoungGeneration|MarkingVisitor|ArrayBufferSweeper|FinalizationRegistr|IncrementalMarking|GCTracer|EmbedderRoots|GlobalHandles::(Process|Invoke|PostGarbage)/,
@@ -54,7 +69,7 @@ const NATIVE: readonly Rule[] = [
   [/JsonParser|JsonStringif/, 'V8: JSON'],
 ];
 
-// of `room/file function` of a frame of JavaScript; the first rule that fits
+// for `room/file function` of the innermost frame of src/ or of a package
 const ROOMS: readonly Rule[] = [
   [/^lmtp\/replybatch|^lmtp\/\S+ (send|#sendReplies|#sayReply|say|#sayThen)$/, 'session: replies'],
   [/^lmtp\/(parser|dots)/, 'session: parser, dots'],
@@ -72,20 +87,20 @@ const ROOMS: readonly Rule[] = [
   [/^disk\/(worker|batch |batch\.)/, 'disk thread: its JavaScript'],
   [/^disk\//, 'disk: hand-over to the thread'],
   [/^edge\/log|pino|sonic-boom|thread-stream/, 'log'],
-  [/^edge\/metrics|prom-client|^server\/.*[mM]et/, 'metrics'],
+  [/^edge\/metrics|prom-client|@opentelemetry|^server\/.*[mM]et/, 'metrics'],
   [/^(edge|server|duplicates|config)\//, 'the rest of src/'],
 ];
 
-// without a stack, since libc keeps none
+// for samples without a stack: libc does not keep one
 const LIBC: readonly Rule[] = [
   [/alloc|_int_free|cfree|unlink_chunk|^free/, 'libc: malloc, free'],
   [/printf|_IO_|itoa|strchrnul/, PROFILER],
 ];
 
-// where nothing of ours is on the stack: what Node does around it
+// for stacks without src/ and packages: what Node does around them
 const AROUND: readonly Rule[] = [
   [
-    /MessagePort|messaging|worker_threads|node:internal\/worker|node::worker::/,
+    /MessagePort|messageport|event_target|messaging|worker_threads|node:internal\/worker|node::worker::/,
     'node: messages between threads',
   ],
   [
@@ -95,7 +110,7 @@ const AROUND: readonly Rule[] = [
   [/node:internal\/timers|RunTimers|uv__run_timers/, 'node: timers'],
   [/node:fs|FSReq|uv__fs|node::fs::/, 'node: file calls'],
   [/node:internal\/crypto/, 'node: crypto objects'],
-  [/processTicks|MicrotaskQueue|RunMicrotasks|Promise|AsyncFunction|Builtins_/, 'node: promises, ticks'],
+  [/processTicks|RunMicrotasks|Promise|AsyncFunction|AsyncGenerator/, 'node: promises, ticks'],
   [/uv_run|uv__io_poll|epoll_pwait|uv__async|SpinEventLoop/, 'node: event loop'],
   [/PerfBasicLogger|LogEventsAndTags|Logger::/, PROFILER],
   [/PlatformWorkerThread|DefaultJobWorker|v8::platform/, 'V8: other helper threads'],
@@ -105,9 +120,8 @@ export function partOf(stack: readonly Frame[]): string {
   const [leaf] = stack;
   if (leaf === undefined) return OTHER;
   if (isKernel(leaf)) {
-    const kernel = stack.filter(isKernel);
-    const rule = KERNEL.find(([pattern]) => kernel.some(({ symbol }) => pattern.test(symbol)));
-    return rule?.[1] ?? kernelOf(stack);
+    const callers = stack.filter((frame) => !isKernel(frame));
+    return first(KERNEL, stack.filter(isKernel)) ?? first(CALLERS, callers) ?? 'kernel: other calls';
   }
   for (const { symbol, from } of stack) {
     const native = from.endsWith('.map') ? undefined : match(NATIVE, symbol);
@@ -115,31 +129,22 @@ export function partOf(stack: readonly Frame[]): string {
     const room = roomOf(symbol);
     if (room !== undefined) return match(ROOMS, room) ?? `src: ${room}`;
   }
-  for (const { symbol } of stack) {
-    const around = match(AROUND, symbol);
-    if (around !== undefined) return around;
-  }
-  return match(LIBC, leaf.symbol) ?? OTHER;
+  // a promise's job may run at the end of a socket's callback: what runs now counts before what has led to it
+  const entry = stack.findIndex(({ symbol }) => /^Builtins_JS\w*Entry$/.test(symbol));
+  const inner = stack.slice(0, entry + 1);
+  return first(AROUND, inner) ?? first(AROUND, stack) ?? match(LIBC, leaf.symbol) ?? OTHER;
 }
 
-/** Where the kernel's own frames do not tell, libc's or libuv's call does. */
-function kernelOf(stack: readonly Frame[]): string {
-  const symbol = stack.find((frame) => !isKernel(frame))?.symbol ?? '';
-  if (/epoll/.test(symbol)) return 'kernel: event loop (epoll)';
-  if (/cond_|lll_lock|futex|sem_/.test(symbol)) return 'kernel: threads wait and are woken';
-  if (/open/.test(symbol)) return 'kernel: open, create';
-  if (/close/.test(symbol)) return 'kernel: close';
-  if (/rename/.test(symbol)) return 'kernel: rename';
-  if (/sync/.test(symbol)) return 'kernel: fsync';
-  if (/write|read/.test(symbol)) return 'kernel: other calls';
-  return 'kernel: the rest';
+/** Returns the part of the first rule that fits any of the frames. */
+function first(rules: readonly Rule[], frames: readonly Frame[]): string | undefined {
+  return rules.find(([pattern]) => frames.some(({ symbol }) => pattern.test(symbol)))?.[1];
 }
 
 function isKernel({ from }: Frame): boolean {
   return from.includes('kernel') || from.includes('[k');
 }
 
-/** `room/file function` of src/, or `package function`; undefined for everything else. */
+/** Returns `room/file function` for a symbol of src/, `package function` for one of a package. */
 export function roomOf(symbol: string): string | undefined {
   const [, name = '', package_, file] =
     /^\w+:[*~^+]?(\S*) (?:file:\/\/)?\/\S*?(?:node_modules\/((?:@\w+\/)?[\w.-]+)|dist\/src\/(\S+?)\.js)/.exec(

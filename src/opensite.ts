@@ -1,6 +1,7 @@
 /**
- * Opens what a server delivers with: the store, the memory of deliveries, the sweep. What it keeps for its
- * whole life (`openSite`) is apart from what each reload makes anew (`deliveryParts`). Opens no socket.
+ * Settings -> the parts of a site that a server keeps open: the disk, the store, the memory of deliveries. What
+ * lasts as long as the process (`openSite`) is apart from what each reload makes anew (`deliveryParts`). Opens
+ * no socket and knows no command.
  */
 import type { Settings } from './config/settings.ts';
 import type { Meter } from './core/meter.ts';
@@ -9,19 +10,26 @@ import { Slots } from './core/slots.ts';
 import type { World } from './core/world.ts';
 import type { DeliveryParts } from './delivery/parts.ts';
 import type { Disk } from './disk/disk.ts';
+import type { FileSystems } from './disk/filesystems.ts';
 import { openDisk, openFileSystems } from './disk/open.ts';
 import { RememberedDeliveries } from './duplicates/memory.ts';
+import { type OwnedDirectory, ownStateDirectory, type StateOptions } from './duplicates/statedirectory.ts';
 import { MailboxPaths } from './maildir/mailboxpaths.ts';
 import { Space } from './maildir/space.ts';
 import { Store } from './maildir/store.ts';
 import { type SweepResult, sweep } from './maildir/sweep.ts';
 import { keyDirectoryOf, keyRulesOf, pathsOf, resolveParts } from './site.ts';
 
+/** For the log, when the state directory cannot be used. */
+export const FORGETFUL = 'store.state: each process knows its own deliveries only';
+
 /** What a site is given from outside. */
 export interface Surroundings {
   readonly world: World;
   readonly meter: Meter;
   readonly outcomeLog: OutcomeLog;
+  /** The state directory, if it is the server's own. */
+  readonly state: string | undefined;
   /** Left out: the real one. */
   readonly disk?: Disk | undefined;
 }
@@ -29,6 +37,8 @@ export interface Surroundings {
 /** What lasts as long as the process. */
 export type Site = Omit<DeliveryParts, 'memory' | keyof ReloadedParts> & {
   readonly memory: RememberedDeliveries | undefined;
+  /** The key directory makes its calls under the same shares as the disk. */
+  readonly fileSystems: FileSystems;
   /** Call it when no delivery is under way any more. */
   close(): void;
 };
@@ -37,9 +47,11 @@ type ReloadedParts = Pick<DeliveryParts, 'keys' | 'resolve' | 'keyRules' | 'head
 
 export function openSite(settings: Settings, surroundings: Surroundings): Site {
   const { world, meter, outcomeLog } = surroundings;
-  const { disk = openDisk({ hungMs: settings.lmtp.stall_timeout, world }) } = surroundings;
+  const diskOptions = { hungMs: settings.lmtp.stall_timeout, world };
+  const fileSystems = openFileSystems(diskOptions);
+  const { disk = openDisk({ ...diskOptions, fileSystems }) } = surroundings;
   const { storeRoot: root, maildir } = pathsOf(settings);
-  const memory = memoryOf(settings, outcomeLog, world);
+  const memory = memoryOf(settings, surroundings);
   return {
     world,
     meter,
@@ -48,6 +60,7 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
     mailboxes: new Slots(),
     mailboxPaths: new MailboxPaths(disk, maildir),
     space: new Space(disk),
+    fileSystems,
     memory,
     close() {
       memory?.close();
@@ -57,20 +70,21 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
 }
 
 function memoryOf(
-  settings: Settings,
-  outcomeLog: OutcomeLog,
-  world: World,
+  { store }: Settings,
+  { outcomeLog, world, state }: Surroundings,
 ): RememberedDeliveries | undefined {
-  const windowMs = settings.store.duplicates;
-  if (windowMs === 0) return undefined;
-  const fault = (error: unknown) =>
-    outcomeLog.fault('store.state: this process remembers its deliveries alone', error);
-  return new RememberedDeliveries({ directory: pathsOf(settings).state, windowMs, world, fault });
+  if (store.duplicates === 0) return undefined;
+  const fault = (error: unknown) => outcomeLog.fault(FORGETFUL, error);
+  return new RememberedDeliveries({ directory: state, windowMs: store.duplicates, world, fault });
 }
 
 /** Returns everything a delivery needs; what was known of keys is forgotten. */
 export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
-  const keyDirectory = keyDirectoryOf(settings, site.world);
+  const { keys: path } = pathsOf(settings);
+  const keyDirectory = keyDirectoryOf(settings, site.world, {
+    run: (call) => site.fileSystems.run(path, call),
+    onSilence: (message) => site.outcomeLog.fault('keys.directory', new Error(message)),
+  });
   const { lmtp, store, headers } = settings;
   return {
     ...site,
@@ -88,6 +102,18 @@ export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
       answerMs: lmtp.transaction_timeout,
     },
   };
+}
+
+/** Makes the state directory ours until `release`. Throws, with a sentence, if it is another server's or unfit. */
+export async function ownState(settings: Settings, options: StateOptions): Promise<OwnedState | undefined> {
+  if (settings.store.duplicates === 0) return undefined;
+  const directory = pathsOf(settings).state;
+  const { release } = await ownStateDirectory(directory, options);
+  return { directory, release };
+}
+
+export interface OwnedState extends OwnedDirectory {
+  readonly directory: string;
 }
 
 /** Returns a function that sweeps the tmp/ of all mailboxes. */

@@ -1,13 +1,13 @@
 /**
- * What the settings say about a site: its paths, its rules, and its sources of recipients and keys. For
- * commands, checks and the server alike; what a server opens is in opensite.ts, which takes long to load.
+ * Settings -> what every command needs of a site: paths made absolute, the key directory, how addresses are
+ * resolved. Opens nothing; what a server keeps open is in opensite.ts, which `seal` has no need to load.
  */
 import { resolve } from 'node:path';
 import { addressRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
 import type { World } from './core/world.ts';
 import type { DeliveryParts } from './delivery/parts.ts';
-import { KeyDirectory } from './keys/directory.ts';
+import { type DirectoryOptions, KeyDirectory } from './keys/directory.ts';
 import { splitTemplate } from './maildir/template.ts';
 import { KeyFiles } from './recipients/keyfiles.ts';
 
@@ -28,8 +28,12 @@ export function pathsOf({ store, keys }: Settings): SitePaths {
 }
 
 /** Returns the key directory with nothing read yet. */
-export function keyDirectoryOf(settings: Settings, world: Pick<World, 'now'>): KeyDirectory {
-  return new KeyDirectory(pathsOf(settings).keys, addressRules(settings), world);
+export function keyDirectoryOf(
+  settings: Settings,
+  world: Pick<World, 'now'>,
+  options: DirectoryOptions = {},
+): KeyDirectory {
+  return new KeyDirectory(pathsOf(settings).keys, addressRules(settings), world, options);
 }
 
 export function keyRulesOf({ keys }: Settings): DeliveryParts['keyRules'] {

@@ -23,19 +23,15 @@ export async function checkKeys(settings: Settings, now: Date, mostFiles: number
   const keyDirectory = keyDirectoryOf(settings, { now: () => now.getTime() });
   const files = await keyDirectory.list().catch(() => undefined);
   if (files === undefined) return []; // checkKeyDirectory says why
-  if (files.every(({ address }) => address === undefined)) {
+  const findings = files.flatMap((file) => checkIgnored(join(path, file.file), file));
+  const holding = files.filter(({ ignored }) => ignored === undefined);
+  if (holding.length === 0) {
     const fix = `copy a public key there as <address>.asc, e.g. alice@example.com.asc`;
-    const what = `keys.directory: ${path} holds no key, so every recipient is deferred`;
-    return [warning(what, fix), ...files.flatMap((file) => checkIgnored(path, file))];
+    findings.push(warning(`keys.directory: ${path} holds no key, so every recipient is deferred`, fix));
   }
-  const findings: Finding[] = [];
-  for (const file of files) {
+  for (const file of holding) {
     const at = join(path, file.file);
-    if (file.ignored !== undefined) {
-      findings.push(...checkIgnored(path, file));
-      continue;
-    }
-    findings.push(...checkName(at, file, files));
+    findings.push(...checkName(at, file, holding));
     const unreadable = checkReading(at);
     if (unreadable !== undefined) findings.push(unreadable);
     else findings.push(...(await checkUse(at, file, settings, now)));
@@ -45,9 +41,9 @@ export async function checkKeys(settings: Settings, now: Date, mostFiles: number
 }
 
 /** Tells of a file that makes no recipient, and the name it should have. */
-function checkIgnored(path: string, { file, ignored }: DirectoryEntry): Finding[] {
+function checkIgnored(path: string, { ignored }: DirectoryEntry): Finding[] {
   if (ignored === undefined) return [];
-  return [warning(`${join(path, file)}: makes no recipient, since it ${ignored.why}`, ignored.fix)];
+  return [warning(`${path} makes no recipient: it ${ignored.why}`, ignored.fix)];
 }
 
 function checkName(

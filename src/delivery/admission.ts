@@ -1,9 +1,9 @@
 /**
- * The RCPT half of the spine: accept -> resolve -> select -> room -> a place among the copies.
+ * The RCPT half of the spine: resolve -> keys -> select -> mailbox -> free space -> a copy.
  *
  * Whoever is admitted has a key that can be used now and gets exactly one reply after DATA. Two
- * paths to one account share a copy. Everything else is a Refusal, before any byte of the message
- * has arrived.
+ * paths to one account share a copy. Anybody else gets a Refusal (4yz or 5yz), before any byte of
+ * the message has arrived.
  */
 import type { Address } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
@@ -16,10 +16,10 @@ import { reasonOf } from './reply.ts';
 import { resolve } from './resolve.ts';
 import { select } from './select.ts';
 
-/** What one byte of a message takes on disk: base64, and a line end after every 64 characters. */
+/** Bytes on disk for each byte of a message: base64, and a line end after every 64 characters. */
 const SEALED_GROWTH = (4 / 3) * (65 / 64);
 
-/** A mailbox that the message goes to: its copy, the keys that seal it, and the path in its Delivered-To. */
+/** An account that the message goes to: its copy, the keys that seal it, and the RCPT path in its Delivered-To. */
 export interface Destination {
   readonly copy: Copy;
   readonly keys: SealingKeys;
@@ -28,7 +28,7 @@ export interface Destination {
 
 /** One RCPT that was answered 250. */
 export interface AdmittedRecipient {
-  /** As sent, without brackets. */
+  /** As sent, without brackets; with the default domain, if it was sent without any. */
   readonly path: string;
   readonly copy: Copy;
 }
@@ -55,7 +55,7 @@ export class Admission {
     return [...this.#destinations.values()];
   }
 
-  /** Admits nobody from now on: a copy added to a transaction that is over would never be released. */
+  /** Admits nobody from now on: nobody would clean up after a copy that is added to a transaction that is over. */
   close(): void {
     this.#isClosed = true;
   }
@@ -74,7 +74,7 @@ export class Admission {
     const lack = await this.#lackOfSpace(found.account);
     if (lack !== undefined) return refusal('diskFull', lack);
     if (this.#isClosed) return refusal('aborted');
-    // a bare local part (`<postmaster>`) is written down with the domain that it was given
+    // a bare local part (`<postmaster>`) is written down with the default domain
     const ownPath = address.domain === '' ? found.account.address : path;
     const copy = this.#copyFor(found.account, found.keys, ownPath);
     if (copy === undefined) return refusal('mailboxBusy');
@@ -95,7 +95,7 @@ export class Admission {
     return { account: { ...recipient, mailbox }, keys };
   }
 
-  /** Asks for room for one more copy on top of the others, as if all went to one disk. */
+  /** Says what is lacking for one more copy. Assumes that all copies go to the same disk. */
   async #lackOfSpace({ address, mailbox }: Account): Promise<string | undefined> {
     const { space, limits } = this.#parts;
     if (limits.minFreeBytes === 0 || this.#destinations.has(address)) return undefined;
@@ -104,7 +104,7 @@ export class Admission {
     return space.lack(mailbox, limits.minFreeBytes + messageBytes);
   }
 
-  /** Returns the account's copy, a new one where it has none yet; undefined where the mailbox is too busy. */
+  /** Returns the account's copy, and makes one if it has none yet. Returns undefined if the mailbox is too busy. */
   #copyFor(account: Account, keys: SealingKeys, path: string): Copy | undefined {
     const { mailboxes, limits, store } = this.#parts;
     const existing = this.#destinations.get(account.address);

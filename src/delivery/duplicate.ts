@@ -1,66 +1,106 @@
 /**
- * Recognises a message that comes again because our reply did not arrive, by its identity: a keyed hash of
- * account, envelope and every byte received. It is acknowledged without a second copy. Only what is durable
- * (S5) is remembered, so nothing is acknowledged that was never there. Knows nothing of where identities are
- * kept.
+ * Recognises a message that comes again because our reply did not arrive, by an identity of each copy: a keyed
+ * hash of store, mailbox, account, reverse-path and every byte received. It is acknowledged without a second copy.
+ * Nothing is acknowledged that was not durable in the mailbox. Knows nothing of where identities are kept.
  */
 import { createHash, createHmac, type Hash } from 'node:crypto';
 import { within } from '../core/deadline.ts';
 import { CopyFailure } from '../core/errors.ts';
 
-const IDENTITY_BYTES = 16;
+const COPY_BYTES = 11;
+
+/** One copy, and the recipients that it answers. */
+export interface Identified {
+  /** COPY_BYTES as a latin1 string. */
+  readonly copy: string;
+  /** A hash of the path of each recipient. */
+  readonly paths: readonly Uint8Array[];
+}
+
+/** A copy that a process was storing when it died. */
+export interface Interrupted {
+  /** Whether a file has the final name that the copy was to have. */
+  isFile(name: string): boolean;
+  /** Call when the file is durable. */
+  stored(): void;
+}
+
+/** A copy that is being stored; one of the two is called. */
+export interface Attempt {
+  /** Call when it is durable, before anybody is told. */
+  stored(): void;
+  /** Call when nothing of it is left. */
+  failed(): void;
+}
 
 export interface DeliveryMemory {
   readonly secret: Buffer;
-  has(identity: string): boolean;
-  add(identity: string): void;
-  /** identity -> the commit under way in this process. */
+  /** Tells whether all the recipients of a copy have it. */
+  find(identified: Identified): 'stored' | 'unknown' | Interrupted;
+  /** Notes that a copy is about to become the file `file`. */
+  begin(identified: Identified, account: string, file: string): Attempt;
+  /** copy -> its commit under way in this process. */
   readonly underWay: Map<string, Promise<unknown>>;
 }
 
-/** What identifies one copy: its account, and the paths of the RCPTs that it answers. */
-export interface Addressed {
-  readonly account: string;
-  readonly paths: readonly string[];
-}
-
 export interface Delivery {
+  /** See Store.identity. */
+  readonly store: string;
+  readonly mailbox: string;
   readonly account: string;
   /** The reverse-path as sent. */
   readonly sender: Buffer;
-  /** The path of the recipient as sent. */
-  readonly path: string;
   /** SHA-256 of the message as received. */
   readonly digest: Buffer;
 }
 
-/**
- * Returns the identity: 16 bytes as a latin1 string. Each part is hashed with its length in front, so that no
- * part can pass for a piece of another.
- */
-export function identityOf(secret: Buffer, { account, sender, path, digest }: Delivery): string {
-  const framed: Buffer[] = [];
-  for (const part of [Buffer.from(account), sender, Buffer.from(path), digest]) {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(part.length);
-    framed.push(length, part);
-  }
-  const hmac = createHmac('sha256', secret).update(Buffer.concat(framed)).digest();
-  return hmac.toString('latin1', 0, IDENTITY_BYTES);
+/** Returns the identity of a copy that answers RCPTs with these paths, as sent. */
+export function identify(secret: Buffer, delivery: Delivery, paths: readonly string[]): Identified {
+  const { store, mailbox, account, sender, digest } = delivery;
+  const names = JSON.stringify([store, mailbox, account, sender.toString('latin1')]);
+  // the digest has always the same length, and JSON its own end: no part can pass for a piece of another
+  const known = createHmac('sha256', secret).update(digest).update(names).digest();
+  const key = known.subarray(COPY_BYTES);
+  return {
+    copy: known.toString('latin1', 0, COPY_BYTES),
+    paths: paths.map((path) => createHash('sha256').update(key).update(path).digest()),
+  };
 }
 
-/** The duplicates of one message. Without `memory` nothing is hashed, and nothing is a duplicate. */
+/** One copy on its way into its mailbox. */
+export interface Storing {
+  readonly account: string;
+  readonly mailbox: string;
+  /** The paths of the RCPTs that it answers. */
+  readonly paths: readonly string[];
+  /** Its final name. */
+  readonly file: string;
+  /** Makes it durable. */
+  commit(): Promise<void>;
+}
+
+/** What is asked of the store. */
+export interface StoreView {
+  identity(): Promise<string | undefined>;
+  holds(mailbox: string, isIt: (name: string) => boolean): Promise<boolean>;
+}
+
+export interface DuplicatesParts {
+  /** Undefined: nothing is hashed, and nothing is a duplicate. */
+  readonly memory: DeliveryMemory | undefined;
+  readonly store: StoreView;
+  readonly sender: Buffer;
+}
+
+/** The duplicates of one message. */
 export class Duplicates {
-  readonly #memory: DeliveryMemory | undefined;
-  readonly #sender: Buffer;
+  readonly #parts: DuplicatesParts;
   readonly #hash: Hash | undefined;
   #digest: Buffer | undefined;
-  readonly #identities = new Map<string, readonly string[]>(); // by account
 
-  constructor(memory: DeliveryMemory | undefined, sender: Buffer) {
-    this.#memory = memory;
-    this.#sender = sender;
-    this.#hash = memory && createHash('sha256');
+  constructor(parts: DuplicatesParts) {
+    this.#parts = parts;
+    this.#hash = parts.memory && createHash('sha256');
   }
 
   /** Takes the next bytes of the message. */
@@ -69,42 +109,72 @@ export class Duplicates {
   }
 
   /**
-   * Stores a copy with `commit`, and remembers it once it is durable. Returns false if an earlier copy
-   * answers all of its RCPTs. Waits up to `waitMs` for an earlier copy that is being stored now. To be called
-   * after the end of the message.
+   * Stores a copy, unless an earlier one answers all of its RCPTs: then returns false. Waits up to `waitMs` for an
+   * earlier copy that is being stored now. To be called after the end of the message.
    */
-  async storeOnce(copy: Addressed, commit: () => Promise<void>, waitMs: number): Promise<boolean> {
-    const memory = this.#memory;
-    const identities = this.#identitiesOf(copy);
-    if (memory === undefined || identities.length === 0) return commit().then(() => true);
+  async storeOnce(copy: Storing, waitMs: number): Promise<boolean> {
+    const { memory, store } = this.#parts;
+    // asked now, not at MAIL: what counts is the store into which the copy goes
+    const identity = memory === undefined ? undefined : await store.identity();
+    if (memory === undefined || identity === undefined || copy.paths.length === 0)
+      return copy.commit().then(() => true);
+    const identified = this.#identify(memory, identity, copy);
     const { underWay } = memory;
-    for (;;) {
-      if (identities.every((identity) => memory.has(identity))) return false;
-      const other = identities.find((identity) => underWay.has(identity));
-      if (other === undefined) break;
-      const over = underWay.get(other)?.catch(() => {}); // the client of that copy is told of its error
-      if (over !== undefined && (await within(over, waitMs)) === 'late') throw new CopyFailure('tooSlow');
-    }
-    const storing = commit();
-    for (const identity of identities) underWay.set(identity, storing);
-    try {
-      await storing;
-      for (const identity of identities) memory.add(identity);
-      return true;
-    } finally {
-      for (const identity of identities) underWay.delete(identity);
+    for (let found = memory.find(identified); ; found = memory.find(identified)) {
+      if (found === 'stored') return false;
+      const other = underWay.get(identified.copy)?.catch(() => {}); // the client of that copy is told of its error
+      if (other === undefined) return this.#storeAlone(memory, identified, copy, found, waitMs);
+      if ((await within(other, waitMs)) === 'late') throw new CopyFailure('tooSlow');
     }
   }
 
-  #identitiesOf({ account, paths }: Addressed): readonly string[] {
-    if (this.#memory === undefined || this.#hash === undefined) return [];
-    const { secret } = this.#memory;
+  async #storeAlone(
+    memory: DeliveryMemory,
+    identified: Identified,
+    copy: Storing,
+    found: 'unknown' | Interrupted,
+    waitMs: number,
+  ): Promise<boolean> {
+    const storing = this.#findOrCommit(memory, identified, copy, found, waitMs);
+    memory.underWay.set(identified.copy, storing);
+    try {
+      return await storing;
+    } finally {
+      memory.underWay.delete(identified.copy);
+    }
+  }
+
+  async #findOrCommit(
+    memory: DeliveryMemory,
+    identified: Identified,
+    copy: Storing,
+    found: 'unknown' | Interrupted,
+    waitMs: number,
+  ): Promise<boolean> {
+    if (found !== 'unknown' && (await this.#isThere(found, copy.mailbox, waitMs))) {
+      found.stored();
+      return false;
+    }
+    const attempt = memory.begin(identified, copy.account, copy.file);
+    await copy.commit().catch((error: unknown) => {
+      attempt.failed();
+      throw error;
+    });
+    attempt.stored();
+    return true;
+  }
+
+  async #isThere(interrupted: Interrupted, mailbox: string, waitMs: number): Promise<boolean> {
+    const looking = this.#parts.store.holds(mailbox, interrupted.isFile);
+    const isThere = await within(looking, waitMs);
+    if (isThere === 'late') throw new CopyFailure('tooSlow');
+    return isThere;
+  }
+
+  #identify({ secret }: DeliveryMemory, store: string, { mailbox, account, paths }: Storing): Identified {
+    if (this.#hash === undefined) throw new Error('nothing was hashed');
     this.#digest ??= this.#hash.digest();
-    const digest = this.#digest;
-    const identities =
-      this.#identities.get(account) ??
-      paths.map((path) => identityOf(secret, { account, sender: this.#sender, path, digest }));
-    this.#identities.set(account, identities);
-    return identities;
+    const delivery = { store, mailbox, account, sender: this.#parts.sender, digest: this.#digest };
+    return identify(secret, delivery, paths);
   }
 }

@@ -1,13 +1,15 @@
 /**
  * The spine: one mail transaction, from MAIL to the last reply.
  *
- *   per RCPT      admission.ts: accept -> resolve -> select -> 250/4yz/5yz
- *   after DATA    fan-out -> seal -> stage (tmp/, fsync) -> duplicate? -> commit (new/, fsync) -> one reply per RCPT
- *                 a small copy is staged in memory, and takes all its steps on disk in the commit
+ *   for each RCPT   accept -> (admission.ts) resolve -> keys -> select -> mailbox -> 250/4yz/5yz
+ *   after DATA      fan-out -> seal -> stage -> duplicate? -> commit -> one reply for each RCPT
  *
- * What may never happen: a 250 before the recipient's copy is durable in new/ (S5); plaintext
- * given to the store; one copy's trouble reaching another; fewer or more replies than RCPTs.
- * All copies are staged before any is committed, so a message that never ended leaves nothing.
+ *   stage     a large copy: whole in tmp/, fsynced; a small one: whole in memory
+ *   commit    renamed into new/, and new/ fsynced; a small copy takes all its steps on disk here
+ *
+ * What may never happen: a 250 after DATA before the recipient's copy is durable in new/ (S5); plaintext of
+ * the body given to the store; one copy's failure affecting another; fewer or more replies than RCPTs.
+ * All copies are staged before any is committed, so a message that never ended leaves nothing in new/.
  */
 import { performance } from 'node:perf_hooks';
 import type { Client } from '../core/client.ts';
@@ -21,13 +23,13 @@ import { LiteralData } from '../openpgp/literal.ts';
 import { type AcceptedSender, acceptRecipient, acceptSender } from './accept.ts';
 import { Admission, type Destination } from './admission.ts';
 import type { Copy } from './copy.ts';
-import { type Addressed, Duplicates } from './duplicate.ts';
+import { Duplicates, type Storing } from './duplicate.ts';
 import { fanOut, settleLane } from './fanout.ts';
 import type { DeliveryParts } from './parts.ts';
 import { Replies } from './reply.ts';
 import { prepareSealer } from './seal.ts';
 
-/** Literal data goes to the copies in steps of this size, so that none gets far ahead of its disk. */
+/** Literal data goes to the copies in steps of this size; a copy asks to wait when its disk is behind. */
 const STEP_BYTES = 64 * 1024;
 
 /** Begins a transaction, or says why not. `rest`: everything after `MAIL FROM:`. */
@@ -46,7 +48,7 @@ export class Transaction {
   readonly #scanner: HeaderScanner;
   readonly #literal = new LiteralData();
   readonly #duplicates: Duplicates;
-  #isSealing = false; // the header is complete and has been written
+  #isSealing = false; // the header is complete
   #isFinishing = false;
 
   constructor(parts: DeliveryParts, sender: AcceptedSender, client: Client) {
@@ -56,11 +58,12 @@ export class Transaction {
     this.#id = parts.world.random(8).toString('hex');
     this.#admission = new Admission(parts, sender);
     this.#replies = new Replies(parts, this.#id, sender.sender);
-    this.#duplicates = new Duplicates(parts.memory, sender.sender);
+    const { memory, store } = parts;
+    this.#duplicates = new Duplicates({ memory, store, sender: sender.sender });
     this.#scanner = new HeaderScanner(parts.limits.maxHeaderBytes);
   }
 
-  /** Answers a RCPT; `rest`: everything after `RCPT TO:`. A 250 means: exactly one reply after DATA. */
+  /** Answers a RCPT; `rest`: everything after `RCPT TO:`. A 250 promises exactly one reply after DATA. */
   async recipient(rest: Buffer): Promise<Reply> {
     const accepted = acceptRecipient(rest, this.#sender.smtpUtf8);
     if ('why' in accepted) return replyOf(accepted.why);
@@ -76,8 +79,8 @@ export class Transaction {
   }
 
   /**
-   * DATA was accepted: message bytes follow. Only now do the copies take slots of their mailboxes, since
-   * a client may wait for an hour between RCPT and DATA; one whose mailbox has filled up meanwhile fails.
+   * DATA was accepted: message bytes follow. Only now do the copies take slots of their mailboxes, since a
+   * client may wait for an hour between RCPT and DATA. A copy whose mailbox has filled up since RCPT fails (450).
    */
   start(): void {
     this.#replies.start();
@@ -86,7 +89,7 @@ export class Transaction {
       copy.occupy(mailboxes.take(copy.account.mailbox, limits.maxMailboxDeliveries));
   }
 
-  /** Takes message bytes, and keeps them only until the promise settles. Never throws. */
+  /** Takes message bytes. They may be read until the promise settles; what is kept is copied. Never throws. */
   async write(pieces: readonly Buffer[]): Promise<void> {
     for (const piece of pieces) {
       this.#replies.bytes += piece.length;
@@ -142,7 +145,7 @@ export class Transaction {
     for (const wait of waits) await wait;
   }
 
-  /** Ends the message: stages every copy, commits them, and yields one reply for each RCPT in order. */
+  /** Ends the message: stages every copy, commits those that did not fail, and yields a reply for each RCPT in order. */
   async *finish(): AsyncGenerator<Reply> {
     this.#isFinishing = true;
     const deadline = performance.now() + this.#parts.limits.answerMs;
@@ -159,11 +162,11 @@ export class Transaction {
     this.#replies.done(this.#copies());
   }
 
-  /** Resolves when every copy is staged or has failed, to the commits that are then under way. */
+  /** Stages every copy, then starts the commits. Returns them by copy, without waiting for them. */
   async #stageAndCommit(left: () => number): Promise<Map<Copy, Promise<void>>> {
     if (!this.#isSealing && !this.#allFailed()) await this.#beginSealing(this.#scanner.end());
     await this.#spread((emit) => this.#literal.final(emit));
-    // A copy that hangs must leave the others enough time to commit.
+    // A copy that hangs must not use up the time that the others need to commit.
     const stageMs = Math.max(left() - this.#parts.limits.stallMs, left() / 2);
     const stage = (copy: Copy) => settleLane(copy, copy.finish(), stageMs);
     await Promise.all(this.#lanes().map((copy) => this.#timed('stage', () => stage(copy))));
@@ -171,23 +174,21 @@ export class Transaction {
     return new Map(this.#lanes().map((copy) => [copy, this.#timed('commit', () => commit(copy))]));
   }
 
-  /** Commits a copy and remembers it before the client is told, since a lost reply brings the message again. */
+  /** Commits a copy and remembers it before the client is told: if the reply is lost, it is known when it comes again. */
   async #store(copy: Copy): Promise<void> {
-    const isStored = await this.#duplicates.storeOnce(
-      this.#addressed(copy),
-      () => copy.commit(),
-      this.#parts.limits.stallMs,
-    );
-    // This copy fails with a good reply: its own file goes, since the earlier one is durable.
+    const isStored = await this.#duplicates.storeOnce(this.#storing(copy), this.#parts.limits.stallMs);
+    // An equal copy is durable already: this one is dropped, and the client is told 250 (`duplicate`).
     if (!isStored) throw new CopyFailure('duplicate');
   }
 
-  #addressed(copy: Copy): Addressed {
+  #storing(copy: Copy): Storing {
+    const { address, mailbox } = copy.account;
     const own = this.#admission.recipients.filter((recipient) => recipient.copy === copy);
-    return { account: copy.account.address, paths: own.map(({ path }) => path) };
+    const paths = own.map(({ path }) => path);
+    return { account: address, mailbox, paths, file: copy.file, commit: () => copy.commit() };
   }
 
-  /** Gives the message up, since the client has: copies that are not durable yet are removed. */
+  /** The client gave up: removes all copies that are not durable. */
   async abort(): Promise<void> {
     const isUnanswered = this.#replies.started && !this.#isFinishing;
     this.#admission.close();

@@ -16,7 +16,11 @@ const WEIGHT = 0.2;
 const MEASURE_EVERY = 32;
 /** A batch that takes longer is on a slow disk, or hangs: others begin beside it as if it were not there. */
 export const LATE_MS = 50;
-export const MAX_BATCHES = 8;
+/** But not beside more than these: on a fast file system they hang, and each keeps a thread of 8 MB. */
+const MAX_PASSED_OVER = 3;
+const MAX_BATCHES = 8;
+/** As many batches as a file system that was fast keeps when it hangs. */
+export const HUNG_BATCHES = MAX_PASSED_OVER + 1;
 
 export interface Batch {
   /** When it began, in milliseconds of the World. */
@@ -43,9 +47,10 @@ export class BatchPace {
     const free = MAX_BATCHES - this.#underWay.size;
     if (this.#isSlow) return free;
     const lateSince = this.#now() - LATE_MS;
-    let inTime = 0;
-    for (const { since } of this.#underWay) if (since > lateSince) inTime++;
-    return Math.min(1 - inTime, free);
+    let late = 0;
+    for (const { since } of this.#underWay) if (since <= lateSince) late++;
+    const counted = this.#underWay.size - Math.min(late, MAX_PASSED_OVER);
+    return Math.min(1 - counted, free);
   }
 
   /** How many files the next batch may have, and how many of their fsyncs go at one time. */

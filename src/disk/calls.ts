@@ -8,7 +8,7 @@ import type { Disk, Free } from './disk.ts';
 import { type Mounts, readMounts } from './mounts.ts';
 
 export interface FileCalls
-  extends Pick<Disk, 'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory'> {
+  extends Pick<Disk, 'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'list' | 'stat'> {
   /** Returns where a link leads. Fails with EINVAL where something else has that name. */
   readlink(path: string): Promise<string>;
   /** Asks statfs(2) about the file system a path is on. */
@@ -26,6 +26,7 @@ const mkdir = promisify(fs.mkdir);
 const stat = promisify(fs.stat);
 const readlink = promisify(fs.readlink);
 const statfs = promisify(fs.statfs);
+const readdir = promisify(fs.readdir);
 
 export const realCalls: FileCalls = {
   async create(path, mode) {
@@ -60,6 +61,11 @@ export const realCalls: FileCalls = {
     }
   },
   readlink: (path) => readlink(path),
+  list: (directory) => readdir(directory),
+  async stat(path) {
+    const { size, dev, ino, birthtimeNs } = await stat(path, { bigint: true });
+    return { bytes: Number(size), identity: `${dev}:${ino}:${birthtimeNs}` };
+  },
   async statfs(path) {
     // bavail, not bfree: blocks reserved for root are not for mail
     const { bavail, bsize, files, ffree } = await statfs(path);

@@ -17,6 +17,12 @@ export interface Free {
   readonly files: number;
 }
 
+export interface Stats {
+  readonly bytes: number;
+  /** Another one if what is there has been replaced, even where the inode number is used again. */
+  readonly identity: string;
+}
+
 export interface Disk {
   /** Opens a new file: O_CREAT|O_EXCL|O_WRONLY. */
   create(path: string, mode: number): Promise<OpenFile>;
@@ -27,6 +33,10 @@ export interface Disk {
   isDirectory(path: string): Promise<boolean>;
   /** Makes the names in a directory durable: fsync of the directory itself. */
   syncDirectory(path: string): Promise<void>;
+  /** Lists the names in a directory. */
+  list(directory: string): Promise<string[]>;
+  /** Tells what is at a path, links followed. */
+  stat(path: string): Promise<Stats>;
   /**
    * Tells what is left on the file system that a directory, there or not, is or would be on. The
    * figures are up to a second old. Undefined where they cannot be had within a second.

@@ -25,20 +25,14 @@ export interface FileSystemOptions {
 export class FileSystem {
   readonly threads: ThreadShare;
   readonly batches: BatchPace;
-  readonly #liveness: Liveness;
   readonly #options: FileSystemOptions;
   #free: Question<Free | undefined> | undefined;
 
   constructor(options: FileSystemOptions) {
     this.#options = options;
-    this.#liveness = new Liveness(options.world, options.hungMs);
-    this.threads = new ThreadShare(FILE_SYSTEM_THREADS, this.#liveness, options.pool);
-    this.batches = new BatchPace(options.world, this.#liveness, SYNC_THREADS);
-  }
-
-  /** It has been asked for something, and has answered nothing for too long. */
-  get isSilent(): boolean {
-    return this.#liveness.isSilent;
+    const liveness = new Liveness(options.world, options.hungMs);
+    this.threads = new ThreadShare(FILE_SYSTEM_THREADS, liveness, options.pool);
+    this.batches = new BatchPace(options.world, liveness, SYNC_THREADS);
   }
 
   /**

@@ -43,8 +43,8 @@ export async function walk(from: Place, path: string, land: Land): Promise<Place
     else {
       const found = await linkAt(next, place, land);
       if (found === 'noLink') place = { ...place, path: next };
-      else if (found === 'missing' || ++links > MAX_LINKS) place = { ...place, isThere: 'no' };
       else if (found === 'unknown') place = { ...place, isThere: 'unknown' };
+      else if (found === 'missing' || ++links > MAX_LINKS) place = { ...place, isThere: 'no' };
       else {
         names.push(...found.target.split('/').reverse());
         if (found.target.startsWith('/')) place = land.at('/');

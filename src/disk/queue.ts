@@ -7,13 +7,13 @@
  */
 import type { World } from '../core/world.ts';
 import type { Answer, Job } from './batch.ts';
-import { type BatchPace, LATE_MS, MAX_BATCHES } from './batchpace.ts';
+import { type BatchPace, HUNG_BATCHES, LATE_MS } from './batchpace.ts';
 import { type BatchThread, SLOT_BYTES } from './thread.ts';
 
 /** Threads whose batch is late are not counted, since a hung file system may keep them. */
 const MAX_THREADS = 16;
-/** With those: as many as ten hung file systems may keep, and no more, since each takes megabytes. */
-const MAX_THREADS_IN_ALL = 10 * MAX_BATCHES;
+/** With those that ten hung file systems keep, and no more, since a thread takes 8 MB. */
+const MAX_THREADS_IN_ALL = MAX_THREADS + 10 * HUNG_BATCHES;
 /** Most files in a batch: all stay open at once, and none is answered before the last is done. */
 const MAX_JOBS = 16;
 /** Threads beyond the first end when they had nothing to do for this long. */

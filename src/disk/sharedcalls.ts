@@ -10,7 +10,7 @@ import type { ThreadShare } from './threadshare.ts';
 
 export type SharedCalls = Pick<
   Disk,
-  'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'free'
+  'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'list' | 'stat' | 'free'
 >;
 
 export function sharedCalls(calls: FileCalls, fileSystems: FileSystems): SharedCalls {
@@ -35,6 +35,14 @@ export function sharedCalls(calls: FileCalls, fileSystems: FileSystems): SharedC
     async syncDirectory(path) {
       const share = await shareOf(path);
       await share.run(() => calls.syncDirectory(path));
+    },
+    async list(directory) {
+      const share = await shareOf(directory);
+      return share.run(() => calls.list(directory));
+    },
+    async stat(path) {
+      const share = await shareOf(path);
+      return share.run(() => calls.stat(path));
     },
     free: (directory) => fileSystems.free(directory),
   };

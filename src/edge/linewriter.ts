@@ -1,7 +1,7 @@
 /**
  * Writes lines to a descriptor and never waits for its reader: a line for which there is no room is counted
- * and forgotten. Each line is written before `write` returns, so that a crash loses none. A line of which only
- * the beginning found room is finished before the next one begins.
+ * and forgotten. Each line is written before `write` returns, so that a crash loses none. A line of which
+ * only the beginning found room is finished before the next one begins.
  */
 import { writeSync } from 'node:fs';
 
@@ -24,17 +24,18 @@ export class LineWriter {
   }
 
   write(line: string): void {
-    if (this.#rest.length > 0) this.#put(this.#rest);
-    if (this.#rest.length > 0 || !this.#put(Buffer.from(line))) this.#lost++;
+    if (this.#rest.length > 0) this.#rest = this.#rest.subarray(this.#put(this.#rest));
+    const written = this.#rest.length > 0 ? 0 : this.#put(line);
+    if (written === 0) this.#lost++;
+    else if (written < Buffer.byteLength(line)) this.#rest = Buffer.from(line).subarray(written);
   }
 
-  /** Writes the bytes for which there is room and keeps the rest. Returns false if there is room for none. */
-  #put(bytes: Buffer): boolean {
+  /** Writes as many bytes as there is room for. Returns their number. */
+  #put(bytes: Buffer | string): number {
     try {
-      this.#rest = bytes.subarray(writeSync(this.#fd, bytes));
-      return true;
+      return typeof bytes === 'string' ? writeSync(this.#fd, bytes) : writeSync(this.#fd, bytes);
     } catch {
-      return false;
+      return 0; // EAGAIN: nobody reads; or the disk is full, or the reader has gone
     }
   }
 }

@@ -5,21 +5,31 @@
 import { closeSync, openSync } from 'node:fs';
 import { flockSync } from './fsext.ts';
 
+/** Locks an open file exclusively, until it is closed; false if another process has it. */
+export function lockDescriptor(fd: number): boolean {
+  try {
+    flockSync(fd, 'exnb');
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
+    throw error;
+  }
+}
+
 /** Takes the lock file; returns undefined when another process has it. The kernel releases it when we die. */
 export function tryLock(path: string): { release(): void } | undefined {
   const fd = openSync(path, 'a', 0o600);
+  let isHeld = false;
   try {
-    flockSync(fd, 'exnb');
-    let isHeld = true;
-    return {
-      release() {
-        if (isHeld) closeSync(fd);
-        isHeld = false;
-      },
-    };
-  } catch (error) {
-    closeSync(fd);
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined;
-    throw error;
+    isHeld = lockDescriptor(fd);
+  } finally {
+    if (!isHeld) closeSync(fd);
   }
+  if (!isHeld) return undefined;
+  return {
+    release() {
+      if (isHeld) closeSync(fd);
+      isHeld = false;
+    },
+  };
 }

@@ -26,9 +26,14 @@ export interface Watched {
   lostLines(): number;
   /** Whether this process knows only its own deliveries, because the state directory fails. */
   isForgetful(): boolean;
+  /** Age of the oldest delivery that this process remembers. */
+  oldestSeconds(): number;
 }
 
-/** Of prom-client, sums over all handles and the like: named as counters, which they are not, and sums of others. */
+/**
+ * Of prom-client, sums over all handles and the like: named as counters, which they are not, and sums of
+ * others.
+ */
 const MISNAMED = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
@@ -43,11 +48,15 @@ interface Described {
 const CONNECTIONS = { name: 'sealdir_connections', help: 'LMTP connections open now' };
 const DELIVERIES = {
   name: 'sealdir_deliveries',
-  help: 'Copies on their way to a mailbox now, from RCPT to stored or given up',
+  help: 'Copies on their way to a mailbox now, from DATA to stored or given up',
 };
 const STATE_FAILING = {
   name: 'sealdir_state_failing',
   help: 'Processes that know only their own deliveries, since the state directory fails',
+};
+const STATE_OLDEST = {
+  name: 'sealdir_state_oldest_seconds',
+  help: 'Age of the oldest delivery that is remembered; below store.duplicates for long: more mail than fits',
 };
 export const LOST_LINES: Described = {
   name: 'sealdir_log_lines_lost',
@@ -110,19 +119,27 @@ export function createMetrics(): Metrics {
       bytes.inc({ verdict }, size);
     },
     keyFileRefused: () => keyFiles.inc(),
-    watch({ connections, deliveries, lostLines, isForgetful }) {
+    watch({ connections, deliveries, lostLines, isForgetful, oldestSeconds }) {
       gauge(registry, CONNECTIONS, connections);
       gauge(registry, DELIVERIES, deliveries);
       gauge(registry, LOST_LINES, lostLines);
       gauge(registry, STATE_FAILING, () => Number(isForgetful()));
+      gauge(registry, STATE_OLDEST, oldestSeconds, 'max');
     },
   };
 }
 
 /** Adds a gauge whose value is asked for at each scrape. */
-export function gauge(registry: Registry, described: Described, value: () => number): void {
+/** Adds a series that is asked for at each scrape. `aggregator`: what those of several processes come to. */
+export function gauge(
+  registry: Registry,
+  described: Described,
+  value: () => number,
+  aggregator: 'sum' | 'max' = 'sum',
+): void {
   new Gauge({
     ...described,
+    aggregator,
     registers: [registry],
     collect() {
       this.set(value());
@@ -132,7 +149,10 @@ export function gauge(registry: Registry, described: Described, value: () => num
 
 export type ReloadResult = 'taken' | 'refused';
 
-/** Adds the series of the process that reads the configuration; the function returned is called after each reload. */
+/**
+ * Adds the series of the process that reads the configuration; the function returned is called after each
+ * reload.
+ */
 export function watchReloads(registry: Registry): (result: ReloadResult) => void {
   const isRefused = new Gauge({
     name: 'sealdir_reload_refused',

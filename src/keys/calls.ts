@@ -1,6 +1,6 @@
 /**
- * Makes the calls to the file system of the key directory: two at a time, so that a directory that hangs takes two of
- * libuv's threads and no more. Tells when it hangs, so that nobody begins to wait for it.
+ * Makes the calls to the file system of the key directory: two at a time, so that a directory that hangs
+ * takes two of libuv's threads and no more. Tells when it hangs, so that nobody begins to wait for it.
  */
 import { performance } from 'node:perf_hooks';
 

@@ -1,8 +1,8 @@
 /**
- * The key directory: a file `<address>.asc` or `<address>.pgp` makes an address a recipient and holds its keys. Nothing
- * needs a restart: each look-up asks the file system whether a file is still the one that was parsed, unless it asked
- * less than a second ago (watched.ts). So a new key counts from the next RCPT on, and a change or removal after a
- * second at most. "Could not look" is an error, never "does not exist".
+ * The key directory: a file `<address>.asc` or `<address>.pgp` makes an address a recipient and holds its
+ * keys. Nothing needs a restart: each look-up asks the file system whether a file is still the one that was
+ * parsed, unless it asked less than a second ago (watched.ts). So a new key counts from the next RCPT on, and
+ * a change or removal after a second at most. "Could not look" is an error, never "does not exist".
  */
 import type { SameAddress } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
@@ -62,9 +62,9 @@ export class KeyDirectory implements KeySource {
   }
 
   /**
-   * Returns the entry of a canonical address, or undefined if it has no file. Throws on I/O errors other than a missing
-   * file: "could not look" must never be taken for "does not exist". If the directory hangs, the entry is the one of
-   * the last minutes.
+   * Returns the entry of a canonical address, or undefined if it has no file. Throws on I/O errors other than
+   * a missing file: "could not look" must never be taken for "does not exist". If the directory hangs, the
+   * entry is the one of the last minutes.
    */
   async lookup(address: string): Promise<KeyEntry | undefined> {
     if (this.#calls.isSilent) {
@@ -90,7 +90,10 @@ export class KeyDirectory implements KeySource {
     return undefined;
   }
 
-  /** Returns everything in the directory but dotfiles, by name: what it stands for, or why it makes no recipient. */
+  /**
+   * Returns everything in the directory but dotfiles, by name: what it stands for, or why it makes no
+   * recipient.
+   */
   list(): Promise<DirectoryEntry[]> {
     return listDirectory(this.#directory, this.#same, this.#files);
   }

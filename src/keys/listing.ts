@@ -1,6 +1,7 @@
 /**
- * Lists the key directory for `check`: every name in it but dotfiles, with the address that it stands for and its
- * keys, or why it makes no recipient and what to do about it. Reads names as bytes, since not all of them are UTF-8.
+ * Lists the key directory for `check`: every name in it but dotfiles, with the address that it stands for and
+ * its keys, or why it makes no recipient and what to do about it. Reads names as bytes, since not all of them
+ * are UTF-8.
  */
 import { opendir } from 'node:fs/promises';
 import { pathSegment, type SameAddress } from '../core/address.ts';

@@ -1,7 +1,8 @@
 /**
- * Which files of the key directory stand for which address, for names in another spelling than pathSegment's. Names in
- * the usual one are found without it. The directory is read again when it has changed, once for all that ask, and a
- * large one at most once a second and never in one piece, since RCPTs for unknown users are what asks.
+ * Which files of the key directory stand for which address, for names in another spelling than pathSegment's.
+ * Names in the usual one are found without it. The directory is read again when it has changed, once for all
+ * that ask, and a large one at most once a second and never in one piece, since RCPTs for unknown users are
+ * what asks.
  */
 import * as fs from 'node:fs';
 import { opendir } from 'node:fs/promises';
@@ -51,7 +52,9 @@ export class NameIndex {
     this.#calls = calls;
   }
 
-  /** Returns the index of the directory as it is, or for a large one as it was a second or one reading ago. */
+  /**
+   * Returns the index of the directory as it is, or for a large one as it was a second or one reading ago.
+   */
   async current(): Promise<Index> {
     const stats = await this.#calls.make(() => stat(this.#directory, { bigint: true }));
     for (;;) {
@@ -62,7 +65,8 @@ export class NameIndex {
         this.#reading = undefined;
       });
       this.#last = await this.#reading;
-      // one that began before this look may have missed a name that came in between; of a large directory it will do
+      // one that began before this look may have missed a name that came in between; of a large directory it
+      // will do
       if (!wasUnderWay || isLarge(this.#last)) return this.#last.index;
     }
   }
@@ -92,7 +96,9 @@ export class NameIndex {
     return { index: { others, fileCount }, identity, begunAt };
   }
 
-  /** A name that was there before costs a look-up in a map; a new one some microseconds of Unicode and IDNA. */
+  /**
+   * A name that was there before costs a look-up in a map; a new one some microseconds of Unicode and IDNA.
+   */
   #otherSpelling(name: string): string {
     const known = this.#addresses.get(name);
     if (known !== undefined) return known;

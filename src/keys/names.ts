@@ -1,6 +1,6 @@
 /**
- * Names in the key directory: which address a file stands for, and for a file that stands for none, why and which
- * name it should have. Knows the names of files only, not what is in them.
+ * Names in the key directory: which address a file stands for, and for a file that stands for none, why and
+ * which name it should have. Knows the names of files only, not what is in them.
  */
 import {
   canonicalAddress,
@@ -26,7 +26,9 @@ export function usualNames(address: string): string[] {
   return EXTENSIONS.map((extension) => pathSegment(address) + extension);
 }
 
-/** Tells whether this is a usual name for an address. A file with such a name hides those in other spellings. */
+/**
+ * Tells whether this is a usual name for an address. A file with such a name hides those in other spellings.
+ */
 export function isUsualName(file: string, address: string): boolean {
   return usualNames(address).includes(file);
 }

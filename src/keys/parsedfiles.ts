@@ -1,7 +1,7 @@
 /**
- * The files of the key directory, each parsed once for each change of it. Every look asks the file system whether the
- * file is still the one that was parsed. A file that cannot be used is a problem; one that could not be looked at is
- * an error.
+ * The files of the key directory, each parsed once for each change of it. Every look asks the file system
+ * whether the file is still the one that was parsed. A file that cannot be used is a problem; one that could
+ * not be looked at is an error.
  */
 import * as fs from 'node:fs';
 import { open } from 'node:fs/promises';

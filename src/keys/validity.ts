@@ -86,6 +86,8 @@ function userIdReason(userIds: readonly Statements[], at: number): string {
   if (all.length === 0) return REASONS.noValidUserId;
   const ended = all.filter(({ until }) => until <= at).map(({ until }) => until);
   if (ended.length === all.length) return REASONS.userIdsLapsed(new Date(Math.max(...ended)));
+  const begun = all.filter(({ from }) => from <= at);
+  if (begun.length === 0) return REASONS.notYetValid(new Date(Math.min(...all.map(({ from }) => from))));
   const isRevoked = userIds.some(({ revocations }) => revocations.some((each) => countsAt(each, at)));
   return isRevoked ? REASONS.userIdsRevoked : REASONS.noValidUserId;
 }
@@ -103,7 +105,9 @@ export function subkeyStateAt(subkey: SubkeyFacts, at: number): SubkeyState {
   const binding = latest({ good, revocations: [] }, at);
   if (binding === undefined) {
     const lapsed = good.map(({ until }) => until).filter((until) => until <= at);
-    return lapsed.length > 0 ? { not: 'expired', when: Math.max(...lapsed) } : { not: 'unbound' };
+    if (lapsed.length > 0) return { not: 'expired', when: Math.max(...lapsed) };
+    const coming = good.map(({ from }) => from);
+    return coming.length > 0 ? { not: 'early', when: Math.min(...coming) } : { not: 'unbound' };
   }
   if (createdAt > at) return { not: 'early', when: createdAt };
   const end = expiryOf(createdAt, binding);

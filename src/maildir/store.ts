@@ -13,6 +13,8 @@ import type { Disk } from '../disk/disk.ts';
 import { uniqueName } from './filename.ts';
 import { Maildirs } from './maildirs.ts';
 import { StagedFile } from './stagedfile.ts';
+import { holds } from './stored.ts';
+import { StoreIdentity } from './storeidentity.ts';
 
 export interface StoreParts {
   readonly disk: Disk;
@@ -25,11 +27,23 @@ export interface StoreParts {
 export class Store {
   readonly #parts: StoreParts;
   readonly #maildirs: Maildirs;
+  readonly #identity: StoreIdentity;
   #count = 0;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
     this.#maildirs = new Maildirs(parts.disk, parts.root);
+    this.#identity = new StoreIdentity(parts);
+  }
+
+  /** Tells which store this is: see StoreIdentity. */
+  identity(): Promise<string | undefined> {
+    return this.#identity.now();
+  }
+
+  /** Whether a message is whole in a mailbox; makes sure that it stays. See holds(). */
+  holds(mailbox: string, isIt: (name: string) => boolean): Promise<boolean> {
+    return holds(this.#parts.disk, mailbox, isIt);
   }
 
   /** Returns a new file for `mailbox` (a Maildir path). Nothing is on disk before its first write. */

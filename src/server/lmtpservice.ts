@@ -20,6 +20,9 @@ import { blamingSetting, startError } from './starterror.ts';
 /** Deliveries in flight get this long to finish on a stop; systemd waits 90 s by default. */
 export const DRAIN_MS = 60_000;
 
+/** For the log, when the state directory cannot be used. */
+export const FORGETFUL = 'store.state: each process knows its own deliveries only';
+
 export interface Deliveries {
   /** What LMTP listens on, as one would write it in the configuration. */
   readonly lmtp: readonly string[];
@@ -28,16 +31,24 @@ export interface Deliveries {
   stop(graceMs?: number): Promise<void>;
 }
 
-/** `inherited`: listening descriptors passed by systemd. Throws StartError. */
+/** What a process is given beside its settings. */
+export interface Given {
+  /** Listening descriptors passed by systemd. */
+  readonly inherited: readonly number[];
+  /** The state directory, if it is the server's own. */
+  readonly state: string | undefined;
+}
+
+/** Throws StartError. */
 export async function startDeliveries(
   settings: Settings,
   log: Log,
   metrics: Metrics,
-  inherited: readonly number[],
+  { inherited, state }: Given,
   disk?: Surroundings['disk'],
 ): Promise<Deliveries> {
   const world = realWorld(settings.hostname);
-  const site = openSite(settings, { world, meter: metrics, outcomeLog: log, disk });
+  const site = openSite(settings, { world, meter: metrics, outcomeLog: log, state, disk });
   let parts = deliveryParts(settings, site);
   const begin: LmtpOptions['begin'] = (rest, client) => beginTransaction(rest, client, parts);
   const optionsFor = (chosen: Settings): LmtpOptions => ({
@@ -52,6 +63,7 @@ export async function startDeliveries(
     deliveries: () => site.mailboxes.total,
     lostLines: () => log.lostLines,
     isForgetful: () => site.memory?.isShared === false,
+    oldestSeconds: () => site.memory?.oldestSeconds ?? 0,
   });
   const servers: LmtpServer[] = [];
   const lmtp: string[] = [];

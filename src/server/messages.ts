@@ -6,14 +6,22 @@ import type { Settings } from '../config/settings.ts';
 import type { Figures } from '../edge/metrics.ts';
 
 /**
- * The primary's standard error, as a descriptor of a worker. Not 2: when Node starts a process it makes 0 to 2
- * wait for their readers again, for every process that shares them. A worker's own 2 is a pipe to its primary.
+ * The primary's standard error, as a descriptor of a worker. Not 2: when Node starts a process it makes 0 to
+ * 2 wait for their readers again, for every process that shares them. A worker's own 2 is a pipe to its
+ * primary.
  */
 export const LOG_FD = 4;
 
 export type Order =
-  /** `settings`: this worker's share of the limits. `inherited`: listening descriptors passed by systemd. */
-  | { readonly order: 'start'; readonly settings: Settings; readonly inherited: readonly number[] }
+  | {
+      readonly order: 'start';
+      /** This worker's share of the limits. */
+      readonly settings: Settings;
+      /** Listening descriptors passed by systemd. */
+      readonly inherited: readonly number[];
+      /** The state directory, if it is the server's own. */
+      readonly state: string | undefined;
+    }
   | { readonly order: 'reload'; readonly settings: Settings }
   /** Deliveries that are not finished after `graceMs` are cut off. */
   | { readonly order: 'stop'; readonly graceMs?: number | undefined }

@@ -20,7 +20,7 @@ export async function servePrimary(
     await workforce.stop(graceMs);
     shared.stop();
   };
-  const starting = Promise.race([workforce.start(), stopped.then(() => undefined)]);
+  const starting = Promise.race([workforce.start(shared.state), stopped.then(() => undefined)]);
   const lmtp = await starting.catch(async (error: unknown) => {
     await stop(0);
     throw error;

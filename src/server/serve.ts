@@ -35,7 +35,7 @@ export async function serve(
 ): Promise<Running> {
   const metrics = createMetrics();
   const shared = await startShared(settings, log, metrics);
-  const starting = startDeliveries(settings, log, metrics, inherited, disk);
+  const starting = startDeliveries(settings, log, metrics, { inherited, state: shared.state }, disk);
   const deliveries = await starting.catch((error: unknown) => {
     shared.stop();
     throw error;

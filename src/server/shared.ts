@@ -1,14 +1,16 @@
 /**
  * What one process does for the whole server, however many processes deliver: it claims the paths of Unix
- * sockets, answers /metrics and sweeps tmp/. Knows no session and no delivery.
+ * sockets and the state directory, answers /metrics, sweeps tmp/ and turns core dumps off. Knows no session.
  */
 import type { Settings } from '../config/settings.ts';
 import type { Listener } from '../core/listener.ts';
+import { turnOffCoreDumps } from '../edge/coredumps.ts';
+import { lockDescriptor } from '../edge/lock.ts';
 import type { Log } from '../edge/log.ts';
 import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
 import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
-import { openSweep } from '../opensite.ts';
+import { FORGETFUL, type OwnedState, openSweep, ownState } from '../opensite.ts';
 import { pathsOf } from '../site.ts';
 import { blamingSetting, mustBeDirectory, startError } from './starterror.ts';
 
@@ -17,11 +19,17 @@ const SWEEP_EVERY_MS = 60 * 60 * 1000;
 export interface Shared {
   /** Where /metrics is, as one would write it in the configuration. */
   readonly metrics: string | undefined;
+  /** The state directory, if it is ours. */
+  readonly state: string | undefined;
   stop(): void;
 }
 
 /** Starts it, before anything is delivered. Throws StartError. */
 export async function startShared(settings: Settings, log: Log, source: MetricsSource): Promise<Shared> {
+  const settled = turnOffCoreDumps().then((reason) => {
+    if (reason !== undefined)
+      log.warn('core dumps are not turned off: one may hold mail in clear', { reason });
+  });
   try {
     const { storeRoot, keys } = pathsOf(settings);
     mustBeDirectory('store.maildir', storeRoot);
@@ -31,18 +39,31 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
       claim.release();
       throw error;
     });
+    const state = await claimState(settings, log);
     const stopSweeping = startSweeping(settings, log);
+    await settled; // before there is any mail in memory
     return {
       metrics: scrapes?.at,
+      state: state?.directory,
       stop() {
         stopSweeping();
         scrapes?.stop();
+        state?.release();
         claim.release();
       },
     };
   } catch (error) {
     throw startError(error);
   }
+}
+
+/** Mail goes on without the state directory: then each process remembers alone. */
+async function claimState(settings: Settings, log: Log): Promise<OwnedState | undefined> {
+  const options = { lock: lockDescriptor, world: realWorld(settings.hostname) };
+  return ownState(settings, options).catch((error: unknown) => {
+    log.fault(FORGETFUL, error);
+    return undefined;
+  });
 }
 
 /** Everything that has an address of its own: not the sockets that systemd passes. */

@@ -19,7 +19,7 @@ export async function serveWorker(): Promise<'stopped' | 'failed'> {
   if (start === undefined) return 'stopped';
   const metrics = createMetrics();
   const log = createLog(start.settings.log.level, linesTo(LOG_FD));
-  const starting = startDeliveries(start.settings, log, metrics, start.inherited);
+  const starting = startDeliveries(start.settings, log, metrics, start);
   const deliveries = await starting.catch((error: Error) => {
     report({ report: 'failed', reason: error.message });
   });

@@ -31,6 +31,7 @@ export class Workforce implements MetricsSource {
   readonly #metrics: ClusterMetrics;
   #phase: 'starting' | 'running' | 'stopping' = 'starting';
   #settings: Settings;
+  #state: string | undefined;
   /** What the first worker that serves listens on; rejects, if none ever will. */
   readonly #firstServing: Promise<readonly string[]>;
   #served: (lmtp: readonly string[]) => void = () => {};
@@ -55,9 +56,11 @@ export class Workforce implements MetricsSource {
 
   /**
    * Starts the first workers and waits until they serve, or at least one of them while those that died are
-   * being replaced. Returns what they listen on. Throws StartError when one cannot start.
+   * being replaced. `state` is the state directory, if it is the server's own. Returns what they listen on.
+   * Throws StartError when one cannot start.
    */
-  async start(): Promise<readonly string[]> {
+  async start(state: string | undefined): Promise<readonly string[]> {
+    this.#state = state;
     const places = Array.from({ length: this.#parts.processes }, () => this.#fill());
     for (const progress of await Promise.all(places))
       if (progress.report === 'failed') throw new StartError(progress.reason);
@@ -119,7 +122,8 @@ export class Workforce implements MetricsSource {
       worker.send({ order: 'stop' }); // it could not hear the first one yet
       return first;
     }
-    worker.send({ order: 'start', settings: this.#settings, inherited: this.#parts.inherited });
+    const { inherited } = this.#parts;
+    worker.send({ order: 'start', settings: this.#settings, inherited, state: this.#state });
     return worker.nextProgress();
   }
 
@@ -131,7 +135,8 @@ export class Workforce implements MetricsSource {
     const { log, inherited } = this.#parts;
     log.warn('worker died, replacing it', { pid: worker.pid, code, signal });
     this.#metrics.workerReplaced();
-    // with the last of those that listen Node closes the sockets we were given, and nobody can open them again
+    // with the last of those that listen Node closes the sockets we were given, and nobody can open them
+    // again
     if (inherited.length > 0 && isServing(worker) && !this.#serving().length)
       this.#fail('all workers died, and the inherited sockets with them');
     else setTimeout(() => this.#fill(), Math.max(0, SETTLED_MS - worker.ageMs));

@@ -60,14 +60,14 @@ const CASES: readonly Case[] = [
   ...['.gpg', '.ASC', '.pub', '.key', '.txt', ''].map((extension) => ({
     name: `a key in a file that ends in "${extension}"`,
     arrange: (site: CheckedSite) => writeFile(site.at(`keys/bob@example.com${extension}`), bob.certificate),
-    says: /warning: \S+bob@example\.com\S*: makes no recipient, since it does not end in .*\n +fix: rename it to bob@example\.com\.asc/,
+    says: /warning: \S+bob@example\.com\S* makes no recipient: it does not end in .*\n +fix: rename it to bob@example\.com\.asc/,
     code: 1 as const,
   })),
   {
     name: 'a file whose name is Latin-1',
     arrange: (site) =>
       writeFile(Buffer.from(site.at('keys/j\u00f6rg@example.com.asc'), 'latin1'), bob.certificate),
-    says: /warning: \S+j\u00f6rg@example\.com\.asc: makes no recipient, since it has a name that is not UTF-8/,
+    says: /warning: \S+j\u00f6rg@example\.com\.asc makes no recipient: it has a name that is not UTF-8/,
     code: 1,
   },
   {

@@ -1,5 +1,4 @@
-// Clients that keep a server busy until it is dead or all their messages are sent, and note what it
-// acknowledged.
+// Clients that keep a server busy until it is dead or their messages are used up, and write down what it acknowledged.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageWith } from '../support/canary.ts';
@@ -11,25 +10,31 @@ const GREETING_MS = 3000;
 
 export interface LoadOptions {
   readonly mailboxes: Mailboxes;
-  /** Decides what is sent. Each load on a site has another one. */
+  /** Decides what is sent; unlike that of any other load on the same site. */
   readonly seed: string;
   readonly connections: number;
-  /** Number of messages that each connection sends, one after the other. */
+  /** Each connection sends as many, one after the other. */
   readonly messages: number;
-  /** Returns false once the power is being cut. Replies after that would not have reached a client. */
+  /** Told of each message that did not get all its replies, with the recipients that got none. */
+  readonly unanswered?: (attempt: Unanswered) => void;
+  /** False once the power is being cut: what is answered from then on would have reached nobody. */
   readonly isPowered?: () => boolean;
 }
 
-/**
- * Resolves when all clients have ended. A client that is not served ends early, which need not be an error.
- */
+export interface Unanswered {
+  readonly id: string;
+  readonly message: Buffer;
+  readonly to: readonly string[];
+}
+
+/** Resolves when no client is left. One ends early when it is not served; whether that is an error is not known here. */
 export async function load(site: CrashSite, options: LoadOptions): Promise<void> {
   await Promise.all(Array.from({ length: options.connections }, (_, n) => client(site, options, n)));
 }
 
 async function client(site: CrashSite, options: LoadOptions, n: number): Promise<void> {
   const session = await connectLmtp(site.socketPath).catch(() => undefined);
-  if (session === undefined) return; // the server was killed before
+  if (session === undefined) return; // killed before we came
   if (!(await isGreeted(session))) {
     site.ledger.ungreeted++;
     return;
@@ -38,7 +43,7 @@ async function client(site: CrashSite, options: LoadOptions, n: number): Promise
   const dice = new Dice(`${options.seed}/${n}`);
   for (let i = 0; i < options.messages; i++) {
     const id = `id-${options.seed}/${n}/${i}`;
-    // Now and then a recipient comes twice, which makes two replies and one copy.
+    // now and then a recipient twice: two replies, one copy
     const to = Array.from({ length: 1 + dice.below(3) }, () => dice.pick(options.mailboxes));
     const message = messageWith(site.canaries, `\r\n${id} ends here\r\n${dice.text(sizeOf(dice))}`);
     site.ledger.sent(id, message, to);
@@ -46,18 +51,18 @@ async function client(site: CrashSite, options: LoadOptions, n: number): Promise
     for (const reply of [...rcpt, ...final]) site.ledger.replies.add(reply);
     if (options.isPowered?.() === false) break;
     const accepted = to.filter((_, at) => rcpt[at]?.startsWith('250 '));
-    const isServed = accepted.length === to.length && final.every((reply) => reply.startsWith('250 '));
+    const isServed = accepted.length === to.length && final.every(isPositive);
     accepted.forEach((address, at) => {
-      if (final[at]?.startsWith('250 ')) site.ledger.acknowledged(id, address);
+      if (isPositive(final[at])) site.ledger.acknowledged(id, address);
     });
-    if (!isServed) break;
+    if (isServed) continue;
+    options.unanswered?.({ id, message, to: to.filter((_, at) => !isPositive(final[at])) });
+    break;
   }
   await session.vanish();
 }
 
-/**
- * Waits for the greeting. Resolves to false if nothing comes, and to true also if the connection is closed.
- */
+/** False where nobody says anything, as opposed to a connection that is closed. */
 async function isGreeted(session: LmtpClient): Promise<boolean> {
   const late = pause(GREETING_MS, false, { ref: false });
   const isAnswered = await Promise.race([session.reply().then(() => true), late]);
@@ -65,7 +70,11 @@ async function isGreeted(session: LmtpClient): Promise<boolean> {
   return isAnswered;
 }
 
-/** Chooses the size of a message. Most are small; some take several writes. */
+/** Mostly small; some take several writes. */
 function sizeOf(dice: Dice): number {
   return dice.below(8) === 0 ? dice.below(400_000) : dice.below(4000);
+}
+
+function isPositive(reply: string | undefined): boolean {
+  return reply?.startsWith('250 ') === true;
 }

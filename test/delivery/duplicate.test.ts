@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type DeliveryMemory, identityOf } from '../../src/delivery/duplicate.ts';
+import { type DeliveryMemory, identify } from '../../src/delivery/duplicate.ts';
 import { codesOf, deliver, openSite, repliesOf } from '../support/delivery.ts';
 import { diskError, FakeDisk, gate } from '../support/fakedisk.ts';
 import { freshKey } from '../support/freshkey.ts';
+import { memory } from '../support/memory.ts';
 import { until } from '../support/until.ts';
 
 const ALICE = 'alice@example.com';
@@ -15,30 +16,22 @@ const BOB = 'bob@example.com';
 const MESSAGE = Buffer.from('Subject: once\r\n\r\nonce\r\n');
 const SECRET = randomBytes(32);
 
-function memory(): DeliveryMemory & { readonly identities: Set<string> } {
-  const identities = new Set<string>();
-  return {
-    secret: SECRET,
-    underWay: new Map(),
-    identities,
-    has: (identity) => identities.has(identity),
-    add: (identity) => void identities.add(identity),
-  };
-}
-
 const inNew = (paths: readonly { path: string }[]) =>
   paths.filter(({ path }) => path.includes('/new/')).length;
 
-test('deliveries that differ in anything have different identities, wherever a byte moves to', () => {
-  const short = fc.stringMatching(/^[ab\0]{0,3}$/);
-  const delivery = fc.tuple(short, short, short, short);
-  const identity = ([account, sender, path, digest]: readonly string[]) =>
-    identityOf(SECRET, {
-      account: account ?? '',
-      sender: Buffer.from(sender ?? ''),
-      path: path ?? '',
-      digest: Buffer.from(digest ?? ''),
-    });
+test('copies that differ in anything have different identities, wherever a byte moves to', () => {
+  const short = fc.stringMatching(/^[ab\0]{0,2}$/);
+  const delivery = fc.tuple(short, short, short, short, short);
+  const identity = ([
+    store = '',
+    mailbox = '',
+    account = '',
+    sender = '',
+    digest = '',
+  ]: readonly string[]) => {
+    const bytes = { sender: Buffer.from(sender), digest: Buffer.from(digest) };
+    return identify(SECRET, { store, mailbox, account, ...bytes }, []).copy;
+  };
   fc.assert(
     fc.property(delivery, delivery, (one, two) => {
       assert.equal(identity(one) === identity(two), JSON.stringify(one) === JSON.stringify(two));
@@ -47,12 +40,25 @@ test('deliveries that differ in anything have different identities, wherever a b
   );
 });
 
-test('under another secret the same delivery has another identity of the same 16 bytes', () => {
-  const delivery = { account: ALICE, sender: Buffer.from('s'), path: ALICE, digest: Buffer.alloc(32) };
-  const [one, two] = [identityOf(SECRET, delivery), identityOf(randomBytes(32), delivery)];
-  assert.notEqual(one, two);
-  assert.equal(one.length, 16);
-  assert.equal(Buffer.from(one, 'latin1').length, 16);
+test('under another secret, and for another copy, nothing of an identity is the same', () => {
+  const delivery = {
+    store: '1:2:3',
+    mailbox: '/mail/alice',
+    account: ALICE,
+    sender: Buffer.from('s'),
+    digest: Buffer.alloc(32),
+  };
+  const one = identify(SECRET, delivery, [ALICE]);
+  const others = [
+    identify(randomBytes(32), delivery, [ALICE]),
+    identify(SECRET, { ...delivery, mailbox: '/mail/bob' }, [ALICE]),
+  ];
+  for (const other of others) {
+    assert.notEqual(one.copy, other.copy);
+    assert.notDeepEqual(one.paths, other.paths);
+  }
+  assert.deepEqual(one, identify(SECRET, delivery, [ALICE]));
+  assert.equal(Buffer.from(one.copy, 'latin1').length, 11);
 });
 
 test('the same message again is acknowledged as sealed before, and leaves nothing', async (t) => {
@@ -102,7 +108,7 @@ for (const step of ['create', 'sync', 'rename', 'syncDirectory'] as const) {
     };
     const first = await deliver(site.transaction(), [ALICE], MESSAGE);
     assert.deepEqual(codesOf(first.replies), ['451 4.3.0']);
-    assert.equal(known.identities.size, 0);
+    assert.equal(known.stored.size, 0);
     disk.trouble = {};
     const again = await deliver(site.transaction(), [ALICE], MESSAGE);
     assert.deepEqual(
@@ -181,9 +187,12 @@ test('a try that waits for another which hangs gives up, and nobody is told what
 test('what memory fails to keep is stored and acknowledged all the same', async (t) => {
   const broken: DeliveryMemory = {
     ...memory(),
-    add: () => {
-      throw new Error('made up');
-    },
+    begin: () => ({
+      stored() {
+        throw new Error('made up');
+      },
+      failed() {},
+    }),
   };
   const site = await openSite(t, { keys: [await freshKey(ALICE)], memory: broken });
   const transaction = site.transaction();

@@ -47,7 +47,7 @@ test('a client that says RCPT and then nothing more keeps no place from others',
   assert.deepEqual(codesOf(replies), ['250 2.0.0']);
 });
 
-test('a mailbox that has filled up between RCPT and DATA defers that copy with 450 4.2.1, and the others are stored', async (t) => {
+test('F30: a mailbox that has filled up between RCPT and DATA defers that copy with 450 4.2.1, and the others are stored', async (t) => {
   const site = await openSite(t, { keyDirectory, limits: { maxMailboxDeliveries: 1 } });
   const [first, second] = [site.transaction(), site.transaction()];
   for (const transaction of [first, second])

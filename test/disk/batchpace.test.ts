@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BatchPace, LATE_MS } from '../../src/disk/batchpace.ts';
+import { BatchPace, HUNG_BATCHES, LATE_MS } from '../../src/disk/batchpace.ts';
 import { Liveness } from '../../src/disk/liveness.ts';
 import { stillClock } from '../support/clock.ts';
 
@@ -92,9 +92,23 @@ test('a file system is stuck when none of its batches has been answered for too 
   assert.equal(pace.isStuck, false);
 });
 
-test('no more than eight batches go at once, whatever hangs', () => {
+test('a fast file system that hangs keeps four batches', () => {
   const { pace, clock } = openPace();
-  for (let n = 0; n < 8; n++) pace.begin();
-  clock.pass(2 * LATE_MS);
-  assert.equal(pace.room, 0);
+  let begun = 0;
+  for (let n = 0; n < 100; n++) {
+    for (; pace.room > 0; begun++) pace.begin();
+    clock.pass(LATE_MS);
+  }
+  assert.equal(begun, HUNG_BATCHES);
+});
+
+test('a slow one keeps no more than eight, whatever hangs', () => {
+  const { pace, clock } = openPace();
+  for (let n = 0; n < BATCHES; n++) pace.end(pace.begin(), 100);
+  let begun = 0;
+  for (let n = 0; n < 100; n++) {
+    for (; pace.room > 0; begun++) pace.begin();
+    clock.pass(LATE_MS);
+  }
+  assert.equal(begun, 8);
 });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { replyOf, whyOfDiskError } from '../../src/core/outcome.ts';
 import type { Job } from '../../src/disk/batch.ts';
-import { LATE_MS, MAX_BATCHES } from '../../src/disk/batchpace.ts';
+import { HUNG_BATCHES, LATE_MS } from '../../src/disk/batchpace.ts';
 import { FileSystem } from '../../src/disk/filesystem.ts';
 import { Liveness } from '../../src/disk/liveness.ts';
 import { DiskQueue } from '../../src/disk/queue.ts';
@@ -172,9 +172,9 @@ test('F21: small messages for several hung file systems keep no thread from anot
     for (const fileSystem of hung) await submit(fileSystem);
     clock.pass(LATE_MS);
   }
-  assert.equal(underWay.length, 5 * MAX_BATCHES);
+  assert.equal(underWay.length, 5 * HUNG_BATCHES);
   await submit(fileSystemOf(clock));
-  assert.equal(underWay.length, 5 * MAX_BATCHES + 1);
+  assert.equal(underWay.length, 5 * HUNG_BATCHES + 1);
 });
 
 test('more than goes in one go is refused, not cut', async (t) => {

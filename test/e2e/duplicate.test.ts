@@ -1,51 +1,29 @@
-// A client that got no reply sends again: to the same process, to another one, and to one started after a
-// crash.
+// A client that got no reply sends again: to the same process, to another one, and to one started after a crash.
 
 import assert from 'node:assert/strict';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import {
+  ALICE,
+  BEFORE,
+  BOB,
+  filesOf,
+  keysOf,
+  MESSAGE,
+  ON,
+  SEALED,
+  send,
+  serveAt,
+} from '../support/attempts.ts';
 import { messageWith, newCanaries, searchFiles } from '../support/canary.ts';
-import { CLI, childrenOf } from '../support/child.ts';
+import { childrenOf } from '../support/child.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
-import { type Running, start } from '../support/process.ts';
-import { makeSite, startSealdir, tomlFor } from '../support/sealdir.ts';
-import { makeKey } from '../support/testkeys.ts';
+import { makeSite, startSealdir } from '../support/sealdir.ts';
 import { until } from '../support/until.ts';
 import { asData } from '../support/wireform.ts';
 
-const ALICE = 'alice@example.com';
-const BOB = 'bob@example.com';
-const ON = { duplicates: '1h' };
-const BEFORE = /^250 2\.0\.0 Sealed before [0-9a-f]{16}$/;
-const SEALED = /^250 2\.0\.0 Sealed [0-9a-f]+$/;
-const MESSAGE = Buffer.from('Subject: once\r\n\r\nonce\r\n');
-
-const keysOf = async (...addresses: string[]) =>
-  Object.fromEntries(
-    await Promise.all(addresses.map(async (a) => [a, (await makeKey(a)).certificate] as const)),
-  );
-
-const filesOf = (directory: string) => readdir(join(directory, 'mail/example.com/alice/new'));
-
-interface Attempt {
-  readonly to?: string;
-  readonly from?: string;
-  readonly message?: Buffer;
-}
-
-/** Makes a whole attempt in a session of its own; returns the last reply. */
-async function send(
-  socketPath: string,
-  { to = ALICE, message = MESSAGE, ...rest }: Attempt = {},
-): Promise<string> {
-  const session = await openSession(socketPath);
-  const { final } = await deliver(session, { to: [to], message, ...rest });
-  await session.vanish();
-  return final[0] ?? '';
-}
-
-test('a client that leaves without reading its reply and sends again has one copy in new/', async () => {
+test('a client that goes without reading its reply and sends again has one copy in new/', async () => {
   const server = await startSealdir({ keys: await keysOf(ALICE), toml: ON });
   try {
     const session = await openSession(server.socketPath);
@@ -63,9 +41,10 @@ test('a client that leaves without reading its reply and sends again has one cop
     assert.match(text, /^sealdir_recipients_total\{verdict="stored",why="duplicate"\} 1$/m);
     assert.match(text, /^sealdir_recipients_total\{verdict="stored",why="stored"\} 1$/m);
     assert.match(text, /^sealdir_state_failing 0$/m);
+    assert.match(text, /^sealdir_state_oldest_seconds \d+$/m);
 
     const [path = ''] = await server.files(ALICE, 'new');
-    await rm(path); // as if its owner had read and deleted it
+    await rm(path); // read and deleted by its owner
     assert.match(await send(server.socketPath), BEFORE);
     assert.deepEqual(await server.files(ALICE, 'new'), []);
   } finally {
@@ -101,15 +80,7 @@ test('with duplicates = "off" each attempt is a copy, and no state directory is 
   }
 });
 
-/** Starts `sealdir serve` with two workers in a directory that stays after its end. */
-async function serveAt(directory: string): Promise<Running> {
-  const config = join(directory, 'sealdir.toml');
-  await writeFile(config, tomlFor(directory, { toml: { processes: 2, ...ON } }));
-  const ready = (output: string) => output.includes('"msg":"listening"');
-  return start(process.execPath, [CLI, 'serve', '-c', config], { ready });
-}
-
-test('a worker knows what the other one delivered, and the next server what both did before they were killed', {
+test('two workers know of each other, and the next server of those that were killed', {
   timeout: 60_000,
 }, async () => {
   const canaries = newCanaries();
@@ -117,7 +88,7 @@ test('a worker knows what the other one delivered, and the next server what both
   const directory = await makeSite(await keysOf(ALICE));
   const socketPath = join(directory, 'lmtp.sock');
   const sendAgain = async () => {
-    // Workers get connections in turn, so both get some of these.
+    // connections are dealt out in turn, so that both workers get some
     for (let n = 0; n < 4; n++) assert.match(await send(socketPath, { message }), BEFORE);
     assert.equal((await filesOf(directory)).length, 1);
   };
@@ -136,33 +107,30 @@ test('a worker knows what the other one delivered, and the next server what both
     } finally {
       assert.equal(await second.stop(), 0);
     }
-    assert.deepEqual((await readdir(join(directory, 'state'))).sort(), [
-      'delivered.0',
-      'delivered.1',
-      'secret',
-    ]);
+    assert.deepEqual((await readdir(join(directory, 'state'))).sort(), ['delivered.1', 'lock', 'secret']);
     assert.deepEqual(await searchFiles(directory, canaries), []);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 });
 
-test('without a state directory each worker logs it once, a metric shows it, and mail goes on', {
-  timeout: 60_000,
+test('a message to many addresses of one mailbox does not push out what was delivered before', {
+  timeout: 120_000,
 }, async () => {
-  const directory = await makeSite(await keysOf(ALICE));
-  await writeFile(join(directory, 'state'), 'in the way\n');
-  const server = await serveAt(directory);
+  const server = await startSealdir({ keys: await keysOf(ALICE, BOB), toml: ON });
   try {
-    const replies = new Set<string>();
-    for (let n = 0; n < 6; n++) replies.add((await send(join(directory, 'lmtp.sock'))).slice(0, 16));
-    assert.deepEqual([...replies], ['250 2.0.0 Sealed']);
-    assert.equal((await filesOf(directory)).length, 2); // one by each worker, which knows only its own
-    assert.equal(server.output().match(/ENOTDIR.*store\.state: /g)?.length, 2);
-    const [, metrics] = /"metrics":"([^"]+)"/.exec(server.output()) ?? [];
-    assert.match(await (await fetch(`http://${metrics}/metrics`)).text(), /^sealdir_state_failing 2$/m);
+    assert.match(await send(server.socketPath), SEALED);
+    const session = await openSession(server.socketPath);
+    const to = Array.from({ length: 100 }, (_, n) => `bob+${n}@example.com`);
+    for (let n = 0; n < 10; n++) {
+      const { final } = await deliver(session, { to, message: Buffer.from(`Subject: ${n}\r\n\r\n`) });
+      assert.equal(final.filter((reply) => SEALED.test(reply)).length, 100);
+    }
+    await session.vanish();
+    const { size } = await stat(join(server.directory, 'state/delivered.1'));
+    assert.equal(size, 11 * 2 * 32, 'two records of 32 bytes for each copy');
+    assert.match(await send(server.socketPath), BEFORE);
   } finally {
     await server.stop();
-    await rm(directory, { recursive: true, force: true });
   }
 });

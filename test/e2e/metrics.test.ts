@@ -1,5 +1,5 @@
-// /metrics of a server as a process: workers that are stopped, die or are starting, clients that ask without end, and
-// the form of what is served.
+// /metrics of a server as a process: workers that are stopped, die or are starting, clients that ask without
+// end, and the form of what is served.
 
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
@@ -42,7 +42,7 @@ async function send(server: ChildServer, count: number): Promise<void> {
   }
 }
 
-test('F24: a worker that is stopped counts with its last figures, /metrics answers soon and says so, and mail goes on', {
+test('F22: a worker that is stopped counts with its last figures, /metrics answers soon and says so, and mail goes on', {
   timeout: 60_000,
 }, async (t) => {
   const server = await startChild(TWO);
@@ -115,7 +115,7 @@ async function startKilling(count: number) {
 }
 
 for (const count of [1, 2]) {
-  test(`F26: a server of two workers of which ${count} die while they start is there a little later`, {
+  test(`F24: a server of two workers of which ${count} die while they start is there a little later`, {
     timeout: 60_000,
   }, async () => {
     const { directory, server } = await startKilling(count);
@@ -149,7 +149,7 @@ for (const processes of [1, 2]) {
   const name = processes === 1 ? 'one process' : 'two workers';
 
   test(
-    `F27: ${name}: connections with 66 kB of requests for /metrics each hold up no mail`,
+    `F25: ${name}: connections with 66 kB of requests for /metrics each hold up no mail`,
     {
       timeout: 120_000,
     },

@@ -17,6 +17,7 @@ function makeWorker(numbers: Numbers): Metrics {
     deliveries: () => 0,
     lostLines: () => numbers.lostLines,
     isForgetful: () => false,
+    oldestSeconds: () => 0,
   });
   return metrics;
 }

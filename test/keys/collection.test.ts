@@ -1,5 +1,5 @@
-// Every key of ../shared/keys through keys/certificates.ts: what KEYS.tsv says is what happens, and where it leaves the
-// decision to the site, the table below says what was decided and why.
+// Every key of ../shared/keys through keys/certificates.ts: what KEYS.tsv says is what happens, and where it
+// leaves the decision to the site, the table below says what was decided and why.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

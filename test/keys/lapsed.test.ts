@@ -125,7 +125,7 @@ const USABLE: Record<string, readonly Buffer[]> = {
 };
 
 for (const [what, parts] of Object.entries(USABLE)) {
-  test(`F30: sealed to, and opened by its owner: ${what}`, async () => {
+  test(`F28: sealed to, and opened by its owner: ${what}`, async () => {
     const usable = await judged(parts);
     assert.ok('keys' in usable, 'reason' in usable ? usable.reason : '');
     const sealed = await sealTo(sealingKeysOf([usable]), MESSAGE);
@@ -202,6 +202,11 @@ const UNUSABLE: Record<string, readonly [reason: RegExp, parts: readonly Buffer[
     /can only sign/,
     [...usual, subkey.packet, bound(MADE, { flags: FLAGS.sign })],
   ],
+  'a certification of the future': [/is valid from \d{4}-/, [...head, certified(NOW + DAY), ...tail]],
+  'a subkey bound in the future': [
+    /no subkey for encryption that is valid before/,
+    [...usual, subkey.packet, bound(NOW + DAY)],
+  ],
   'a key of the future': [
     /is valid from \d{4}-/,
     (() => {
@@ -212,7 +217,7 @@ const UNUSABLE: Record<string, readonly [reason: RegExp, parts: readonly Buffer[
 };
 
 for (const [what, [reason, parts]] of Object.entries(UNUSABLE)) {
-  test(`F30: refused at RCPT, with a reason: ${what}`, async () => {
+  test(`F28: refused at RCPT, with a reason: ${what}`, async () => {
     const result = await judged(parts);
     assert.match('reason' in result ? result.reason : 'usable', reason);
     const entry = { certificates: await parseCertificates(Buffer.concat(parts)), problems: [] };
@@ -221,7 +226,7 @@ for (const [what, [reason, parts]] of Object.entries(UNUSABLE)) {
   });
 }
 
-test('F30: a key is usable until the moment it says, and packets are made until then', async () => {
+test('F28: a key is usable until the moment it says, and packets are made until then', async () => {
   const ends = NOW + 10 * DAY;
   for (const parts of [
     [...head, certified(MADE, { keyLasts: ends - MADE }), ...tail],
@@ -242,7 +247,7 @@ test('F30: a key is usable until the moment it says, and packets are made until 
   }
 });
 
-test('F30: what ends without need is no end: a lapse beside something that lasts does not shorten it', async () => {
+test('F28: what ends without need is no end: a lapse beside something that lasts does not shorten it', async () => {
   const usable = await judged([
     ...head,
     certified(MADE),

@@ -1,5 +1,5 @@
-// A key directory of many thousand files that changes while RCPTs for unknown users come in: it is read once for all
-// of them, at most once a second, and the event loop goes on meanwhile.
+// A key directory of many thousand files that changes while RCPTs for unknown users come in: it is read once
+// for all of them, at most once a second, and the event loop goes on meanwhile.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';

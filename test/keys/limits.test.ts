@@ -1,4 +1,5 @@
-// Key files that ask for absurd amounts of work: each is a problem of its entry, found out without doing the work.
+// Key files that ask for absurd amounts of work: each is a problem of its entry, found out without doing the
+// work.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';

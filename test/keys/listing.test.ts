@@ -1,4 +1,5 @@
-// The list of the key directory: every name in it, and for one that makes no recipient why, and the name it should have.
+// The list of the key directory: every name in it, and for one that makes no recipient why, and the name it
+// should have.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';

@@ -1,6 +1,6 @@
-// Random certificates: whatever is called usable can be sealed to until the time it says, its owner opens the message,
-// and the order of the packets does not matter. sqop and gpg are asked for their opinion; where they have another one,
-// the reason is in a list here.
+// Random certificates: whatever is called usable can be sealed to until the time it says, its owner opens the
+// message, and the order of the packets does not matter. sqop and gpg are asked for their opinion; where they
+// have another one, the reason is in a list here.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -68,7 +68,7 @@ async function assertSealable(
   );
 }
 
-test('F30: what is usable can be sealed to until the time it says, whatever was certified, revoked or renewed when', async (t) => {
+test('F28: what is usable can be sealed to until the time it says, whatever was certified, revoked or renewed when', async (t) => {
   const value = fc.record({
     plan: plans,
     daysFromNow: fc.integer({ min: -400, max: 400 }),
@@ -111,8 +111,15 @@ interface Oddities {
   readonly hasLapse: boolean;
   /** One that begins in the future. */
   readonly hasFuture: boolean;
+  /**
+   * A certification by which the key has ended, be it of another user ID than the one that speaks for the
+   * key.
+   */
+  readonly endsSomewhere: boolean;
   /** A subkey that was revoked and bound again. */
   readonly isBoundAgain: boolean;
+  /** The whole key is revoked. */
+  readonly isRevoked: boolean;
   /** A user ID without a certification that counts now. */
   readonly hasDeadUserId: boolean;
 }
@@ -126,9 +133,13 @@ function odditiesOf(plan: Plan): Oddities {
   return {
     hasLapse: all.some(isOver),
     hasFuture: all.some(({ ago }) => ago <= 0) || plan.subkeys.some(({ ago }) => ago <= 0) || plan.ago <= 0,
+    endsSomewhere: [...plan.userIds.flat(), ...plan.direct].some(
+      ({ keyLasts }) => keyLasts !== undefined && plan.ago - keyLasts >= -1,
+    ),
     isBoundAgain: subkeyEvents.some(
       (events) => events.some(({ kind }) => kind === 'revoked') && events.length > 1,
     ),
+    isRevoked: plan.revocations.length > 0,
     hasDeadUserId: plan.userIds.some(isDead),
   };
 }
@@ -146,12 +157,25 @@ function differenceOf({ ours, sqop, gpg }: Opinions, oddities: Oddities): string
   const more = sqop.filter((id) => !ours.includes(id));
   const less = ours.filter((id) => !sqop.includes(id));
   if (less.length > 0) return 'sealed to more than sqop does';
-  // D6: a revoked subkey stays revoked here and in gpg, while sqop lets a later binding revive it; a user ID that no
-  // longer counts makes the key unusable here, as before, while sqop can do without user IDs
-  if (more.length > 0 && !oddities.isBoundAgain && !(oddities.hasDeadUserId && !isUsable(ours)))
+  // sqop seals to a revoked key; a revoked subkey stays revoked here and in gpg, while sqop lets a later
+  // binding revive it; a user ID that no longer counts makes the key unusable here, as before, while sqop can
+  // do without user IDs
+  if (
+    more.length > 0 &&
+    !oddities.isRevoked &&
+    !oddities.isBoundAgain &&
+    !(oddities.hasDeadUserId && !isUsable(ours))
+  )
     return 'sealed to less than sqop does';
-  // gpg takes the newest certification, lapsed or not, and refuses then
-  if (isUsable(ours) && !isUsable(gpg) && !oddities.hasLapse && !oddities.hasFuture)
+  // gpg takes the newest certification, lapsed or not, and refuses then; and the end of the key from any user
+  // ID
+  if (
+    isUsable(ours) &&
+    !isUsable(gpg) &&
+    !oddities.hasLapse &&
+    !oddities.hasFuture &&
+    !oddities.endsSomewhere
+  )
     return 'sealed to what gpg refuses';
   // gpg goes by the end of the key alone where a certification has lapsed, and takes bindings of the future
   if (
@@ -165,7 +189,7 @@ function differenceOf({ ours, sqop, gpg }: Opinions, oddities: Oddities): string
   return undefined;
 }
 
-test('F30: sqop and gpg have the same opinion, or another one for a reason that is listed here', {
+test('F28: sqop and gpg have the same opinion, or another one for a reason that is listed here', {
   ...needs('gpg', 'sqop'),
   timeout: 900_000,
 }, async (t) => {

@@ -41,7 +41,13 @@ function repliesMarkdown(): string {
 
 async function metricsMarkdown(): Promise<string> {
   const metrics = createMetrics();
-  metrics.watch({ connections: () => 0, deliveries: () => 0, lostLines: () => 0, isForgetful: () => false });
+  metrics.watch({
+    connections: () => 0,
+    deliveries: () => 0,
+    lostLines: () => 0,
+    isForgetful: () => false,
+    oldestSeconds: () => 0,
+  });
   const all = [
     ...(await metrics.registry.getMetricsAsJSON()),
     ...(await new ClusterMetrics(() => 0).registry.getMetricsAsJSON()),

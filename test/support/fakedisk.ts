@@ -8,7 +8,7 @@ import { open, rename } from 'node:fs/promises';
 import type { World } from '../../src/core/world.ts';
 import { type Calls, deliverAll, type Job } from '../../src/disk/batch.ts';
 import { type FileCalls, realCalls } from '../../src/disk/calls.ts';
-import type { Disk, Free, OpenFile } from '../../src/disk/disk.ts';
+import type { Disk, Free, OpenFile, Stats } from '../../src/disk/disk.ts';
 import { FileSystems } from '../../src/disk/filesystems.ts';
 import type { Mounts } from '../../src/disk/mounts.ts';
 import { runAsync } from '../../src/disk/steps.ts';
@@ -28,6 +28,8 @@ export interface DiskCall {
     | 'isDirectory'
     | 'syncDirectory'
     | 'readlink'
+    | 'list'
+    | 'stat'
     | 'statfs';
   /** What the call works on; of a rename, where to. */
   readonly path: string;
@@ -164,6 +166,14 @@ export class FakeDisk implements Disk {
     return this.#call('syncDirectory', path, () => realCalls.syncDirectory(path));
   }
 
+  list(directory: string): Promise<string[]> {
+    return this.#call('list', directory, () => realCalls.list(directory));
+  }
+
+  stat(path: string): Promise<Stats> {
+    return this.#call('stat', path, () => realCalls.stat(path));
+  }
+
   free(directory: string): Promise<Free | undefined> {
     return this.#fileSystems.free(directory);
   }
@@ -172,6 +182,8 @@ export class FakeDisk implements Disk {
   fileCalls(): FileCalls {
     return {
       create: (path, mode) => this.create(path, mode),
+      list: (directory) => this.list(directory),
+      stat: (path) => this.stat(path),
       unlink: (path) => this.unlink(path),
       mkdir: (path, mode) => this.mkdir(path, mode),
       isDirectory: (path) => this.isDirectory(path),

@@ -1,5 +1,6 @@
-// Random certificates of everything that has a date: certifications and bindings that lapse, are renewed, revoked and
-// made again, several user IDs and subkeys, ends of keys that are moved. Made by hand, with the secret keys to them.
+// Random certificates of everything that has a date: certifications and bindings that lapse, are renewed,
+// revoked and made again, several user IDs and subkeys, ends of keys that are moved. Made by hand, with the
+// secret keys to them.
 
 import fc from 'fast-check';
 import {

@@ -1,0 +1,82 @@
+// Which store is at the root: asked now and then, waited for not at all when the root hangs, and never guessed.
+
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rename, rm, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { mock, type TestContext, test } from 'node:test';
+import { StoreIdentity } from '../../src/maildir/storeidentity.ts';
+import { FakeDisk, gate } from '../support/fakedisk.ts';
+
+async function rootFor(t: TestContext): Promise<string> {
+  const parent = await mkdtemp(join(tmpdir(), 'sealdir-root-'));
+  t.after(() => rm(parent, { recursive: true, force: true }));
+  const root = join(parent, 'mail');
+  await mkdir(root);
+  return root;
+}
+
+test('a store is the same with other mail in it and after a move, and another one if it was made anew', async (t) => {
+  const root = await rootFor(t);
+  const clock = { micros: 0 };
+  const parts = { disk: new FakeDisk(), world: { micros: () => clock.micros }, root };
+  const store = new StoreIdentity(parts);
+  const later = () => {
+    clock.micros += 1_000_000;
+    return store.now();
+  };
+  const first = await store.now();
+  assert.match(first ?? '', /^\d+:\d+:\d+$/);
+  await mkdir(join(root, 'example.com'));
+  assert.equal(await later(), first);
+  await rename(root, `${root}2`);
+  assert.equal(await later(), undefined, 'there is no store');
+  assert.equal(await new StoreIdentity({ ...parts, root: `${root}2` }).now(), first);
+  await rename(`${root}2`, root);
+  assert.equal(await later(), first);
+  // the inode number is often used again at once, as ext4 does
+  await rm(root, { recursive: true });
+  await mkdir(root);
+  const second = await later();
+  assert.notEqual(second, first);
+  await rmdir(root);
+  await mkdir(root);
+  assert.notEqual(await later(), second);
+});
+
+test('the root is asked at most once a second, however many want to know', async (t) => {
+  const clock = { micros: 0 };
+  const disk = new FakeDisk();
+  const store = new StoreIdentity({ disk, world: { micros: () => clock.micros }, root: await rootFor(t) });
+  await Promise.all(Array.from({ length: 20 }, () => store.now()));
+  clock.micros = 999_000;
+  await store.now();
+  assert.equal(disk.named('stat').length, 1);
+  clock.micros = 1_000_000;
+  await store.now();
+  assert.equal(disk.named('stat').length, 2);
+});
+
+test('a root that hangs is asked once, waited for a second, and then not at all', async (t) => {
+  const root = await rootFor(t);
+  const clock = { micros: 0 };
+  const hang = gate();
+  const disk = new FakeDisk({ before: ({ name }) => (name === 'stat' ? hang.opened : undefined) });
+  const store = new StoreIdentity({ disk, world: { micros: () => clock.micros }, root });
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const first = store.now();
+    await Promise.resolve();
+    mock.timers.tick(1000);
+    assert.equal(await first, undefined);
+    clock.micros = 1_000_000;
+    assert.equal(await store.now(), undefined);
+    assert.equal(disk.named('stat').length, 1);
+  } finally {
+    mock.timers.reset();
+  }
+  hang.open();
+  const answer = await new StoreIdentity({ disk, world: { micros: () => clock.micros }, root }).now();
+  clock.micros = 5_000_000;
+  assert.equal(await store.now(), answer, 'it is asked again once it answers');
+});
