@@ -85,7 +85,10 @@ async function logFindings(settings: Settings, file: string, log: Log): Promise<
   }
 }
 
-/** Runs a worker process until its primary ends it; resolves to the exit code. Signals are for the primary alone. */
+/**
+ * Runs a worker process until its primary ends it; resolves to the exit code. Signals are for the primary
+ * alone.
+ */
 export async function serveAsWorker(): Promise<number> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
   return (await serveWorker()) === 'failed' ? EXIT.config : 0;
