@@ -63,7 +63,9 @@ async function plaintextOf(message: SealedMessage, sessionKeys: openpgp.SessionK
   return pieces;
 }
 
-/** Puts the library's faults into words. With the right key there, only the message itself is left to blame. */
+/**
+ * Puts the library's faults into words. With the right key there, only the message itself is left to blame.
+ */
 function notOpened(error: unknown): never {
   const { name, message } = error as Error;
   const isUnknown = name === 'UnsupportedError' || /unsupported|not supported|unknown/i.test(message);
