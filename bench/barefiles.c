@@ -1,13 +1,16 @@
 /*
- * What a disk can do with the files of a delivery and nothing else: write one in tmp/, fsync it, rename it to new/, fsync
- * new/. In C, so that it is a bound: threads cost nothing, and the write-out of a file can be begun early.
+ * Shows what a disk can do with the files of a delivery and nothing else: one is written in tmp/, fsynced and
+ * renamed to new/, and new/ is fsynced. It is in C so that it is a bound: threads cost nothing, and the write-out
+ * of a file can be begun early.
  *
- *   barefiles threads N SECONDS DIRECTORY MAILBOXES BYTES   N threads, each with one file at a time
- *   barefiles batches N SECONDS DIRECTORY MAILBOXES BYTES   batches of at most 20, side by side so that N files are under way:
- *                                                           all files of a batch are written and their write-out begun
- *                                                           before the first is fsynced; a directory is fsynced once a batch
+ *   barefiles threads N SECONDS DIRECTORY MAILBOXES BYTES
+ *     N threads, each with one file at a time
+ *   barefiles batches N SECONDS DIRECTORY MAILBOXES BYTES
+ *     Batches of at most 20, side by side so that N files are under way. All files of a batch are written, and
+ *     their write-out is begun, before the first is fsynced. A directory is fsynced once in a batch.
  *
- * Prints files a second, and the median and the 99th percentile of the milliseconds that a file took (of its batch).
+ * Prints files a second, and the median and the 99th percentile of the milliseconds from the creation of a file
+ * (or of the first of its batch) to the last fsync.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -23,7 +26,7 @@ enum { BATCH = 20, PATH_BYTES = 1000, MOST_THREADS = 1000, MOST_LATENCIES = 1 <<
 
 static const char *root;
 static int mailboxes, batch_files, bytes;
-static double settled, end; /* what begins in between counts */
+static double settled, end; /* what ends in between counts */
 static char *content;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static long files;
@@ -153,7 +156,8 @@ int main(int argc, char **argv) {
     must(pthread_create(&thread[i], NULL, is_batches ? in_batches : one_by_one, (void *)i) == 0, "thread");
   for (int i = 0; i < threads; i++) pthread_join(thread[i], NULL);
   qsort(latency, latencies, sizeof latency[0], ascending);
-  double p50 = latencies == 0 ? 0 : latency[latencies / 2], p99 = latencies == 0 ? 0 : latency[latencies * 99 / 100];
+  double p50 = latencies == 0 ? 0 : latency[latencies / 2];
+  double p99 = latencies == 0 ? 0 : latency[latencies * 99 / 100];
   printf("{\"perSecond\":%.1f,\"p50\":%.3f,\"p99\":%.3f}\n", files / seconds, p50, p99);
   return 0;
 }

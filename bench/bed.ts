@@ -40,11 +40,16 @@ export class Bed {
     return new Bed(form, root, other);
   }
 
+  /** An interruption has ended all benches. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
   pick<T>(quick: T, long: T): T {
     return this.form === 'quick' ? quick : long;
   }
 
-  /** Makes a fresh directory; short, since socket paths are. Throws once the bed is closing: nothing begins any more. */
+  /** Makes a fresh directory. Its path is short, as those of sockets must be. Throws once the bed is closing. */
   async directory(label: string): Promise<string> {
     if (this.#isClosing) throw new Error('the benches have been ended');
     const path = join(this.root, `${++this.#count}-${label}`);

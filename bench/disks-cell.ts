@@ -1,5 +1,5 @@
-// One load on one disk, on every contestant: all instances of all variants alternate, round after round, and the bare
-// files of the same disk with them.
+// Measures one load on one disk with every contestant. All instances of all variants alternate, round after
+// round, and so do the bare files of the same disk.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { addresses, freshBase } from './recipients.ts';
 
 const WAYS: readonly Way[] = ['threads', 'batches'];
 
-/** A variant's part of one round: the mean of its instances. */
+/** What a variant did in one round: the mean of its instances. */
 export interface Turn {
   readonly perSecond: number;
   readonly cpuMs: number; // a message
@@ -24,10 +24,10 @@ export interface Turn {
 
 export interface Standing {
   readonly turns: readonly Turn[];
-  /** Of single instances in single rounds: how far apart processes of one code are. */
+  /** Messages a second of single instances in single rounds. */
   readonly lowest: number;
   readonly highest: number;
-  /** Kept busy while it was loaded: by the server, and by everything on the machine. */
+  /** Cores that were busy with the server, and with everything on the machine. */
   readonly serverCores: number;
   readonly machineCores: number;
   /** CPU milliseconds a message of the load generator, and of the programs that are the disk. */
@@ -50,7 +50,7 @@ interface Loaded {
 }
 
 /** One load on one disk. */
-interface Trial {
+export interface Trial {
   readonly bed: Bed;
   readonly variants: readonly Variant[];
   readonly place: OpenPlace;
@@ -87,7 +87,7 @@ export async function measureCell(trial: Trial): Promise<CellResult> {
   return { cell, standings, bare: bareFilesHere && bare, seconds };
 }
 
-/** Has every mailbox made, and every connection served once: what only happens once does not count. */
+/** Has every mailbox made and every connection served: what happens only once must not count. */
 async function visit(trial: Trial, base: string): Promise<void> {
   const { variants, cell, domain } = trial;
   const count = Math.max(cell.mailboxes, 2 * cell.connections);
@@ -121,7 +121,7 @@ function targetOf({ cell, domain }: Trial, { port }: Instance, base: string): Ta
   return { ...cell, recipients: 1, port, base, domain };
 }
 
-/** Makes the directories of a disk's domain, one for each instance. */
+/** Gives each instance a directory on the disk for the mail of `domain`. */
 export async function settleIn(
   variants: readonly Variant[],
   place: OpenPlace,
@@ -138,12 +138,12 @@ export function describeCell({ bytes, connections, mailboxes }: Cell): string {
   return `${bytes / 1000} kB, ${connections} connection${connections === 1 ? '' : 's'}, ${mailboxes} mailboxes`;
 }
 
-/** mail_crypt is compared by CPU alone, on fast disks. */
+/** Returns the variants to compare: mail_crypt is compared by its CPU time, so on fast disks only. */
 export function variantsFor(variants: readonly Variant[], isFast: boolean): Variant[] {
   return variants.filter(({ name }) => isFast || name !== MAIL_CRYPT);
 }
 
-/** All first instances, then all second ones; back to front in every other round. */
+/** Returns all first instances, then all second ones; in every other round the last comes first. */
 function orderOf(variants: readonly Variant[], round: number): { name: string; instance: Instance }[] {
   const most = Math.max(...variants.map(({ instances }) => instances.length));
   const order = Array.from({ length: most }, (_, at) =>
@@ -182,7 +182,7 @@ function turnOf(loads: readonly Loaded[]): Turn {
   };
 }
 
-/** The median of its rounds. */
+/** Returns the median of the rounds. */
 export function typical(standing: Standing, of: keyof Turn): number {
   return median(standing.turns.map((turn) => turn[of]));
 }

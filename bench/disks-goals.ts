@@ -1,4 +1,5 @@
-// What the project wants on the disks people have, and what one run found: a table of ratios, each with its goal.
+// The goals of the project on the disks that people have, and what one run found: a table of ratios, each
+// with its goal.
 
 import type { Row } from './bench.ts';
 import { type CellResult, type Standing, type Turn, typical } from './disks-cell.ts';
@@ -25,19 +26,19 @@ interface Goal {
   readonly atMost?: number;
 }
 
-/** Sealdir's messages a second over another's. */
+/** Divides Sealdir's messages a second by another's. */
 const rateOver =
   (other: string): Value =>
   ({ standings }, sealdir) =>
     ratio(standings.get(sealdir), standings.get(other), 'perSecond');
 
-/** Another's CPU time a message over Sealdir's. */
+/** Divides another's CPU time a message by Sealdir's. */
 const cpuUnder =
   (other: string): Value =>
   ({ standings }, sealdir) =>
     ratio(standings.get(other), standings.get(sealdir), 'cpuMs');
 
-/** Sealdir's messages a second as percentage of the files a second of the better way. */
+/** Sealdir's messages a second, in percent of the files a second of the better way to write bare files. */
 const shareOfBare: Value = (result, sealdir) => {
   const bare = bestBare(result);
   const standing = result.standings.get(sealdir);
@@ -131,13 +132,13 @@ export function findCell(places: readonly PlaceResult[], kind: Kind, cell: Cell)
     .find((result) => isSame(result.cell));
 }
 
-/** Files a second of the better way; undefined where they were not measured. */
+/** Returns the files a second of the better way, or undefined where they were not measured. */
 export function bestBare({ bare }: CellResult): number | undefined {
   if (bare === undefined) return undefined;
   return Math.max(...[...bare.values()].map((reports) => median(reports.map(({ perSecond }) => perSecond))));
 }
 
-/** The median over the rounds of the ratio within a round. */
+/** Returns the median of the ratios within a round. */
 export function ratio(
   over: Standing | undefined,
   under: Standing | undefined,

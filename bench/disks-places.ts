@@ -1,4 +1,4 @@
-// Which disks a run of `disks` visits, and which loads it puts on each. Data, and how each disk is made.
+// Which disks a run of `disks` visits, which loads it puts on each, and how each disk is made.
 
 import { hasProgram } from '../test/support/peers.ts';
 import type { Bed, Form } from './bed.ts';
@@ -13,13 +13,13 @@ export interface Cell {
 
 export type Kind = 'root' | `loop ${FileSystem}` | `slow ${FileSystem} ${number} ms`;
 
-/** A disk with the loads on it; one that many loads go to comes up several times, since the slow ones are in memory. */
+/** A disk and the loads on it. With many loads it comes up several times: a slow one is in memory. */
 export interface Place {
   readonly kind: Kind;
   readonly cells: readonly Cell[];
 }
 
-/** A disk, ready to be written to. Only a slow one has `pids`: of the programs it is made of. */
+/** A disk that is mounted. Only a slow one has `pids`: those of the programs that it is made of. */
 export type OpenPlace = SlowDisk;
 
 const MB_10K = 10_000;
@@ -79,7 +79,7 @@ export function placesFor(form: Form): readonly Place[] {
   return [{ kind: 'loop ext4', cells: [LARGE] }, ...all];
 }
 
-/** Makes the disk; a sentence about what it lacks where that is not possible here. */
+/** Makes the disk. Returns what it needs where that is missing; rejects where it fails. */
 export async function openPlace(bed: Bed, kind: Kind): Promise<OpenPlace | string> {
   const [, how = '', fileSystem = '', delay = ''] = /^(\w+)(?: (\w+))?(?: (\d+) ms)?$/.exec(kind) ?? [];
   const type: FileSystem = fileSystem === 'xfs' ? 'xfs' : 'ext4';
@@ -87,11 +87,11 @@ export async function openPlace(bed: Bed, kind: Kind): Promise<OpenPlace | strin
   if (how === 'root') return { directory: await bed.directory('store'), pids: [], close };
   if (how === 'slow') {
     const missing = missingForSlowDisk(type);
-    if (missing.length > 0) return `${kind}: needs ${missing.join(', ')}`;
-    return mountSlow(bed, type, Number(delay)).catch((error: Error) => `${kind}: ${error.message.trim()}`);
+    if (missing.length > 0) return `needs ${missing.join(', ')}`;
+    return mountSlow(bed, type, Number(delay));
   }
   const directory = await mountJournaled(bed, type);
   if (directory !== undefined) return { directory, pids: [], close };
   const program = `mkfs.${type}`;
-  return `${kind}: needs root, ${program}${hasProgram(program) ? ' and the right to mount' : ''}`;
+  return `needs root, ${program}${hasProgram(program) ? ' and the right to mount' : ''}`;
 }

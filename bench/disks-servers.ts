@@ -1,6 +1,6 @@
-// The contestants of `disks`: two instances of each variant, since processes of the same code differ by a tenth for as
-// long as they run. All are started once, warmed up once, and then deliver to one disk after the other: each disk has a
-// domain of its own.
+// The contestants of `disks`. There are two instances of each variant, since processes of the same code
+// differ by a tenth for as long as they run. All are started once and warmed up once. They then deliver to
+// one disk after the other: each disk has a domain of its own.
 
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { addresses, freshBase } from './recipients.ts';
 import { startSealdir } from './sealdir.ts';
 import type { Server } from './server.ts';
 
-// above what any cell has under way; and as many for Dovecot (dovecot.ts)
+// more than any load has under way; so are those of Dovecot (dovecot.ts)
 const LIMITS = 'max_connections = 2000\nmax_peer_connections = 2000\nmax_mailbox_deliveries = 2000';
 const WARM_UP = { bytes: 10_000, recipients: 1, connections: 20, mailboxes: 10 };
 
@@ -25,12 +25,12 @@ export interface Instance extends Server {
 export interface Variant {
   readonly name: string;
   readonly instances: readonly Instance[];
-  /** That have to get warm; none of Dovecot's. */
+  /** How many processes have to be warmed up; none of Dovecot's. */
   readonly processes: number;
 }
 
 export const CORES = availableParallelism();
-/** What leaves the mail server a core. */
+/** Leaves one core to the mail server. */
 export const DEFAULT_PROCESSES = Math.max(1, CORES - 1);
 export const SEALDIR = sealdirName(DEFAULT_PROCESSES);
 export const SEALDIR_ALL = sealdirName(CORES);
@@ -68,7 +68,7 @@ export async function startVariants(bed: Bed): Promise<{ variants: Variant[]; le
   return { variants, leftOut };
 }
 
-/** All at once, on the file system of the bed: V8 goes on compiling for some ten thousand messages in each process. */
+/** Warms all up at once: V8 goes on compiling for some ten thousand messages in each process. */
 export async function warmUp(bed: Bed, variants: readonly Variant[]): Promise<void> {
   bed.progress('disks: warm-up');
   const each = bed.pick(3_000, 12_000);
@@ -87,7 +87,6 @@ export async function warmUp(bed: Bed, variants: readonly Variant[]): Promise<vo
 async function sealdir(bed: Bed, certificate: string, processes: number, cli?: string): Promise<Instance> {
   const toml = { processes, lmtp: LIMITS };
   const server = await startSealdir(bed, { toml, ...(cli === undefined ? {} : { cli }) });
-  // of the domain of the warm-up the mail stays beside the server
   return { ...server, enrol: (names) => server.addRecipients(names, certificate) };
 }
 

@@ -1,4 +1,5 @@
-// Sealdir and Dovecot on the disks people have: fast and slow ones, with a journal and without. See `about`.
+// Compares Sealdir and Dovecot on the disks that people have: fast and slow ones, with a journal and without.
+// See `about`.
 
 import { buildBareFiles } from './barefiles.ts';
 import type { Bar, Bench, Chart, Row, Table } from './bench.ts';
@@ -8,22 +9,24 @@ import {
   measureCell,
   type Standing,
   settleIn,
+  type Trial,
   typical,
   variantsFor,
 } from './disks-cell.ts';
 import { bestBare, findCell, goalRows, type PlaceResult, ratio } from './disks-goals.ts';
-import { C20, type Kind, openPlace, placesFor } from './disks-places.ts';
+import { C20, type Cell, type Kind, openPlace, placesFor } from './disks-places.ts';
 import { DOVECOT, MAIL_CRYPT, SEALDIR, startVariants, type Variant, warmUp } from './disks-servers.ts';
 import { describeFilesystem } from './machine.ts';
 import { median, short } from './rate.ts';
 
 export const disks: Bench = {
   name: 'disks',
-  about: `The same load on Sealdir with one and with all processes and on Dovecot, their mail on one disk after the other: the file system
-of the bench, journaled ext4 and xfs on a loop device over it, and journaled file systems on a disk in memory whose every write
-takes 0, 1 or 5 ms longer. Two instances of each contestant alternate, round after round; all have been warmed up. Beside
-them, in the same rounds, what bare files reach there with as many under way at once (barefiles.c): each in a thread of its own,
-and in batches of 20 whose write-out has begun before the first fsync. Messages have one recipient; each mailbox in turn.`,
+  about: `Puts the same load on Sealdir with one and with all processes and on Dovecot, with their mail on one disk after the
+other: the file system of the bench, journaled ext4 and xfs on a loop device over it, and journaled file systems on a
+disk in memory whose every write takes 0, 1 or 5 ms longer. Two instances of each contestant alternate, round after
+round, and all are warm. In the same rounds bare files (barefiles.c) show what the disk can do with as many under way
+at once: each in a thread of its own, or in batches of 20 whose write-out has begun before the first fsync. Every
+message has one recipient, and the mailboxes take turns.`,
 
   async run(bed) {
     const { variants, leftOut } = await startVariants(bed);
@@ -33,20 +36,15 @@ and in batches of 20 whose write-out has begun before the first fsync. Messages 
     await warmUp(bed, variants);
     const places: PlaceResult[] = [];
     for (const [at, { kind, cells }] of placesFor(bed.form).entries()) {
-      const place = await openPlace(bed, kind);
-      if (typeof place === 'string') {
-        leftOut.push(place);
-        continue;
-      }
-      const domain = `disk${at}.example`;
       const contestants = variantsFor(variants, !kind.startsWith('slow'));
-      await settleIn(contestants, place, domain);
-      const filesystem = await describeFilesystem(place.directory);
-      const results: CellResult[] = [];
-      for (const cell of cells)
-        results.push(await measureCell({ bed, variants: contestants, place, domain, cell, bareFiles }));
-      places.push({ kind, filesystem, cells: results });
-      await place.close();
+      const trial = { bed, variants: contestants, domain: `disk${at}.example`, bareFiles };
+      // half an hour of measurements must not be gone because one disk fails
+      const found = await measurePlace(trial, kind, cells).catch((error: Error) => {
+        if (bed.isClosing) throw error;
+        return error.message;
+      });
+      if (typeof found === 'string') leftOut.push(`${kind}: ${found}`);
+      else places.push(found);
     }
     await stopAll(variants);
     return {
@@ -57,6 +55,25 @@ and in batches of 20 whose write-out has begun before the first fsync. Messages 
     };
   },
 };
+
+/** Measures all loads of one disk; returns a sentence about what is missing where there cannot be such a disk. */
+async function measurePlace(
+  trial: Omit<Trial, 'place' | 'cell'>,
+  kind: Kind,
+  cells: readonly Cell[],
+): Promise<PlaceResult | string> {
+  const place = await openPlace(trial.bed, kind);
+  if (typeof place === 'string') return place;
+  try {
+    await settleIn(trial.variants, place, trial.domain);
+    const filesystem = await describeFilesystem(place.directory);
+    const results: CellResult[] = [];
+    for (const cell of cells) results.push(await measureCell({ ...trial, place, cell }));
+    return { kind, filesystem, cells: results };
+  } finally {
+    await place.close();
+  }
+}
 
 async function stopAll(variants: readonly Variant[]): Promise<void> {
   for (const { instances } of variants) for (const instance of instances) await instance.stop();

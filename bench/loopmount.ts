@@ -1,4 +1,5 @@
-// A fresh journaled file system in a file, mounted through a loop device: where an fsync costs what it costs elsewhere.
+// Makes and mounts a fresh journaled file system in a file, through a loop device: there an fsync costs what it
+// costs elsewhere.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

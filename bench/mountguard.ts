@@ -1,11 +1,11 @@
-// Takes a mounted disk apart again, by a process of its own that waits for the end of a pipe: so it happens at the end of
-// a bench, after an interruption, and also when the bench itself was killed. Ends programs by their pids only.
+// Takes a mounted disk apart. A process of its own does so when a pipe ends: at the end of a bench, after an
+// interruption, and also when the bench was killed. It ends programs by their pids only.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 // $1 is the mount point; $2, where the disk is made of programs, has fuse/disk, nbdfuse.pid and nbdkit.pid.
-// A server that is ending has files open for a moment, so unmounting is tried for a while.
+// A server that is ending still has files open for a moment, so umount is tried for a while.
 const GUARD = `read -r _
 exec 2>/dev/null
 tries=0
@@ -18,10 +18,10 @@ while mountpoint -q "$2/fuse" && ! umount "$2/fuse" && [ $tries -lt 20 ]; do tri
 umount -l "$2/fuse"
 for program in nbdfuse nbdkit; do kill "$(cat "$2/$program.pid")"; done`;
 
-/** Starts the guard, before anything is mounted. The result unmounts and may be called twice. */
+/** Starts the guard, before anything is mounted. Returns what unmounts, which may be called twice. */
 export function guardMount(mountPoint: string, programsDirectory = ''): () => Promise<void> {
   const guard = spawn('sh', ['-c', GUARD, 'guard', mountPoint, programsDirectory], {
-    detached: true, // an interruption from the terminal is for the bench alone
+    detached: true, // Ctrl-C must not reach it
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   guard.unref();

@@ -1,4 +1,5 @@
-// Samples of where a process and its threads spend CPU time, by Linux' perf: JavaScript, native code and the kernel.
+// Runs Linux' perf on a process and all its threads: samples of where it spends CPU time, in JavaScript,
+// native code and the kernel, and counts of its system calls.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,13 +16,13 @@ const PERF = programPath('perf') ?? 'perf';
 const PER_SECOND = 997; // not in step with anything
 const START_MS = 1000;
 const PREFIX = 'syscalls:sys_enter_';
-// all that a server or Node itself makes; each costs a descriptor a thread, so not every one there is
+// those that a server or Node may make; not all there are, since each takes a descriptor for each thread
 const CALLS =
   'read write readv writev pread64 pwrite64 recvfrom sendto recvmsg sendmsg accept4 shutdown setsockopt epoll_wait epoll_pwait epoll_ctl futex openat close fsync fdatasync sync_file_range rename renameat renameat2 link unlink mkdir newfstatat newfstat statx statfs mmap munmap mprotect madvise brk getrandom getpid gettid sched_yield io_uring_enter ioctl'.split(
     ' ',
   );
 
-/** Records into `file` while `work` is under way. */
+/** Records samples into `file` while `work` is under way. */
 export async function record<T>(pid: number, file: string, work: () => Promise<T>): Promise<T> {
   const args = [
     'record',
@@ -39,7 +40,7 @@ export async function record<T>(pid: number, file: string, work: () => Promise<T
   return during(args, work).then(({ result }) => result);
 }
 
-/** Counts while `work` is under way: system calls by name, and switches of threads. Empty where perf may not. */
+/** Counts system calls by name, and switches of threads, while `work` is under way. Empty where it may not. */
 export async function countCalls<T>(pid: number, work: () => Promise<T>) {
   const { stdout } = await run(PERF, ['list', `${PREFIX}*`]);
   const known = new Set<string>(stdout.toString().match(new RegExp(`${PREFIX}\\w+`, 'g')));

@@ -16,7 +16,7 @@ export function cpuMs(root: number): number {
   return familyOf(root).reduce((sum, { cpuMs }) => sum + cpuMs, 0);
 }
 
-/** CPU time so far of everything on this machine, the kernel's own work included. */
+/** Returns the CPU time so far of everything on this machine, the kernel's own work included. */
 export function machineBusyMs(): number {
   // proc(5): cpu user nice system idle iowait irq softirq steal; guest time is in user
   const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (read('/proc/stat') ?? '')

@@ -1,7 +1,8 @@
-// Which part of a delivery a sample of the profile belongs to, judged by its stack of functions, the innermost first.
+// Decides to which part of a delivery a sample of the profile belongs, by its stack of functions.
 //
-// The kernel's work goes to what was asked of it, the rest to the innermost function of a room of src/ or of a package;
-// cipher and hash functions, V8's collector and its compilers are parts of their own, whoever called them.
+// The kernel's work belongs to the call that was made. Ciphers, hashes, V8's garbage collector and its
+// compilers are parts of their own, whoever called them. Everything else belongs to the innermost function of
+// src/ or of a package.
 
 export interface Frame {
   readonly symbol: string;
@@ -9,13 +10,13 @@ export interface Frame {
   readonly from: string;
 }
 
-/** What is there because it is looked at. */
+/** What is done only because it is being recorded. */
 const PROFILER = 'the profiler itself';
 export const OTHER = 'not attributed';
 
 type Rule = readonly [pattern: RegExp, part: string];
 
-// of the symbols of the kernel: the first rule that any frame of the stack fits
+// for the symbols of the kernel: the first rule that fits any frame of the stack counts
 const KERNEL: readonly Rule[] = [
   [/asm_exc_page_fault/, 'kernel: page faults'],
   [/asm_sysvec|asm_common_interrupt|asm_exc/, 'kernel: interrupts'],
@@ -31,7 +32,7 @@ const KERNEL: readonly Rule[] = [
   [/sys_(mmap|munmap|mprotect|madvise|brk)/, 'kernel: memory'],
 ];
 
-// where those do not tell, of the symbols of whoever made the call
+// where those do not tell: for the symbols of whoever made the call
 const CALLERS: readonly Rule[] = [
   [/StreamWrap|StreamBase|uv__write|uv_try_write/, 'kernel: network, send'],
   [/uv__stream_io|uv__read/, 'kernel: network, receive'],
@@ -46,7 +47,7 @@ const CALLERS: readonly Rule[] = [
   [/fsync/, 'kernel: fsync'],
 ];
 
-// of the symbol of any frame outside of the kernel
+// for the symbols outside of the kernel, the innermost frame first
 const NATIVE: readonly Rule[] = [
   [
     /Scaveng|MarkCompact|Heap::(Collect|Scavenge|Perform|AllocateRawWithRetry)|ConcurrentMarking|Sweeper|YoungGeneration|MarkingVisitor|ArrayBufferSweeper|FinalizationRegistr|IncrementalMarking|GCTracer|EmbedderRoots|GlobalHandles::(Process|Invoke|PostGarbage)/,
@@ -68,7 +69,7 @@ const NATIVE: readonly Rule[] = [
   [/JsonParser|JsonStringif/, 'V8: JSON'],
 ];
 
-// of `room/file function` of a frame of JavaScript; the first rule that fits
+// for `room/file function` of the innermost frame of src/ or of a package
 const ROOMS: readonly Rule[] = [
   [/^lmtp\/replybatch|^lmtp\/\S+ (send|#sendReplies|#sayReply|say|#sayThen)$/, 'session: replies'],
   [/^lmtp\/(parser|dots)/, 'session: parser, dots'],
@@ -86,17 +87,17 @@ const ROOMS: readonly Rule[] = [
   [/^disk\/(worker|batch |batch\.)/, 'disk thread: its JavaScript'],
   [/^disk\//, 'disk: hand-over to the thread'],
   [/^edge\/log|pino|sonic-boom|thread-stream/, 'log'],
-  [/^edge\/metrics|prom-client|^server\/.*[mM]et/, 'metrics'],
+  [/^edge\/metrics|prom-client|@opentelemetry|^server\/.*[mM]et/, 'metrics'],
   [/^(edge|server|duplicates|config)\//, 'the rest of src/'],
 ];
 
-// without a stack, since libc keeps none
+// for samples without a stack: libc does not keep one
 const LIBC: readonly Rule[] = [
   [/alloc|_int_free|cfree|unlink_chunk|^free/, 'libc: malloc, free'],
   [/printf|_IO_|itoa|strchrnul/, PROFILER],
 ];
 
-// where nothing of ours is on the stack: what Node does around it
+// for stacks without src/ and packages: what Node does around them
 const AROUND: readonly Rule[] = [
   [
     /MessagePort|messageport|event_target|messaging|worker_threads|node:internal\/worker|node::worker::/,
@@ -128,13 +129,13 @@ export function partOf(stack: readonly Frame[]): string {
     const room = roomOf(symbol);
     if (room !== undefined) return match(ROOMS, room) ?? `src: ${room}`;
   }
-  // what runs in JavaScript now counts before what has led to it: a promise's job may run at the end of a socket's callback
+  // a promise's job may run at the end of a socket's callback: what runs now counts before what has led to it
   const entry = stack.findIndex(({ symbol }) => /^Builtins_JS\w*Entry$/.test(symbol));
   const inner = stack.slice(0, entry + 1);
   return first(AROUND, inner) ?? first(AROUND, stack) ?? match(LIBC, leaf.symbol) ?? OTHER;
 }
 
-/** The part of the first rule that any of the frames fits. */
+/** Returns the part of the first rule that fits any of the frames. */
 function first(rules: readonly Rule[], frames: readonly Frame[]): string | undefined {
   return rules.find(([pattern]) => frames.some(({ symbol }) => pattern.test(symbol)))?.[1];
 }
@@ -143,7 +144,7 @@ function isKernel({ from }: Frame): boolean {
   return from.includes('kernel') || from.includes('[k');
 }
 
-/** `room/file function` of src/, or `package function`; undefined for everything else. */
+/** Returns `room/file function` for a symbol of src/, `package function` for one of a package. */
 export function roomOf(symbol: string): string | undefined {
   const [, name = '', package_, file] =
     /^\w+:[*~^+]?(\S*) (?:file:\/\/)?\/\S*?(?:node_modules\/((?:@\w+\/)?[\w.-]+)|dist\/src\/(\S+?)\.js)/.exec(

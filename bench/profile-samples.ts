@@ -1,4 +1,4 @@
-// Samples of perf counted: by part, by function of ours, by kind of thread.
+// Counts the samples of one recording: by part, by function of src/ or of a package, and by kind of thread.
 
 import { samplesIn } from './perf.ts';
 import { type Frame, partOf, roomOf } from './profile-parts.ts';
@@ -19,7 +19,7 @@ export interface Profile {
 export const THREAD_KINDS = ['main thread', 'disk threads', "V8's helpers", 'other threads'] as const;
 type ThreadKind = (typeof THREAD_KINDS)[number];
 
-/** What was seen of one thread. */
+/** The samples of one thread. */
 interface Seen {
   kind: ThreadKind;
   samples: number;
@@ -58,7 +58,7 @@ export async function profileOf(file: string): Promise<Profile> {
   return found;
 }
 
-/** What a thread is for, by what is at the bottom of a stack of it; undefined where the stack does not reach down there. */
+/** Tells what a thread is for by the bottom of one of its stacks; undefined where that stack is cut short. */
 function kindOf(stack: readonly Frame[]): ThreadKind | undefined {
   const has = (pattern: RegExp) => stack.slice(-6).some(({ symbol }) => pattern.test(symbol));
   if (has(/node::worker::Worker/)) return 'disk threads';

@@ -1,11 +1,12 @@
-// What is shown of the profiles of several rounds: shares as microseconds of the CPU time that a message takes.
+// Makes the tables from the profiles of several rounds: shares of the samples become microseconds of the CPU
+// time of a message.
 
 import type { Result, Row } from './bench.ts';
 import { type Counts, type Profile, THREAD_KINDS } from './profile-samples.ts';
 import { median, short } from './rate.ts';
 
 const FUNCTIONS = 40;
-/** Smaller ones are not worth a row. */
+/** A part with less gets no row. */
 const SMALLEST_SHARE = 0.002;
 
 interface Share {
@@ -15,7 +16,7 @@ interface Share {
   readonly highest: number;
 }
 
-/** The largest first: the median of the rounds, and the lowest and the highest of them. */
+/** Returns the shares in order, the largest first: the median of the rounds, the lowest and the highest. */
 function sharesOf(profiles: readonly Profile[], pick: (profile: Profile) => Counts): Share[] {
   const names = new Set(profiles.flatMap((each) => [...pick(each).keys()]));
   return [...names]

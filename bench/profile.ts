@@ -1,4 +1,4 @@
-// Where the CPU time of a message goes. See `about`.
+// Shows where the CPU time of a message goes. See `about`.
 
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,11 +20,12 @@ const FIXED = { mode: 'closed', seconds: 600 } as const;
 
 export const profile: Bench = {
   name: 'profile',
-  about: `Where the CPU time of a message goes: 10 kB, one process, 20 connections, 10 mailboxes, a journaled ext4 on a loop device. Two
-servers: of the one the CPU time a message is read from /proc; the other writes down where its compiled functions are, and perf
-looks 997 times a second of CPU time at what each of its threads does. A sample goes to one part (profile-parts.ts): the kernel's
-to the call that was made, ciphers and V8's own work to themselves, the rest to the innermost function of src/ or of a package.
-The parts are shares of the first server's time. System calls are counted by the kernel's tracepoints.`,
+  about: `Shows where the CPU time of a message goes: 10 kB, one process, 20 connections, 10 mailboxes, a journaled ext4 on a
+loop device. There are two servers. The CPU time of a message of the first is read from /proc. The second writes down
+where its compiled functions are, and perf looks 997 times in a second of CPU time at what its threads do. A sample
+belongs to one part (profile-parts.ts): the kernel's to the call that was made, those of ciphers and of V8 itself to
+parts of their own, all others to the innermost function of src/ or of a package. The table gives the parts as shares
+of the time of the first server. The kernel's tracepoints count its system calls.`,
 
   async run(bed) {
     if (!hasProgram('perf')) return nothing('perf (linux-perf is not installed)');
@@ -33,21 +34,20 @@ The parts are shares of the first server's time. System calls are counted by the
     const plain = await startOn(bed, store, 'plain', {});
     const watched = await startOn(bed, store, 'watched', { NODE_OPTIONS: PERF_OPTIONS });
     const messages = bed.pick(1_500, 5_000);
-    for (const { server, load } of [plain, watched]) {
-      bed.progress(`profile: ${server.name}, warm-up`);
-      await generate({ ...load, ...FIXED, count: bed.pick(4_000, 12_000) });
-    }
-    const file = join(await bed.directory('perf'), 'perf.data');
+    const rounds = Array.from({ length: bed.pick(1, 5) }, (_, round) => round);
     const costs: number[] = [];
-    const profiles: Profile[] = [];
-    for (let round = 0; round < bed.pick(1, 5); round++) {
-      bed.progress(`profile: round ${round + 1}`);
-      costs.push(await costOf(plain, messages));
-      await record(watched.server.pid, file, () => costOf(watched, messages));
-      profiles.push(await profileOf(file));
-    }
+    await warmUp(bed, plain);
+    for (const _ of rounds) costs.push(await costOf(plain, messages));
     bed.progress('profile: system calls');
     const { counts } = await countCalls(plain.server.pid, () => costOf(plain, messages));
+    // without a pause, in which disk threads would end and begin anew: no file is read before all are written
+    const directory = await bed.directory('perf');
+    const files = rounds.map((round) => join(directory, `${round}.data`));
+    await warmUp(bed, watched);
+    for (const file of files) await record(watched.server.pid, file, () => costOf(watched, messages));
+    bed.progress('profile: reading');
+    const profiles: Profile[] = [];
+    for (const file of files) profiles.push(await profileOf(file));
     await Promise.all([plain.server.stop(), watched.server.stop()]);
     return resultOf(costs, profiles, callRows(counts, messages), loop === undefined);
   },
@@ -71,13 +71,18 @@ async function startOn(
   return { server, load: { ...LOAD, port: server.port, base } };
 }
 
+function warmUp(bed: Bed, { server, load }: Watched): Promise<unknown> {
+  bed.progress(`profile: process ${server.pid}, warm-up`);
+  return generate({ ...load, ...FIXED, count: bed.pick(4_000, 30_000) });
+}
+
 async function subdirectory(parent: string, name: string): Promise<string> {
   const directory = join(parent, name);
   await mkdir(directory);
   return directory;
 }
 
-/** CPU milliseconds a message. So many messages and not so many seconds, since the machine may be busy. */
+/** Returns CPU milliseconds a message. Goes by messages and not by seconds, since the machine may be busy. */
 async function costOf({ server, load }: Watched, count: number): Promise<number> {
   const before = cpuMs(server.pid);
   const { messages } = await generate({ ...load, ...FIXED, count });

@@ -1,7 +1,9 @@
-// A journaled file system on a disk whose every write takes some milliseconds, as on a cloud disk or a small SSD:
-// nbdkit (a disk in memory, its writes delayed) -> nbdfuse (the disk as a file) -> loop device (direct I/O) -> mkfs.
+// A journaled file system on a disk whose every write takes some milliseconds more, as on a cloud disk or a
+// small SSD: nbdkit (a disk in memory, its writes delayed) -> nbdfuse (the disk as a file) -> loop device
+// (direct I/O) -> mkfs.
 //
-// Several writes may be under way at once, as on a real disk. What is written stays in memory until it is taken apart.
+// Several writes may be under way at once, as on a real disk. What was written stays in memory until the disk
+// is taken apart.
 
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -30,13 +32,13 @@ export interface SlowDisk {
   close(): Promise<void>;
 }
 
-/** Returns what is not there: programs, or the right to mount. */
+/** Returns what is missing here: programs, or root. */
 export function missingForSlowDisk(fileSystem: FileSystem): string[] {
   const missing = [...PROGRAMS, `mkfs.${fileSystem}`].filter((name) => !hasProgram(name));
   return process.getuid?.() === 0 ? missing : ['root', ...missing];
 }
 
-/** Makes one; nbdkit takes whole milliseconds. Rejects where it may not mount. Taken apart when the bed is closed, at the latest. */
+/** Makes and mounts one; `delayMs` is whole. Rejects where that fails. Ends with the bed, if not before. */
 export async function mountSlow(bed: Bed, fileSystem: FileSystem, delayMs: number): Promise<SlowDisk> {
   const home = await bed.directory('slow');
   const directory = join(home, 'mnt');
@@ -45,7 +47,7 @@ export async function mountSlow(bed: Bed, fileSystem: FileSystem, delayMs: numbe
   const takeApart = guardMount(directory, home);
   const making = make(home, directory, fileSystem, delayMs);
   const close = async () => {
-    // an interruption may come in the middle: what is half made cannot be taken apart
+    // it may be interrupted while it is being made, and can only be taken apart as a whole
     await making.catch(() => undefined);
     await takeApart();
   };
@@ -79,7 +81,7 @@ async function make(
   await ran('mount', '-o', mount, loop, mountPoint);
 }
 
-/** Starts a program that outlives this one, until the guard ends it: the mount must be gone before its disk is. */
+/** Starts a program that only the guard ends: the file system must be unmounted before its disk goes. */
 function leave(program: string, args: readonly string[]): void {
   spawn(programPath(program) ?? program, args, { detached: true, stdio: 'ignore' }).unref();
 }

@@ -73,9 +73,10 @@ async function entryOfFile(keyFile: string): Promise<KeyEntry> {
 
 async function entryOfRecipient(options: SealOptions): Promise<KeyEntry | undefined> {
   const { settings, world, recipient } = options;
-  const address = recipient === undefined ? undefined : parseAddress(recipient);
-  if (address === undefined)
+  if (recipient === undefined)
     throw new CommandError('usage', 'give a recipient (-r ADDRESS) or a key (-k KEYFILE)');
+  const address = parseAddress(recipient);
+  if (address === undefined) throw new CommandError('usage', notAnAddress(recipient));
   const keyDirectory = keyDirectoryOf(settings, world);
   const couldNotAsk = (error: Error) => {
     throw new CommandError('tempFail', error.message);
@@ -83,4 +84,10 @@ async function entryOfRecipient(options: SealOptions): Promise<KeyEntry | undefi
   const account = await resolve(address, resolveParts(settings, keyDirectory)).catch(couldNotAsk);
   if ('why' in account) throw new CommandError('noUser', `${recipient}: no such recipient`);
   return keyDirectory.keysOf(account).catch(couldNotAsk);
+}
+
+function notAnAddress(recipient: string): string {
+  const [, within] = /^\s*<(.*)>\s*$/.exec(recipient) ?? [];
+  if (within !== undefined) return `write the address without its brackets: -r '${within}'`;
+  return `"${recipient}" is not an address`;
 }

@@ -22,6 +22,7 @@ export interface LoadOptions {
 }
 
 export interface Unanswered {
+  readonly id: string;
   readonly message: Buffer;
   readonly to: readonly string[];
 }
@@ -55,7 +56,7 @@ async function client(site: CrashSite, options: LoadOptions, n: number): Promise
       if (isPositive(final[at])) site.ledger.acknowledged(id, address);
     });
     if (isServed) continue;
-    options.unanswered?.({ message, to: to.filter((_, at) => !isPositive(final[at])) });
+    options.unanswered?.({ id, message, to: to.filter((_, at) => !isPositive(final[at])) });
     break;
   }
   await session.vanish();

@@ -44,5 +44,5 @@ export async function serveAt(directory: string): Promise<Running> {
   const config = join(directory, 'sealdir.toml');
   await writeFile(config, tomlFor(directory, { toml: { processes: 2, ...ON } }));
   const ready = (output: string) => output.includes('"msg":"listening"');
-  return start(process.execPath, [CLI, 'serve', '-c', config], { ready, readyWithinMs: 30_000 });
+  return start(process.execPath, [CLI, 'serve', '-c', config], { ready });
 }
