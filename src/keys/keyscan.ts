@@ -34,7 +34,8 @@ function isSecretKey({ tag, body }: Packet): boolean {
 }
 
 /**
- * Tells whether a packet among others, all of them whole, is a secret key, be it of an algorithm that is not known.
+ * Tells whether a packet among others, all of them whole, is a secret key, be it of an algorithm that is not
+ * known.
  */
 function isWholeSecretKey({ tag, body, isOpenEnded }: Packet): boolean {
   const isKnown = KEY_VERSIONS.includes(body[0] ?? 0) && isMadeInTime(body);
@@ -72,7 +73,7 @@ export function findKeyPacket(bytes: Uint8Array, tags: readonly number[]): numbe
 
 function looksLikeKey(bytes: Uint8Array, tag: number): boolean {
   const { octets, length } = lengthOf(bytes);
-  if (length > MAX_KEY_OCTETS) return false;
+  if (length > MAX_KEY_OCTETS || !KEY_VERSIONS.includes(bytes[1 + octets] ?? 0)) return false;
   // one that is cut off is still a key
   const body = readPacket(bytes, 0)?.packet.body ?? bytes.subarray(1 + octets, 1 + octets + length);
   const material = publicOctets(body);
