@@ -12,7 +12,7 @@ import { CopyFailure } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
 import type { World } from '../core/world.ts';
 import { resolve } from '../delivery/resolve.ts';
-import { sealMessage } from '../delivery/sealing.ts';
+import { sealMessage } from '../delivery/sealmessage.ts';
 import { select } from '../delivery/select.ts';
 import { KeyFileError } from '../keys/blocks.ts';
 import { parseCertificates } from '../keys/certificates.ts';
