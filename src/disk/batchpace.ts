@@ -12,7 +12,7 @@ import type { Liveness } from './liveness.ts';
 const SLOW_FSYNC_MS = 0.5;
 /** How much the last measurement counts for the mean. */
 const WEIGHT = 0.2;
-/** On a slow disk, one batch of so many is a single file that the thread fsyncs alone, to measure it. */
+/** On a slow disk every 32nd batch is a single file, fsynced by the thread to measure the disk. */
 const MEASURE_EVERY = 32;
 /** A batch that takes longer is on a slow disk, or hangs: others begin beside it as if it were not there. */
 export const LATE_MS = 50;
