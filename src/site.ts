@@ -50,7 +50,7 @@ export function keyDirectoryOf(
 }
 
 /** For the log, when the state directory cannot be used. */
-export const FORGETFUL = 'store.state: each process knows its own deliveries only';
+export const FORGETFUL = 'store.state: duplicates are recognised within each process only';
 
 /** What a site is given from outside. */
 export interface Surroundings {
@@ -72,7 +72,7 @@ export type Site = Omit<DeliveryParts, 'memory' | keyof ReloadedParts> & {
   close(): void;
 };
 
-type ReloadedParts = Pick<DeliveryParts, 'keys' | 'resolve' | 'keyRules' | 'headerPolicy' | 'limits'>;
+type ReloadedParts = Pick<DeliveryParts, 'keys' | 'addressing' | 'keyRules' | 'headerPolicy' | 'limits'>;
 
 export function openSite(settings: Settings, surroundings: Surroundings): Site {
   const { world, meter, outcomeLog } = surroundings;
@@ -107,7 +107,7 @@ function memoryOf(
   return new RememberedDeliveries({ directory: state, windowMs: store.duplicates, world, fault });
 }
 
-/** Returns everything a delivery needs; what was known of keys is forgotten. */
+/** Returns everything a delivery needs; the key cache starts empty. */
 export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
   const { keys: path } = pathsOf(settings);
   const keyDirectory = keyDirectoryOf(settings, site.world, {
@@ -118,7 +118,7 @@ export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
   return {
     ...site,
     keys: keyDirectory,
-    resolve: resolveParts(settings, keyDirectory),
+    addressing: addressingOf(settings, keyDirectory),
     keyRules: keyRulesOf(settings),
     headerPolicy: headers.policy,
     limits: {
@@ -155,8 +155,8 @@ export function openSweep(settings: Settings, world: World): () => Promise<Sweep
   return () => sweep({ template: pathsOf(settings).maildir, now: world.now(), fileSystems });
 }
 
-/** Returns who exists and where their mail goes. */
-export function resolveParts(settings: Settings, keyDirectory: KeyDirectory): DeliveryParts['resolve'] {
+/** Returns how addresses are resolved to accounts. */
+export function addressingOf(settings: Settings, keyDirectory: KeyDirectory): DeliveryParts['addressing'] {
   return {
     recipients: new KeyFiles(keyDirectory),
     same: addressRules(settings),
