@@ -34,7 +34,7 @@ function isSecretKey({ tag, body }: Packet): boolean {
 }
 
 /**
- * Tells whether a packet among others, all of them whole, is a secret key, be it of an algorithm that is not known.
+ * Tells whether a packet among others, all of them whole, is a secret key, also one of an unknown algorithm.
  */
 function isWholeSecretKey({ tag, body, isOpenEnded }: Packet): boolean {
   const isKnown = KEY_VERSIONS.includes(body[0] ?? 0) && isMadeInTime(body);
