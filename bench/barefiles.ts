@@ -1,4 +1,5 @@
-// Builds and runs barefiles.c: what a disk can do with a delivery's files. Needs a C compiler, as `npm ci` does.
+// Builds and runs barefiles.c: what a disk can do with a delivery's files. Needs a C compiler, as `npm ci`
+// does.
 
 import { join } from 'node:path';
 import { hasProgram } from '../test/support/peers.ts';

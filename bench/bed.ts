@@ -44,7 +44,10 @@ export class Bed {
     return this.form === 'quick' ? quick : long;
   }
 
-  /** Makes a fresh directory; short, since socket paths are. Throws once the bed is closing: nothing begins any more. */
+  /**
+   * Makes a fresh directory; short, since socket paths are. Throws once the bed is closing: nothing begins
+   * any more.
+   */
   async directory(label: string): Promise<string> {
     if (this.#isClosing) throw new Error('the benches have been ended');
     const path = join(this.root, `${++this.#count}-${label}`);

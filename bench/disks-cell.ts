@@ -1,5 +1,5 @@
-// One load on one disk, on every contestant: all instances of all variants alternate, round after round, and the bare
-// files of the same disk with them.
+// One load on one disk, on every contestant: all instances of all variants alternate, round after round, and
+// the bare files of the same disk with them.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

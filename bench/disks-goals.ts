@@ -1,4 +1,5 @@
-// What the project wants on the disks people have, and what one run found: a table of ratios, each with its goal.
+// What the project wants on the disks people have, and what one run found: a table of ratios, each with its
+// goal.
 
 import type { Row } from './bench.ts';
 import { type CellResult, type Standing, type Turn, typical } from './disks-cell.ts';

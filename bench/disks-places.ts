@@ -13,7 +13,10 @@ export interface Cell {
 
 export type Kind = 'root' | `loop ${FileSystem}` | `slow ${FileSystem} ${number} ms`;
 
-/** A disk with the loads on it; one that many loads go to comes up several times, since the slow ones are in memory. */
+/**
+ * A disk with the loads on it; one that many loads go to comes up several times, since the slow ones are in
+ * memory.
+ */
 export interface Place {
   readonly kind: Kind;
   readonly cells: readonly Cell[];

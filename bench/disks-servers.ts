@@ -1,6 +1,6 @@
-// The contestants of `disks`: two instances of each variant, since processes of the same code differ by a tenth for as
-// long as they run. All are started once, warmed up once, and then deliver to one disk after the other: each disk has a
-// domain of its own.
+// The contestants of `disks`: two instances of each variant, since processes of the same code differ by a
+// tenth for as long as they run. All are started once, warmed up once, and then deliver to one disk after the
+// other: each disk has a domain of its own.
 
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -68,7 +68,10 @@ export async function startVariants(bed: Bed): Promise<{ variants: Variant[]; le
   return { variants, leftOut };
 }
 
-/** All at once, on the file system of the bed: V8 goes on compiling for some ten thousand messages in each process. */
+/**
+ * All at once, on the file system of the bed: V8 goes on compiling for some ten thousand messages in each
+ * process.
+ */
 export async function warmUp(bed: Bed, variants: readonly Variant[]): Promise<void> {
   bed.progress('disks: warm-up');
   const each = bed.pick(3_000, 12_000);

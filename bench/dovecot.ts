@@ -15,7 +15,10 @@ import type { Bed } from './bed.ts';
 import type { Server } from './server.ts';
 
 export type Storing = 'plaintext' | 'mail_crypt';
-/** What Dovecot fsyncs before it answers: everything that it has written, or only what it deems necessary (its default). */
+/**
+ * What Dovecot fsyncs before it answers: everything that it has written, or only what it deems necessary (its
+ * default).
+ */
 export type MailFsync = 'always' | 'optimized';
 
 /** Where Debian's packages have the LMTP server and the plugin. */

@@ -2,8 +2,10 @@
 // with one line of JSON.
 //
 //   closed  keeps all sessions busy until `count` messages are stored or `seconds` are over: throughput
-//   open    one message every 1/rate seconds, whatever the server does; measured from the time it was due: latency
-//   steady  keeps all sessions busy and counts what is stored in the middle of it: neither their beginning nor their end
+//   open    one message every 1/rate seconds, whatever the server does; measured from the time it
+//           was due: latency
+//   steady  keeps all sessions busy and counts what is stored in the middle of it: neither their
+//           beginning nor their end
 //   hold    opens its sessions, says "ready" and holds them until it is ended
 
 import { performance } from 'node:perf_hooks';

@@ -1,4 +1,5 @@
-// A fresh journaled file system in a file, mounted through a loop device: where an fsync costs what it costs elsewhere.
+// A fresh journaled file system in a file, mounted through a loop device: where an fsync costs what it costs
+// elsewhere.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

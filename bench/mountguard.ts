@@ -1,5 +1,6 @@
-// Takes a mounted disk apart again, by a process of its own that waits for the end of a pipe: so it happens at the end of
-// a bench, after an interruption, and also when the bench itself was killed. Ends programs by their pids only.
+// Takes a mounted disk apart again, by a process of its own that waits for the end of a pipe: so it happens
+// at the end of a bench, after an interruption, and also when the bench itself was killed. Ends programs by
+// their pids only.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

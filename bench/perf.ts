@@ -1,4 +1,5 @@
-// Samples of where a process and its threads spend CPU time, by Linux' perf: JavaScript, native code and the kernel.
+// Samples of where a process and its threads spend CPU time, by Linux' perf: JavaScript, native code and the
+// kernel.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -39,7 +40,9 @@ export async function record<T>(pid: number, file: string, work: () => Promise<T
   return during(args, work).then(({ result }) => result);
 }
 
-/** Counts while `work` is under way: system calls by name, and switches of threads. Empty where perf may not. */
+/**
+ * Counts while `work` is under way: system calls by name, and switches of threads. Empty where perf may not.
+ */
 export async function countCalls<T>(pid: number, work: () => Promise<T>) {
   const { stdout } = await run(PERF, ['list', `${PREFIX}*`]);
   const known = new Set<string>(stdout.toString().match(new RegExp(`${PREFIX}\\w+`, 'g')));

@@ -1,7 +1,9 @@
-// Which part of a delivery a sample of the profile belongs to, judged by its stack of functions, the innermost first.
+// Which part of a delivery a sample of the profile belongs to, judged by its stack of functions, the
+// innermost first.
 //
-// The kernel's work goes to what was asked of it, the rest to the innermost function of a room of src/ or of a package;
-// cipher and hash functions, V8's collector and its compilers are parts of their own, whoever called them.
+// The kernel's work goes to what was asked of it, the rest to the innermost function of a room of src/ or of
+// a package; cipher and hash functions, V8's collector and its compilers are parts of their own, whoever
+// called them.
 
 export interface Frame {
   readonly symbol: string;
@@ -128,7 +130,8 @@ export function partOf(stack: readonly Frame[]): string {
     const room = roomOf(symbol);
     if (room !== undefined) return match(ROOMS, room) ?? `src: ${room}`;
   }
-  // what runs in JavaScript now counts before what has led to it: a promise's job may run at the end of a socket's callback
+  // what runs in JavaScript now counts before what has led to it: a promise's job may run at the end of a
+  // socket's callback
   const entry = stack.findIndex(({ symbol }) => /^Builtins_JS\w*Entry$/.test(symbol));
   const inner = stack.slice(0, entry + 1);
   return first(AROUND, inner) ?? first(AROUND, stack) ?? match(LIBC, leaf.symbol) ?? OTHER;

@@ -58,7 +58,10 @@ export async function profileOf(file: string): Promise<Profile> {
   return found;
 }
 
-/** What a thread is for, by what is at the bottom of a stack of it; undefined where the stack does not reach down there. */
+/**
+ * What a thread is for, by what is at the bottom of a stack of it; undefined where the stack does not reach
+ * down there.
+ */
 function kindOf(stack: readonly Frame[]): ThreadKind | undefined {
   const has = (pattern: RegExp) => stack.slice(-6).some(({ symbol }) => pattern.test(symbol));
   if (has(/node::worker::Worker/)) return 'disk threads';

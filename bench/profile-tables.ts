@@ -1,4 +1,5 @@
-// What is shown of the profiles of several rounds: shares as microseconds of the CPU time that a message takes.
+// What is shown of the profiles of several rounds: shares as microseconds of the CPU time that a message
+// takes.
 
 import type { Result, Row } from './bench.ts';
 import { type Counts, type Profile, THREAD_KINDS } from './profile-samples.ts';

@@ -1,5 +1,5 @@
-// `npm run bench [-- [--quick | --all] [--dir DIR] [--other DIR] [NAME...]]`: runs the benches, prints their tables, keeps
-// their results.
+// `npm run bench [-- [--quick | --all] [--dir DIR] [--other DIR] [NAME...]]`: runs the benches, prints their
+// tables, keeps their results.
 //
 // Ends everything that it started, also when it is interrupted, and nothing else.
 

@@ -1,7 +1,9 @@
-// A journaled file system on a disk whose every write takes some milliseconds, as on a cloud disk or a small SSD:
-// nbdkit (a disk in memory, its writes delayed) -> nbdfuse (the disk as a file) -> loop device (direct I/O) -> mkfs.
+// A journaled file system on a disk whose every write takes some milliseconds, as on a cloud disk or a small
+// SSD: nbdkit (a disk in memory, its writes delayed) -> nbdfuse (the disk as a file) -> loop device (direct
+// I/O) -> mkfs.
 //
-// Several writes may be under way at once, as on a real disk. What is written stays in memory until it is taken apart.
+// Several writes may be under way at once, as on a real disk. What is written stays in memory until it is
+// taken apart.
 
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -36,7 +38,10 @@ export function missingForSlowDisk(fileSystem: FileSystem): string[] {
   return process.getuid?.() === 0 ? missing : ['root', ...missing];
 }
 
-/** Makes one; nbdkit takes whole milliseconds. Rejects where it may not mount. Taken apart when the bed is closed, at the latest. */
+/**
+ * Makes one; nbdkit takes whole milliseconds. Rejects where it may not mount. Taken apart when the bed is
+ * closed, at the latest.
+ */
 export async function mountSlow(bed: Bed, fileSystem: FileSystem, delayMs: number): Promise<SlowDisk> {
   const home = await bed.directory('slow');
   const directory = join(home, 'mnt');
@@ -79,7 +84,10 @@ async function make(
   await ran('mount', '-o', mount, loop, mountPoint);
 }
 
-/** Starts a program that outlives this one, until the guard ends it: the mount must be gone before its disk is. */
+/**
+ * Starts a program that outlives this one, until the guard ends it: the mount must be gone before its disk
+ * is.
+ */
 function leave(program: string, args: readonly string[]): void {
   spawn(programPath(program) ?? program, args, { detached: true, stdio: 'ignore' }).unref();
 }

@@ -137,7 +137,10 @@ export function keyRulesOf({ keys }: Settings): DeliveryParts['keyRules'] {
   return { unusable: keys.unusable, subkeys: keys.subkeys, unsupportedSubkeys: keys.unsupported_subkeys };
 }
 
-/** Makes the state directory ours until `release`. Throws, with a sentence, if it is another server's or unfit. */
+/**
+ * Makes the state directory ours until `release`. Throws, with a sentence, if it is another server's or
+ * unfit.
+ */
 export async function ownState(settings: Settings, options: StateOptions): Promise<OwnedState | undefined> {
   if (settings.store.duplicates === 0) return undefined;
   const directory = pathsOf(settings).state;

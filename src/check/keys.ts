@@ -1,4 +1,6 @@
-/** The files of the key directory: those that make no recipient, that cannot be read, or that are not used. */
+/**
+ * The files of the key directory: those that make no recipient, that cannot be read, or that are not used.
+ */
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
@@ -58,7 +60,9 @@ function checkName(
   return [warning(what, 'remove it, or merge the two')];
 }
 
-/** Returns what keeps this process from reading a file. It is the operator's to mend, not the key's owner's. */
+/**
+ * Returns what keeps this process from reading a file. It is the operator's to mend, not the key's owner's.
+ */
 function checkReading(path: string): Finding | undefined {
   const seen = look(path);
   if ('why' in seen) {

@@ -81,8 +81,8 @@ export function asciiDomain(domain: string): string | undefined {
 }
 
 /**
- * Tells whether an ASCII label is short enough and, if it starts with xn--, whether it decodes to a label that
- * encodes back to it (RFC 5890 §2.3.2.1).
+ * Tells whether an ASCII label is short enough and, if it starts with xn--, whether it decodes to a label
+ * that encodes back to it (RFC 5890 §2.3.2.1).
  */
 function isLabel(label: string): boolean {
   if (label.length > 63) return false;

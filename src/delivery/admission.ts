@@ -19,7 +19,10 @@ import { select } from './select.ts';
 /** Bytes on disk for each byte of a message: base64, and a line end after every 64 characters. */
 const SEALED_GROWTH = (4 / 3) * (65 / 64);
 
-/** An account that the message goes to: its copy, the keys that seal it, and the RCPT path in its Delivered-To. */
+/**
+ * An account that the message goes to: its copy, the keys that seal it, and the RCPT path in its
+ * Delivered-To.
+ */
 export interface Destination {
   readonly copy: Copy;
   readonly keys: SealingKeys;
@@ -55,7 +58,10 @@ export class Admission {
     return [...this.#destinations.values()];
   }
 
-  /** Admits nobody from now on: nobody would clean up after a copy that is added to a transaction that is over. */
+  /**
+   * Admits nobody from now on: nobody would clean up after a copy that is added to a transaction that is
+   * over.
+   */
   close(): void {
     this.#isClosed = true;
   }
@@ -104,7 +110,10 @@ export class Admission {
     return space.shortage(mailbox, limits.minFreeBytes + messageBytes);
   }
 
-  /** Returns the account's copy, and makes one if it has none yet. Returns undefined if the mailbox is too busy. */
+  /**
+   * Returns the account's copy, and makes one if it has none yet. Returns undefined if the mailbox is too
+   * busy.
+   */
   #copyFor(account: Account, keys: SealingKeys, path: string): Copy | undefined {
     const { mailboxes, limits, store } = this.#parts;
     const existing = this.#destinations.get(account.address);

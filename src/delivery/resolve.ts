@@ -12,7 +12,10 @@ export interface Addressing {
   readonly delimiter: string;
 }
 
-/** Returns the recipient, or why there is none. Throws if the source could not be asked: that is not "unknown". */
+/**
+ * Returns the recipient, or why there is none. Throws if the source could not be asked: that is not
+ * "unknown".
+ */
 export async function resolve(address: Address, parts: Addressing): Promise<Recipient | Refusal> {
   for (const candidate of [address, withoutDetail(address, parts.delimiter)]) {
     const canonical = candidate && canonicalAddress(candidate, parts.same);

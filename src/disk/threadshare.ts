@@ -7,7 +7,9 @@
  */
 import type { Liveness } from './liveness.ts';
 
-/** How many threads libuv is told to have when the program starts (sealdir.cts, D17e): its four are too few. */
+/**
+ * How many threads libuv is told to have when the program starts (sealdir.cts, D17e): its four are too few.
+ */
 export const POOL_THREADS = 256;
 /** Single file calls of all file systems together may take this many. */
 export const POOL_SHARE = 60;

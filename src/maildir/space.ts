@@ -1,6 +1,7 @@
 /**
- * Tells whether the disk under a mailbox has room, asked at RCPT: it is better to defer then than
- * when the disk is full and other programs on it fail. Where nothing is known in time mail goes on, since a full disk is still met when the copy is written.
+ * Tells whether the disk under a mailbox has room, asked at RCPT: it is better to defer then than when the
+ * disk is full and other programs on it fail. Where nothing is known in time mail goes on, since a full disk
+ * is still met when the copy is written.
  */
 import type { Disk } from '../disk/disk.ts';
 

@@ -70,7 +70,8 @@ export class StreamedFile {
     await this.#startWriting(); // what was added while the first was under way
     const file = this.#file;
     if (file === undefined || !this.#isWanted()) throw new Error('nothing was written');
-    // from here we close it: if an abort closed it during the fsync, our own close could hit a reused descriptor
+    // from here we close it: if an abort closed it during the fsync, our own close could hit a reused
+    // descriptor
     this.#file = undefined;
     const { world, meter } = this.#parts;
     const start = world.micros();

@@ -1,4 +1,5 @@
-// Trouble with one key is a warning about its owner; a file that cannot be read is an error with its own reason.
+// Trouble with one key is a warning about its owner; a file that cannot be read is an error with its own
+// reason.
 
 import assert from 'node:assert/strict';
 import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
