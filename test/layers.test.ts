@@ -30,7 +30,9 @@ const BELOW: Record<string, readonly string[]> = {
   'cli.ts': ['core', 'edge', 'config', 'commands', 'foreground.ts'],
 };
 /** They alone know the order of the steps. */
-const SPINE = ['transaction', 'admission', 'copy', 'parts', 'sealing'].map((name) => `delivery/${name}.ts`);
+const SPINE = ['transaction', 'admission', 'copy', 'parts', 'sealmessage'].map(
+  (name) => `delivery/${name}.ts`,
+);
 const NO_WORLD = /^(fs|net|http|https|http2|tls|dgram|dns|child_process|cluster|worker_threads)(\/|$)/;
 const MOST_LINES = 250;
 
