@@ -1,7 +1,7 @@
 /**
- * Settings -> the parts of a site that a server keeps open: the disk, the store, the memory of deliveries. What
- * lasts as long as the process (`openSite`) is apart from what each reload makes anew (`deliveryParts`). Opens
- * no socket and knows no command.
+ * Settings -> the parts of a site that a server keeps open: the disk, the store, the memory of deliveries.
+ * What lasts as long as the process (`openSite`) is apart from what each reload makes anew (`deliveryParts`).
+ * Opens no socket and knows no command.
  */
 import type { Settings } from './config/settings.ts';
 import type { Meter } from './core/meter.ts';
@@ -104,7 +104,10 @@ export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
   };
 }
 
-/** Makes the state directory ours until `release`. Throws, with a sentence, if it is another server's or unfit. */
+/**
+ * Makes the state directory ours until `release`. Throws, with a sentence, if it is another server's or
+ * unfit.
+ */
 export async function ownState(settings: Settings, options: StateOptions): Promise<OwnedState | undefined> {
   if (settings.store.duplicates === 0) return undefined;
   const directory = pathsOf(settings).state;

@@ -10,7 +10,9 @@ import type { Liveness } from './liveness.ts';
 
 /** From here on an fsync costs more than the wake-ups that let it run beside others. */
 const SLOW_FSYNC_MS = 0.5;
-/** How much the last measurement counts for the mean, and the most it counts as: an odd one proves nothing. */
+/**
+ * How much the last measurement counts for the mean, and the most it counts as: an odd one proves nothing.
+ */
 const WEIGHT = 0.1;
 const MAX_MEASURED_MS = 4 * SLOW_FSYNC_MS;
 /** On a slow disk every 32nd batch is a single file, fsynced by the thread to measure the disk. */
