@@ -1,5 +1,5 @@
 /**
- * `sealdir serve`: the server in the foreground, from its start until a signal ends it. Holds the signals,
+ * `sealdir serve`: the server in the foreground, from its start until a signal ends it. Handles the signals,
  * the reloads and what the demo adds. Sockets and deliveries are the work of `server/`.
  */
 import { availableParallelism } from 'node:os';
@@ -85,7 +85,10 @@ async function logFindings(settings: Settings, file: string, log: Log): Promise<
   }
 }
 
-/** Runs a worker process until its primary ends it; resolves to the exit code. Signals are for the primary alone. */
+/**
+ * Runs a worker process until its primary ends it; resolves to the exit code. Signals are for the primary
+ * alone.
+ */
 export async function serveAsWorker(): Promise<number> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
   return (await serveWorker()) === 'failed' ? EXIT.config : 0;

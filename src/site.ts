@@ -1,25 +1,13 @@
 /**
- * Settings -> the parts of a site: paths made absolute, the store, the sources of recipients and
- * keys, the memory of deliveries. What a running server keeps for its whole life (`openSite`) is
- * apart from what each reload makes anew (`deliveryParts`). Opens no socket and knows no command.
+ * Settings -> what every command needs of a site: paths made absolute, the key directory, how addresses are
+ * resolved. Opens nothing; what a server keeps open is in opensite.ts, which `seal` has no need to load.
  */
 import { resolve } from 'node:path';
 import { addressRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
-import type { Meter } from './core/meter.ts';
-import type { OutcomeLog } from './core/outcomelog.ts';
-import { Slots } from './core/slots.ts';
 import type { World } from './core/world.ts';
 import type { DeliveryParts } from './delivery/parts.ts';
-import type { Disk } from './disk/disk.ts';
-import { openDisk, openFileSystems } from './disk/open.ts';
-import { RememberedDeliveries } from './duplicates/memory.ts';
-import { type OwnedDirectory, ownStateDirectory, type StateOptions } from './duplicates/statedirectory.ts';
-import { KeyDirectory } from './keys/directory.ts';
-import { MailboxPaths } from './maildir/mailboxpaths.ts';
-import { Space } from './maildir/space.ts';
-import { Store } from './maildir/store.ts';
-import { type SweepResult, sweep } from './maildir/sweep.ts';
+import { type DirectoryOptions, KeyDirectory } from './keys/directory.ts';
 import { splitTemplate } from './maildir/template.ts';
 import { KeyFiles } from './recipients/keyfiles.ts';
 
@@ -40,109 +28,20 @@ export function pathsOf({ store, keys }: Settings): SitePaths {
 }
 
 /** Returns the key directory with nothing read yet. */
-export function keyDirectoryOf(settings: Settings, world: Pick<World, 'now'>): KeyDirectory {
-  return new KeyDirectory(pathsOf(settings).keys, addressRules(settings), world);
-}
-
-/** For the log, when the state directory cannot be used. */
-export const FORGETFUL = 'store.state: each process knows its own deliveries only';
-
-/** What a site is given from outside. */
-export interface Surroundings {
-  readonly world: World;
-  readonly meter: Meter;
-  readonly outcomeLog: OutcomeLog;
-  /** The state directory, if it is the server's own. */
-  readonly state: string | undefined;
-  /** Left out: the real one. */
-  readonly disk?: Disk | undefined;
-}
-
-/** What lasts as long as the process. */
-export type Site = Omit<DeliveryParts, 'memory' | keyof ReloadedParts> & {
-  readonly memory: RememberedDeliveries | undefined;
-  /** Call it when no delivery is under way any more. */
-  close(): void;
-};
-
-type ReloadedParts = Pick<DeliveryParts, 'keys' | 'resolve' | 'keyRules' | 'headerPolicy' | 'limits'>;
-
-export function openSite(settings: Settings, surroundings: Surroundings): Site {
-  const { world, meter, outcomeLog } = surroundings;
-  const { disk = openDisk({ hungMs: settings.lmtp.stall_timeout, world }) } = surroundings;
-  const { storeRoot: root, maildir } = pathsOf(settings);
-  const memory = memoryOf(settings, surroundings);
-  return {
-    world,
-    meter,
-    outcomeLog,
-    store: new Store({ disk, world, meter, root }),
-    mailboxes: new Slots(),
-    mailboxPaths: new MailboxPaths(disk, maildir),
-    space: new Space(disk),
-    memory,
-    close() {
-      memory?.close();
-      disk.close();
-    },
-  };
-}
-
-function memoryOf(
-  { store }: Settings,
-  { outcomeLog, world, state }: Surroundings,
-): RememberedDeliveries | undefined {
-  if (store.duplicates === 0) return undefined;
-  const fault = (error: unknown) => outcomeLog.fault(FORGETFUL, error);
-  return new RememberedDeliveries({ directory: state, windowMs: store.duplicates, world, fault });
-}
-
-/** Returns everything a delivery needs; what was known of keys is forgotten. */
-export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
-  const keyDirectory = keyDirectoryOf(settings, site.world);
-  const { lmtp, store, headers } = settings;
-  return {
-    ...site,
-    keys: keyDirectory,
-    resolve: resolveParts(settings, keyDirectory),
-    keyRules: keyRulesOf(settings),
-    headerPolicy: headers.policy,
-    limits: {
-      maxMessageBytes: lmtp.max_message_size,
-      maxHeaderBytes: lmtp.max_header_size,
-      maxRecipients: lmtp.max_recipients,
-      maxMailboxDeliveries: lmtp.max_mailbox_deliveries,
-      minFreeBytes: store.min_free_space,
-      stallMs: lmtp.stall_timeout,
-      answerMs: lmtp.transaction_timeout,
-    },
-  };
+export function keyDirectoryOf(
+  settings: Settings,
+  world: Pick<World, 'now'>,
+  options: DirectoryOptions = {},
+): KeyDirectory {
+  return new KeyDirectory(pathsOf(settings).keys, addressRules(settings), world, options);
 }
 
 export function keyRulesOf({ keys }: Settings): DeliveryParts['keyRules'] {
   return { unusable: keys.unusable, subkeys: keys.subkeys, unsupportedSubkeys: keys.unsupported_subkeys };
 }
 
-/** Makes the state directory ours until `release`. Throws, with a sentence, if it is another server's or unfit. */
-export async function ownState(settings: Settings, options: StateOptions): Promise<OwnedState | undefined> {
-  if (settings.store.duplicates === 0) return undefined;
-  const directory = pathsOf(settings).state;
-  const { release } = await ownStateDirectory(directory, options);
-  return { directory, release };
-}
-
-export interface OwnedState extends OwnedDirectory {
-  readonly directory: string;
-}
-
-/** Returns a function that sweeps the tmp/ of all mailboxes. */
-export function openSweep(settings: Settings, world: World): () => Promise<SweepResult> {
-  const fileSystems = openFileSystems({ hungMs: settings.lmtp.stall_timeout, world });
-  return () => sweep({ template: pathsOf(settings).maildir, now: world.now(), fileSystems });
-}
-
-/** Returns who exists and where their mail goes. */
-export function resolveParts(settings: Settings, keyDirectory: KeyDirectory): DeliveryParts['resolve'] {
+/** Returns how addresses are resolved to accounts. */
+export function addressingOf(settings: Settings, keyDirectory: KeyDirectory): DeliveryParts['addressing'] {
   return {
     recipients: new KeyFiles(keyDirectory),
     same: addressRules(settings),

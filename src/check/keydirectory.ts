@@ -25,7 +25,9 @@ export function checkKeyDirectory(settings: Settings): Finding[] {
   return [error(`keys.directory: ${path} ${closed.why}`, `chmod a+rx ${quoted(path)}`)];
 }
 
-/** Finds who may put a key of their own in the place of another: mail for its owner is then theirs to read. */
+/**
+ * Finds who may put a key of their own in the place of another: mail for its owner is then theirs to read.
+ */
 export function checkKeyReplacement(settings: Settings, mostFiles: number): Finding[] {
   const directory = pathsOf(settings).keys;
   const trusted = new Set(trustedUsers(settings));

@@ -1,22 +1,16 @@
-/** The key files: which of them cannot be used and why, which soon cannot, and which look like a mistake. */
+/**
+ * The files of the key directory: those that make no recipient, that cannot be read, or that are not used.
+ */
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
-import type { Certificate } from '../keys/certificates.ts';
-import type { KeyDirectory } from '../keys/directory.ts';
-import { describeCertificate, judgeCertificate } from '../keys/judgement.ts';
+import type { DirectoryEntry } from '../keys/listing.ts';
 import { isUsualName } from '../keys/names.ts';
-import { excessOf } from '../keys/sessionkeys.ts';
 import { keyDirectoryOf, pathsOf } from '../site.ts';
 import { error, type Finding, quoted, warning } from './finding.ts';
 import { namesIn } from './keydirectory.ts';
+import { checkCertificates, checkUse } from './keyuse.ts';
 import { kindOf, look, troubleWithUse } from './look.ts';
-
-type KeyFile = Awaited<ReturnType<KeyDirectory['list']>>[number];
-
-const DAY_MS = 24 * 60 * 60 * 1000;
-const WARN_DAYS = 30;
-const REPLACE = 'ask its owner for a valid key, and replace the file';
 
 /** Looks at each key file. Trouble with one key is a warning: it concerns one user. */
 export async function checkKeys(settings: Settings, now: Date, mostFiles: number): Promise<Finding[]> {
@@ -46,12 +40,17 @@ export async function checkKeys(settings: Settings, now: Date, mostFiles: number
   return findings;
 }
 
-function checkIgnored(path: string, { ignored }: KeyFile): Finding[] {
+/** Tells of a file that makes no recipient, and the name it should have. */
+function checkIgnored(path: string, { ignored }: DirectoryEntry): Finding[] {
   if (ignored === undefined) return [];
   return [warning(`${path} makes no recipient: it ${ignored.why}`, ignored.fix)];
 }
 
-function checkName(path: string, { file, address }: KeyFile, files: readonly KeyFile[]): Finding[] {
+function checkName(
+  path: string,
+  { file, address }: DirectoryEntry,
+  files: readonly DirectoryEntry[],
+): Finding[] {
   const isHidden =
     address !== undefined &&
     !isUsualName(file, address) &&
@@ -61,7 +60,9 @@ function checkName(path: string, { file, address }: KeyFile, files: readonly Key
   return [warning(what, 'remove it, or merge the two')];
 }
 
-/** Returns what keeps this process from reading a file. It is the operator's to mend, not the key's owner's. */
+/**
+ * Returns what keeps this process from reading a file. It is the operator's to mend, not the key's owner's.
+ */
 function checkReading(path: string): Finding | undefined {
   const seen = look(path);
   if ('why' in seen) {
@@ -72,58 +73,4 @@ function checkReading(path: string): Finding | undefined {
   if (!seen.isFile()) return error(`${path} is ${kindOf(seen)}, not a key file`, 'move it elsewhere');
   const closed = troubleWithUse(path, constants.R_OK);
   return closed && error(`${path} ${closed.why}`, `chmod a+r ${quoted(path)}`);
-}
-
-/** Tells whether mail for the owner of this file can be sealed now. */
-async function checkUse(path: string, { entry }: KeyFile, settings: Settings, now: Date): Promise<Finding[]> {
-  const findings = entry.problems.map((problem) => problemFinding(path, problem));
-  const judged = await Promise.all(
-    entry.certificates.map((each) =>
-      judgeCertificate(each, now, settings.keys.subkeys, settings.keys.unsupported_subkeys),
-    ),
-  );
-  const unfit = judged.filter((each) => 'reason' in each);
-  const usable = judged.filter((each) => 'keys' in each);
-  const held = unfit.some(({ holdsBack }) => holdsBack === 'recipient');
-  const excess = excessOf(usable);
-  const state = usable.length === 0 || held ? 'no usable key' : 'not used';
-  findings.push(...unfit.map(({ reason }) => warning(`${path}: ${state}: ${reason}`, REPLACE)));
-  if (excess !== undefined) findings.push(warning(`${path}: no usable key: ${excess}`, REPLACE));
-  return [
-    ...findings,
-    ...usable.flatMap(({ leftOut }) => leftOut.map((each) => warning(`${path}: ${each}`, REPLACE))),
-  ];
-}
-
-function problemFinding(path: string, problem: string): Finding {
-  const isExposed = problem.includes('SECRET key');
-  return (isExposed ? error : warning)(`${path}: ${problem}`, 'replace it with the exported public key');
-}
-
-async function checkCertificates(path: string, { address, entry }: KeyFile, now: Date): Promise<Finding[]> {
-  const found = entry.certificates.map((each) => checkCertificate(path, address, each, now));
-  return (await Promise.all(found)).flat();
-}
-
-async function checkCertificate(
-  path: string,
-  address: string | undefined,
-  certificate: Certificate,
-  now: Date,
-): Promise<Finding[]> {
-  const { fingerprint, userIds, expiresAt } = await describeCertificate(certificate, now);
-  const findings: Finding[] = [];
-  const days =
-    expiresAt === undefined ? undefined : Math.floor((expiresAt.getTime() - now.getTime()) / DAY_MS);
-  if (days !== undefined && days >= 0 && days <= WARN_DAYS) {
-    const what = `${path}: ${fingerprint} expires in ${days} days; then its mail waits in the queue`;
-    findings.push(warning(what, 'ask its owner to extend it, and replace the file'));
-  }
-  const isNamed =
-    address !== undefined && userIds.some((id) => id.toLowerCase().includes(address.toLowerCase()));
-  if (userIds.length > 0 && !isNamed) {
-    const what = `${path}: no user ID of ${fingerprint} names this address (${userIds[0]})`;
-    findings.push(warning(what, 'make sure that it is the right key'));
-  }
-  return findings;
 }

@@ -1,4 +1,6 @@
-/** The places on the way from the root to the end of a path: directories, and links with what they lead to. */
+/**
+ * The places on the way from the root to the end of a path: directories, and links with what they lead to.
+ */
 import { lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 

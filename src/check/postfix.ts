@@ -1,4 +1,6 @@
-/** Postfix, where it is installed: whether it can reach the sockets, and settings that lose or change mail. */
+/**
+ * Postfix, where it is installed: whether it can reach the sockets, and settings that lose or change mail.
+ */
 import { execFile } from 'node:child_process';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';

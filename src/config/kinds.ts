@@ -201,7 +201,13 @@ export const maildirPath: Kind<string> = {
   }),
 };
 
+// %n, %d, %u, %h and so on, with Dovecot's modifiers (%Ld), or its longer form (%{user})
+const OF_DOVECOT = /%(?:[\d.A-Z]*[undhs](?![a-z])|\{[^}]*\}?)/;
+
 function wrongInTemplate(template: string): string | undefined {
+  const [dovecot] = OF_DOVECOT.exec(template) ?? [];
+  if (dovecot !== undefined)
+    return `has "${dovecot}", as Dovecot writes it; here {local} stands for %n, {domain} for %d`;
   const fixed = template.replaceAll(/\{(?:local|domain)\}/g, '');
   const segments = template.split('/');
   if (/[{}]/.test(fixed)) return 'has a placeholder other than {local} and {domain}';

@@ -1,6 +1,7 @@
 /**
  * The series of a server of several processes: the sum over its workers and the primary's own. A count never
- * falls: those of a worker that has ended stay in the sum. Knows nothing of how the figures of a worker come here.
+ * falls: those of a worker that has ended stay in the sum. Knows nothing of how the figures of a worker come
+ * here.
  */
 import { AggregatorRegistry, Counter, Registry } from 'prom-client';
 import { type Figures, gauge, LOST_LINES, type ReloadResult, watchReloads } from './metrics.ts';

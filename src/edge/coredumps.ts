@@ -1,7 +1,7 @@
 /**
- * Core dumps, which would hold mail in clear: turns them off for this process and those that it starts. Node has
- * no setrlimit(2), so prlimit(1) of util-linux sets the limit from outside. The limit does not count where the
- * kernel gives a core to a program (core(5)), so that the core is emptied as well.
+ * Core dumps, which would hold mail in clear: turns them off for this process and those that it starts. Node
+ * has no setrlimit(2), so prlimit(1) of util-linux sets the limit from outside. The limit does not count
+ * where the kernel gives a core to a program (core(5)), so that the core is emptied as well.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -12,9 +12,10 @@ const F_SETFL = 4;
 /**
  * Returns a descriptor of the same file whose writes fail with EAGAIN instead of waiting for a reader.
  *
- * O_NONBLOCK belongs to what was opened and not to the descriptor, so that to set it changes the descriptor of
- * every process that inherited the same. A pipe or a terminal is therefore opened once more. A socket cannot be
- * (journald gives one), nor can a pipe that another user made: there the flag is set. A regular file never waits.
+ * O_NONBLOCK belongs to what was opened and not to the descriptor, so that to set it changes the descriptor
+ * of every process that inherited the same. A pipe or a terminal is therefore opened once more. A socket
+ * cannot be (journald gives one), nor can a pipe that another user made: there the flag is set. A regular
+ * file never waits.
  */
 export function withoutWaiting(fd: number): number {
   const stats = fstatSync(fd);

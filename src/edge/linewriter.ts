@@ -1,7 +1,7 @@
 /**
  * Writes lines to a descriptor and never waits for its reader: a line for which there is no room is counted
- * and forgotten. Each line is written before `write` returns, so that a crash loses none. A line of which only
- * the beginning found room is finished before the next one begins.
+ * and forgotten. Each line is written before `write` returns, so that a crash loses none. A line of which
+ * only the beginning found room is finished before the next one begins.
  */
 import { writeSync } from 'node:fs';
 

@@ -1,7 +1,7 @@
 /**
- * The log: one line of JSON for each event, the one use of pino. A line is written before the call returns, as
- * an asynchronous log loses its last lines just when they matter. What is logged are envelopes and outcomes,
- * never a byte of a message. A log that cannot be written never stops a delivery.
+ * The log: one line of JSON for each event, the one use of pino. A line is written before the call returns,
+ * as an asynchronous log loses its last lines just when they matter. What is logged are envelopes and
+ * outcomes, never a byte of a message. A log that cannot be written never stops a delivery.
  */
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 import type { OutcomeLine, OutcomeLog } from '../core/outcomelog.ts';
@@ -67,13 +67,16 @@ export function createLog(level: LogLevel, sink: LineSink = linesTo(2)): Log {
 }
 
 /**
- * Characters that JSON leaves as they are, although a terminal obeys them or a reader does not see them: DEL and
- * the C1 controls, the marks that turn the direction of text, everything else that only formats, and Unicode's
- * line ends.
+ * Characters that JSON leaves as they are, although a terminal obeys them or a reader does not see them: DEL
+ * and the C1 controls, the marks that turn the direction of text, everything else that only formats, and
+ * Unicode's line ends.
  */
 const INVISIBLE = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** Returns the same JSON with those characters escaped: an address of a client must not change how a log looks. */
+/**
+ * Returns the same JSON with those characters escaped: an address of a client must not change how a log
+ * looks.
+ */
 function withoutInvisible(line: string): string {
   return line.replace(INVISIBLE, (found) => found.split('').map(escaped).join(''));
 }

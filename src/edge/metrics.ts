@@ -30,7 +30,10 @@ export interface Watched {
   oldestSeconds(): number;
 }
 
-/** Of prom-client, sums over all handles and the like: named as counters, which they are not, and sums of others. */
+/**
+ * Of prom-client, sums over all handles and the like: named as counters, which they are not, and sums of
+ * others.
+ */
 const MISNAMED = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
@@ -146,7 +149,10 @@ export function gauge(
 
 export type ReloadResult = 'taken' | 'refused';
 
-/** Adds the series of the process that reads the configuration; the function returned is called after each reload. */
+/**
+ * Adds the series of the process that reads the configuration; the function returned is called after each
+ * reload.
+ */
 export function watchReloads(registry: Registry): (result: ReloadResult) => void {
   const isRefused = new Gauge({
     name: 'sealdir_reload_refused',

@@ -23,7 +23,9 @@ export interface MetricsSource {
   text(): Promise<string>;
 }
 
-/** Returns an HTTP server that answers GET and HEAD of /metrics and nothing else; the caller lets it listen. */
+/**
+ * Returns an HTTP server that answers GET and HEAD of /metrics and nothing else; the caller lets it listen.
+ */
 export function createMetricsServer(source: MetricsSource): Server {
   const collect = atMostOnceASecond(() => source.text());
   const answered = new WeakSet<Socket>();
@@ -55,7 +57,9 @@ function answer(response: ServerResponse, status: number, body: string, type = '
   response.writeHead(status, status === 405 ? { ...headers, allow: 'GET, HEAD' } : headers).end(body);
 }
 
-/** Returns a function that shares one call, under way or done less than a second ago, among all who call it. */
+/**
+ * Returns a function that shares one call, under way or done less than a second ago, among all who call it.
+ */
 function atMostOnceASecond(work: () => Promise<string>): () => Promise<string> {
   let shared: Promise<string> | undefined;
   return () => {

@@ -15,7 +15,9 @@ import { tryLock } from './lock.ts';
  */
 const BACKLOG = 4096;
 
-/** Binds `server` and returns what it listens on, as one would write it. A Unix path has to be claimed first. */
+/**
+ * Binds `server` and returns what it listens on, as one would write it. A Unix path has to be claimed first.
+ */
 export async function listenOn(server: Server, address: Listener, mode: number): Promise<string> {
   if (address.type === 'tcp') {
     server.listen({ host: address.host, port: address.port, backlog: BACKLOG });
@@ -65,7 +67,9 @@ function addressText(server: Server): string {
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
 }
 
-/** Removes a socket file on which nobody answers: the lock keeps other Sealdirs off, but not other programs. */
+/**
+ * Removes a socket file on which nobody answers: the lock keeps other Sealdirs off, but not other programs.
+ */
 async function removeStale(path: string): Promise<void> {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return;

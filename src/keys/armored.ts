@@ -21,6 +21,8 @@ const LINE = /-----(BEGIN|END) PGP ([A-Z][A-Z0-9 ,/]*)-----/g;
 // blanks of ASCII, and those of UTF-8 and Latin-1 that come along when a key is copied from a web page
 const BLANK = /[\s\0\u00a0]|\u00c2\u00a0|\u00e2\u0080[\u0080-\u008f\u00af]|\u00ef\u00bb\u00bf/g;
 
+const MOST_BLANKS = 100;
+
 /** Returns the armored parts of a text that has one character for each byte. */
 export function readArmor(text: string): ArmorPart[] {
   const lines = [...text.matchAll(LINE)];
@@ -48,7 +50,7 @@ export function readArmor(text: string): ArmorPart[] {
 
 /** Returns a sentence if there are only blanks, or marks of a quotation, before the BEGIN line. */
 function indentOf(text: string, from: number): string | undefined {
-  const before = text.slice(text.lastIndexOf('\n', from - 1) + 1, from);
+  const [before = ''] = /[^\r\n]*$/.exec(text.slice(Math.max(0, from - MOST_BLANKS), from)) ?? [];
   return /^[ \t>|\u00a0\u00c2]+$/.test(before) ? WORDS.indented : undefined;
 }
 

@@ -48,12 +48,8 @@ function place(packet: Packet, drafts: Draft[], orphans: RawSignature[]): void {
       else draft.addAttribute();
       return;
     default:
-      throw new KeyFileError(isSecretTag(tag) ? WORDS.secret : WORDS.otherData);
+      throw new KeyFileError(WORDS.otherData);
   }
-}
-
-function isSecretTag(tag: number): boolean {
-  return tag === TAG.secretKey || tag === TAG.secretSubkey;
 }
 
 /** Tells whether a revocation that follows one key was made by another one, which may come later. */

@@ -37,7 +37,7 @@ export function keyBlocks(bytes: Uint8Array): Uint8Array[] {
  */
 function refuseSecretKeys(bytes: Uint8Array, text: string, parts: readonly ArmorPart[]): void {
   // without its NULs, UTF-16 reads like any other text
-  if (/(?:BEGIN|END) PGP (?:PRIVATE|SECRET) KEY/i.test(text.replaceAll('\0', '')))
+  if (/(?:BEGIN|END) [A-Z ]*(?:PRIVATE|SECRET) KEY/i.test(text.replaceAll('\0', '')))
     throw new KeyFileError(WORDS.secret);
   const decoded = parts.flatMap(({ chunks }) => chunks);
   if ([bytes, ...decoded, ...base64Runs(text)].some(holdsSecretKey)) throw new KeyFileError(WORDS.secret);

@@ -9,7 +9,7 @@ import { certificateParts } from './assemble.ts';
 import { KeyFileError, keyBlocks } from './blocks.ts';
 import { isReadable, parseSignature } from './checks.ts';
 import { type Facts, findFacts } from './facts.ts';
-import { MAX_HASHES, MAX_SIGNATURES } from './limits.ts';
+import { MAX_HASHES, MAX_PACKETS, MAX_SIGNATURES } from './limits.ts';
 import { absurdityOf, type KeyPacket } from './material.ts';
 import { type CertificateParts, keyHead, mergeParts, type RawSignature } from './parts.ts';
 import type { Judged, UsableKey } from './usable.ts';
@@ -63,7 +63,9 @@ export class Certificate {
  * else.
  */
 export async function parseCertificates(bytes: Uint8Array): Promise<Certificate[]> {
-  const all = certificateParts(keyBlocks(bytes).flatMap(packetsOf));
+  const packets = keyBlocks(bytes).flatMap(packetsOf);
+  if (packets.length > MAX_PACKETS) throw new KeyFileError(WORDS.tooManySignatures);
+  const all = certificateParts(packets);
   refuseTooMuch(all);
   return Promise.all(all.map(certificateOf));
 }

@@ -74,17 +74,23 @@ export async function findFacts(
     ...pairs(parts.userIds, userIds),
     ...pairs(parts.subkeys, bound),
   ];
-  const misplaced: RawSignature[] = [...parts.strays];
-  for (const [raw, subject] of placed) {
-    const checked = await checkSignature(raw, primary, subject.target);
-    if (checked.verdict === 'false') misplaced.push(raw);
-    else subject.checked.push(checked);
+  const misplaced: { raw: RawSignature; place?: Subject; checked?: Checked }[] = parts.strays.map((raw) => ({
+    raw,
+  }));
+  for (const [raw, place] of placed) {
+    const checked = await checkSignature(raw, primary, place.target);
+    if (checked.verdict === 'false') misplaced.push({ raw, place, checked });
+    else place.checked.push(checked);
   }
   let isRevocationInDoubt = false;
-  for (const raw of misplaced) {
-    const subjects = subjectsOf(raw, itself, userIds, bound);
-    const isFound = await findSubject(raw, primary, subjects);
-    if (!isFound && isRevocationOfKey(raw)) isRevocationInDoubt = true;
+  for (const { raw, place, checked } of misplaced) {
+    const isFound = await findSubject(raw, primary, subjectsOf(raw, itself, userIds, bound));
+    if (isFound) continue;
+    if (isRevocationOfKey(raw)) isRevocationInDoubt = true;
+    // a key of an unknown kind may be hashed in an unknown way: its binding is in doubt, not wrong
+    const isUnknown =
+      place !== undefined && bound.includes(place) && subkeys[bound.indexOf(place)] === undefined;
+    if (isUnknown && checked !== undefined) place.checked.push({ ...checked, verdict: 'doubtful' });
   }
   const doubtful = [itself, ...bound].flatMap(({ checked }) => checked.filter(isDoubtfulRevocation));
   return {

@@ -3,7 +3,7 @@
  * Its purpose is to find a secret key wherever it hides. Random bytes must not look like one, so the head of
  * a key found at an odd place has to be plausible in all its fields.
  */
-import { KNOWN_ALGORITHMS, PUBLIC_KEY } from '../openpgp/algorithms.ts';
+import { PUBLIC_KEY } from '../openpgp/algorithms.ts';
 import { keyMaterialOctets, type Packet, readPacket, readPackets, TAG, uint } from '../openpgp/packets.ts';
 import { keyHead } from './parts.ts';
 
@@ -24,16 +24,22 @@ const MAX_FIXED_SECRET_OCTETS = 160;
 export function holdsSecretKey(bytes: Uint8Array): boolean {
   const { packets, stoppedAt } = readPackets(bytes);
   if (packets.some((packet) => isSecretKey(packet) || hidesSecretKey(packet))) return true;
+  if (stoppedAt === undefined && packets.some(isWholeSecretKey)) return true;
   // a packet that is cut off may have swallowed the beginning of a secret key, so all is looked through
   return stoppedAt !== undefined && findKeyPacket(bytes, SECRET_TAGS) !== undefined;
 }
 
-function isSecretKey({ tag, body, isOpenEnded }: Packet): boolean {
-  if (!SECRET_TAGS.includes(tag)) return false;
-  if (publicOctets(body) !== undefined) return true;
-  const { version, algorithm } = keyHead(body);
-  if (isOpenEnded || algorithm === 0 || algorithm > 63 || KNOWN_ALGORITHMS.includes(algorithm)) return false;
-  return KEY_VERSIONS.includes(version) && body.length > MIN_KEY_OCTETS && isMadeInTime(body);
+function isSecretKey({ tag, body }: Packet): boolean {
+  return SECRET_TAGS.includes(tag) && publicOctets(body) !== undefined;
+}
+
+/**
+ * Tells whether a packet among others, all of them whole, is a secret key, be it of an algorithm that is not
+ * known.
+ */
+function isWholeSecretKey({ tag, body, isOpenEnded }: Packet): boolean {
+  const isKnown = KEY_VERSIONS.includes(body[0] ?? 0) && isMadeInTime(body);
+  return SECRET_TAGS.includes(tag) && isKnown && !isOpenEnded && body.length > MIN_KEY_OCTETS;
 }
 
 function isMadeInTime(body: Uint8Array): boolean {
@@ -67,7 +73,7 @@ export function findKeyPacket(bytes: Uint8Array, tags: readonly number[]): numbe
 
 function looksLikeKey(bytes: Uint8Array, tag: number): boolean {
   const { octets, length } = lengthOf(bytes);
-  if (length > MAX_KEY_OCTETS) return false;
+  if (length > MAX_KEY_OCTETS || !KEY_VERSIONS.includes(bytes[1 + octets] ?? 0)) return false;
   // one that is cut off is still a key
   const body = readPacket(bytes, 0)?.packet.body ?? bytes.subarray(1 + octets, 1 + octets + length);
   const material = publicOctets(body);

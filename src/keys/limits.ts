@@ -16,6 +16,9 @@ export const MAX_SESSION_KEY_PACKETS = 16;
  */
 export const MAX_SESSION_KEY_MS = 40;
 
+/** Packets in one file: a certificate of 256 KiB full of the signatures of others has 3000. */
+export const MAX_PACKETS = 8192;
+
 /** Signatures of the owner times keys, in one file: each may have to be hashed once for each key. */
 export const MAX_HASHES = 4096;
 

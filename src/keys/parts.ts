@@ -45,24 +45,29 @@ export function keyHead(body: Uint8Array): KeyHead {
 
 /** Returns one certificate for each fingerprint, with all that its copies have. */
 export function mergeParts(all: readonly CertificateParts[]): CertificateParts[] {
-  const merged = new Map<string, CertificateParts>();
+  const byFingerprint = new Map<string, CertificateParts[]>();
   for (const parts of all) {
-    const known = merged.get(parts.fingerprint);
-    merged.set(parts.fingerprint, known === undefined ? parts : mergeTwo(known, parts));
+    const copies = byFingerprint.get(parts.fingerprint);
+    if (copies === undefined) byFingerprint.set(parts.fingerprint, [parts]);
+    else copies.push(parts);
   }
-  return [...merged.values()];
+  return [...byFingerprint.values()].flatMap((copies) => mergeCopies(copies) ?? []);
 }
 
-function mergeTwo(a: CertificateParts, b: CertificateParts): CertificateParts {
+function mergeCopies(copies: readonly CertificateParts[]): CertificateParts | undefined {
+  const [first, ...others] = copies;
+  if (first === undefined || others.length === 0) return first;
+  const sum = (count: (parts: CertificateParts) => number) =>
+    copies.reduce((total, each) => total + count(each), 0);
   return {
-    ...a,
-    direct: distinct([...a.direct, ...b.direct]),
-    strays: distinct([...a.strays, ...b.strays]),
-    userIds: united([...a.userIds, ...b.userIds]),
-    subkeys: united([...a.subkeys, ...b.subkeys]),
+    ...first,
+    direct: distinct(copies.flatMap(({ direct }) => direct)),
+    strays: distinct(copies.flatMap(({ strays }) => strays)),
+    userIds: united(copies.flatMap(({ userIds }) => userIds)),
+    subkeys: united(copies.flatMap(({ subkeys }) => subkeys)),
     counts: {
-      keys: a.counts.keys + b.counts.keys,
-      signatures: a.counts.signatures + b.counts.signatures,
+      keys: sum(({ counts }) => counts.keys),
+      signatures: sum(({ counts }) => counts.signatures),
     },
   };
 }
@@ -72,7 +77,9 @@ export function united(components: readonly Component[]): Component[] {
   const byBody = new Map<string, RawSignature[]>();
   for (const { body, signatures } of components) {
     const key = textOf(body);
-    byBody.set(key, [...(byBody.get(key) ?? []), ...signatures]);
+    const known = byBody.get(key);
+    if (known === undefined) byBody.set(key, [...signatures]);
+    else known.push(...signatures);
   }
   return [...byBody]
     .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -40,6 +40,9 @@ interface Length {
   readonly kind: 'whole' | 'part' | 'rest';
 }
 
+// more than a key needs, and few enough to be read from every offset of a file
+const MOST_PARTS = 8;
+
 /** Returns all packets up to the end of `bytes`, or up to the first that is damaged. */
 export function readPackets(bytes: Uint8Array): Packets {
   const packets: Packet[] = [];
@@ -71,6 +74,7 @@ export function readPacket(bytes: Uint8Array, at: number): { packet: Packet; end
     from = end;
     if (length.kind !== 'whole') isOpenEnded = true;
     if (length.kind !== 'part') break;
+    if (parts.length === MOST_PARTS) return undefined;
   }
   const [first] = parts;
   const body = parts.length === 1 && first !== undefined ? first : Buffer.concat(parts);

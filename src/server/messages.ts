@@ -6,8 +6,9 @@ import type { Settings } from '../config/settings.ts';
 import type { Figures } from '../edge/metrics.ts';
 
 /**
- * The primary's standard error, as a descriptor of a worker. Not 2: when Node starts a process it makes 0 to 2
- * wait for their readers again, for every process that shares them. A worker's own 2 is a pipe to its primary.
+ * The primary's standard error, as a descriptor of a worker. Not 2: when Node starts a process it makes 0 to
+ * 2 wait for their readers again, for every process that shares them. A worker's own 2 is a pipe to its
+ * primary.
  */
 export const LOG_FD = 4;
 

@@ -18,7 +18,10 @@ export interface ReloadParts {
   load(): Promise<Loaded>;
 }
 
-/** Returns what to call for each SIGHUP; reloads run one after the other. `settings`: those the server was started with. */
+/**
+ * Returns what to call for each SIGHUP; reloads run one after the other. `settings`: those the server was
+ * started with.
+ */
 export function createReload({ log, running, load }: ReloadParts, settings: Settings): () => Promise<void> {
   let current = settings;
   const refuse = (errors: readonly string[]) => {

@@ -5,7 +5,7 @@
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../edge/log.ts';
 import { createMetrics, type ReloadResult, watchReloads } from '../edge/metrics.ts';
-import type { Surroundings } from '../site.ts';
+import type { Surroundings } from '../opensite.ts';
 import { startDeliveries } from './lmtpservice.ts';
 import { startShared } from './shared.ts';
 

@@ -10,7 +10,8 @@ import type { Log } from '../edge/log.ts';
 import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
 import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
-import { FORGETFUL, type OwnedState, openSweep, ownState, pathsOf } from '../site.ts';
+import { FORGETFUL, type OwnedState, openSweep, ownState } from '../opensite.ts';
+import { pathsOf } from '../site.ts';
 import { blamingSetting, mustBeDirectory, startError } from './starterror.ts';
 
 const SWEEP_EVERY_MS = 60 * 60 * 1000;

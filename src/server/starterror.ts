@@ -16,7 +16,10 @@ export function blamingSetting<T>(setting: string, work: Promise<T>): Promise<T>
   });
 }
 
-/** Throws StartError unless `path` is a directory. It is never made by us: a missing one may be a disk that is not mounted. */
+/**
+ * Throws StartError unless `path` is a directory. It is never made by us: a missing one may be a disk that is
+ * not mounted.
+ */
 export function mustBeDirectory(setting: string, path: string): void {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     throw new StartError(`${setting}: ${path} is no directory (make it, or mount what belongs there)`);

@@ -135,7 +135,8 @@ export class Workforce implements MetricsSource {
     const { log, inherited } = this.#parts;
     log.warn('worker died, replacing it', { pid: worker.pid, code, signal });
     this.#metrics.workerReplaced();
-    // with the last of those that listen Node closes the sockets we were given, and nobody can open them again
+    // with the last of those that listen Node closes the sockets we were given, and nobody can open them
+    // again
     if (inherited.length > 0 && isServing(worker) && !this.#serving().length)
       this.#fail('all workers died, and the inherited sockets with them');
     else setTimeout(() => this.#fill(), Math.max(0, SETTLED_MS - worker.ageMs));

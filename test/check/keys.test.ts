@@ -1,8 +1,10 @@
-// Trouble with one key is a warning about its owner; a file that cannot be read is an error with its own reason.
+// Trouble with one key is a warning about its owner; a file that cannot be read is an error with its own
+// reason.
 
 import assert from 'node:assert/strict';
 import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
+import * as openpgp from 'openpgp';
 import { type CheckedSite, makeCheckedSite, needsUsers } from '../support/checking.ts';
 import { run } from '../support/process.ts';
 import { makeKey, type TestKey } from '../support/testkeys.ts';
@@ -21,6 +23,8 @@ interface Case {
 let expired: TestKey;
 let lapsing: TestKey;
 let alice: TestKey;
+let bob: TestKey;
+let signing = '';
 
 const CASES: readonly Case[] = [
   {
@@ -42,15 +46,40 @@ const CASES: readonly Case[] = [
     code: 1,
   },
   {
+    name: 'a good key beside one that has expired',
+    arrange: (site) => writeFile(site.at(BOB), `${bob.certificate}\n${expired.certificate}`),
+    says: /warning: \S+bob@example\.com\.asc: [0-9A-F]{40} expired on [\d-]+, and is not used; mail is sealed to another/,
+    code: 1,
+  },
+  {
+    name: 'a good key beside one that can only sign',
+    arrange: (site) => writeFile(site.at(BOB), `${bob.certificate}\n${signing}`),
+    says: /warning: \S+bob@example\.com\.asc: [0-9A-F]{40} can only sign, and is not used; .*\n +fix: its owner has to add/,
+    code: 1,
+  },
+  ...['.gpg', '.ASC', '.pub', '.key', '.txt', ''].map((extension) => ({
+    name: `a key in a file that ends in "${extension}"`,
+    arrange: (site: CheckedSite) => writeFile(site.at(`keys/bob@example.com${extension}`), bob.certificate),
+    says: /warning: \S+bob@example\.com\S* makes no recipient: it does not end in .*\n +fix: rename it to bob@example\.com\.asc/,
+    code: 1 as const,
+  })),
+  {
+    name: 'a file whose name is Latin-1',
+    arrange: (site) =>
+      writeFile(Buffer.from(site.at('keys/j\u00f6rg@example.com.asc'), 'latin1'), bob.certificate),
+    says: /warning: \S+j\u00f6rg@example\.com\.asc makes no recipient: it has a name that is not UTF-8/,
+    code: 1,
+  },
+  {
     name: 'a file that is no key',
     arrange: (site) => writeFile(site.at(BOB), 'hello'),
-    says: /warning: \S+bob@example\.com\.asc: /,
+    says: /warning: \S+bob@example\.com\.asc holds no OpenPGP public key\n +fix: put the exported public key there/,
     code: 1,
   },
   {
     name: 'a secret key',
     arrange: (site) => writeFile(site.at(BOB), alice.secretKey),
-    says: /error: \S+bob@example\.com\.asc: .*SECRET key/,
+    says: /error: \S+bob@example\.com\.asc holds a SECRET key\n +fix: remove it, and treat that key as exposed/,
     code: 2,
   },
   {
@@ -114,6 +143,10 @@ describe('check, of key files', needsUsers(), () => {
   before(async () => {
     const longAgo = { date: new Date(Date.now() - 100 * DAY_MS) };
     alice = await makeKey(ALICE);
+    bob = await makeKey('bob@example.com');
+    const userIDs = [{ email: 'bob@example.com' }];
+    const subkeys = [{ sign: true }];
+    signing = (await openpgp.generateKey({ type: 'ecc', userIDs, subkeys, format: 'armored' })).publicKey;
     expired = await makeKey('bob@example.com', { ...longAgo, expiresAfter: 10 * 24 * 3600 });
     lapsing = await makeKey('bob@example.com', { ...longAgo, expiresAfter: 110 * 24 * 3600 - 60 });
   });

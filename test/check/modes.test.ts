@@ -1,4 +1,5 @@
-// What others may see or do although no key is in danger: modes of store, state and sockets, addresses, the process.
+// What others may see or do although no key is in danger: modes of store, state and sockets, addresses, the
+// process.
 
 import assert from 'node:assert/strict';
 import { chmod, chown, mkdir } from 'node:fs/promises';

@@ -1,4 +1,5 @@
-// What a Postfix on the same machine does with mail for us, read from its own configuration by its own program.
+// What a Postfix on the same machine does with mail for us, read from its own configuration by its own
+// program.
 
 import assert from 'node:assert/strict';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';

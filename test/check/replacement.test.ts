@@ -1,4 +1,5 @@
-// Who may put a key, or a socket, in the place of ours: modes and owners of files, directories, parents, links.
+// Who may put a key, or a socket, in the place of ours: modes and owners of files, directories, parents,
+// links.
 
 import assert from 'node:assert/strict';
 import { chmod, chown, lchown, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';

@@ -167,7 +167,13 @@ test('a file mode is octal text, since the number 660 would not be what it looks
 });
 
 test('a maildir template keeps mailboxes apart and under a fixed directory', () => {
-  for (const template of ['mail/{local}', '/m/{domain}/{local}', '/m/{local}@{domain}/', '/m/x-{local}']) {
+  for (const template of [
+    'mail/{local}',
+    '/m/100%/{local}',
+    '/m/{domain}/{local}',
+    '/m/{local}@{domain}/',
+    '/m/x-{local}',
+  ]) {
     assert.equal(read(`store.maildir = "${template}"`).store.maildir, template);
   }
   const complaints = {
@@ -182,6 +188,11 @@ test('a maildir template keeps mailboxes apart and under a fixed directory', () 
     '/m/{domain}{local}': /needs a "\/" or an "@"/,
     '/m/{domain}-{local}': /needs a "\/" or an "@"/,
     '': /is not a path/,
+    '/m/%d/%n': /has "%d", as Dovecot writes it; here \{local\} stands for %n, \{domain\} for %d/,
+    '/m/%Lu': /has "%Lu", as Dovecot writes it/,
+    '%h/Maildir': /has "%h", as Dovecot writes it/,
+    '/m/%{user | username}': /has "%\{user \| username\}", as Dovecot writes it/,
+    '/m/%d/{local}': /has "%d", as Dovecot writes it/,
   };
   for (const [template, complaint] of Object.entries(complaints)) {
     assert.match(complaintOf(`store.maildir = "${template}"`), complaint);

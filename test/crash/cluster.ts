@@ -20,7 +20,7 @@ export interface ClusterOptions {
 
 /** Runs a campaign. Rejects with every breach of the promise, and with the seed. */
 export async function clusterCampaign({ seed: root, kills }: ClusterOptions): Promise<Report> {
-  const site = await CrashSite.open(2);
+  const site = await CrashSite.open({ processes: 2 });
   const places = new Map<string, number>();
   const printed: string[] = [];
   let server = await site.startProgram();

@@ -1,4 +1,5 @@
-// Clients that keep a server busy until it is dead or their messages are used up, and write down what it acknowledged.
+// Clients that keep a server busy until it is dead or their messages are used up, and write down what it
+// acknowledged.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageWith } from '../support/canary.ts';
@@ -22,11 +23,15 @@ export interface LoadOptions {
 }
 
 export interface Unanswered {
+  readonly id: string;
   readonly message: Buffer;
   readonly to: readonly string[];
 }
 
-/** Resolves when no client is left. One ends early when it is not served; whether that is an error is not known here. */
+/**
+ * Resolves when no client is left. One ends early when it is not served; whether that is an error is not
+ * known here.
+ */
 export async function load(site: CrashSite, options: LoadOptions): Promise<void> {
   await Promise.all(Array.from({ length: options.connections }, (_, n) => client(site, options, n)));
 }
@@ -55,7 +60,7 @@ async function client(site: CrashSite, options: LoadOptions, n: number): Promise
       if (isPositive(final[at])) site.ledger.acknowledged(id, address);
     });
     if (isServed) continue;
-    options.unanswered?.({ message, to: to.filter((_, at) => !isPositive(final[at])) });
+    options.unanswered?.({ id, message, to: to.filter((_, at) => !isPositive(final[at])) });
     break;
   }
   await session.vanish();

@@ -9,6 +9,7 @@ import { clusterCampaign } from './cluster.ts';
 import type { States } from './ledger.ts';
 import { KINDS } from './plan.ts';
 import { cutPower } from './powercut.ts';
+import { type RetryReport, retryCampaign } from './retries.ts';
 
 // about as many disk calls as a short load makes
 const NUMBERED = 70;
@@ -35,6 +36,8 @@ const one = await killCampaign({ seed, numbered, moments });
 summary.push(tell('one process', one));
 const several = await clusterCampaign({ seed, kills: inCluster });
 summary.push(tell('two workers', several));
+const retries = await retryCampaign({ seed, kills: inCluster });
+summary.push(tellRetries(retries));
 const { skip } = await needsLoopMount('xfs_io');
 for (const type of ['ext4', 'xfs'] as const) {
   if (skip !== false) {
@@ -53,6 +56,14 @@ function tell(what: string, { places, states, swept }: Report): string {
   for (const [place, count] of [...places].sort()) console.log(`${what}: killed ${place}: ${count}`);
   tellStates(what, states);
   return `${total} kills of ${what}, ${states.acknowledged} copies acknowledged, ${swept} left-overs swept`;
+}
+
+function tellRetries({ acknowledged, unanswered, twice }: RetryReport): string {
+  console.log(
+    `retries: acknowledged ${acknowledged}, unanswered and sent again ${unanswered}, twice ${twice}`,
+  );
+  if (twice > 0) throw new Error(`seed ${seed}: ${twice} copies are there twice after a retry`);
+  return `${inCluster} kills of all processes, ${unanswered} copies in new/ sent again`;
 }
 
 function tellStates(what: string, { S1, S2, S3, unanswered, acknowledged }: States): void {

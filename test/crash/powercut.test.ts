@@ -15,6 +15,10 @@ const options = { timeout: 60_000 };
 
 class ForgetsDirectories extends FakeDisk {
   override async syncDirectory(): Promise<void> {}
+
+  override batchCalls(): ReturnType<FakeDisk['batchCalls']> {
+    return { ...super.batchCalls(), syncDirectory: async () => {} };
+  }
 }
 
 class ForgetsFiles extends FakeDisk {

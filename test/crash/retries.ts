@@ -1,5 +1,7 @@
-// SIGKILL of a whole server, primary and workers, under load; its clients then send again what got no reply, as a mail
-// server does. Counts the copies that are there twice.
+// SIGKILL of a whole server, primary and workers, under load; its clients then send again what got no reply,
+// as a mail server does. Counts the copies that are there twice. All the while another server with a store of
+// its own runs on the same state directory, and is sent the same messages: what is in the one store is not in
+// the other.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { childrenOf } from '../support/child.ts';
@@ -28,13 +30,16 @@ export interface RetryReport {
 
 /** Rejects with all that broke the promise, and with the seed. */
 export async function retryCampaign({ seed: root, kills }: RetryOptions): Promise<RetryReport> {
-  const site = await CrashSite.open(2);
-  let twice = 0;
+  const site = await CrashSite.open({ processes: 2 });
+  const other = await CrashSite.open({ processes: 1, state: site.state });
   let server = await site.startProgram();
+  const neighbour = await other.startProgram();
+  let twice = 0;
   try {
     for (let n = 1; n <= kills; n++) {
       const seed = `${root}/retries/${n}`;
       const mailboxes = await site.mailboxesFor(`t${n}`);
+      await other.mailboxesFor(`t${n}`);
       const unanswered: Unanswered[] = [];
       const options = { mailboxes, seed, connections: 8, messages: Number.POSITIVE_INFINITY };
       const loading = load(site, { ...options, unanswered: (attempt) => unanswered.push(attempt) });
@@ -44,26 +49,33 @@ export async function retryCampaign({ seed: root, kills }: RetryOptions): Promis
       await server.stop();
       mustBeEmpty(await site.ledger.check(mailboxes), `seed ${seed}`);
       server = await site.startProgram();
-      for (const attempt of unanswered) await sendAgain(site, attempt);
+      for (const attempt of unanswered) {
+        await send(site, attempt);
+        other.ledger.sent(attempt.id, attempt.message, attempt.to);
+        await send(other, attempt);
+      }
       const sentences = await site.ledger.check(mailboxes);
       twice += sentences.filter((sentence) => TWICE.test(sentence)).length;
-      mustBeEmpty(
-        sentences.filter((sentence) => !TWICE.test(sentence)),
-        `seed ${seed}, sent again`,
-      );
+      const lost = sentences.filter((sentence) => !TWICE.test(sentence));
+      mustBeEmpty([...lost, ...(await other.ledger.check(mailboxes))], `seed ${seed}, sent again`);
     }
     const { acknowledged, unanswered } = site.ledger.states;
     return { acknowledged, unanswered, twice };
   } finally {
     await server.stop();
+    await neighbour.stop();
     await site.close();
+    await other.close();
   }
 }
 
-async function sendAgain(site: CrashSite, { message, to }: Unanswered): Promise<void> {
+/** Each of the recipients has to be acknowledged. */
+async function send(site: CrashSite, { id, message, to }: Unanswered): Promise<void> {
   const session = await openSession(site.socketPath);
   const { final } = await deliver(session, { to, message });
-  for (const reply of final) site.ledger.replies.add(reply);
+  to.forEach((address, at) => {
+    if (final[at]?.startsWith('250 ')) site.ledger.acknowledged(id, address);
+  });
   mustBeEmpty(
     final.filter((reply) => !reply.startsWith('250 ')),
     'sent again',

@@ -36,10 +36,17 @@ export class CrashSite {
     this.ledger = new Ledger(join(directory, 'mail'), key);
   }
 
-  /** Makes a site. `processes` is for `startProgram`. */
-  static async open(processes = 1): Promise<CrashSite> {
+  /** `processes` is for `startProgram`; `state` is another site's, else there is one in the directory. */
+  static async open({
+    processes = 1,
+    state,
+  }: {
+    processes?: number;
+    state?: string;
+  } = {}): Promise<CrashSite> {
     const directory = await makeSite();
-    const toml = tomlFor(directory, { toml: { processes, duplicates: '1h', store: SMALL_DISK } });
+    const own = tomlFor(directory, { toml: { processes, duplicates: '1h', store: SMALL_DISK } });
+    const toml = state === undefined ? own : own.replace(/^state = .*$/m, `state = ${JSON.stringify(state)}`);
     const loaded = parseSettings(toml, 'test.toml', { hostname: 'localhost' });
     if (!loaded.ok) throw new Error(loaded.errors.map((error) => error.message).join('\n'));
     const site = new CrashSite(directory, loaded.settings, await freshKey(SHARED));
@@ -47,6 +54,11 @@ export class CrashSite {
     await writeFile(site.#file('settings.json'), JSON.stringify(loaded.settings));
     await site.#enrol(SHARED);
     return site;
+  }
+
+  /** The state directory. */
+  get state(): string {
+    return this.#settings.store.state;
   }
 
   get socketPath(): string {
@@ -76,7 +88,7 @@ export class CrashSite {
   startProgram(): Promise<Running> {
     const args = [CLI, 'serve', '-c', this.#file('sealdir.toml')];
     const ready = (output: string) => output.includes('"msg":"listening"');
-    return start(process.execPath, args, { ready, readyWithinMs: 30_000 });
+    return start(process.execPath, args, { ready });
   }
 
   /** Starts a server in this process, on any disk. */

@@ -41,6 +41,14 @@ test('where an fsync is slow, eight batches go at a time, and the fsyncs of a ba
   assert.equal(pace.room, 0);
 });
 
+test('one fsync that takes long is no sign of a slow disk, and three in a row are', () => {
+  const pace = paceAfter(0.1);
+  for (const room of [1, 1, 8]) {
+    pace.end(pace.begin(), 1000);
+    assert.equal(pace.room, room);
+  }
+});
+
 test('on a slow disk a single file is measured now and then, and a disk that has become fast is noticed', () => {
   const pace = paceAfter(5);
   for (let n = 0; n < 2000 && pace.next.syncsAtOnce > 1; n++) {

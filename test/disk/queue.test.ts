@@ -142,7 +142,7 @@ for (const [disk, fsyncMs, isSeveral] of [
     const clock = stillClock();
     const fileSystem = fileSystemOf(clock);
     const deliver = (n: number) => queue.submit({ from: `tmp/${n}`, to: `to${n}/m` }, fileSystem, () => true);
-    const all = Array.from({ length: 64 }, (_, n) => deliver(n));
+    const all = Array.from({ length: 200 }, (_, n) => deliver(n));
     let most = 0;
     let isOver = false;
     Promise.all(all).then(() => {

@@ -11,7 +11,7 @@ import { deliver, openSession } from '../support/lmtp.ts';
 import { needs } from '../support/peers.ts';
 import { start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
-import { readTrace, straceInto, WITHOUT_IO_URING } from '../support/strace.ts';
+import { readTrace, straceInto } from '../support/strace.ts';
 import { makeKey } from '../support/testkeys.ts';
 
 const ALICE = 'alice@example.com';
@@ -30,7 +30,6 @@ test('no write of a whole delivery holds plaintext, wherever it goes, except for
   const server = await start('strace', args, {
     ready: (output) => output.includes('"msg":"listening"'),
     readyWithinMs: 60_000,
-    env: WITHOUT_IO_URING,
   });
   try {
     const session = await openSession(join(site, 'lmtp.sock'));

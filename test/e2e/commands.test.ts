@@ -77,6 +77,13 @@ describe('sealdir', () => {
       [['seal', '-c', config, '-r', 'nobody@example.com'], 67, /no such recipient/],
       [['seal', '-c', config, '-r', 'secret@example.com'], 75, /SECRET key/],
       [['seal', '-c', config], 64, /give a recipient/],
+      [
+        ['seal', '-c', config, '-r', `<${ADDRESS}>`],
+        64,
+        /write the address without its brackets: -r 'alice@example\.com'/,
+      ],
+      [['seal', '-c', config, '-r', 'alice'], 67, /no such recipient/],
+      [['seal', '-c', config, '-r', 'a b@c'], 64, /"a b@c" is not an address/],
       [['seal', '-k', join(directory, 'none.asc')], 66, /ENOENT/],
       [['seal', '-k', secret], 65, /SECRET key/],
       [['seal', '-c', join(directory, 'none.toml')], 78, /none\.toml/],
@@ -125,7 +132,7 @@ describe('sealdir', () => {
   test('check prints every finding with its fix, and then how many there are', async () => {
     const { code, stdout } = await sealdir(['check', '-c', config]);
     assert.equal(code, 2);
-    assert.match(stdout.toString(), /^error: .*secret@example\.com\.asc: .*SECRET key.*\n {4}fix: /m);
+    assert.match(stdout.toString(), /^error: .*secret@example\.com\.asc holds a SECRET key\n {4}fix: /m);
     assert.match(stdout.toString(), /sealdir\.toml: 1 errors, \d+ warnings\n$/);
   });
 

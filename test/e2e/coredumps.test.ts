@@ -1,5 +1,5 @@
-// Core dumps of the server as a process: there are none, and where that cannot be had the log says so and a core holds
-// no message.
+// Core dumps of the server as a process: there are none, and where that cannot be had the log says so and a
+// core holds no message.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -59,7 +59,9 @@ for (const processes of [1, 2]) {
   });
 }
 
-/** Tells why no core can be looked at here, if so: none is written, or it does not hold what the process held. */
+/**
+ * Tells why no core can be looked at here, if so: none is written, or it does not hold what the process held.
+ */
 async function whyNoCores(): Promise<string | undefined> {
   if (readFileSync('/proc/sys/kernel/core_pattern', 'utf8').trim() !== 'core') return 'cores go elsewhere';
   const directory = await mkdtemp(join(tmpdir(), 'sealdir-'));

@@ -1,5 +1,5 @@
-// /metrics of a server as a process: workers that are stopped, die or are starting, clients that ask without end, and
-// the form of what is served.
+// /metrics of a server as a process: workers that are stopped, die or are starting, clients that ask without
+// end, and the form of what is served.
 
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,5 @@
-// `sealdir open`: which key it takes, what it says of a message that is not whole, and how much memory it needs.
+// `sealdir open`: which key it takes, what it says of a message that is not whole, and how much memory it
+// needs.
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';

@@ -22,7 +22,10 @@ const RECIPIENTS = 100;
 const RCPTS = Array.from({ length: RECIPIENTS }, (_, n) => `RCPT TO:<alice+${n}@example.com>\r\n`).join('');
 const NOBODY = 65_534;
 
-/** Runs its arguments with a standard error whose other end is open, in the process itself, and never read. */
+/**
+ * Runs its arguments with standard output and error whose other end is open, in the process itself, and never
+ * read.
+ */
 const UNREAD = `
 import os, socket, sys
 kind = sys.argv[1]
@@ -32,6 +35,7 @@ elif kind == 'terminal':
     theirs, ours = os.openpty()
 else:
     theirs, ours = os.pipe()
+os.dup2(ours, 1)
 os.dup2(ours, 2)
 os.set_inheritable(theirs, True)
 if kind == 'pipe of another user':

@@ -63,7 +63,7 @@ function promiseWithResolvers(): PromiseWithResolvers<void> {
   return { promise, resolve: () => resolve() };
 }
 
-test('F29: while the key directory hangs, keys that were read before are used, and two calls wait', async (t) => {
+test('F29: while the key directory hangs, keys that were read before are used (250 2.1.5), and two calls wait', async (t) => {
   const { keys, stop, goOn, told, underWay } = await openDirectory(t);
   const before = await keys.lookup('alice@example.com');
   assert.equal(before?.certificates.length, 1);
@@ -89,7 +89,7 @@ test('F29: while the key directory hangs, keys that were read before are used, a
   assert.equal(underWay(), 0);
 });
 
-test('F29: keys that were read long ago are not used while the key directory hangs', async (t) => {
+test('F29: keys that were read long ago are not used while the key directory hangs (451 4.3.0)', async (t) => {
   const { keys, stop, goOn, later } = await openDirectory(t);
   await keys.lookup('alice@example.com');
   stop();

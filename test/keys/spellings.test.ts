@@ -247,6 +247,16 @@ test('a certificate with a subkey for encryption of an unknown kind is not seale
   }
 });
 
+test('a binding that cannot be checked since the subkey is hashed in an unknown way is no reason to leave the subkey out', async () => {
+  const { owner, certificate } = alice;
+  const kyber = Buffer.concat([Buffer.of(5), uint(4, MADE), Buffer.of(8), uint(4, 40), Buffer.alloc(40, 7)]);
+  const binding = Buffer.from(owner.bind({ body: kyber }, { at: MADE, flags: ENCRYPTS }));
+  // as if other bytes had been signed
+  binding.writeUInt8(binding.readUInt8(binding.length - 1) ^ 1, binding.length - 1);
+  const [verdict] = await verdictOf(Buffer.concat([certificate, packet(14, kyber), binding]));
+  assert.match(verdict ?? '', /cannot use \(version 5, of LibrePGP, algorithm 8, Kyber/);
+});
+
 test('where the setting ignores it, the subkey that was left out is told', async () => {
   const [certificate] = await parseCertificates(Buffer.concat(withPostQuantum({ flags: ENCRYPTS })));
   assert.ok(certificate !== undefined);

@@ -1,5 +1,5 @@
-// A site in which `sealdir check` finds nothing to mend, for tests that then break one thing. Commands run as a
-// user that is not root, even where the tests do: root may do everything.
+// A site in which `sealdir check` finds nothing to mend, for tests that then break one thing. Commands run as
+// a user that is not root, even where the tests do: root may do everything.
 
 import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -13,6 +13,8 @@ import { programPath } from './peers.ts';
 import { until } from './until.ts';
 
 const OUTPUT_MS = 500;
+/** Generous, since machines that run tests are busy, and only a test that fails waits this long. */
+const READY_MS = 30_000;
 
 export interface RunOptions {
   stdin?: Uint8Array | string;
@@ -125,7 +127,7 @@ export async function start(
         if (hasEnded(child)) throw new Error(`${command} ended with ${codeOf(child)}`);
         return await options.ready(output());
       },
-      options.readyWithinMs,
+      options.readyWithinMs ?? READY_MS,
     );
   } catch (error) {
     await stop();

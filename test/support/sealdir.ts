@@ -34,6 +34,8 @@ export interface TestServer {
 export const SMALL_DISK = 'min_free_space = 0';
 
 export interface ServerOptions {
+  /** Where the site's directory is; the directory for temporary files if left out. */
+  readonly parent?: string;
   /** Maps addresses to certificates. */
   readonly keys?: Readonly<Record<string, Uint8Array | string>>;
   readonly hostname?: string;
@@ -73,8 +75,8 @@ ${toml?.rest ?? ''}
 }
 
 /** Makes a fresh directory with `keys/` and `mail/` that the users of real peers can reach. */
-export async function makeSite(keys: ServerOptions['keys'] = {}): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'sealdir-'));
+export async function makeSite(keys: ServerOptions['keys'] = {}, parent = tmpdir()): Promise<string> {
+  const directory = await mkdtemp(join(parent, 'sealdir-'));
   await mkdir(join(directory, 'keys'));
   await mkdir(join(directory, 'mail'));
   await makeTraversable(directory);

@@ -6,19 +6,14 @@ import { start } from './process.ts';
 
 /** Calls that carry bytes out of the process. */
 const CARRYING = ['write', 'writev', 'pwrite64', 'pwritev', 'pwritev2', 'sendto', 'sendmsg', 'sendmmsg'];
-/** Calls whose bytes strace does not show. There should be none. */
-/**
- * For the environment of a traced program: from Node 22 on, libuv makes some calls through io_uring, which strace
- * does not see.
- */
-export const WITHOUT_IO_URING = { UV_USE_IO_URING: '0' };
-
 /** Calls that move bytes past our eyes: wanted never. */
-const HIDDEN = ['sendfile', 'splice', 'tee', 'vmsplice', 'copy_file_range', 'io_uring_setup', 'io_submit'];
+const HIDDEN = ['sendfile', 'splice', 'tee', 'vmsplice', 'copy_file_range', 'io_uring_enter', 'io_submit'];
+/** From Node 22 on, libuv makes some calls through io_uring, unless the kernel has none. */
+const NO_IO_URING = 'inject=io_uring_setup:error=ENOSYS';
 
 /** Returns the arguments of strace that come before a program. Its children are followed too. */
 export function straceInto(file: string): string[] {
-  const calls = [...CARRYING, ...HIDDEN, 'mmap'].join();
+  const calls = [...CARRYING, ...HIDDEN, 'io_uring_setup', 'mmap'].join();
   return [
     '-f',
     '-y',
@@ -27,6 +22,8 @@ export function straceInto(file: string): string[] {
     String(16 * 1024 * 1024),
     '-e',
     `trace=${calls}`,
+    '-e',
+    NO_IO_URING,
     '-e',
     'signal=none',
     '-o',

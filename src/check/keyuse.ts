@@ -1,0 +1,98 @@
+/** The keys in a file: whether mail is sealed to them now, how long it will be, and whose they are. */
+import type { Settings } from '../config/settings.ts';
+import type { Certificate } from '../keys/certificates.ts';
+import { describeCertificate, judgeCertificate } from '../keys/judgement.ts';
+import type { DirectoryEntry } from '../keys/listing.ts';
+import { excessOf } from '../keys/sessionkeys.ts';
+import type { KeyEntry } from '../keys/source.ts';
+import type { Judgement, Unfit } from '../keys/usable.ts';
+import { keyRulesOf } from '../site.ts';
+import { error, type Finding, warning } from './finding.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const WARN_DAYS = 30;
+
+/** Tells whether mail for the owner of this file is sealed now, and to all of its certificates. */
+export async function checkUse(
+  path: string,
+  { file, entry }: DirectoryEntry,
+  settings: Settings,
+  now: Date,
+): Promise<Finding[]> {
+  const judged = await judgeAll(entry, settings, now);
+  const usable = judged.filter((each) => 'keys' in each);
+  const excess = excessOf(usable);
+  return [
+    ...entry.problems.map((problem) => problemFinding(path, file, problem)),
+    ...judged.flatMap((each) => ('reason' in each ? [unfitFinding(path, each, usable.length)] : [])),
+    ...usable.flatMap(({ leftOut }) => leftOut.map((what) => leftOutFinding(path, what))),
+    ...(excess === undefined ? [] : [excessFinding(path, excess)]),
+  ];
+}
+
+function judgeAll({ certificates }: KeyEntry, settings: Settings, now: Date): Promise<Judgement[]> {
+  const { subkeys, unsupportedSubkeys } = keyRulesOf(settings);
+  return Promise.all(certificates.map((each) => judgeCertificate(each, now, subkeys, unsupportedSubkeys)));
+}
+
+/** A problem is a sentence that begins with the name of the file. */
+function problemFinding(path: string, file: string, problem: string): Finding {
+  const isExposed = problem.includes('SECRET key');
+  const { what, fix } = advised(problem.slice(file.length), 'replace it with the exported public key');
+  return (isExposed ? error : warning)(`${path}${what}`, fix);
+}
+
+/** A certificate that holds back the others of its owner is an error: less would be used than was meant. */
+function unfitFinding(path: string, { reason, holdsBack }: Unfit, usable: number): Finding {
+  const { what, fix } = advised(reason, 'ask its owner for a valid one, and replace the file');
+  if (holdsBack === 'recipient') return error(`${path}: ${what}; mail for its owner is deferred`, fix);
+  if (usable === 0) return warning(`${path}: no usable key: ${what}`, fix);
+  return warning(`${path}: ${what}, and is not used; mail is sealed to another key in the file`, fix);
+}
+
+function excessFinding(path: string, excess: string): Finding {
+  const { what, fix } = advised(excess, 'leave fewer keys in the file');
+  return error(`${path} ${what}; mail for its owner is deferred`, fix);
+}
+
+function leftOutFinding(path: string, what: string): Finding {
+  return warning(`${path}: ${what}`, 'none is needed, if its owner can read mail with the other subkeys');
+}
+
+/** Splits a sentence of `keys/words.ts` where it goes on to what has to be done. */
+function advised(sentence: string, otherwise: string): { what: string; fix: string } {
+  const [what = '', ...rest] = sentence.split(': ');
+  return { what, fix: rest.length > 0 ? rest.join(': ') : otherwise };
+}
+
+export async function checkCertificates(
+  path: string,
+  { address, entry }: DirectoryEntry,
+  now: Date,
+): Promise<Finding[]> {
+  const found = entry.certificates.map((each) => checkCertificate(path, address, each, now));
+  return (await Promise.all(found)).flat();
+}
+
+async function checkCertificate(
+  path: string,
+  address: string | undefined,
+  certificate: Certificate,
+  now: Date,
+): Promise<Finding[]> {
+  const { fingerprint, userIds, expiresAt } = await describeCertificate(certificate, now);
+  const findings: Finding[] = [];
+  const days =
+    expiresAt === undefined ? undefined : Math.floor((expiresAt.getTime() - now.getTime()) / DAY_MS);
+  if (days !== undefined && days >= 0 && days <= WARN_DAYS) {
+    const what = `${path}: ${fingerprint} expires in ${days} days; then its mail waits in the queue`;
+    findings.push(warning(what, 'ask its owner to extend it, and replace the file'));
+  }
+  const isNamed =
+    address !== undefined && userIds.some((id) => id.toLowerCase().includes(address.toLowerCase()));
+  if (userIds.length > 0 && !isNamed) {
+    const what = `${path}: no user ID of ${fingerprint} names this address (${userIds[0]})`;
+    findings.push(warning(what, 'make sure that it is the right key'));
+  }
+  return findings;
+}
