@@ -2,6 +2,7 @@
 // differ by a tenth for as long as they run. All are started once and warmed up once. They then deliver to
 // one disk after the other: each disk has a domain of its own.
 
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Bed } from './bed.ts';
@@ -58,7 +59,7 @@ export async function startVariants(bed: Bed): Promise<{ variants: Variant[]; le
   const { other } = bed;
   if (other !== undefined)
     await add(OTHER_SEALDIR, DEFAULT_PROCESSES, () =>
-      sealdir(bed, certificate, DEFAULT_PROCESSES, join(other, 'dist/src/cli.js')),
+      sealdir(bed, certificate, DEFAULT_PROCESSES, programOf(other)),
     );
   if (!hasDovecot()) return { variants, leftOut: [...leftOut, 'dovecot (dovecot-lmtpd is not installed)'] };
   await add(DOVECOT, 0, () => dovecot(bed, 'plaintext', 'always'));
@@ -66,6 +67,14 @@ export async function startVariants(bed: Bed): Promise<{ variants: Variant[]; le
   if (hasMailCrypt()) await add(MAIL_CRYPT, 0, () => dovecot(bed, 'mail_crypt', 'always'));
   else leftOut.push('the mail_crypt plugin of Dovecot');
   return { variants, leftOut };
+}
+
+/** Returns the program of another checkout, wherever it has it. */
+function programOf(checkout: string): string {
+  const manifest = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8')) as {
+    bin: { sealdir: string };
+  };
+  return join(checkout, manifest.bin.sealdir);
 }
 
 /** Warms all up at once: V8 goes on compiling for some ten thousand messages in each process. */
