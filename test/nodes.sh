@@ -27,7 +27,7 @@ esac
 
 # Where Node's own behaviour shows: crypto, memory, files, threads, sockets, processes, domain names.
 short=(core duplicates openpgp disk keys/certificates keys/watched delivery/transaction delivery/duplicate lmtp/server
-  maildir wire e2e/session e2e/cluster e2e/commands e2e/duplicate e2e/statedirectory e2e/canary e2e/reload)
+  maildir wire)
 
 test_files() {
   if [ "$form" = long ]; then
