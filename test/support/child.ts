@@ -50,8 +50,17 @@ export async function startChild(options: ServerOptions = {}): Promise<ChildServ
   };
 }
 
-/** Returns the process ids of the children of a process. */
+/** Returns the process ids of the children of a process, without the prlimit that a server runs at its start. */
 export function childrenOf(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
-  return children.map(Number);
+  return children.map(Number).filter((child) => !['prlimit\n', ''].includes(nameOf(child)));
+}
+
+function nameOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'latin1');
+  } catch {
+    // it has ended
+    return '';
+  }
 }
