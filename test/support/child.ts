@@ -50,7 +50,7 @@ export async function startChild(options: ServerOptions = {}): Promise<ChildServ
   };
 }
 
-/** Returns the process ids of the children of a process, without the prlimit that a server runs at its start. */
+/** Returns the process ids of the children of a process, without the prlimit of a server's start. */
 export function childrenOf(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
   return children.map(Number).filter((child) => !['prlimit\n', ''].includes(nameOf(child)));
