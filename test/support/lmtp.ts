@@ -2,7 +2,10 @@
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { asData } from './wireform.ts';
+
+const GREETING_MS = 3000;
 
 export interface LmtpClient {
   readonly socket: Socket;
@@ -73,6 +76,17 @@ export async function deliver(client: LmtpClient, { from = 'sender@example.org',
   const final: string[] = [];
   for (let i = 0; i < accepted; i++) final.push(await client.reply());
   return { rcpt, data, final };
+}
+
+/**
+ * Waits for the greeting. False where nobody says anything, as opposed to a connection that is closed: so it is
+ * with one that was on its way to a worker that died.
+ */
+export async function isGreeted(session: LmtpClient): Promise<boolean> {
+  const late = pause(GREETING_MS, false, { ref: false });
+  const isAnswered = await Promise.race([session.reply().then(() => true), late]);
+  if (!isAnswered) await session.vanish();
+  return isAnswered;
 }
 
 /** Opens a session and says LHLO. */
