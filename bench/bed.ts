@@ -49,7 +49,9 @@ export class Bed {
     return this.form === 'quick' ? quick : long;
   }
 
-  /** Makes a fresh directory. Its path is short, as those of sockets must be. Throws once the bed is closing. */
+  /**
+   * Makes a fresh directory. Its path is short, as those of sockets must be. Throws once the bed is closing.
+   */
   async directory(label: string): Promise<string> {
     if (this.#isClosing) throw new Error('the benches have been ended');
     const path = join(this.root, `${++this.#count}-${label}`);

@@ -56,7 +56,9 @@ message has one recipient, and the mailboxes take turns.`,
   },
 };
 
-/** Measures all loads of one disk; returns a sentence about what is missing where there cannot be such a disk. */
+/**
+ * Measures all loads of one disk; returns a sentence about what is missing where there cannot be such a disk.
+ */
 async function measurePlace(
   trial: Omit<Trial, 'place' | 'cell'>,
   kind: Kind,

@@ -15,7 +15,9 @@ import type { Bed } from './bed.ts';
 import type { Server } from './server.ts';
 
 export type Storing = 'plaintext' | 'mail_crypt';
-/** Dovecot fsyncs everything that it has written before it answers, or what it deems necessary (its default). */
+/**
+ * Dovecot fsyncs everything that it has written before it answers, or what it deems necessary (its default).
+ */
 export type MailFsync = 'always' | 'optimized';
 
 /** Where Debian's packages have the LMTP server and the plugin. */

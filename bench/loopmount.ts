@@ -1,5 +1,5 @@
-// Makes and mounts a fresh journaled file system in a file, through a loop device: there an fsync costs what it
-// costs elsewhere.
+// Makes and mounts a fresh journaled file system in a file, through a loop device: there an fsync costs what
+// it costs elsewhere.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

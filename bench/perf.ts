@@ -40,7 +40,9 @@ export async function record<T>(pid: number, file: string, work: () => Promise<T
   return during(args, work).then(({ result }) => result);
 }
 
-/** Counts system calls by name, and switches of threads, while `work` is under way. Empty where it may not. */
+/**
+ * Counts system calls by name, and switches of threads, while `work` is under way. Empty where it may not.
+ */
 export async function countCalls<T>(pid: number, work: () => Promise<T>) {
   const { stdout } = await run(PERF, ['list', `${PREFIX}*`]);
   const known = new Set<string>(stdout.toString().match(new RegExp(`${PREFIX}\\w+`, 'g')));

@@ -47,7 +47,7 @@ const close = () => {
   closing ??= bed.close();
   return closing;
 };
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => void close().finally(() => process.exit(130)));
 try {
   const machine = await describeMachine(bed.root);

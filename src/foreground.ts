@@ -1,5 +1,5 @@
 /**
- * `sealdir serve`: the server in the foreground, from its start until a signal ends it. Holds the signals,
+ * `sealdir serve`: the server in the foreground, from its start until a signal ends it. Handles the signals,
  * the reloads and what the demo adds. Sockets and deliveries are the work of `server/`.
  */
 import { availableParallelism } from 'node:os';

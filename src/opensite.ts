@@ -1,7 +1,7 @@
 /**
- * Settings -> the parts of a site that a server keeps open: the disk, the store, the memory of deliveries. What
- * lasts as long as the process (`openSite`) is apart from what each reload makes anew (`deliveryParts`). Opens
- * no socket and knows no command.
+ * Settings -> the parts of a site that a server keeps open: the disk, the store, the memory of deliveries.
+ * What lasts as long as the process (`openSite`) is apart from what each reload makes anew (`deliveryParts`).
+ * Opens no socket and knows no command.
  */
 import type { Settings } from './config/settings.ts';
 import type { Meter } from './core/meter.ts';
@@ -18,10 +18,10 @@ import { MailboxPaths } from './maildir/mailboxpaths.ts';
 import { Space } from './maildir/space.ts';
 import { Store } from './maildir/store.ts';
 import { type SweepResult, sweep } from './maildir/sweep.ts';
-import { keyDirectoryOf, keyRulesOf, pathsOf, resolveParts } from './site.ts';
+import { addressingOf, keyDirectoryOf, keyRulesOf, pathsOf } from './site.ts';
 
 /** For the log, when the state directory cannot be used. */
-export const FORGETFUL = 'store.state: each process knows its own deliveries only';
+export const FORGETFUL = 'store.state: duplicates are recognised within each process only';
 
 /** What a site is given from outside. */
 export interface Surroundings {
@@ -43,7 +43,7 @@ export type Site = Omit<DeliveryParts, 'memory' | keyof ReloadedParts> & {
   close(): void;
 };
 
-type ReloadedParts = Pick<DeliveryParts, 'keys' | 'resolve' | 'keyRules' | 'headerPolicy' | 'limits'>;
+type ReloadedParts = Pick<DeliveryParts, 'keys' | 'addressing' | 'keyRules' | 'headerPolicy' | 'limits'>;
 
 export function openSite(settings: Settings, surroundings: Surroundings): Site {
   const { world, meter, outcomeLog } = surroundings;
@@ -78,7 +78,7 @@ function memoryOf(
   return new RememberedDeliveries({ directory: state, windowMs: store.duplicates, world, fault });
 }
 
-/** Returns everything a delivery needs; what was known of keys is forgotten. */
+/** Returns everything a delivery needs; the key cache starts empty. */
 export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
   const { keys: path } = pathsOf(settings);
   const keyDirectory = keyDirectoryOf(settings, site.world, {
@@ -89,7 +89,7 @@ export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
   return {
     ...site,
     keys: keyDirectory,
-    resolve: resolveParts(settings, keyDirectory),
+    addressing: addressingOf(settings, keyDirectory),
     keyRules: keyRulesOf(settings),
     headerPolicy: headers.policy,
     limits: {
@@ -104,7 +104,10 @@ export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
   };
 }
 
-/** Makes the state directory ours until `release`. Throws, with a sentence, if it is another server's or unfit. */
+/**
+ * Makes the state directory ours until `release`. Throws, with a sentence, if it is another server's or
+ * unfit.
+ */
 export async function ownState(settings: Settings, options: StateOptions): Promise<OwnedState | undefined> {
   if (settings.store.duplicates === 0) return undefined;
   const directory = pathsOf(settings).state;

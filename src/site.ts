@@ -40,8 +40,8 @@ export function keyRulesOf({ keys }: Settings): DeliveryParts['keyRules'] {
   return { unusable: keys.unusable, subkeys: keys.subkeys, unsupportedSubkeys: keys.unsupported_subkeys };
 }
 
-/** Returns who exists and where their mail goes. */
-export function resolveParts(settings: Settings, keyDirectory: KeyDirectory): DeliveryParts['resolve'] {
+/** Returns how addresses are resolved to accounts. */
+export function addressingOf(settings: Settings, keyDirectory: KeyDirectory): DeliveryParts['addressing'] {
   return {
     recipients: new KeyFiles(keyDirectory),
     same: addressRules(settings),

@@ -23,14 +23,17 @@ const BELOW: Record<string, readonly string[]> = {
   delivery: ['core', 'mime', 'openpgp', 'keys', 'maildir', 'recipients'], // is given settings, reads none
   'site.ts': ['core', 'config', 'keys', 'recipients', 'maildir', 'delivery'],
   'opensite.ts': ['core', 'config', 'disk', 'maildir', 'duplicates', 'delivery', 'site.ts'],
-  check: ['core', 'config', 'keys', 'edge', 'site.ts'], // for the command, and for the server at its start
+  // for the command, and for the server at its start
+  check: ['core', 'config', 'keys', 'maildir', 'edge', 'site.ts'],
   commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'config', 'delivery', 'site.ts', 'check'],
   server: ['core', 'edge', 'lmtp', 'config', 'delivery', 'site.ts', 'opensite.ts'],
   'foreground.ts': ['core', 'edge', 'config', 'commands', 'check', 'server'],
   'cli.ts': ['core', 'edge', 'config', 'commands', 'foreground.ts'],
 };
 /** They alone know the order of the steps. */
-const SPINE = ['transaction', 'admission', 'copy', 'parts', 'sealing'].map((name) => `delivery/${name}.ts`);
+const SPINE = ['transaction', 'admission', 'copy', 'parts', 'sealmessage'].map(
+  (name) => `delivery/${name}.ts`,
+);
 const NO_WORLD = /^(fs|net|http|https|http2|tls|dgram|dns|child_process|cluster|worker_threads)(\/|$)/;
 const MOST_LINES = 250;
 

@@ -12,13 +12,13 @@ import { CopyFailure } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
 import type { World } from '../core/world.ts';
 import { resolve } from '../delivery/resolve.ts';
-import { sealMessage } from '../delivery/sealing.ts';
+import { sealMessage } from '../delivery/sealmessage.ts';
 import { select } from '../delivery/select.ts';
 import { KeyFileError } from '../keys/blocks.ts';
 import { parseCertificates } from '../keys/certificates.ts';
 import type { SealingKeys } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
-import { keyDirectoryOf, keyRulesOf, resolveParts } from '../site.ts';
+import { addressingOf, keyDirectoryOf, keyRulesOf } from '../site.ts';
 import { CommandError } from './errors.ts';
 
 export interface SealOptions {
@@ -81,7 +81,7 @@ async function entryOfRecipient(options: SealOptions): Promise<KeyEntry | undefi
   const couldNotAsk = (error: Error) => {
     throw new CommandError('tempFail', error.message);
   };
-  const account = await resolve(address, resolveParts(settings, keyDirectory)).catch(couldNotAsk);
+  const account = await resolve(address, addressingOf(settings, keyDirectory)).catch(couldNotAsk);
   if ('why' in account) throw new CommandError('noUser', `${recipient}: no such recipient`);
   return keyDirectory.keysOf(account).catch(couldNotAsk);
 }

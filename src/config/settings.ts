@@ -90,7 +90,7 @@ export const table = {
   'lmtp.max_mailbox_deliveries': {
     kind: count({ min: 1, max: 65_535 }),
     default: 100,
-    doc: 'Highest number of deliveries to one mailbox at the same time, so that a mailbox on a slow disk cannot take all connections. Further deliveries to it are deferred. Keep it above the number of connections that the mail server opens (Postfix: 20). Approximate like max_connections.',
+    doc: 'Highest number of deliveries to one mailbox at the same time, so that a mailbox on a slow disk cannot take all connections. Further deliveries to it are deferred: at RCPT, or after DATA if the mailbox filled up in between. Keep it above the number of connections that the mail server opens (Postfix: 20). Approximate like max_connections.',
   },
   'lmtp.idle_timeout': {
     kind: duration,

@@ -80,11 +80,15 @@ export function asciiDomain(domain: string): string | undefined {
   return ascii.split('.').every(isLabel) ? ascii : undefined;
 }
 
-/** Whether an ASCII label is short enough and, if it is an A-label, what its own U-label is encoded as (RFC 5890 §2.3.2.1). */
+/**
+ * Tells whether an ASCII label is short enough and, if it starts with xn--, whether it decodes to a label
+ * that encodes back to it (RFC 5890 §2.3.2.1).
+ */
 function isLabel(label: string): boolean {
   if (label.length > 63) return false;
   if (!label.startsWith('xn--')) return true;
-  // asked here, since domainToASCII of Node 24 lets any ASCII pass, and that of Node 20 also xn--a-, which is "a"
+  // asked here, since domainToASCII of Node 24 lets any ASCII pass, and that of Node 20 also xn--a-, which
+  // is "a"
   const unicode = domainToUnicode(label);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is all of ASCII
   return !/^[\x00-\x7f]*$/.test(unicode) && domainToASCII(unicode) === label;

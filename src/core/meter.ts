@@ -9,7 +9,9 @@ export interface Meter {
   time(step: Step, seconds: number): void;
   /** Reports the answer for one recipient. */
   recipient(verdict: Verdict, why: string): void;
-  /** Reports the answer for one message (one DATA); `bytes` is its size as received. */
+  /**
+   * Reports the outcome of one message (one DATA): stored if any copy was. `bytes` is its size as received.
+   */
   message(verdict: Verdict | 'aborted', bytes: number): void;
   /** Reports a file of the key directory that cannot be used. */
   keyFileRefused(): void;

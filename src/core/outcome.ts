@@ -1,8 +1,8 @@
 /**
  * The table of all replies: from the reason for an answer to what the client is told.
  *
- * The texts are fixed, so that no path, key ID, errno or library text reaches a client. Trouble of our own
- * defers (4yz); only facts about the recipient or the message refuse (5yz); in doubt, a reply defers. The
+ * The texts are fixed, so that no path, key ID, errno or library text reaches a client. Our own
+ * failures get 4yz; 5yz only for facts about recipient or message; if in doubt 4yz. The
  * class digit of the enhanced code is that of the reply code (RFC 2034 §4), so a row gives only subject and
  * detail (RFC 3463 §3).
  */
@@ -106,8 +106,8 @@ const ENOSPC = 28;
 const EDQUOT = 122;
 
 /**
- * Turns the error of a disk call into an answer, here and nowhere else. All of it is trouble of our own, so
- * it defers.
+ * Turns the error of a disk call into an answer, here and nowhere else. All of them are our own failures, so
+ * they defer.
  */
 export function whyOfDiskError(error: unknown): Why {
   const errno = Math.abs((error as { errno?: number } | undefined)?.errno ?? 0);

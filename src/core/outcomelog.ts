@@ -1,7 +1,7 @@
 /** What a delivery writes to the log, which never includes message content. edge/log.ts makes lines of it. */
 import type { Verdict } from './outcome.ts';
 
-/** What became of one recipient, at RCPT or after DATA. */
+/** What became of one recipient: refused at RCPT, or the outcome after DATA. */
 export interface OutcomeLine {
   /** ID of the transaction, also in the reply and in the Received field. */
   readonly id: string;
@@ -9,7 +9,7 @@ export interface OutcomeLine {
   readonly sender: string;
   readonly verdict: Verdict;
   readonly why: string;
-  /** The reply code that was sent. */
+  /** The reply code; after an abort it was not sent. */
   readonly code: number;
   /** Size of the message as received, in bytes. */
   readonly bytes: number;

@@ -19,7 +19,10 @@ import { select } from './select.ts';
 /** Bytes on disk for each byte of a message: base64, and a line end after every 64 characters. */
 const SEALED_GROWTH = (4 / 3) * (65 / 64);
 
-/** An account that the message goes to: its copy, the keys that seal it, and the RCPT path in its Delivered-To. */
+/**
+ * An account that the message goes to: its copy, the keys that seal it, and the RCPT path in its
+ * Delivered-To.
+ */
 export interface Destination {
   readonly copy: Copy;
   readonly keys: SealingKeys;
@@ -55,7 +58,10 @@ export class Admission {
     return [...this.#destinations.values()];
   }
 
-  /** Admits nobody from now on: nobody would clean up after a copy that is added to a transaction that is over. */
+  /**
+   * Admits nobody from now on: nobody would clean up after a copy that is added to a transaction that is
+   * over.
+   */
   close(): void {
     this.#isClosed = true;
   }
@@ -71,8 +77,8 @@ export class Admission {
     const found = await within(this.#find(address), this.#parts.limits.answerMs);
     if (found === 'late') return refusal('recipientsUnavailable', 'the look-up took too long');
     if ('why' in found) return found;
-    const lack = await this.#lackOfSpace(found.account);
-    if (lack !== undefined) return refusal('diskFull', lack);
+    const shortage = await this.#shortageOfSpace(found.account);
+    if (shortage !== undefined) return refusal('diskFull', shortage);
     if (this.#isClosed) return refusal('aborted');
     // a bare local part (`<postmaster>`) is written down with the default domain
     const ownPath = address.domain === '' ? found.account.address : path;
@@ -83,8 +89,8 @@ export class Admission {
   }
 
   async #find(address: Address): Promise<{ account: Account; keys: SealingKeys } | Refusal> {
-    const { world, meter, keys: source, resolve: resolveParts, keyRules } = this.#parts;
-    const recipient = await resolve(address, resolveParts);
+    const { world, meter, keys: source, addressing, keyRules } = this.#parts;
+    const recipient = await resolve(address, addressing);
     if ('why' in recipient) return recipient;
     const entry = await source.keysOf(recipient);
     if (entry !== undefined && entry.problems.length > 0) meter.keyFileRefused();
@@ -96,15 +102,18 @@ export class Admission {
   }
 
   /** Says what is lacking for one more copy. Assumes that all copies go to the same disk. */
-  async #lackOfSpace({ address, mailbox }: Account): Promise<string | undefined> {
+  async #shortageOfSpace({ address, mailbox }: Account): Promise<string | undefined> {
     const { space, limits } = this.#parts;
     if (limits.minFreeBytes === 0 || this.#destinations.has(address)) return undefined;
     const copies = this.#destinations.size + 1;
     const messageBytes = Math.ceil(this.#sender.size * SEALED_GROWTH) * copies;
-    return space.lack(mailbox, limits.minFreeBytes + messageBytes);
+    return space.shortage(mailbox, limits.minFreeBytes + messageBytes);
   }
 
-  /** Returns the account's copy, and makes one if it has none yet. Returns undefined if the mailbox is too busy. */
+  /**
+   * Returns the account's copy, and makes one if it has none yet. Returns undefined if the mailbox is too
+   * busy.
+   */
   #copyFor(account: Account, keys: SealingKeys, path: string): Copy | undefined {
     const { mailboxes, limits, store } = this.#parts;
     const existing = this.#destinations.get(account.address);

@@ -31,7 +31,7 @@ export class Copy {
 
   /**
    * Takes the copy's slot in its mailbox. `release` is called when the copy is stored, or has failed and
-   * been cleaned up; one of the two always comes. Without one (the mailbox is full) the copy fails.
+   * been cleaned up. It is always called, once. Undefined: the mailbox is full, and the copy fails.
    */
   occupy(release: (() => void) | undefined): void {
     if (release === undefined) this.fail(new CopyFailure('mailboxBusy'));

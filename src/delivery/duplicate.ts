@@ -1,7 +1,8 @@
 /**
- * Recognises a message that comes again because our reply did not arrive, by an identity of each copy: a keyed
- * hash of store, mailbox, account, reverse-path and every byte received. It is acknowledged without a second copy.
- * Nothing is acknowledged that was not durable in the mailbox. Knows nothing of where identities are kept.
+ * Recognises a message that comes again because our reply did not arrive, by an identity of each copy: a
+ * keyed hash of store, mailbox, account, reverse-path and every byte received. It is acknowledged without a
+ * second copy. Nothing is acknowledged that was not durable in the mailbox. Knows nothing of where identities
+ * are kept.
  */
 import { createHash, createHmac, type Hash } from 'node:crypto';
 import { within } from '../core/deadline.ts';
@@ -109,8 +110,8 @@ export class Duplicates {
   }
 
   /**
-   * Stores a copy, unless an earlier one answers all of its RCPTs: then returns false. Waits up to `waitMs` for an
-   * earlier copy that is being stored now. To be called after the end of the message.
+   * Stores a copy, unless an earlier one answers all of its RCPTs: then returns false. Waits up to `waitMs`
+   * for an earlier copy that is being stored now. To be called after the end of the message.
    */
   async storeOnce(copy: Storing, waitMs: number): Promise<boolean> {
     const { memory, store } = this.#parts;
@@ -122,7 +123,8 @@ export class Duplicates {
     const { underWay } = memory;
     for (let found = memory.find(identified); ; found = memory.find(identified)) {
       if (found === 'stored') return false;
-      const other = underWay.get(identified.copy)?.catch(() => {}); // the client of that copy is told of its error
+      // the client of that copy is told of its error
+      const other = underWay.get(identified.copy)?.catch(() => {});
       if (other === undefined) return this.#storeAlone(memory, identified, copy, found, waitMs);
       if ((await within(other, waitMs)) === 'late') throw new CopyFailure('tooSlow');
     }

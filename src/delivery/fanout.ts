@@ -1,6 +1,7 @@
 /**
- * One stream to N copies. Each block goes to all of them before the next is taken, so no copy can
- * pile up more than a block in memory. A copy that holds up the others for too long is failed.
+ * One stream to N copies. Each block goes to all of them before the next is taken. A copy asks to
+ * wait once it holds up to 256 KiB (MAX_WHOLE_BYTES, HIGH_WATER_BYTES), so no copy piles up more in memory.
+ * A copy that holds up the others for too long is failed.
  */
 import { within } from '../core/deadline.ts';
 import { CopyFailure } from '../core/errors.ts';

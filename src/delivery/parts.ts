@@ -10,7 +10,7 @@ import type { Space } from '../maildir/space.ts';
 import type { Store } from '../maildir/store.ts';
 import type { HeaderPolicy } from '../mime/policy.ts';
 import type { DeliveryMemory } from './duplicate.ts';
-import type { ResolveParts } from './resolve.ts';
+import type { Addressing } from './resolve.ts';
 import type { KeyRules } from './select.ts';
 
 export interface DeliveryLimits {
@@ -21,7 +21,10 @@ export interface DeliveryLimits {
   readonly maxMailboxDeliveries: number;
   /** Bytes that must stay free on the disk of a mailbox; 0 turns this off. */
   readonly minFreeBytes: number;
-  /** How long one copy may hold up the others while the message arrives. */
+  /**
+   * How long one copy may hold up the others while the message arrives. Limits as well how long to wait for
+   * an earlier copy of a duplicate, for the clean-up of a failed copy, and for an abort.
+   */
   readonly stallMs: number;
   /** Longest time from the end of DATA to the last reply; also for the look-up of one recipient. */
   readonly answerMs: number;
@@ -39,7 +42,7 @@ export interface DeliveryParts {
   /** Recent deliveries; undefined: a message that is sent again is stored again. */
   readonly memory: DeliveryMemory | undefined;
   readonly keys: KeySource;
-  readonly resolve: ResolveParts & { readonly same: SameAddress };
+  readonly addressing: Addressing & { readonly same: SameAddress };
   readonly keyRules: KeyRules;
   readonly headerPolicy: HeaderPolicy;
   readonly limits: DeliveryLimits;

@@ -1,6 +1,8 @@
 /**
- * Outcome -> reply. Every answer for a recipient is counted and logged before it is given, so that
- * the log, the metrics and what the client was told cannot differ.
+ * Outcome -> reply. Each refusal at RCPT and each final outcome of a copy is counted and logged before it is
+ * told, so that the log, the metrics and what the client is told cannot differ. Not counted are a 250 at
+ * RCPT, which is no outcome yet, and replies that say nothing about a recipient: those to bad syntax and to
+ * too many recipients.
  */
 import { performance } from 'node:perf_hooks';
 import type { CopyFailure } from '../core/errors.ts';
@@ -49,7 +51,7 @@ export class Replies {
     return this.#startedAt !== undefined;
   }
 
-  /** The answer for one recipient, `recipient` being its path as sent. */
+  /** Counts and logs the answer for one recipient, and returns it. `recipient` is its path as sent. */
   answer(recipient: string, reply: Reply, detail: AnswerDetail = {}): Reply {
     const { meter, outcomeLog } = this.#parts;
     const verdict = verdictOf(reply);
@@ -80,7 +82,10 @@ export class Replies {
     return this.answer(recipient, replyOf(failure.why, id), { reasons });
   }
 
-  /** Counts the message once all its recipients have their answers: stored if any copy was, else deferred if any was. */
+  /**
+   * Counts the message once all its recipients have their answers: stored if any copy was, else deferred if
+   * any was.
+   */
   done(copies: readonly CopyOutcome[]): void {
     const verdicts = copies.map(({ failure }) => verdictOf(replyOf(failure?.why ?? 'stored')));
     const verdict = (['stored', 'deferred', 'refused'] as const).find((each) => verdicts.includes(each));

@@ -6,14 +6,17 @@ import { type Address, canonicalAddress, type SameAddress, withoutDetail } from 
 import { type Refusal, refusal } from '../core/outcome.ts';
 import type { Recipient, RecipientSource } from '../recipients/source.ts';
 
-export interface ResolveParts {
+export interface Addressing {
   readonly recipients: RecipientSource;
   readonly same: SameAddress;
   readonly delimiter: string;
 }
 
-/** Returns the recipient, or why there is none. Throws if the source could not be asked: that is not "unknown". */
-export async function resolve(address: Address, parts: ResolveParts): Promise<Recipient | Refusal> {
+/**
+ * Returns the recipient, or why there is none. Throws if the source could not be asked: that is not
+ * "unknown".
+ */
+export async function resolve(address: Address, parts: Addressing): Promise<Recipient | Refusal> {
   for (const candidate of [address, withoutDetail(address, parts.delimiter)]) {
     const canonical = candidate && canonicalAddress(candidate, parts.same);
     if (canonical === undefined) continue;

@@ -1,7 +1,7 @@
 /**
  * The keys of a recipient -> those that its copy is sealed with, judged at this moment. Certificates
  * that cannot be used are left out. A key that cannot be read makes the recipient unusable: better no
- * mail for now than mail sealed to some of the keys that its owner meant.
+ * mail for now than mail sealed to only some of the owner's keys.
  */
 import { type Refusal, refusal } from '../core/outcome.ts';
 import { judgeCertificate } from '../keys/judgement.ts';
@@ -12,7 +12,10 @@ export interface KeyRules {
   /** What is answered if no key is usable. */
   readonly unusable: 'defer' | 'reject';
   readonly subkeys: 'all' | 'newest';
-  /** Whether a certificate is used without a subkey for encryption that Sealdir cannot use; `defer` if left out. */
+  /**
+   * If a certificate has an encryption subkey that Sealdir cannot use: defer the recipient, or ignore that
+   * subkey. Default: defer.
+   */
   readonly unsupportedSubkeys?: 'defer' | 'ignore';
 }
 

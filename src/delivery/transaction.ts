@@ -80,7 +80,8 @@ export class Transaction {
 
   /**
    * DATA was accepted: message bytes follow. Only now do the copies take slots of their mailboxes, since a
-   * client may wait for an hour between RCPT and DATA. A copy whose mailbox has filled up since RCPT fails (450).
+   * client may wait for an hour between RCPT and DATA. A copy whose mailbox has filled up since RCPT fails
+   * (450).
    */
   start(): void {
     this.#replies.start();
@@ -89,7 +90,9 @@ export class Transaction {
       copy.occupy(mailboxes.take(copy.account.mailbox, limits.maxMailboxDeliveries));
   }
 
-  /** Takes message bytes. They may be read until the promise settles; what is kept is copied. Never throws. */
+  /**
+   * Takes message bytes. They may be read until the promise settles; what is kept is copied. Never throws.
+   */
   async write(pieces: readonly Buffer[]): Promise<void> {
     for (const piece of pieces) {
       this.#replies.bytes += piece.length;
@@ -145,7 +148,10 @@ export class Transaction {
     for (const wait of waits) await wait;
   }
 
-  /** Ends the message: stages every copy, commits those that did not fail, and yields a reply for each RCPT in order. */
+  /**
+   * Ends the message: stages every copy, commits those that did not fail, and yields a reply for each RCPT in
+   * order.
+   */
   async *finish(): AsyncGenerator<Reply> {
     this.#isFinishing = true;
     const deadline = performance.now() + this.#parts.limits.answerMs;
@@ -174,7 +180,10 @@ export class Transaction {
     return new Map(this.#lanes().map((copy) => [copy, this.#timed('commit', () => commit(copy))]));
   }
 
-  /** Commits a copy and remembers it before the client is told: if the reply is lost, it is known when it comes again. */
+  /**
+   * Commits a copy and remembers it before the client is told: if the reply is lost, it is known when it
+   * comes again.
+   */
   async #store(copy: Copy): Promise<void> {
     const isStored = await this.#duplicates.storeOnce(this.#storing(copy), this.#parts.limits.stallMs);
     // An equal copy is durable already: this one is dropped, and the client is told 250 (`duplicate`).

@@ -10,10 +10,12 @@ import type { Liveness } from './liveness.ts';
 
 /** From here on an fsync costs more than the wake-ups that let it run beside others. */
 const SLOW_FSYNC_MS = 0.5;
-/** How much the last measurement counts for the mean, and the most that it counts as: one that is odd proves nothing. */
+/**
+ * How much the last measurement counts for the mean, and the most it counts as: an odd one proves nothing.
+ */
 const WEIGHT = 0.1;
 const MAX_MEASURED_MS = 4 * SLOW_FSYNC_MS;
-/** On a slow disk, one batch of so many is a single file that the thread fsyncs alone, to measure it. */
+/** On a slow disk every 32nd batch is a single file, fsynced by the thread to measure the disk. */
 const MEASURE_EVERY = 32;
 /** A batch that takes longer is on a slow disk, or hangs: others begin beside it as if it were not there. */
 export const LATE_MS = 50;

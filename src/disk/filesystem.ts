@@ -7,7 +7,7 @@ import { BatchPace } from './batchpace.ts';
 import type { FileCalls } from './calls.ts';
 import type { Free } from './disk.ts';
 import { Liveness } from './liveness.ts';
-import { answerInTime, ask, type Question } from './question.ts';
+import { answerWithinLimit, type Question, questionOf } from './question.ts';
 import { FILE_SYSTEM_THREADS, SYNC_THREADS, ThreadShare } from './threadshare.ts';
 
 /** How old an answer about free space may be. */
@@ -44,9 +44,9 @@ export class FileSystem {
     if (question === undefined || (!question.isOpen && now - question.askedAt > FREE_FOR_MS)) {
       const answer = this.threads.run(() => this.#options.calls.statfs(path));
       const orUnknown = answer.catch(() => undefined); // not to know is an answer too
-      question = ask(orUnknown, now);
+      question = questionOf(orUnknown, now);
       this.#free = question;
     }
-    return answerInTime(question, now);
+    return answerWithinLimit(question, now);
   }
 }

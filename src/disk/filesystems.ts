@@ -1,7 +1,7 @@
 /**
  * The file systems of this machine, one object for each (filesystem.ts), and which of them a
- * directory is on. That is found out once in a while, and never with the threads of a file system
- * that has no part in it (place.ts): one that hangs holds up nothing but what is on it.
+ * directory is on. That is found out once in a while, so that a call about a file system only ever uses that
+ * file system's threads (place.ts): one that hangs holds up nothing but what is on it.
  */
 import { basename, dirname } from 'node:path';
 import type { World } from '../core/world.ts';
@@ -10,8 +10,8 @@ import type { Free } from './disk.ts';
 import { FileSystem } from './filesystem.ts';
 import { Liveness } from './liveness.ts';
 import type { Mounts } from './mounts.ts';
-import { type Land, type Place, walk } from './place.ts';
-import { answerInTime, ask, type Question } from './question.ts';
+import { type MountTable, type Place, walk } from './place.ts';
+import { answerWithinLimit, type Question, questionOf } from './question.ts';
 import { POOL_SHARE, ThreadShare } from './threadshare.ts';
 
 /** Something may have been mounted meanwhile, or a link changed. */
@@ -29,7 +29,7 @@ export interface FileSystemsOptions {
 export class FileSystems {
   readonly #options: FileSystemsOptions;
   readonly #pool: ThreadShare;
-  readonly #land: Land;
+  readonly #mountTable: MountTable;
   readonly #byDevice = new Map<string, FileSystem>();
   #mounts: Mounts = new Map();
   #known = new Map<string, Place>(); // by directory
@@ -39,7 +39,7 @@ export class FileSystems {
   constructor(options: FileSystemsOptions) {
     this.#options = options;
     this.#pool = new ThreadShare(POOL_SHARE, new Liveness(options.world, options.hungMs));
-    this.#land = {
+    this.#mountTable = {
       mountedOn: (path) => this.#mountedOn(path),
       at: (path) => this.#at(path),
       readlink: options.calls.readlink,
@@ -65,7 +65,8 @@ export class FileSystems {
 
   /** Tells what is free where a directory is or would be. Undefined where that is not known in time. */
   async free(directory: string): Promise<Free | undefined> {
-    const place = this.#knownPlace(directory) ?? (await answerInTime(this.#find(directory), this.#now()));
+    const place =
+      this.#knownPlace(directory) ?? (await answerWithinLimit(this.#find(directory), this.#now()));
     return place?.fileSystem.free(place.path);
   }
 
@@ -86,7 +87,7 @@ export class FileSystems {
       if (place.isThere !== 'unknown') this.#known.set(directory, place);
       return place;
     });
-    const question = ask(answer, this.#now());
+    const question = questionOf(answer, this.#now());
     this.#asking.set(directory, question);
     return question;
   }
@@ -96,7 +97,7 @@ export class FileSystems {
     const parent = dirname(directory);
     if (parent === directory) return this.#at('/');
     const above = this.#knownPlace(parent) ?? (await this.#find(parent).answer);
-    return walk(above, basename(directory), this.#land);
+    return walk(above, basename(directory), this.#mountTable);
   }
 
   /** A path without links is where the last mount point on it is. */

@@ -11,7 +11,8 @@ export interface Question<V> {
   isOpen: boolean;
 }
 
-export function ask<V>(answer: Promise<V>, askedAt: number): Question<V> {
+/** Returns the question whose answer is `answer`, which was asked for at `askedAt`. */
+export function questionOf<V>(answer: Promise<V>, askedAt: number): Question<V> {
   const question: Question<V> = { askedAt, answer, isOpen: true };
   const close = () => {
     question.isOpen = false;
@@ -21,7 +22,7 @@ export function ask<V>(answer: Promise<V>, askedAt: number): Question<V> {
 }
 
 /** Waits for the answer. Undefined: it has not come in time; whoever asks after that does not wait at all. */
-export async function answerInTime<V>(question: Question<V>, now: number): Promise<V | undefined> {
+export async function answerWithinLimit<V>(question: Question<V>, now: number): Promise<V | undefined> {
   if (!question.isOpen) return question.answer;
   if (now - question.askedAt > WAIT_MS) return undefined;
   const answer = await within(question.answer, WAIT_MS);

@@ -1,6 +1,6 @@
 /**
- * Deliveries that wait for a disk thread. All that have come while it was busy go in one batch, so
- * the more there is to do the less each costs.
+ * Deliveries that wait for a disk thread. All that arrive while it is busy form the next batch: under
+ * load batches grow and cost less per message.
  *
  * A batch is of one file system, and no file system gets all threads (batchpace.ts): one that hangs
  * holds up nothing but its own mail.
@@ -28,7 +28,7 @@ export interface QueueOptions {
 }
 
 /** Where a job goes: the pace is that of a file system. */
-export interface Destination {
+export interface Paced {
   readonly batches: BatchPace;
 }
 
@@ -87,7 +87,7 @@ export class DiskQueue {
   /** `pieces` are kept until the job is over. Resolves to what `deliverAll` answers. */
   submit(
     job: Job,
-    { batches: pace }: Destination,
+    { batches: pace }: Paced,
     isWanted: () => boolean,
     pieces: readonly Buffer[] = [],
   ): Promise<number> {
@@ -128,12 +128,12 @@ export class DiskQueue {
     const wanted = new Set(this.#queued.filter(({ isWanted }) => isWanted()));
     for (const queued of this.#queued) if (!wanted.has(queued)) queued.reject(new Error('given up'));
     this.#queued = [...wanted];
-    const unborn = this.#threads.find(({ failure }) => failure !== undefined);
+    const failedToStart = this.#threads.find(({ failure }) => failure !== undefined);
     this.#threads = this.#threads.filter(({ state }) => state !== 'gone');
     if (this.#threads.length > 0 || this.#queued.length === 0) return;
     // where one could not begin, trying again at once would go in a circle; the clients will try again
-    if (unborn?.failure === undefined) this.#begin();
-    else this.#failQueued(unborn.failure);
+    if (failedToStart?.failure === undefined) this.#begin();
+    else this.#failQueued(failedToStart.failure);
   }
 
   /** Returns how many threads could be given a batch now. */

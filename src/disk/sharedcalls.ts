@@ -22,7 +22,7 @@ export function sharedCalls(calls: FileCalls, fileSystems: FileSystems): SharedC
     },
     async unlink(path) {
       const share = await shareOf(dirname(path));
-      await share.runInTime(() => calls.unlink(path));
+      await share.runNeverRefused(() => calls.unlink(path));
     },
     async mkdir(path, mode) {
       const share = await shareOf(dirname(path));
@@ -52,6 +52,6 @@ function sharedFile(file: OpenFile, share: ThreadShare): OpenFile {
   return {
     writev: (pieces) => share.run(() => file.writev(pieces)),
     sync: () => share.run(() => file.sync()),
-    close: () => share.runInTime(() => file.close()), // never refused: a descriptor is at stake
+    close: () => share.runNeverRefused(() => file.close()), // never refused: a descriptor is at stake
   };
 }

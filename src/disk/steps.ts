@@ -40,7 +40,9 @@ export function runSync<T>(steps: Steps<T>): T {
   return step.value;
 }
 
-/** Makes one call after the other and waits for each; of a group, `atOnce` pieces of work go at the same time. */
+/**
+ * Makes one call after the other and waits for each; of a group, `atOnce` pieces of work go at the same time.
+ */
 export async function runAsync<T>(steps: Steps<T>, atOnce = Number.POSITIVE_INFINITY): Promise<T> {
   let step = steps.next();
   while (!step.done) {

@@ -7,27 +7,29 @@
  */
 import type { Liveness } from './liveness.ts';
 
-/** How many threads libuv is told to have when the program starts, since its four would not do (sealdir.cts, D17e). */
+/**
+ * How many threads libuv is told to have when the program starts (sealdir.cts, D17e): its four are too few.
+ */
 export const POOL_THREADS = 256;
 /** Single file calls of all file systems together may take this many. */
 export const POOL_SHARE = 60;
 /** So twenty file systems may hang before one that does not is held up. */
 export const FILE_SYSTEM_THREADS = 3;
-/** The fsyncs of one file system's batches may take this many on top: six that are slow may hang at one time. */
+/** The fsyncs of one file system's batches may take this many on top: six slow ones may hang at one time. */
 export const SYNC_THREADS = 32;
 
 export class ThreadShare {
   readonly #maxCalls: number;
   readonly #liveness: Liveness;
-  readonly #within: ThreadShare | undefined;
+  readonly #parent: ThreadShare | undefined;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
-  /** `within`: the larger share that this one is a part of. */
-  constructor(maxCalls: number, liveness: Liveness, within?: ThreadShare) {
+  /** `parent`: the larger share that this one is a part of. */
+  constructor(maxCalls: number, liveness: Liveness, parent?: ThreadShare) {
     this.#maxCalls = maxCalls;
     this.#liveness = liveness;
-    this.#within = within;
+    this.#parent = parent;
   }
 
   /**
@@ -36,17 +38,17 @@ export class ThreadShare {
   async run<T>(call: () => Promise<T>): Promise<T> {
     if (this.#running >= this.#maxCalls && this.#liveness.isSilent)
       throw new Error('the file system does not answer');
-    return this.#inTurn(() => this.#within?.run(call) ?? call());
+    return this.#inTurn(() => this.#parent?.run(call) ?? call());
   }
 
-  /** Makes the call when there is a thread for it, however long that takes: for what undoes something. */
-  async runInTime<T>(call: () => Promise<T>): Promise<T> {
-    return this.#inTurn(() => this.#within?.runInTime(call) ?? call());
+  /** Makes the call when there is a thread for it, however long that takes: for calls that undo something. */
+  async runNeverRefused<T>(call: () => Promise<T>): Promise<T> {
+    return this.#inTurn(() => this.#parent?.runNeverRefused(call) ?? call());
   }
 
   async #inTurn<T>(call: () => Promise<T>): Promise<T> {
     if (this.#running < this.#maxCalls) this.#running++;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve)); // for the thread of a call that ends
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve)); // until a call ends
     this.#liveness.begin();
     try {
       return await call();

@@ -67,7 +67,10 @@ function deliverAlone(jobs: Order['jobs']): Done {
   return { answers, fsyncMs };
 }
 
-/** Returns how long this thread has run so far, or waited for a processor to run on; 0 where the kernel does not tell. */
+/**
+ * Returns how long this thread has run so far, or waited for a processor to run on; 0 where the kernel does
+ * not tell.
+ */
 function ownMs(): number {
   if (schedstat === undefined) return 0;
   try {

@@ -1,6 +1,6 @@
 /**
- * What was recorded in one stretch of time: the copies by identity and, with a state directory, the file that holds
- * the records. It takes no more records once it is as old as it may become, or full.
+ * What was recorded in one stretch of time: the copies by identity and, with a state directory, the file that
+ * holds the records. It takes no more records once it is as old as it may become, or full.
  */
 import type { Record } from './record.ts';
 import { RecordFile } from './recordfile.ts';
@@ -38,10 +38,13 @@ export class Generation {
     return this.#copies.get(copy);
   }
 
-  /** Whether it has to be followed by another; the same for all processes, since they see the same records. */
+  /**
+   * Whether it has to be followed by another; the same for all processes, since they see the same records.
+   */
   isOver(now: number, mostRecords: number, lastsSeconds: number): boolean {
     if (this.#file?.isDamaged || this.#records >= mostRecords) return true;
-    return this.startedAt !== undefined && Math.abs(now - this.startedAt) >= lastsSeconds; // a clock may be set back
+    // a clock may be set back
+    return this.startedAt !== undefined && Math.abs(now - this.startedAt) >= lastsSeconds;
   }
 
   /** Appends a record. Throws if the file does not take it; then it is known here alone. */

@@ -1,13 +1,13 @@
 /**
  * Remembers what was delivered lately, for all processes of a server and beyond the death of any of them.
  *
- * Records go into generations, of which the last nine are kept. One takes records for an eighth of the window or
- * until it is full, so that the window is covered unless there is more mail than fits. With a state directory each
- * is a file `delivered.N`. Without one, or if it fails, this process remembers alone: a message twice is better
- * than none.
+ * Records go into generations, of which the last nine are kept. One takes records for an eighth of the window
+ * or until it is full, so that the window is covered unless there is more mail than fits. With a state
+ * directory each is a file `delivered.N`. Without one, or if it fails, this process remembers alone: a
+ * message twice is better than none.
  *
- * Nothing is fsynced and all calls are synchronous, since the state directory belongs into memory (/run), where
- * they take microseconds. A power cut forgets it, and may thus repeat a message.
+ * Nothing is fsynced and all calls are synchronous, since the state directory belongs into memory (/run),
+ * where they take microseconds. A power cut forgets it, and may thus repeat a message.
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, unlinkSync } from 'node:fs';
@@ -22,7 +22,9 @@ import { covers, type Sketch, sketchOf, union } from './sketch.ts';
 /** Most records in one generation: 4 MiB on disk. A copy has two. */
 const MOST_RECORDS = 131_072;
 const GENERATIONS = 9;
-/** One account may take as much of a generation, by each process; else its sender could push all others out. */
+/**
+ * One account may take as much of a generation, by each process; else its sender could push all others out.
+ */
 const ACCOUNT_SHARE = 1 / 8;
 
 export interface MemoryOptions {
@@ -36,7 +38,9 @@ export interface MemoryOptions {
   readonly mostRecords?: number;
 }
 
-/** One copy: an identity of COPY_BYTES as latin1, and a hash of the path of each recipient that it answers. */
+/**
+ * One copy: an identity of COPY_BYTES as latin1, and a hash of the path of each recipient that it answers.
+ */
 export interface Identified {
   readonly copy: string;
   readonly paths: readonly Uint8Array[];
@@ -79,8 +83,8 @@ export class RememberedDeliveries {
   }
 
   /**
-   * Tells whether all recipients of a copy have theirs. If a process died while it was storing the copy, returns a
-   * way to look for the file.
+   * Tells whether all recipients of a copy have theirs. If a process died while it was storing the copy,
+   * returns a way to look for the file.
    */
   find({ copy, paths }: Identified) {
     this.#share(() => this.#catchUp());
@@ -106,8 +110,8 @@ export class RememberedDeliveries {
   }
 
   /**
-   * Records that a copy will be stored as `file`; call it before the file can be in new/, and after `find`. Then
-   * call `stored` when it is durable and before anybody is told, or `failed` when it is gone.
+   * Records that a copy will be stored as `file`; call it before the file can be in new/, and after `find`.
+   * Then call `stored` when it is durable and before anybody is told, or `failed` when it is gone.
    */
   begin({ copy, paths }: Identified, account: string, file: string) {
     this.#share(() => this.#endGenerations());
@@ -163,7 +167,8 @@ export class RememberedDeliveries {
   }
 
   #catchUp(): void {
-    for (const generation of this.#generations.slice(-2)) generation.catchUp(); // the one before may get a late record
+    // the one before may get a late record
+    for (const generation of this.#generations.slice(-2)) generation.catchUp();
     this.#endGenerations();
   }
 

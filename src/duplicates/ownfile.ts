@@ -1,12 +1,15 @@
 /**
- * Opens files of the state directory. Only a regular file of our own is ever read or written there: no link that
- * somebody planted is followed, and no FIFO waited for.
+ * Opens files of the state directory. Only a regular file of our own is ever read or written there: no link
+ * that somebody planted is followed, and no FIFO waited for.
  */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 
 const { O_NOFOLLOW, O_NONBLOCK } = constants;
 
-/** Opens a file, with `flags` of open(2). Makes it with mode 0600 if O_CREAT is among them. Returns its descriptor. */
+/**
+ * Opens a file, with `flags` of open(2). Makes it with mode 0600 if O_CREAT is among them. Returns its
+ * descriptor.
+ */
 export function openOwn(path: string, flags: number): number {
   const fd = openSync(path, flags | O_NOFOLLOW | O_NONBLOCK, 0o600);
   try {

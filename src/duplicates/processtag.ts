@@ -1,6 +1,6 @@
 /**
- * Which process made a record, and whether it still lives. A process ID alone does not tell, since a container
- * gives the same ones after every start; so a byte of the time when the process began goes with it.
+ * Which process made a record, and whether it still lives. A process ID alone does not tell, since a
+ * container gives the same ones after every start; so a byte of the time when the process began goes with it.
  */
 import { readFileSync } from 'node:fs';
 

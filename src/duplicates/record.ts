@@ -1,7 +1,7 @@
 /**
- * A record about one copy in 32 bytes, so that none lies across two blocks of a disk: a full disk takes it whole
- * or not at all. There are three kinds: `begun` comes before the file can be in new/, and then either `stored`
- * once it is durable, or `failed` once it is gone.
+ * A record about one copy in 32 bytes, so that none lies across two blocks of a disk: a full disk takes it
+ * whole or not at all. There are three kinds: `begun` comes before the file can be in new/, and then either
+ * `stored` once it is durable, or `failed` once it is gone.
  */
 import type { ProcessTag } from './processtag.ts';
 import type { Sketch } from './sketch.ts';

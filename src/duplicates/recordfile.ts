@@ -1,6 +1,6 @@
 /**
- * A file of records (record.ts). All processes of a site append to it, each record in one write, and read what the
- * others have appended.
+ * A file of records (record.ts). All processes of a site append to it, each record in one write, and read
+ * what the others have appended.
  */
 import { closeSync, constants, readSync, writeSync } from 'node:fs';
 import { openOwn } from './ownfile.ts';

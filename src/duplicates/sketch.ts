@@ -1,7 +1,7 @@
 /**
- * A set of hashes in 48 bits, for the recipients that one copy answers: a Bloom filter with eight bits for each
- * hash. It never misses a member. It takes another hash for a member once in a million times if it has one
- * member, once in 1,500 if it has three, once in 75 if it has five, and mostly if it has twenty.
+ * A set of hashes in 48 bits, for the recipients that one copy answers: a Bloom filter with eight bits for
+ * each hash. It never misses a member. It takes another hash for a member once in a million times if it has
+ * one member, once in 1,500 if it has three, once in 75 if it has five, and mostly if it has twenty.
  */
 
 /** A whole number below 2^48. */

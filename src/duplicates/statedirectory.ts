@@ -1,9 +1,9 @@
 /**
- * The state directory of a server: made if it is missing, checked, and locked for as long as the server runs, so
- * that no server takes the deliveries of another one for its own. The workers of one server share it.
+ * The state directory of a server: made if it is missing, checked, and locked for as long as the server runs,
+ * so that no server takes the deliveries of another one for its own. The workers of one server share it.
  *
- * All calls on its files are synchronous and would stop the process if the file system hung. So only file systems
- * are taken that wait neither for a network nor for another process.
+ * All calls on its files are synchronous and would stop the process if the file system hung. So only file
+ * systems are taken that wait neither for a network nor for another process.
  */
 import { closeSync, constants } from 'node:fs';
 import { mkdir, stat, statfs } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 /**
- * Lock files with flock(2). Nobody waits for a lock here, since a waiting call holds a thread of libuv's pool.
- * Never called in a worker thread: fs-ext aborts the process there.
+ * Lock files with flock(2). Nobody waits for a lock here, since a waiting call holds a thread of libuv's
+ * pool. Never called in a worker thread: fs-ext aborts the process there.
  */
 import { closeSync, openSync } from 'node:fs';
 import { flockSync } from './fsext.ts';

@@ -1,7 +1,7 @@
 /**
  * Reads the numbers of a key packet as openpgp holds it, for src/openpgp/pkesk.ts. The library does not
  * declare these fields (openpgp 6.3.2; test/openpgp/pkesk.test.ts), so each is unknown until it has been
- * looked at. A key whose fields are not as expected is left to the library.
+ * looked at. A key whose fields are not as expected cannot be encrypted to.
  */
 import { PUBLIC_KEY } from '../openpgp/algorithms.ts';
 import type { EcdhCurve, KeyMaterial, RecipientKey } from '../openpgp/pkesk.ts';

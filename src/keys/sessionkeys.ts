@@ -1,7 +1,7 @@
 /**
  * Makes the session-key packets of one copy: one for each key that its recipient's certificates were judged
- * to have. Asks nobody again whether a key may be used, so what was accepted at RCPT cannot fail for another
- * opinion at DATA.
+ * to have. Does not judge the keys again, so what was accepted at RCPT cannot fail for another opinion
+ * at DATA: only `validUntil` is compared with the time.
  */
 import { agreeOnEncryption } from '../openpgp/agree.ts';
 import { AES_ID } from '../openpgp/algorithms.ts';

@@ -8,7 +8,7 @@ import { Slots } from '../core/slots.ts';
 
 export interface ConnectionLimits {
   readonly maxConnections: number;
-  /** From one IP address. Peers on a Unix socket are not told apart (D21). */
+  /** From one IP address. Peers on a Unix socket are not told apart (D21a). */
   readonly maxPeerConnections: number;
 }
 

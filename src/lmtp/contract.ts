@@ -1,6 +1,6 @@
 /**
- * The contract between the LMTP server and the delivery of a message. The session (session.ts) is the
- * caller; delivery/transaction.ts keeps the other side, and neither imports the other.
+ * The contract between the LMTP server and the delivery of a message. session.ts and
+ * reception.ts call; delivery/transaction.ts keeps the other side, and neither imports the other.
  *
  * One transaction, in the order in which it is called; brackets mark what may be left out:
  *

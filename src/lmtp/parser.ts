@@ -1,7 +1,7 @@
 /**
  * Turns the bytes of a session into command lines and message data. Replaces both halves of smtp-server's
  * parser: an over-long line gets an answer instead of a cut connection, and DATA goes through our own
- * decoder with back-pressure to the socket (D4). Nothing after a command is looked at before the command
+ * decoder with back-pressure to the socket (D4a). Nothing after a command is looked at before the command
  * has been answered (RFC 2920). Knows no verb and no reply.
  */
 import { DotDecoder } from './dots.ts';

@@ -16,11 +16,11 @@ export class Maildirs {
   }
 
   /**
-   * Does `work` where the Maildir is there: made, if it was missing. If `work` fails with ENOENT
+   * Makes the Maildir if it is missing, then does `work`. If `work` fails with ENOENT
    * somebody has removed the Maildir or a part of it: it is made again and `work` done once more.
    * Throws as soon as `isWanted` says no.
    */
-  async use<T>(mailbox: string, isWanted: () => boolean, work: () => Promise<T>): Promise<T> {
+  async withMaildir<T>(mailbox: string, isWanted: () => boolean, work: () => Promise<T>): Promise<T> {
     if (!isWanted()) throw new Error('aborted');
     await this.#prepare(mailbox);
     return work().catch(async (error: NodeJS.ErrnoException) => {
@@ -59,7 +59,8 @@ export class Maildirs {
 
   /**
    * Makes a directory, and before it the one above it where that is missing. Each is tried twice at most,
-   * since the disk may never agree: of a link to nothing mkdir says EEXIST, and ENOENT of what is below it.
+   * since the answers may contradict each other for ever: for a dangling link mkdir fails with EEXIST, and
+   * for a path below it with ENOENT.
    */
   async #makeDirectory(path: string): Promise<void> {
     if (path === this.#root) return;

@@ -1,11 +1,11 @@
 /**
- * Tells whether the disk under a mailbox has room, asked at RCPT: it is better to defer then than
- * when the disk is full and whatever else lives on it has come to a halt. Where nothing is known in
- * time mail goes on, since a full disk is still met when the copy is written.
+ * Tells whether the disk under a mailbox has room, asked at RCPT: it is better to defer then than when the
+ * disk is full and other programs on it fail. Where nothing is known in time mail goes on, since a full disk
+ * is still met when the copy is written.
  */
 import type { Disk } from '../disk/disk.ts';
 
-/** A copy needs one file, and five with a new Maildir. */
+/** A margin: a copy needs 1 file, with a new Maildir 5. */
 const LEAST_FILES = 100;
 
 export class Space {
@@ -19,7 +19,7 @@ export class Space {
    * Says what is lacking for `mailbox` (a Maildir path, there or not), in words for the log. Undefined:
    * nothing we know of.
    */
-  async lack(mailbox: string, wantedBytes: number): Promise<string | undefined> {
+  async shortage(mailbox: string, wantedBytes: number): Promise<string | undefined> {
     const free = await this.#disk.free(mailbox);
     if (free === undefined) return undefined;
     if (free.bytes < wantedBytes) return `${free.bytes} bytes free for ${mailbox}, ${wantedBytes} wanted`;

@@ -86,14 +86,14 @@ export class StagedFile {
     const { disk, maildirs, meter, mailbox, name } = this.#parts;
     const from = join(mailbox, 'tmp', name);
     const deliver = () => disk.deliver(from, to, FILE_MODE, pieces, this.#isWanted);
-    meter.time('fsync', (await maildirs.use(mailbox, this.#isWanted, deliver)) / 1000);
+    meter.time('fsync', (await maildirs.withMaildir(mailbox, this.#isWanted, deliver)) / 1000);
   }
 
   /** Back to S1, from wherever it is. Never throws: what cannot be removed is left to the sweep. */
   async abort(): Promise<void> {
     this.#isAborted = true;
     this.#pieces.clear();
-    await this.#committing?.catch(() => {}); // what it undoes itself need not be removed again
+    await this.#committing?.catch(() => {}); // wait for a commit under way: it removes its own file
     await this.#stream?.abort();
   }
 }

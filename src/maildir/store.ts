@@ -1,5 +1,5 @@
 /**
- * The Maildir store: tmp/ then new/, each step durable before the next (maildir(5)).
+ * The Maildir store: tmp/ then new/ (maildir(5)); a file is whole and fsynced before its rename.
  *
  *   S1 nothing -> S2 partial in tmp/ -> S3 whole and fsynced in tmp/ -> S4 in new/ -> S5 new/ fsynced
  *

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 
 /**
- * Whether the message whose final name `isIt` accepts is whole in the mailbox: in new/, or in cur/, where an IMAP
- * server moves it and adds its flags. If so, fsyncs that directory, which its writer may not have come to.
+ * Whether the message whose final name `isIt` accepts is whole in the mailbox: in new/, or in cur/, where an
+ * IMAP server moves it and adds its flags. If so, fsyncs that directory, which its writer may not have come
+ * to.
  */
 export async function holds(disk: Disk, mailbox: string, isIt: (name: string) => boolean): Promise<boolean> {
   for (const folder of ['new', 'cur']) {

@@ -1,6 +1,6 @@
 /**
- * Which store is at the root now: another one has another identity, be it a different disk or a new directory with
- * the same path and inode number.
+ * Which store is at the root now: another one has another identity, be it a different disk or a new directory
+ * with the same path and inode number.
  */
 import { within } from '../core/deadline.ts';
 import type { World } from '../core/world.ts';

@@ -70,7 +70,9 @@ export class StreamedFile {
     await this.#startWriting(); // what was added while the first was under way
     const file = this.#file;
     if (file === undefined || !this.#isWanted()) throw new Error('nothing was written');
-    this.#file = undefined; // ours to close now: closed by an abort under the fsync, it would hit another file's descriptor
+    // from here we close it: if an abort closed it during the fsync, our own close could hit a reused
+    // descriptor
+    this.#file = undefined;
     const { world, meter } = this.#parts;
     const start = world.micros();
     await file.sync().catch(async (error: unknown) => {
@@ -85,7 +87,7 @@ export class StreamedFile {
   async commit(to: string): Promise<void> {
     const { disk, maildirs, mailbox } = this.#parts;
     const rename = () => disk.renameAndSync(this.#path, to, this.#isWanted);
-    await maildirs.use(mailbox, this.#isWanted, rename);
+    await maildirs.withMaildir(mailbox, this.#isWanted, rename);
     this.#isInTmp = false;
   }
 
@@ -135,7 +137,9 @@ export class StreamedFile {
 
   async #create(): Promise<OpenFile> {
     const { disk, maildirs, mailbox } = this.#parts;
-    const file = await maildirs.use(mailbox, this.#isWanted, () => disk.create(this.#path, FILE_MODE));
+    const file = await maildirs.withMaildir(mailbox, this.#isWanted, () =>
+      disk.create(this.#path, FILE_MODE),
+    );
     this.#isInTmp = true;
     return file;
   }

@@ -1,7 +1,8 @@
 /**
  * Writes the PGP/MIME frame around the armor (RFC 3156 §4): two parts, LF line ends, and the names and
  * dispositions that mail clients look for. Its fields come before those of the original message: a reader
- * that ends the header at a field it cannot read then still sees that the message is sealed (D8c).
+ * that ends the header at a field it cannot read then still sees that the message is sealed (D8c in
+ * README.md).
  */
 
 export interface Frame {

@@ -2,7 +2,7 @@
  * Finds the header block at the start of a message and splits it into fields. Works on bytes and decodes
  * nothing. What it finds decides only what may be shown outside, never what is sealed: the message goes
  * inside untouched. The block ends before the first line that any reader might take for the end of the
- * header, so that no line of a body can pass for a field (D8 in README.md has the readers and their rules).
+ * header, so that no line of a body can pass for a field (D8a in README.md has the readers and their rules).
  */
 
 /** One header field as it came, from its name to its last line end, with its folded lines. */

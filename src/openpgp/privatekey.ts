@@ -1,8 +1,9 @@
 /**
  * Imports the private key of a Montgomery curve from its bare bytes, without its public key.
  *
- * As a JWK on Node 20 and 22, where that takes 0.13 ms with all that a packet needs (PKCS #8 on Node 20: 0.87). Node
- * 24.22 refuses a JWK whose `x` is not the public key; there PKCS #8 costs no more than the JWK did before.
+ * As a JWK on Node 20 and 22, where that takes 0.13 ms with all that a packet needs (PKCS #8 on Node 20:
+ * 0.87). Node 24.22 refuses a JWK whose `x` is not the public key; there PKCS #8 costs no more than the JWK
+ * did before.
  */
 import { createPrivateKey, type KeyObject, randomBytes } from 'node:crypto';
 

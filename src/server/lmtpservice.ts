@@ -20,9 +20,6 @@ import { blamingSetting, startError } from './starterror.ts';
 /** Deliveries in flight get this long to finish on a stop; systemd waits 90 s by default. */
 export const DRAIN_MS = 60_000;
 
-/** For the log, when the state directory cannot be used. */
-export const FORGETFUL = 'store.state: each process knows its own deliveries only';
-
 export interface Deliveries {
   /** What LMTP listens on, as one would write it in the configuration. */
   readonly lmtp: readonly string[];

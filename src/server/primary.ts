@@ -1,6 +1,7 @@
 /**
  * A server of several processes on one set of sockets (node:cluster): the primary listens, hands out the
- * connections one worker after the other, sweeps, and serves the sum of the metrics; workers deliver.
+ * connections to the workers in turn (round robin), sweeps, and serves the sum of the metrics; workers
+ * deliver.
  */
 import type { Running } from './serve.ts';
 import { startShared } from './shared.ts';

@@ -28,6 +28,16 @@ let signing = '';
 
 const CASES: readonly Case[] = [
   {
+    name: 'a mailbox in the former spelling of its name',
+    arrange: async (site) => {
+      const { certificate } = await makeKey("o'brien@example.com");
+      await writeFile(site.at("keys/o'brien@example.com.asc"), certificate);
+      await mkdir(site.at('mail/example.com/o%27brien'), { recursive: true });
+    },
+    says: /warning: store\.maildir: \S+o%27brien is the mailbox of o'brien@example\.com, .*\n +fix: stop Sealdir, mv /,
+    code: 1,
+  },
+  {
     name: 'a key that has expired',
     arrange: (site) => writeFile(site.at(BOB), expired.certificate),
     says: /warning: \S+bob@example\.com\.asc: no usable key: .*expired/,

@@ -1,4 +1,5 @@
-// Clients that keep a server busy until it is dead or their messages are used up, and write down what it acknowledged.
+// Clients that keep a server busy until it is dead or their messages are used up, and write down what it
+// acknowledged.
 
 import { messageWith } from '../support/canary.ts';
 import { Dice } from '../support/dice.ts';
@@ -24,7 +25,10 @@ export interface Unanswered {
   readonly to: readonly string[];
 }
 
-/** Resolves when no client is left. One ends early when it is not served; whether that is an error is not known here. */
+/**
+ * Resolves when no client is left. One ends early when it is not served; whether that is an error is not
+ * known here.
+ */
 export async function load(site: CrashSite, options: LoadOptions): Promise<void> {
   await Promise.all(Array.from({ length: options.connections }, (_, n) => client(site, options, n)));
 }

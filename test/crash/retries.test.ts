@@ -1,4 +1,5 @@
-// A whole server is killed, and what got no reply is sent again; the short form of what `npm run test:crash` does at length.
+// A whole server is killed, and what got no reply is sent again; the short form of what `npm run test:crash`
+// does at length.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

@@ -1,6 +1,7 @@
-// SIGKILL of a whole server, primary and workers, under load; its clients then send again what got no reply, as a mail
-// server does. Counts the copies that are there twice. All the while another server with a store of its own runs on
-// the same state directory, and is sent the same messages: what is in the one store is not in the other.
+// SIGKILL of a whole server, primary and workers, under load; its clients then send again what got no reply,
+// as a mail server does. Counts the copies that are there twice. All the while another server with a store of
+// its own runs on the same state directory, and is sent the same messages: what is in the one store is not in
+// the other.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { childrenOf } from '../support/child.ts';

@@ -1,4 +1,5 @@
-// When the sealing itself fails: no randomness, a key that is no longer valid. Deferred, nothing stored, nothing shown.
+// When the sealing itself fails: no randomness, a key that is no longer valid. Deferred, nothing stored,
+// nothing shown.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

@@ -1,6 +1,6 @@
-// A delivery to two in which one disk call fails: every call, every errno. Whoever's call it was gets the documented
-// reply and nothing of his copy stays; the other never hears of it. Nothing ever shows the message in clear.
-// F1 and so on, here and in other tests, are rows of the table of faults in src/README.md.
+// A delivery to two in which one disk call fails: every call, every errno. Whoever's call it was gets the
+// documented reply and nothing of his copy stays; the other never hears of it. Nothing ever shows the message
+// in clear. F1 and so on, here and in other tests, are rows of the table of faults in src/README.md.
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
@@ -88,7 +88,9 @@ async function assertNoLitter(site: Site, disk: FakeDisk, label: string): Promis
   assert.deepEqual(disk.misuse, [], label);
 }
 
-/** Which call it is, the same in every delivery: the how manieth of its name on what, by whomever it is made. */
+/**
+ * Which call it is, the same in every delivery: the how manieth of its name on what, by whomever it is made.
+ */
 function stepsOf(calls: readonly DiskCall[], site: Site): string[] {
   const seen = new Map<string, number>();
   return calls.map(({ name, path }) => {
@@ -132,7 +134,8 @@ for (const [errno, code] of Object.entries(REPLIES) as [ErrnoName, string][]) {
           throw diskError(errno);
         });
         const { replies } = await deliver(site.transaction(), PATHS, message);
-        // how many writes a large message takes depends on the disk, and who makes a domain's directory on who is first
+        // how many writes a large message takes depends on the disk, and who makes a domain's directory on
+        // who is first
         assert.ok(isReached || /^(writev|mkdir) .* [^1]$/.test(step), step);
         const failures = isReached && !/^(readlink|statfs) /.test(step) ? 1 : 0;
         await assertFailed(site, codesOf(replies), { code, failures, message }, step);

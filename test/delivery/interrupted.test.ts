@@ -1,4 +1,5 @@
-// Copies that are known but perhaps not in this mailbox: their process died while it stored them, or it was another store.
+// Copies that are known but perhaps not in this mailbox: their process died while it stored them, or it was
+// another store.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, rename, rm, truncate } from 'node:fs/promises';

@@ -96,7 +96,8 @@ test('a copy whose disk hangs keeps its place until the disk lets go', async (t)
   assert.deepEqual(codesOf([await site.transaction().recipient(ALICE)]), ['250 2.1.5']);
 });
 
-// what becomes of one transaction: where its client leaves, and which call of the disk or the random source fails
+// what becomes of one transaction: where its client leaves, and which call of the disk or the random source
+// fails
 const way = fc.record({
   recipients: fc.array(fc.constantFrom(ALICE, BOB), { minLength: 1, maxLength: 4 }),
   leaves: fc.constantFrom(

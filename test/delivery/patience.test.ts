@@ -1,5 +1,5 @@
-// A transaction whose disk hangs, whose look-ups are late, whose client leaves at the end: nobody waits for ever,
-// every RCPT still has its one reply, and no late result changes what was said.
+// A transaction whose disk hangs, whose look-ups are late, whose client leaves at the end: nobody waits for
+// ever, every RCPT still has its one reply, and no late result changes what was said.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

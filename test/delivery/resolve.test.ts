@@ -5,14 +5,14 @@ import { normalize } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseAddress } from '../../src/core/address.ts';
-import { type ResolveParts, resolve } from '../../src/delivery/resolve.ts';
+import { type Addressing, resolve } from '../../src/delivery/resolve.ts';
 import { mailboxPath } from '../../src/maildir/template.ts';
 
 const TEMPLATE = '/mail/{domain}/{local}';
 
-function site(known: readonly string[], more: Partial<ResolveParts> = {}) {
+function site(known: readonly string[], more: Partial<Addressing> = {}) {
   const asked: string[] = [];
-  const parts: ResolveParts = {
+  const parts: Addressing = {
     recipients: {
       async find(address) {
         asked.push(address);

@@ -1,4 +1,5 @@
-// One mail transaction with real keys and a real store: who gets a file, who gets which reply, what stays behind.
+// One mail transaction with real keys and a real store: who gets a file, who gets which reply, what stays
+// behind.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

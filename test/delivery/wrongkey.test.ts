@@ -1,5 +1,5 @@
-// For any set of recipients, in any order, given any number of times, of messages that go through at one time, with disks
-// that fail and clients that leave: each file opens with its owner's key and with no other.
+// For any set of recipients, in any order, given any number of times, of messages that go through at one
+// time, with disks that fail and clients that leave: each file opens with its owner's key and with no other.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

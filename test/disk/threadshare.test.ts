@@ -1,7 +1,7 @@
 // Each file system has a share of the threads: shown on two that every Linux has.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -71,12 +71,14 @@ test('a directory that is not there belongs to the file system it would be on', 
 
 test('an unlink is never refused, since it undoes something: it waits for its turn', async (t) => {
   const { hangs, fake, thaw, disk, clock } = await openTwo(t);
+  const old = join(hangs, 'old');
+  await writeFile(old, '');
   const creating = names.slice(0, MOST_CALLS).map((name) => disk.create(join(hangs, name), 0o600));
   await until('all of them wait', () => fake.named('create').length === MOST_CALLS);
   clock.pass(HUNG_MS + 1);
-  const unlinking = disk.unlink(join(hangs, 'file0'));
+  const unlinking = disk.unlink(old);
   thaw.open();
   for (const file of await Promise.all(creating)) await file.close();
   await unlinking;
-  await assert.rejects(stat(join(hangs, 'file0')), { code: 'ENOENT' });
+  await assert.rejects(stat(old), { code: 'ENOENT' });
 });

@@ -24,7 +24,9 @@ async function loadedPackages(coverage: string): Promise<string[]> {
     result.some(({ url }) => url.endsWith('/src/cli.js')),
     'the scripts are found',
   );
-  const names = result.flatMap(({ url }) => /\/node_modules\/([^/]+)/.exec(url)?.[1] ?? []);
+  const names = result.flatMap(
+    ({ url }) => /\/node_modules\/([^./][^/]*)(?!.*\/node_modules\/)/.exec(url)?.[1] ?? [],
+  );
   return [...new Set(names)].sort();
 }
 

@@ -1,4 +1,5 @@
-// A client that got no reply sends again: to the same process, to another one, and to one started after a crash.
+// A client that got no reply sends again: to the same process, to another one, and to one started after a
+// crash.
 
 import assert from 'node:assert/strict';
 import { readdir, rm, stat } from 'node:fs/promises';

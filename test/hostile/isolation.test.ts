@@ -1,5 +1,5 @@
-// While one mailbox, key, file system, peer, scraper or worker misbehaves, a healthy mailbox gets its mail as usual. How
-// long that takes is printed, not asserted: figures of a busy machine prove nothing.
+// While one mailbox, key, file system, peer, scraper or worker misbehaves, a healthy mailbox gets its mail as
+// usual. How long that takes is printed, not asserted: figures of a busy machine prove nothing.
 
 import assert from 'node:assert/strict';
 import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';

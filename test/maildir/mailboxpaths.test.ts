@@ -1,4 +1,5 @@
-// Where the mailbox of an address is, in today's and in the former spelling, and what no file system can have.
+// Where the mailbox of an address is, in today's and in the former spelling, and what no file system can
+// have.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';

@@ -1,4 +1,5 @@
-// Which store is at the root: asked now and then, waited for not at all when the root hangs, and never guessed.
+// Which store is at the root: asked now and then, waited for not at all when the root hangs, and never
+// guessed.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rename, rm, rmdir } from 'node:fs/promises';

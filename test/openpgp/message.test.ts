@@ -21,7 +21,10 @@ const SEIPD_SIZES = {
   2: [115, 116, 8306, 8307, 65_455, 65_456, 65_457, 262_129, 262_130, 524_269, 524_270],
 };
 
-/** openpgp.js reads OCB at 3 MB/s: the sizes of the SEIPD body, the same for both modes, are tried with GCM, three chunks with both. */
+/**
+ * openpgp.js reads OCB at 3 MB/s: the sizes of the SEIPD body, the same for both modes, are tried with GCM,
+ * three chunks with both.
+ */
 function sizesFor(encryption: Encryption): number[] {
   const isSlow = encryption.version === 2 && encryption.aead === 'ocb';
   return isSlow ? [...LITERAL_SIZES, 600_000] : [...LITERAL_SIZES, ...SEIPD_SIZES[encryption.version]];
@@ -33,7 +36,9 @@ before(async () => {
   reader = await newReader();
 });
 
-/** The same for the same packets: all randomness is from a seed. Armor is kept as given, as the store does. */
+/**
+ * The same for the same packets: all randomness is from a seed. Armor is kept as given, as the store does.
+ */
 function sealed(message: Buffer, lengths: Cut, encryption: Encryption, packets: Uint8Array) {
   const random = seededRandom('message');
   const keys = { encryption, sessionKey: random(encryption.keyBytes), sessionKeyPackets: packets };

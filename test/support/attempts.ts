@@ -1,4 +1,5 @@
-// What the tests of duplicates have in common: a whole attempt to deliver one message, and servers that outlive it.
+// What the tests of duplicates have in common: a whole attempt to deliver one message, and servers that
+// outlive it.
 
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

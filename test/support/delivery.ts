@@ -94,7 +94,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     space: new Space(disk),
     memory: options.memory,
     keys: { keysOf: ({ address }) => keyDirectory.lookup(address) },
-    resolve: {
+    addressing: {
       recipients: new KeyFiles(keyDirectory),
       same: SAME,
       delimiter: '+',

@@ -1,5 +1,5 @@
-// One thing misbehaves while a healthy mailbox gets its mail: each delivery has to succeed, and how long it takes then
-// is printed beside how long it usually takes.
+// One thing misbehaves while a healthy mailbox gets its mail: each delivery has to succeed, and how long it
+// takes then is printed beside how long it usually takes.
 
 import assert from 'node:assert/strict';
 import { performance } from 'node:perf_hooks';
@@ -24,7 +24,8 @@ export async function isolated(t: TestContext, options: ServerOptions, trouble: 
   const { certificate } = await makeKey(HEALTHY);
   const server = await startChild({ ...options, keys: { ...options.keys, [HEALTHY]: certificate } });
   try {
-    await deliveries(server); // what is compiled and remembered by the first ones is no part of the comparison
+    // what is compiled and remembered by the first ones is no part of the comparison
+    await deliveries(server);
     const usual = await deliveries(server);
     const end = await trouble(server);
     try {

@@ -1,7 +1,7 @@
 /**
- * Message bytes -> sealed bytes for one set of keys, outside of any transaction: for `seal`, and for
- * whatever seals mail that is stored already. The same steps as in the spine, with one copy and
- * without the store: CRLF, header, outer fields, literal packet, encryption, armor.
+ * Message bytes -> sealed bytes for one set of keys, outside of any transaction: for the command `seal`. The
+ * same steps as in the spine, with one copy and without the store: CRLF, header, outer fields, literal
+ * packet, encryption, armor.
  */
 import { CopyFailure } from '../core/errors.ts';
 import type { SealingKeys } from '../keys/sessionkeys.ts';
