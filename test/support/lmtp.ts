@@ -79,8 +79,8 @@ export async function deliver(client: LmtpClient, { from = 'sender@example.org',
 }
 
 /**
- * Waits for the greeting. False where nobody says anything, as opposed to a connection that is closed: so it is
- * with one that was on its way to a worker that died.
+ * Waits for the greeting. False where nobody says anything, as opposed to a connection that is closed: so it
+ * is with one that was on its way to a worker that died.
  */
 export async function isGreeted(session: LmtpClient): Promise<boolean> {
   const late = pause(GREETING_MS, false, { ref: false });
