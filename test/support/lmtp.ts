@@ -23,6 +23,7 @@ export interface LmtpClient {
 export async function connectLmtp(to: string | number): Promise<LmtpClient> {
   const socket = typeof to === 'number' ? connect(to, '127.0.0.1') : connect(to);
   socket.setNoDelay(true);
+  socket.on('error', () => undefined); // told by `connect` or by the end of the replies
   const replies = readReplies(socket);
   await once(socket, 'connect');
   const reply = async () => (await replies.next()).value ?? '';
