@@ -1,13 +1,10 @@
 // Clients that keep a server busy until it is dead or their messages are used up, and write down what it
 // acknowledged.
 
-import { setTimeout as pause } from 'node:timers/promises';
 import { messageWith } from '../support/canary.ts';
 import { Dice } from '../support/dice.ts';
-import { connectLmtp, deliver, type LmtpClient } from '../support/lmtp.ts';
+import { connectLmtp, deliver, isGreeted } from '../support/lmtp.ts';
 import type { CrashSite, Mailboxes } from './site.ts';
-
-const GREETING_MS = 3000;
 
 export interface LoadOptions {
   readonly mailboxes: Mailboxes;
@@ -64,14 +61,6 @@ async function client(site: CrashSite, options: LoadOptions, n: number): Promise
     break;
   }
   await session.vanish();
-}
-
-/** False where nobody says anything, as opposed to a connection that is closed. */
-async function isGreeted(session: LmtpClient): Promise<boolean> {
-  const late = pause(GREETING_MS, false, { ref: false });
-  const isAnswered = await Promise.race([session.reply().then(() => true), late]);
-  if (!isAnswered) await session.vanish();
-  return isAnswered;
 }
 
 /** Mostly small; some take several writes. */

@@ -2,7 +2,10 @@
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { asData } from './wireform.ts';
+
+const GREETING_MS = 3000;
 
 export interface LmtpClient {
   readonly socket: Socket;
@@ -20,6 +23,7 @@ export interface LmtpClient {
 export async function connectLmtp(to: string | number): Promise<LmtpClient> {
   const socket = typeof to === 'number' ? connect(to, '127.0.0.1') : connect(to);
   socket.setNoDelay(true);
+  socket.on('error', () => undefined); // told by `connect` or by the end of the replies
   const replies = readReplies(socket);
   await once(socket, 'connect');
   const reply = async () => (await replies.next()).value ?? '';
@@ -73,6 +77,17 @@ export async function deliver(client: LmtpClient, { from = 'sender@example.org',
   const final: string[] = [];
   for (let i = 0; i < accepted; i++) final.push(await client.reply());
   return { rcpt, data, final };
+}
+
+/**
+ * Waits for the greeting. False where nobody says anything, as opposed to a connection that is closed: so it
+ * is with one that was on its way to a worker that died.
+ */
+export async function isGreeted(session: LmtpClient): Promise<boolean> {
+  const late = pause(GREETING_MS, false, { ref: false });
+  const isAnswered = await Promise.race([session.reply().then(() => true), late]);
+  if (!isAnswered) await session.vanish();
+  return isAnswered;
 }
 
 /** Opens a session and says LHLO. */
