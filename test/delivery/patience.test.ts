@@ -96,7 +96,7 @@ test('F12: a look-up that answers too late adds no recipient', async (t) => {
     if (address === 'alice@example.com') await late.opened;
     return entry;
   };
-  const site = await openSite(t, { keyDirectory: { lookup }, limits: { answerMs: 20 } });
+  const site = await openSite(t, { keyDirectory: { lookup }, limits: { answerMs: 500 } });
   const transaction = site.transaction();
   const [first] = codesOf([await transaction.recipient(Buffer.from('<alice@example.com>'))]);
   assert.equal(first, '451 4.3.0');

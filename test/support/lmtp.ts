@@ -3,9 +3,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { within } from '../../src/core/deadline.ts';
 import { asData } from './wireform.ts';
 
 const GREETING_MS = 3000;
+/** A test that waited for ever would leave its server running. */
+const REPLY_MS = 60_000;
 
 export interface LmtpClient {
   readonly socket: Socket;
@@ -26,7 +29,11 @@ export async function connectLmtp(to: string | number): Promise<LmtpClient> {
   socket.on('error', () => undefined); // told by `connect` or by the end of the replies
   const replies = readReplies(socket);
   await once(socket, 'connect');
-  const reply = async () => (await replies.next()).value ?? '';
+  const reply = async () => {
+    const next = await within(replies.next(), REPLY_MS);
+    if (next === 'late') throw new Error(`no reply within ${REPLY_MS} ms`);
+    return next.value ?? '';
+  };
   const write = (bytes: string | Uint8Array) => {
     socket.write(bytes);
   };

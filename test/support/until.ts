@@ -1,8 +1,10 @@
 // Waits for a fact, with a deadline, and never for a length of time.
 
 import { setTimeout as pause } from 'node:timers/promises';
+import { within } from '../../src/core/deadline.ts';
 
 const POLL_MS = 10;
+const GRACE_MS = 5000;
 
 /** Resolves once `holds` returns true. Rejects with `what` in the message if `deadlineMs` pass before. */
 export async function until(
@@ -11,7 +13,10 @@ export async function until(
   deadlineMs = 10_000,
 ): Promise<void> {
   const deadline = Date.now() + deadlineMs;
-  while (!(await holds())) {
+  while (true) {
+    // what is asked may hang too
+    const isSo = await within(Promise.resolve(holds()), Math.max(deadline - Date.now(), 0) + GRACE_MS);
+    if (isSo === true) return;
     if (Date.now() > deadline) throw new Error(`not so after ${deadlineMs} ms: ${what}`);
     await pause(POLL_MS);
   }
