@@ -128,7 +128,7 @@ describe('check, of modes and addresses', needsUsers(), () => {
   test('a check that runs as root says so, and one that may dump core', async () => {
     const site = await makeCheckedSite({ [ALICE]: certificate });
     const check = [process.execPath, CLI, 'check', '-c', site.at('sealdir.toml')];
-    const env = { MAIL_CONFIG: site.at('no-postfix') };
+    const env = site.withoutPostfix;
     const { code, stdout } = await run('prlimit', ['--core=unlimited', '--', ...check], { env });
     await site.remove();
     assert.match(stdout.toString(), /warning: this process runs as root/);

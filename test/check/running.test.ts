@@ -20,7 +20,7 @@ describe('serve', needsUsers(), () => {
     const server = await start(process.execPath, [CLI, 'serve', '-c', site.at('sealdir.toml')], {
       uid: SERVER_UID,
       gid: SERVER_UID,
-      env: { MAIL_CONFIG: site.at('no-postfix') },
+      env: site.withoutPostfix,
       ready: (output) => output.includes('"msg":"listening"'),
     });
     const lines = () =>
@@ -47,7 +47,7 @@ describe('serve', needsUsers(), () => {
     const server = await start(process.execPath, [CLI, 'serve', '-c', site.at('sealdir.toml')], {
       uid: SERVER_UID,
       gid: SERVER_UID,
-      env: { MAIL_CONFIG: site.at('no-postfix') },
+      env: site.withoutPostfix,
       ready: (output) => output.includes('"msg":"check"'),
     });
     await server.stop();

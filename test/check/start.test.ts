@@ -225,7 +225,7 @@ describe('check, of what serve needs to start', needsUsers(), () => {
     const running = await start(process.execPath, [CLI, 'serve', '-c', site.at('sealdir.toml')], {
       uid: process.getuid?.() === 0 ? SERVER_UID : (process.getuid?.() ?? 0),
       gid: process.getuid?.() === 0 ? SERVER_UID : (process.getgid?.() ?? 0),
-      env: { MAIL_CONFIG: site.at('no-postfix') },
+      env: site.withoutPostfix,
       ready: (output) => output.includes('"msg":"listening"'),
     });
     const { code, text } = await site.check();

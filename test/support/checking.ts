@@ -14,7 +14,12 @@ export interface CheckedSite {
   at(...parts: string[]): string;
   /** Writes the configuration; `changes` are lines of TOML by section, which replace the site's own. */
   configure(changes?: Changes): Promise<void>;
-  /** Runs a command with the configuration. */
+  /**
+   * Keeps the Postfix that this machine may have out of it: its postconf fails, and at once, whereas the
+   * real one would first sleep for a second.
+   */
+  readonly withoutPostfix: Record<string, string>;
+  /** Runs a command with the configuration; without Postfix, unless `env` is given. */
   sealdir(command: 'check' | 'serve', options?: RunOptions): Promise<Ran>;
   /** Runs `check`. */
   check(options?: RunOptions): Promise<{ readonly code: number; readonly text: string }>;
@@ -39,26 +44,28 @@ export async function makeCheckedSite(keys: Readonly<Record<string, string>>): P
   await mkdir(at('run'), { mode: 0o755 });
   for (const own of ['mail', 'run']) if (isRoot) await chown(at(own), SERVER_UID, SERVER_UID);
   await chmod(at('mail'), 0o700);
-  const sealdir: CheckedSite['sealdir'] = (command, { env, ...options } = {}) => {
-    // a configuration that is not there: whatever Postfix this machine has stays out of it
-    const quiet = { MAIL_CONFIG: at('no-postfix'), ...env };
+  const withoutPostfix = { PATH: `${at('bin')}:${process.env.PATH}` };
+  const sealdir: CheckedSite['sealdir'] = (command, { env = withoutPostfix, ...options } = {}) => {
     const args = [CLI, command, '-c', at('sealdir.toml')];
     const others = [`--reuid=${SERVER_UID}`, `--regid=${SERVER_UID}`, '--clear-groups', process.execPath];
     return isRoot
-      ? run('setpriv', [...others, ...args], { ...options, env: quiet })
-      : run(process.execPath, args, { ...options, env: quiet });
+      ? run('setpriv', [...others, ...args], { ...options, env })
+      : run(process.execPath, args, { ...options, env });
   };
   const site: CheckedSite = {
     directory,
     at,
     configure: (changes = {}) => writeFile(at('sealdir.toml'), tomlOf(at, changes)),
     sealdir,
+    withoutPostfix,
     async check(options) {
       const { code, stdout, stderr } = await sealdir('check', options);
       return { code, text: `${stdout}${stderr}` };
     },
     remove: () => rm(directory, { recursive: true, force: true }),
   };
+  await mkdir(at('bin'));
+  await writeFile(at('bin/postconf'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
   await site.configure();
   return site;
 }
