@@ -3,12 +3,13 @@
  * that holds a secret key, a key that cannot be used here, or one that would take absurdly long to check.
  * Says nothing of whether a certificate can be used now: that depends on the time (judgement.ts).
  */
-import * as openpgp from 'openpgp';
+import type * as openpgp from 'openpgp';
 import { type Packet, readPackets } from '../openpgp/packets.ts';
 import { certificateParts } from './assemble.ts';
 import { KeyFileError, keyBlocks } from './blocks.ts';
 import { isReadable, parseSignature } from './checks.ts';
 import { type Facts, findFacts } from './facts.ts';
+import { library } from './library.ts';
 import { MAX_HASHES, MAX_PACKETS, MAX_SIGNATURES } from './limits.ts';
 import { absurdityOf, type KeyPacket } from './material.ts';
 import { type CertificateParts, keyHead, mergeParts, type RawSignature } from './parts.ts';
@@ -98,10 +99,10 @@ function refuseTooMuch(all: readonly CertificateParts[]): void {
 }
 
 async function certificateOf(parts: CertificateParts): Promise<Certificate> {
-  const primary = await keyPacketOf(parts.body, new openpgp.PublicKeyPacket());
+  const primary = await keyPacketOf(parts.body, new library.PublicKeyPacket());
   if (primary === undefined) throw new KeyFileError(WORDS.unsupportedKey(kindOfKey(keyHead(parts.body))));
   const subkeys = await Promise.all(
-    parts.subkeys.map(({ body }) => keyPacketOf(body, new openpgp.PublicSubkeyPacket())),
+    parts.subkeys.map(({ body }) => keyPacketOf(body, new library.PublicSubkeyPacket())),
   );
   // what is damaged is found now, not when it is needed
   const { direct, strays, userIds, subkeys: bound } = parts;

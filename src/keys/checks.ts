@@ -2,8 +2,9 @@
  * Checks signatures with the library: whether the owner of a key made one, about what it is said to be about.
  * Says nothing of times. None of the library's words leave this file.
  */
-import * as openpgp from 'openpgp';
+import type * as openpgp from 'openpgp';
 import { KNOWN_ALGORITHMS } from '../openpgp/algorithms.ts';
+import { library } from './library.ts';
 import type { RawSignature } from './parts.ts';
 
 /** `doubtful`: the owner may have made it, but that cannot be found out, or not relied on. */
@@ -52,7 +53,7 @@ export function isReadable({ head }: RawSignature): boolean {
 
 /** Throws if the signature is damaged. */
 export function parseSignature({ body }: RawSignature): openpgp.SignaturePacket {
-  const packet = new openpgp.SignaturePacket();
+  const packet = new library.SignaturePacket();
   packet.read(body);
   return packet;
 }
@@ -63,7 +64,7 @@ export async function checkSignature(
   { kind, data }: Target,
 ): Promise<Checked> {
   // read anew for each target: the library remembers that a signature was good, not about what
-  const packet = isReadable(raw) ? parseSignature(raw) : new openpgp.SignaturePacket();
+  const packet = isReadable(raw) ? parseSignature(raw) : new library.SignaturePacket();
   return {
     raw,
     packet,

@@ -3,9 +3,10 @@
  * its user IDs and of its subkeys. What follows from it at a given time is judged in judgement.ts. A
  * revocation that cannot be checked is never taken for none.
  */
-import * as openpgp from 'openpgp';
+import type * as openpgp from 'openpgp';
 import { uint } from '../openpgp/packets.ts';
 import { type Checked, checkSignature, HashedKey, type Target } from './checks.ts';
+import { library } from './library.ts';
 import { type CertificateParts, type KeyHead, keyHead, type RawSignature } from './parts.ts';
 import { isAboutSubkey, isRevocation, SIGNATURE } from './signaturehead.ts';
 
@@ -60,7 +61,7 @@ export async function findFacts(
   primary: openpgp.PublicKeyPacket,
   subkeys: readonly (openpgp.PublicSubkeyPacket | undefined)[],
 ): Promise<Facts> {
-  const { key: aboutKey, certGeneric, subkeyBinding } = openpgp.enums.signature;
+  const { key: aboutKey, certGeneric, subkeyBinding } = library.enums.signature;
   const key = new HashedKey(parts.body);
   const itself: Subject = { target: { kind: aboutKey, data: { key } }, checked: [] };
   const userIds = parts.userIds.map(({ body }): Subject => {
@@ -164,7 +165,7 @@ function revocationOf(checked: Checked): Revocation {
   // one in doubt counts always, and against everything
   if (checked.verdict === 'doubtful')
     return { from: Number.POSITIVE_INFINITY, until: Number.POSITIVE_INFINITY, isHard: true };
-  const { keyRetired, keySuperseded, userIDInvalid } = openpgp.enums.reasonForRevocation;
+  const { keyRetired, keySuperseded, userIDInvalid } = library.enums.reasonForRevocation;
   const reason = checked.packet.reasonForRevocationFlag;
   const isSoft = reason === keyRetired || reason === keySuperseded || reason === userIDInvalid;
   return { ...statementOf(checked), isHard: !isSoft };

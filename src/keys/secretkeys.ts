@@ -4,8 +4,9 @@
  * imports may, since the server never has a private key.
  */
 import { ReadableStream } from 'node:stream/web';
-import * as openpgp from 'openpgp';
+import type * as openpgp from 'openpgp';
 import { readArmor } from './armored.ts';
+import { library } from './library.ts';
 
 /** The secret keys of a file, as locked as they are there. */
 export type SecretKeys = readonly openpgp.PrivateKey[];
@@ -20,7 +21,7 @@ export async function readSecretKeys(bytes: Uint8Array): Promise<SecretKeys> {
   const blocks = isBinary ? [bytes] : armored;
   if (blocks.length === 0) throw new Error('holds no secret key');
   const read = await Promise.allSettled(
-    blocks.map((block) => openpgp.readPrivateKeys({ binaryKeys: block })),
+    blocks.map((block) => library.readPrivateKeys({ binaryKeys: block })),
   );
   const keys = read.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
   if (keys.length > 0) return keys; // one that cannot be read may not be needed
@@ -47,7 +48,7 @@ export async function decryptPackets(
   packets: AsyncIterable<Uint8Array>,
   opener: Opener,
 ): Promise<Uint8Array[]> {
-  const message = await openpgp
+  const message = await library
     .readMessage({ binaryMessage: ReadableStream.from(packets) })
     .catch((error: unknown) => notOpened(error));
   const sessionKeys = await sessionKeysOf(message, opener);
@@ -57,7 +58,7 @@ export async function decryptPackets(
 async function plaintextOf(message: SealedMessage, sessionKeys: openpgp.SessionKey[]): Promise<Uint8Array[]> {
   // Unauthenticated means that pieces come before the end. They are kept here until it has been verified.
   const config = { allowUnauthenticatedStream: true };
-  const { data } = await openpgp.decrypt({ message, sessionKeys, format: 'binary', config });
+  const { data } = await library.decrypt({ message, sessionKeys, format: 'binary', config });
   const pieces: Uint8Array[] = [];
   for await (const piece of data as AsyncIterable<Uint8Array>) pieces.push(piece);
   return pieces;
@@ -98,7 +99,7 @@ async function sessionKeysOf(
   if (secret === undefined)
     throw new NotOpenedError('the secret key it needs is locked: give --passphrase-file');
   const unlocked = await Promise.allSettled(
-    locked.map((privateKey) => openpgp.decryptKey({ privateKey, passphrase: secret })),
+    locked.map((privateKey) => library.decryptKey({ privateKey, passphrase: secret })),
   );
   const opened = unlocked.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   if (opened.length === 0) throw new NotOpenedError('the passphrase does not unlock the secret key it needs');
@@ -112,7 +113,7 @@ async function trySessionKeys(
   keys: readonly openpgp.PrivateKey[],
 ): Promise<openpgp.SessionKey[] | undefined> {
   for (const key of keys) {
-    const found = await openpgp.decryptSessionKeys({ message, decryptionKeys: key }).catch(() => undefined);
+    const found = await library.decryptSessionKeys({ message, decryptionKeys: key }).catch(() => undefined);
     // The library takes what it gave, a missing algorithm too: SEIPD v2 names it itself (openpgp 6.3.2).
     if (found !== undefined && found.length > 0) return found as openpgp.SessionKey[];
   }
@@ -130,6 +131,6 @@ function listOf(ids: readonly openpgp.KeyID[]): string {
 
 /** Makes a key pair for `email`, armored: Ed25519 and X25519 in the form that every client reads (v4). */
 export async function generateKeyPair(email: string): Promise<{ certificate: string; secretKey: string }> {
-  const pair = await openpgp.generateKey({ type: 'ecc', userIDs: [{ email }], format: 'armored' });
+  const pair = await library.generateKey({ type: 'ecc', userIDs: [{ email }], format: 'armored' });
   return { certificate: pair.publicKey, secretKey: pair.privateKey };
 }

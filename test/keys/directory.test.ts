@@ -26,8 +26,11 @@ async function openDirectory(t: TestContext, world: Pick<World, 'now'> = realWor
     keyring,
     path: (name: string) => join(directory, name),
     put: (name: string, bytes: Uint8Array | string) => writeFile(join(directory, name), bytes),
-    fingerprints: async (address: string) =>
-      (await keyring.lookup(address))?.certificates.map(({ fingerprint }) => fingerprint).sort(),
+    async fingerprints(address: string) {
+      // what inotify reports of a change and the end of the call that made it come in one turn, in any order
+      await new Promise(setImmediate);
+      return (await keyring.lookup(address))?.certificates.map(({ fingerprint }) => fingerprint).sort();
+    },
     problems: async (address: string) => (await keyring.lookup(address))?.problems,
   };
 }
