@@ -14,8 +14,10 @@ import { type MountTable, type Place, walk } from './place.ts';
 import { answerWithinLimit, type Question, questionOf } from './question.ts';
 import { POOL_SHARE, ThreadShare } from './threadshare.ts';
 
-/** Something may have been mounted meanwhile, or a link changed. */
+/** A link may have changed meanwhile. */
 const FORGET_MS = 60_000;
+/** Something may have been mounted meanwhile: so old may the list be when it is asked about a directory. */
+const MOUNTS_MS = 1000;
 /** Three for each mailbox: itself, its tmp/ and its new/. */
 const MAX_KNOWN = 30_000;
 
@@ -35,6 +37,7 @@ export class FileSystems {
   #known = new Map<string, Place>(); // by directory
   readonly #asking = new Map<string, Question<Place>>();
   #forgetAt = Number.NEGATIVE_INFINITY;
+  #mountsReadAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: FileSystemsOptions) {
     this.#options = options;
@@ -73,15 +76,25 @@ export class FileSystems {
   #knownPlace(directory: string): Place | undefined {
     if (this.#now() > this.#forgetAt || this.#known.size > MAX_KNOWN) {
       this.#known = new Map();
-      this.#mounts = this.#options.calls.mounts();
       this.#forgetAt = this.#now() + FORGET_MS;
     }
     return this.#known.get(directory);
   }
 
+  /** Where the mounts have changed, nothing that is known need be true. */
+  #lookAtMounts(): void {
+    if (this.#now() - this.#mountsReadAt < MOUNTS_MS) return;
+    const mounts = this.#options.calls.mounts();
+    this.#mountsReadAt = this.#now();
+    const isSame = [...mounts].every(([point, device]) => this.#mounts.get(point) === device);
+    if (!isSame || mounts.size !== this.#mounts.size) this.#known = new Map();
+    this.#mounts = mounts;
+  }
+
   #find(directory: string): Question<Place> {
     const asking = this.#asking.get(directory);
     if (asking !== undefined) return asking;
+    this.#lookAtMounts();
     const answer = this.#placeOf(directory).then((place) => {
       this.#asking.delete(directory);
       if (place.isThere !== 'unknown') this.#known.set(directory, place);

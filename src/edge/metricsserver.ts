@@ -2,37 +2,34 @@
  * The HTTP side of /metrics. Knows no series: a source gives it their text. However many ask, the source is
  * asked once at a time and at most once a second, and a connection gets one answer, whatever it sends.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:net';
+import { FirstRequest } from './firstrequest.ts';
 
 /** An answer is given to all who ask within this time of it. */
 const KEPT_MS = 1000;
 /** Far more than a few scrapers need. Beyond it connections are closed at once. */
 const MAX_CONNECTIONS = 32;
-/** For a request to arrive, and for its answer to be taken. */
-const PATIENCE_MS = 5000;
-const LIMITS = {
-  headersTimeout: PATIENCE_MS,
-  requestTimeout: PATIENCE_MS,
-  connectionsCheckingInterval: 1000,
-  maxHeaderSize: 8192,
-} as const;
+/** For a request to arrive and its answer to be taken; Prometheus gives up after as long. */
+const PATIENCE_MS = 10_000;
+const MAX_HEADER_BYTES = 8192;
 
 export interface MetricsSource {
   readonly contentType: string;
   text(): Promise<string>;
 }
 
-/**
- * Returns an HTTP server that answers GET and HEAD of /metrics and nothing else; the caller lets it listen.
- */
-export function createMetricsServer(source: MetricsSource): Server {
+export interface MetricsServer {
+  /** The caller lets it listen. */
+  readonly server: Server;
+  /** Ends all connections too. */
+  close(): void;
+}
+
+/** Returns an HTTP server that answers GET and HEAD of /metrics and nothing else. */
+export function createMetricsServer(source: MetricsSource): MetricsServer {
   const collect = atMostOnceASecond(() => source.text());
-  const answered = new WeakSet<Socket>();
-  const server = createServer(LIMITS, async (request, response) => {
-    // requests that came in the same piece are with us before the connection is closed
-    if (answered.has(request.socket)) return;
-    answered.add(request.socket);
+  const http = createHttpServer({ maxHeaderSize: MAX_HEADER_BYTES }, async (request, response) => {
     const refusal = refusalOf(request);
     if (refusal !== undefined) return answer(response, refusal, 'only GET /metrics is here\n');
     try {
@@ -41,9 +38,25 @@ export function createMetricsServer(source: MetricsSource): Server {
       answer(response, 500, 'metrics failed\n');
     }
   });
+  const connections = new Set<FirstRequest>();
+  const server = createServer((socket) => {
+    const connection = new FirstRequest(socket);
+    connections.add(connection);
+    const late = setTimeout(() => connection.destroy(), PATIENCE_MS).unref();
+    connection.on('close', () => {
+      clearTimeout(late);
+      connections.delete(connection);
+    });
+    http.emit('connection', connection);
+  });
   server.maxConnections = MAX_CONNECTIONS;
-  server.timeout = PATIENCE_MS;
-  return server;
+  return {
+    server,
+    close() {
+      server.close();
+      for (const connection of connections) connection.destroy();
+    },
+  };
 }
 
 function refusalOf({ method, url }: IncomingMessage): 404 | 405 | undefined {

@@ -75,15 +75,9 @@ function listenersOf({ lmtp, metrics }: Settings): Listener[] {
 async function answerScrapes({ lmtp, metrics }: Settings, source: MetricsSource) {
   const { listen } = metrics;
   if (listen.type === 'off') return undefined;
-  const server = createMetricsServer(source);
+  const { server, close } = createMetricsServer(source);
   const at = await blamingSetting('metrics.listen', listenOn(server, listen, lmtp.socket_mode));
-  return {
-    at,
-    stop() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
+  return { at, stop: close };
 }
 
 /** Sweeps now and every hour. Returns what ends it. */

@@ -97,3 +97,24 @@ test('directories on one file system share one object, there or not, and another
   assert.notEqual(one, other);
   assert.equal(fileSystems.of(directory), one, 'known by now');
 });
+
+test('what is mounted later is noticed before the first call about anything on it', async (t) => {
+  const { directory, clock, disk, fileSystems } = await openFileSystems(t);
+  const late = join(directory, 'late');
+  await mkdir(join(late, 'mailbox'), { recursive: true });
+  const below = await fileSystems.of(late);
+  const mounts = disk.trouble.mounts?.() ?? new Map<string, string>();
+  disk.trouble.mounts = () => new Map([...mounts, [late, '3']]);
+  clock.pass(1000);
+  const before = disk.named('readlink').length;
+  const found = await fileSystems.of(join(late, 'mailbox'));
+  assert.notEqual(found, below);
+  assert.equal(await fileSystems.of(late), found);
+  assert.ok(
+    disk
+      .named('readlink')
+      .slice(before)
+      .every(({ path }) => path !== late),
+    'it was touched under the share of another',
+  );
+});

@@ -2,10 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { createMetricsServer } from '../../src/edge/metricsserver.ts';
+import { createMetricsServer, type MetricsServer } from '../../src/edge/metricsserver.ts';
 import { until } from '../support/until.ts';
 
 /** A source that counts how often it is asked; its text is that count. */
@@ -22,13 +21,10 @@ function countingSource() {
   };
 }
 
-async function listen(t: TestContext, server: Server): Promise<number> {
+async function listen(t: TestContext, { server, close }: MetricsServer): Promise<number> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
+  t.after(close);
   return (server.address() as AddressInfo).port;
 }
 

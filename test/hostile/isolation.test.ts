@@ -59,7 +59,7 @@ test(
           await rename(join(keys, '.draft'), join(keys, 'changing@example.com.asc'));
           await pause(50);
         }),
-        repeatedly(async () => assert.match(await send(server, 'nobody@example.com'), /^550 5\.1\.1 /), 8),
+        repeatedly(async () => assert.match(await send(server, 'nobody@example.com'), /^550 5\.1\.1 /), 4),
       ];
       return async () => void (await Promise.all(stops.map((stop) => stop())));
     }),
