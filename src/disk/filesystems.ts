@@ -17,7 +17,7 @@ import { POOL_SHARE, ThreadShare } from './threadshare.ts';
 /** A link may have changed meanwhile. */
 const FORGET_MS = 60_000;
 /** Something may have been mounted meanwhile: so old may the list be when it is asked about a directory. */
-const MOUNTS_MS = 1000;
+const MOUNTS_MS = 100;
 /** Three for each mailbox: itself, its tmp/ and its new/. */
 const MAX_KNOWN = 30_000;
 
