@@ -16,8 +16,8 @@ const MAX_THREADS = 16;
 const MAX_THREADS_IN_ALL = MAX_THREADS + 10 * HUNG_BATCHES;
 /** Most files in a batch: all stay open at once, and none is answered before the last is done. */
 const MAX_JOBS = 16;
-/** Threads beyond the first end when they had nothing to do for this long. */
-const IDLE_MS = 5000;
+/** Threads beyond the first end when they had nothing to do for this long. A new one has to compile all. */
+const IDLE_MS = 60_000;
 
 export interface QueueOptions {
   readonly world: Pick<World, 'micros'>;

@@ -10,13 +10,13 @@ import type { Liveness } from './liveness.ts';
 /**
  * How many threads libuv is told to have when the program starts (sealdir.cts, D17e): its four are too few.
  */
-export const POOL_THREADS = 256;
+export const POOL_THREADS = 512;
 /** Single file calls of all file systems together may take this many. */
 export const POOL_SHARE = 60;
 /** So twenty file systems may hang before one that does not is held up. */
 export const FILE_SYSTEM_THREADS = 3;
-/** The fsyncs of one file system's batches may take this many on top: six slow ones may hang at one time. */
-export const SYNC_THREADS = 32;
+/** The fsyncs of one file system's batches may take this many on top: three slow ones may hang at once. */
+export const SYNC_THREADS = 128;
 
 export class ThreadShare {
   readonly #maxCalls: number;
