@@ -3,7 +3,7 @@
  * the reloads and what the demo adds. Sockets and deliveries are the work of `server/`.
  */
 import { availableParallelism } from 'node:os';
-import { checkRunning } from './check/check.ts';
+import { checkAside } from './check/aside.ts';
 import { deliverSample, demoText, prepareDemo } from './commands/demo.ts';
 import { CommandError, EXIT } from './commands/errors.ts';
 import type { Loaded } from './config/load.ts';
@@ -46,9 +46,11 @@ export async function serveInForeground(options: ServeOptions): Promise<number> 
     options.print(await demoText(isFirstStart, running.metrics));
   }
   hangups?.(createReload({ log, running, load }, settings));
-  if (file !== undefined) void logFindings(settings, file, log);
+  const ending = new AbortController();
+  if (file !== undefined) void logFindings(settings, file, log, ending.signal);
   const reason = await Promise.race([stops.first, running.failed]);
   log.info('stopping', { reason });
+  ending.abort();
   // A second signal cuts off the deliveries under way. Their clients got no reply and will send them again.
   await Promise.race([running.stop(), stops.second.then(() => running.stop(0))]);
   log.info('stopped');
@@ -75,13 +77,13 @@ async function start(
 }
 
 /** Logs what `sealdir check` would find, while the first mail arrives already. */
-async function logFindings(settings: Settings, file: string, log: Log): Promise<void> {
+async function logFindings(settings: Settings, file: string, log: Log, stopped: AbortSignal): Promise<void> {
   try {
-    const findings = await checkRunning({ settings, file, now: new Date(), mostKeyFiles: MOST_KEY_FILES });
+    const findings = await checkAside({ settings, file, mostKeyFiles: MOST_KEY_FILES }, stopped);
     for (const { level, what, fix } of findings)
       log[level === 'error' ? 'error' : 'warn']('check', { what, fix });
   } catch (error) {
-    log.fault('check', error);
+    if (!stopped.aborted) log.fault('check', error);
   }
 }
 

@@ -9,7 +9,7 @@ import { dirname, resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Listener } from '../core/listener.ts';
 import { error, type Finding, quoted } from './finding.ts';
-import { kindOf, look, lookAtLink, troubleWithDirectory, troubleWithUse } from './look.ts';
+import { kindOf, lookAtLink, troubleWithDirectory, troubleWithUse } from './look.ts';
 import { type Question, whoListens } from './wholistens.ts';
 
 /** A listener, the setting it is from, and how to know that it is ours. */
@@ -76,7 +76,7 @@ async function checkPath({ setting, address, question }: Wanted): Promise<Findin
 
 /** Looks at the lock file beside the socket: one that another user has left cannot be opened. */
 function checkLock(setting: string, lock: string): Finding[] {
-  const seen = look(lock);
+  const seen = lookAtLink(lock);
   if ('why' in seen) {
     if (seen.isMissing) return [];
     return [error(`${setting}: the lock file ${lock} ${seen.why}`, `rm ${quoted(lock)}`)];

@@ -16,6 +16,7 @@ import type { Client } from '../core/client.ts';
 import { within } from '../core/deadline.ts';
 import { CopyFailure } from '../core/errors.ts';
 import { type Refusal, type Reply, replyOf, type Why } from '../core/outcome.ts';
+import { Turns } from '../core/turns.ts';
 import { type HeaderBlock, HeaderScanner } from '../mime/header.ts';
 import { outerFields } from '../mime/policy.ts';
 import { type Trace, traceFields } from '../mime/trace.ts';
@@ -118,8 +119,11 @@ export class Transaction {
     const begin = async ({ copy, keys, path }: Destination) => {
       copy.begin(await prepareSealer(keys, this.#parts), { trace: traceFields(trace, path), inherited });
     };
-    const { destinations } = this.#admission;
-    await Promise.all(destinations.map((each) => settleLane(each.copy, begin(each), limits.stallMs)));
+    const turns = new Turns();
+    for (const each of this.#admission.destinations) {
+      await settleLane(each.copy, begin(each), limits.stallMs);
+      await turns.next(); // a hundred dear keys take seconds
+    }
     await this.#push(this.#scanner.seen);
   }
 

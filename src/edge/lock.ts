@@ -2,7 +2,7 @@
  * Lock files with flock(2). Nobody waits for a lock here, since a waiting call holds a thread of libuv's
  * pool. Never called in a worker thread: fs-ext aborts the process there.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { flockSync } from './fsext.ts';
 
 /** Locks an open file exclusively, until it is closed; false if another process has it. */
@@ -16,11 +16,18 @@ export function lockDescriptor(fd: number): boolean {
   }
 }
 
-/** Takes the lock file; returns undefined when another process has it. The kernel releases it when we die. */
+// a link is not followed, and a named pipe not waited for
+const { O_CREAT, O_WRONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+
+/**
+ * Takes the lock file; returns undefined when another process has it. The kernel releases it when we die.
+ * Throws where something else than a file is in its place.
+ */
 export function tryLock(path: string): { release(): void } | undefined {
-  const fd = openSync(path, 'a', 0o600);
+  const fd = openSync(path, O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600);
   let isHeld = false;
   try {
+    if (!fstatSync(fd).isFile()) throw new Error(`${path} is no file`);
     isHeld = lockDescriptor(fd);
   } finally {
     if (!isHeld) closeSync(fd);

@@ -59,6 +59,18 @@ const FAULTS: readonly Fault[] = [
     stops: /lmtp\.listen: .*EISDIR/,
   },
   {
+    name: 'a named pipe in the place of the lock file',
+    arrange: async (site) => void (await run('mkfifo', ['-m', '666', site.at('run/lmtp.sock.lock')])),
+    says: /lmtp\.sock\.lock is a named pipe, not a lock file/,
+    stops: /lmtp\.listen: .*ENXIO/,
+  },
+  {
+    name: 'a link in the place of the lock file',
+    arrange: (site) => symlink(site.at('sealdir.toml'), site.at('run/lmtp.sock.lock')).then(() => undefined),
+    says: /lmtp\.sock\.lock is a link, not a lock file/,
+    stops: /lmtp\.listen: .*ELOOP/,
+  },
+  {
     name: 'a file in the place of the socket',
     arrange: async (site) => void (await put(site, 'run/lmtp.sock')),
     says: /lmtp\.sock is a file, where a socket has to be made/,
