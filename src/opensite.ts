@@ -80,9 +80,8 @@ function memoryOf(
 
 /** Returns everything a delivery needs; the key cache starts empty. */
 export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
-  const { keys: path } = pathsOf(settings);
   const keyDirectory = keyDirectoryOf(settings, site.world, {
-    run: (call) => site.fileSystems.run(path, call),
+    run: (directory, call) => site.fileSystems.run(directory, call),
     onSilence: (message) => site.outcomeLog.fault('keys.directory', new Error(message)),
   });
   const { lmtp, store, headers } = settings;

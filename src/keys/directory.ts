@@ -7,7 +7,7 @@
 import type { SameAddress } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
 import type { World } from '../core/world.ts';
-import { FileCalls, type Runner, SILENT_AFTER_MS } from './calls.ts';
+import { FileCalls, LinkedCalls, type Runner, SILENT_AFTER_MS, SilentError } from './calls.ts';
 import { FileCache, type ParsedFile } from './filecache.ts';
 import { type DirectoryEntry, listDirectory } from './listing.ts';
 import { NameIndex } from './nameindex.ts';
@@ -45,13 +45,13 @@ export class KeyDirectory implements KeySource {
     directory: string,
     same: SameAddress,
     world: Pick<World, 'now'>,
-    { run = (call) => call(), onSilence = () => {} }: DirectoryOptions = {},
+    { run = (_, call) => call(), onSilence = () => {} }: DirectoryOptions = {},
   ) {
     this.#directory = directory;
     this.#same = same;
     this.#world = world;
-    this.#calls = new FileCalls(run);
-    this.#files = new ParsedFiles(directory, world, this.#calls);
+    this.#calls = new FileCalls(directory, run);
+    this.#files = new ParsedFiles(directory, world, this.#calls, new LinkedCalls(run));
     this.#index = new NameIndex(directory, same, world, this.#calls);
     this.#watched = new WatchedDirectory(directory);
     this.#onSilence = onSilence;
@@ -70,11 +70,15 @@ export class KeyDirectory implements KeySource {
     if (this.#calls.isSilent) {
       const known = this.#knownEntry(address);
       // nobody else begins to wait: those that wait already are enough to find out when it answers again
-      if (known === undefined) throw new Error(`${this.#directory} does not answer`);
+      if (known === undefined) throw new SilentError(this.#directory);
       return known;
     }
     const asked = this.#watched.get(address, () => this.#lookup(address));
-    const found = await within(asked, SILENT_AFTER_MS);
+    const found = await within(asked, SILENT_AFTER_MS).catch((error: unknown) => {
+      const known = error instanceof SilentError ? this.#knownEntry(address) : undefined;
+      if (known === undefined) throw error;
+      return known;
+    });
     return found === 'late' ? (this.#knownEntry(address) ?? asked) : found;
   }
 

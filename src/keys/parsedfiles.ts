@@ -4,12 +4,12 @@
  * not be looked at is an error.
  */
 import * as fs from 'node:fs';
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, readlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { World } from '../core/world.ts';
 import { KeyFileError } from './blocks.ts';
-import type { FileCalls } from './calls.ts';
+import type { FileCalls, LinkedCalls } from './calls.ts';
 import { parseCertificates, uniteCertificates } from './certificates.ts';
 import { FileCache, type ParsedFile } from './filecache.ts';
 import { identityOf, isSettled } from './identity.ts';
@@ -18,24 +18,33 @@ import { WORDS } from './words.ts';
 
 export type KeyFile = KeyEntry & ParsedFile;
 
-// a look-up takes two of these calls; promisified callbacks cost half of what node:fs/promises does
+// a look-up takes such a call; promisified callbacks cost half of what node:fs/promises does
 const lstat = promisify(fs.lstat);
-const stat = promisify(fs.stat);
+/** As many as the kernel follows (path_resolution(7)). */
+const MAX_LINKS = 40;
 
 /** A certificate with 400 user IDs has 200 KiB; a larger one is full of other people's signatures. */
 export const MAX_KEY_FILE_BYTES = 256 * 1024;
+
+/** A file that is no link, by a path to it. */
+interface Target {
+  readonly path: string;
+  readonly stats: fs.BigIntStats;
+}
 
 export class ParsedFiles {
   readonly #directory: string;
   readonly #world: Pick<World, 'now'>;
   readonly #calls: FileCalls;
+  readonly #linked: LinkedCalls;
   readonly #files = new FileCache<KeyFile>();
   readonly #reading = new Map<string, Promise<KeyFile>>();
 
-  constructor(directory: string, world: Pick<World, 'now'>, calls: FileCalls) {
+  constructor(directory: string, world: Pick<World, 'now'>, calls: FileCalls, linked: LinkedCalls) {
     this.#directory = directory;
     this.#world = world;
     this.#calls = calls;
+    this.#linked = linked;
   }
 
   /** Returns those of the files that are there. */
@@ -46,30 +55,55 @@ export class ParsedFiles {
 
   async #load(name: string): Promise<KeyFile | undefined> {
     const path = join(this.#directory, name);
-    const { stats, target } = await this.#calls.make(() => lookAt(path));
-    if (stats === undefined) this.#files.delete(name);
-    if (target === undefined)
-      return stats && { identity: '', bytes: 0, ...unusable(name, WORDS.linkToNothing) };
-    const cached = this.#files.get(name, identityOf(target));
+    const stats = await this.#calls.make(() => look(path));
+    if (stats === undefined) {
+      this.#files.delete(name);
+      return undefined;
+    }
+    const target = stats.isSymbolicLink() ? await this.#follow(path) : { path, stats };
+    // a link whose target is missing now (not mounted?) does not mean that nobody of this name exists
+    if (target === undefined) return { identity: '', bytes: 0, ...unusable(name, WORDS.linkToNothing) };
+    const cached = this.#files.get(name, identityOf(target.stats));
     if (cached !== undefined) return cached;
-    return this.#readOnce(name, path, target).catch((error: NodeJS.ErrnoException) => {
+    return this.#readOnce(name, target).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined; // removed since the look
       throw error;
     });
   }
 
+  /**
+   * Follows a link, one at a time: each call is under the share of the directory that it is about. Returns
+   * undefined if it leads to nothing. Throws if it leads in a circle.
+   */
+  async #follow(link: string): Promise<Target | undefined> {
+    let path = link;
+    for (let n = 0; n < MAX_LINKS; n++) {
+      const from = path;
+      const to = await this.#linked.make(dirname(from), () => readlink(from));
+      path = to.startsWith('/') ? to : `${dirname(from)}/${to}`; // not join(): a part may be a link
+      const stats = await this.#linked.make(dirname(path), () => look(path));
+      if (!stats?.isSymbolicLink()) return stats && { path, stats };
+    }
+    throw Object.assign(new Error(`${link} leads in a circle`), { code: 'ELOOP' });
+  }
+
   /** Lets look-ups at the same time share one reading: parsing a large file stops everything for 0.1 s. */
-  #readOnce(name: string, path: string, seen: fs.BigIntStats): Promise<KeyFile> {
+  #readOnce(name: string, target: Target): Promise<KeyFile> {
+    const { stats: seen } = target;
     const key = `${identityOf(seen)}:${name}`;
     const running = this.#reading.get(key);
     if (running !== undefined) return running;
-    const reading = this.#read(name, path).finally(() => this.#reading.delete(key));
+    const reading = this.#read(name, target).finally(() => this.#reading.delete(key));
     if (isSettled(seen, this.#world)) this.#reading.set(key, reading);
     return reading;
   }
 
-  async #read(name: string, path: string): Promise<KeyFile> {
-    const { stats, content } = await this.#calls.make(() => readKeyFile(path));
+  async #read(name: string, { path }: Target): Promise<KeyFile> {
+    const directory = dirname(path);
+    const read = () => readKeyFile(path);
+    const reading =
+      directory === this.#directory ? this.#calls.make(read) : this.#linked.make(directory, read);
+    const { stats, content } = await reading;
     const file = { identity: identityOf(stats), bytes: Number(stats.size) };
     if (typeof content === 'string') return { ...file, ...unusable(name, content) };
     const parsed = { ...file, ...(await parse(name, content)) };
@@ -78,17 +112,9 @@ export class ParsedFiles {
   }
 }
 
-async function lookAt(
-  path: string,
-): Promise<{ stats: fs.BigIntStats | undefined; target: fs.BigIntStats | undefined }> {
-  const stats = await look(lstat, path);
-  // a link whose target is missing now (not mounted?) does not mean that nobody of this name exists
-  return { stats, target: stats?.isSymbolicLink() ? await look(stat, path) : stats };
-}
-
 /** Returns undefined if there is nothing of that name. Throws if it could not look. */
-async function look(call: typeof stat, path: string): Promise<fs.BigIntStats | undefined> {
-  return call(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+async function look(path: string): Promise<fs.BigIntStats | undefined> {
+  return lstat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENAMETOOLONG') return undefined;
     throw error;
   });

@@ -2,7 +2,8 @@
 // whose server is gone), and mailboxes there that were not used lately: nobody else may notice.
 
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { describe, test } from 'node:test';
@@ -26,6 +27,7 @@ const SMALL = Buffer.from('Subject: x\r\n\r\nx\r\n');
 const LARGE = Buffer.from(`Subject: x\r\n\r\n${`${'x'.repeat(70)}\r\n`.repeat(10_000)}`);
 /** Far more than a delivery takes, far less than anybody waits for a file system that hangs. */
 const SOON_MS = 1500;
+const IMPATIENT = 'stall_timeout = "2s"\ntransaction_timeout = "5s"';
 
 type Work = (server: ChildServer, mounts: readonly HungMount[]) => Promise<void>;
 
@@ -34,8 +36,7 @@ type Work = (server: ChildServer, mounts: readonly HungMount[]) => Promise<void>
  * link to it.
  */
 async function withMounts(work: Work): Promise<void> {
-  const lmtp = 'stall_timeout = "2s"\ntransaction_timeout = "5s"';
-  const server = await startChild({ keys: KEYS, toml: { lmtp } });
+  const server = await startChild({ keys: KEYS, toml: { lmtp: IMPATIENT } });
   const places = ['mail/mounted.example', 'elsewhere'].map((path) => join(server.directory, path));
   const mounts: HungMount[] = [];
   try {
@@ -113,6 +114,34 @@ describe('two hung file systems', {
         const eachOf = MOUNTED.length + LINKED.length;
         assert.equal((await filesIn(server, 'new')).length, isKnown ? 2 * eachOf : eachOf);
       }));
+});
+
+test("a key that is a link into a file system that hangs is its owner's trouble, at the start as well", {
+  ...(await needsHungMount()),
+  timeout: 60_000,
+}, async () => {
+  const [linked = '', ...others] = WELL;
+  for (const hangsAtStart of [true, false]) {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'sealdir-hungkeys-'));
+    const mount = await HungMount.open(elsewhere);
+    await writeFile(join(elsewhere, 'key.asc'), certificate);
+    if (hangsAtStart) mount.hang();
+    const keys = Object.fromEntries(others.map((address) => [address, certificate]));
+    const keyLinks = { [linked]: join(elsewhere, 'key.asc') };
+    const server = await startChild({ keys, keyLinks, toml: { lmtp: IMPATIENT } });
+    try {
+      mount.hang();
+      const waiting = Array.from({ length: 3 }, () => send(server, linked, SMALL));
+      assert.ok((await slowest(server, others, SMALL)) < SOON_MS);
+      for (const reply of await Promise.all(waiting)) assert.match(reply, /^451 4\.3\.0 /);
+      assert.ok((await slowest(server, others, SMALL)) < SOON_MS);
+    } finally {
+      const stopping = server.stop();
+      await mount.close(); // a thread that waits there keeps the process
+      assert.equal(await stopping, 0);
+      await rm(elsewhere, { recursive: true, force: true });
+    }
+  }
 });
 
 test('the program starts with as many threads as the shares of file systems reckon with', async (t) => {

@@ -1,7 +1,7 @@
 // A key directory that hangs: keys that were read before are used, and only two calls wait for it.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -30,7 +30,7 @@ async function openDirectory(t: TestContext) {
     SAME,
     { now: () => Date.now() + aheadMs },
     {
-      async run(call) {
+      async run(_, call) {
         underWay++;
         await stopped?.promise;
         return call().finally(() => underWay--);
@@ -123,11 +123,59 @@ test('an address that was removed is not brought back when the directory hangs',
     await writeFile(join(directory, `${name}@example.com.asc`), alice.certificate);
   let hangs = false;
   const keys = new KeyDirectory(directory, SAME, realWorld('mx.example.com'), {
-    run: (call) => (hangs ? new Promise(() => {}) : call()),
+    run: (_, call) => (hangs ? new Promise(() => {}) : call()),
   });
   await keys.lookup('alice@example.com');
   await rm(join(directory, 'alice@example.com.asc'));
   await until('it is gone', async () => (await keys.lookup('alice@example.com')) === undefined);
   hangs = true;
   assert.equal(await within(keys.lookup('alice@example.com'), SILENT_AFTER_MS + 500), 'late');
+});
+
+test('F29: a key that is a link into a directory that hangs is waited for alone', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'sealdir-silence-'));
+  const elsewhere = await mkdtemp(join(tmpdir(), 'sealdir-silence-'));
+  for (const each of [directory, elsewhere]) t.after(() => rm(each, { recursive: true, force: true }));
+  stayAlive(t);
+  for (const name of ['alice', 'bob', 'dave'])
+    await writeFile(join(directory, `${name}@example.com.asc`), alice.certificate);
+  await writeFile(join(elsewhere, 'carol.asc'), alice.certificate);
+  await symlink(join(elsewhere, 'carol.asc'), join(directory, 'here.link'));
+  await symlink('here.link', join(directory, 'carol@example.com.asc'));
+  await symlink(join(elsewhere, 'erin.asc'), join(directory, 'erin@example.com.asc'));
+  let hangs = false;
+  let underWay = 0;
+  const keys = new KeyDirectory(directory, SAME, realWorld('mx.example.com'), {
+    run(where, call) {
+      if (!hangs || where !== elsewhere) return call();
+      underWay++;
+      return new Promise(() => {});
+    },
+  });
+  assert.equal((await keys.lookup('carol@example.com'))?.certificates.length, 1);
+  hangs = true;
+  const carols = Array.from({ length: 5 }, () => keys.lookup('carol@example.com'));
+  const erins = Array.from({ length: 5 }, () => keys.lookup('erin@example.com').catch(() => 'silent'));
+  for (const entry of await Promise.all(carols))
+    assert.equal(entry?.certificates.length, 1, 'as it was known');
+  assert.ok(underWay <= 2, `${underWay} calls`);
+  for (const name of ['alice', 'bob', 'dave']) {
+    const entry = await within(keys.lookup(`${name}@example.com`), 500);
+    assert.ok(entry !== 'late' && entry?.certificates.length === 1, name);
+  }
+  assert.equal(await within(keys.lookup('nobody@example.com'), 500), undefined);
+  await assert.rejects(keys.lookup('erin@example.com'), /does not answer/);
+  assert.equal(
+    await within(Promise.race(erins), 500),
+    'late',
+    'those that wait already find out when it answers',
+  );
+});
+
+test('a link that leads in a circle could not be looked at', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'sealdir-silence-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  await symlink('alice@example.com.asc', join(directory, 'alice@example.com.asc'));
+  const keys = new KeyDirectory(directory, SAME, realWorld('mx.example.com'));
+  await assert.rejects(keys.lookup('alice@example.com'), { code: 'ELOOP' });
 });

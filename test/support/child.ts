@@ -26,7 +26,7 @@ export interface ChildServer {
 }
 
 export async function startChild(options: ServerOptions = {}): Promise<ChildServer> {
-  const directory = await makeSite(options.keys, options.parent);
+  const directory = await makeSite(options.keys, options.parent, options.keyLinks);
   const config = join(directory, 'sealdir.toml');
   await writeFile(config, tomlFor(directory, options));
   const ready = (output: string) => output.includes('"msg":"listening"');

@@ -1,7 +1,7 @@
 // A real Sealdir for a test, with a directory of its own, a Unix socket and a TCP port, and real keys. Its
 // log lines are kept.
 
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseSettings } from '../../src/config/load.ts';
@@ -38,6 +38,8 @@ export interface ServerOptions {
   readonly parent?: string;
   /** Maps addresses to certificates. */
   readonly keys?: Readonly<Record<string, Uint8Array | string>>;
+  /** Maps addresses to what their key files are links to. */
+  readonly keyLinks?: Readonly<Record<string, string>>;
   readonly hostname?: string;
   /** The TCP port; any free one if left out. */
   readonly tcpPort?: number;
@@ -75,13 +77,19 @@ ${toml?.rest ?? ''}
 }
 
 /** Makes a fresh directory with `keys/` and `mail/` that the users of real peers can reach. */
-export async function makeSite(keys: ServerOptions['keys'] = {}, parent = tmpdir()): Promise<string> {
+export async function makeSite(
+  keys: ServerOptions['keys'] = {},
+  parent = tmpdir(),
+  links: ServerOptions['keyLinks'] = {},
+): Promise<string> {
   const directory = await mkdtemp(join(parent, 'sealdir-'));
   await mkdir(join(directory, 'keys'));
   await mkdir(join(directory, 'mail'));
   await makeTraversable(directory);
   for (const [address, bytes] of Object.entries(keys))
     await writeFile(join(directory, 'keys', `${address}.asc`), bytes);
+  for (const [address, target] of Object.entries(links))
+    await symlink(target, join(directory, 'keys', `${address}.asc`));
   return directory;
 }
 
