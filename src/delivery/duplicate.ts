@@ -83,6 +83,7 @@ export interface Storing {
 /** What is asked of the store. */
 export interface StoreView {
   identity(): Promise<string | undefined>;
+  has(mailbox: string): Promise<boolean>;
   holds(mailbox: string, isIt: (name: string) => boolean): Promise<boolean>;
 }
 
@@ -122,10 +123,15 @@ export class Duplicates {
     const identified = this.#identify(memory, identity, copy);
     const { underWay } = memory;
     for (let found = memory.find(identified); ; found = memory.find(identified)) {
-      if (found === 'stored') return false;
+      // a mailbox that is gone took its messages along
+      const isThere = found === 'stored' && (await this.#inTime(store.has(copy.mailbox), waitMs));
+      if (isThere) return false;
       // the client of that copy is told of its error
       const other = underWay.get(identified.copy)?.catch(() => {});
-      if (other === undefined) return this.#storeAlone(memory, identified, copy, found, waitMs);
+      if (other === undefined) {
+        const before = found === 'stored' ? 'unknown' : found;
+        return this.#storeAlone(memory, identified, copy, before, waitMs);
+      }
       if ((await within(other, waitMs)) === 'late') throw new CopyFailure('tooSlow');
     }
   }
@@ -153,9 +159,12 @@ export class Duplicates {
     found: 'unknown' | Interrupted,
     waitMs: number,
   ): Promise<boolean> {
-    if (found !== 'unknown' && (await this.#isThere(found, copy.mailbox, waitMs))) {
-      found.stored();
-      return false;
+    if (found !== 'unknown') {
+      const looking = this.#parts.store.holds(copy.mailbox, found.isFile);
+      if (await this.#inTime(looking, waitMs)) {
+        found.stored();
+        return false;
+      }
     }
     const attempt = memory.begin(identified, copy.account, copy.file);
     await copy.commit().catch((error: unknown) => {
@@ -166,11 +175,10 @@ export class Duplicates {
     return true;
   }
 
-  async #isThere(interrupted: Interrupted, mailbox: string, waitMs: number): Promise<boolean> {
-    const looking = this.#parts.store.holds(mailbox, interrupted.isFile);
-    const isThere = await within(looking, waitMs);
-    if (isThere === 'late') throw new CopyFailure('tooSlow');
-    return isThere;
+  async #inTime(looking: Promise<boolean>, waitMs: number): Promise<boolean> {
+    const isSo = await within(looking, waitMs);
+    if (isSo === 'late') throw new CopyFailure('tooSlow');
+    return isSo;
   }
 
   #identify({ secret }: DeliveryMemory, store: string, { mailbox, account, paths }: Storing): Identified {

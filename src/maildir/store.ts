@@ -7,6 +7,7 @@
  * file is unlinked; what a crash leaves in tmp/ is swept later (sweep.ts). Knows nothing of mail or
  * keys: it is given bytes, and they are already sealed.
  */
+import { join } from 'node:path';
 import type { Meter } from '../core/meter.ts';
 import type { World } from '../core/world.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -44,6 +45,17 @@ export class Store {
   /** Whether a message is whole in a mailbox; makes sure that it stays. See holds(). */
   holds(mailbox: string, isIt: (name: string) => boolean): Promise<boolean> {
     return holds(this.#parts.disk, mailbox, isIt);
+  }
+
+  /** Whether a mailbox is there, with whatever is in it. Throws where that cannot be asked. */
+  has(mailbox: string): Promise<boolean> {
+    return this.#parts.disk.stat(join(mailbox, 'new')).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return false;
+        throw error;
+      },
+    );
   }
 
   /** Returns a new file for `mailbox` (a Maildir path). Nothing is on disk before its first write. */

@@ -98,6 +98,21 @@ test('F26: the same message into another store is stored: under another path, or
   assert.equal(await send(one), 'duplicate');
 });
 
+test('F26: a message whose mailbox is gone is stored again', async (t) => {
+  const site = await openSite(t, { keys: [await freshKey(ALICE)], memory: memory() });
+  const send = async () => (await deliver(site.transaction(), [ALICE], MESSAGE)).replies[0]?.why;
+  const domain = join(site.store, 'example.com');
+  assert.equal(await send(), 'stored');
+  assert.equal(await send(), 'duplicate');
+  await rename(domain, `${domain}.away`);
+  assert.equal(await send(), 'stored');
+  assert.equal((await readdir(join(domain, 'alice/new'))).length, 1);
+  assert.equal(await send(), 'duplicate');
+  // what its owner has read and removed stays known
+  for (const name of await readdir(join(domain, 'alice/new'))) await rm(join(domain, 'alice/new', name));
+  assert.equal(await send(), 'duplicate');
+});
+
 test('while the root of the store does not answer, nothing is taken for a duplicate', async (t) => {
   const disk = new FakeDisk();
   const site = await openSite(t, { keys: [await freshKey(ALICE)], memory: memory(), disk });
