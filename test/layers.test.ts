@@ -24,7 +24,7 @@ const BELOW: Record<string, readonly string[]> = {
   'site.ts': ['core', 'config', 'keys', 'recipients', 'maildir', 'delivery'],
   'opensite.ts': ['core', 'config', 'disk', 'maildir', 'duplicates', 'delivery', 'site.ts'],
   // for the command, and for the server at its start
-  check: ['core', 'config', 'keys', 'maildir', 'edge', 'site.ts'],
+  check: ['core', 'config', 'keys', 'maildir', 'duplicates', 'edge', 'site.ts'],
   commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'config', 'delivery', 'site.ts', 'check'],
   server: ['core', 'edge', 'lmtp', 'config', 'delivery', 'site.ts', 'opensite.ts'],
   'foreground.ts': ['core', 'edge', 'config', 'commands', 'check', 'server'],

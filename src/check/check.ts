@@ -43,7 +43,7 @@ export async function checkRunning({
     ...checkKeyReplacement(settings, mostKeyFiles),
     ...(await checkKeys(settings, now, mostKeyFiles)),
     ...checkStore(settings),
-    ...checkState(settings),
+    ...(await checkState(settings)),
     ...checkSockets(settings),
     ...checkProcess(),
     ...checkLimits(settings),

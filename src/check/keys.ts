@@ -11,7 +11,7 @@ import { error, type Finding, quoted, warning } from './finding.ts';
 import { namesIn } from './keydirectory.ts';
 import { checkCertificates, checkUse } from './keyuse.ts';
 import { kindOf, look, troubleWithUse } from './look.ts';
-import { checkMailbox } from './mailboxes.ts';
+import { checkMailboxes } from './mailboxes.ts';
 
 /** Looks at each key file. Trouble with one key is a warning: it concerns one user. */
 export async function checkKeys(settings: Settings, now: Date, mostFiles: number): Promise<Finding[]> {
@@ -36,9 +36,10 @@ export async function checkKeys(settings: Settings, now: Date, mostFiles: number
     const unreadable = checkReading(at);
     if (unreadable !== undefined) findings.push(unreadable);
     else findings.push(...(await checkUse(at, file, settings, now)));
-    findings.push(...(await checkCertificates(at, file, now)), ...checkMailbox(file, settings));
+    findings.push(...(await checkCertificates(at, file, now)));
   }
-  return findings;
+  const addresses = holding.flatMap(({ address }) => address ?? []);
+  return [...findings, ...checkMailboxes(addresses, settings)];
 }
 
 /** Tells of a file that makes no recipient, and the name it should have. */

@@ -2,18 +2,22 @@
 import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Settings } from '../config/settings.ts';
+import { whyUnfit } from '../duplicates/statedirectory.ts';
 import { pathsOf } from '../site.ts';
 import { error, type Finding, quoted, warning } from './finding.ts';
 import { look, type Trouble, troubleWithDirectory, troubleWithUse } from './look.ts';
 
-export function checkState(settings: Settings): Finding[] {
+export async function checkState(settings: Settings): Promise<Finding[]> {
   if (settings.store.duplicates === 0) return [];
   const { state } = pathsOf(settings);
   const trouble = troubleWithDirectory(state);
   if (trouble !== undefined) return checkMaking(state, trouble);
   const closed = troubleWithUse(state, constants.R_OK | constants.W_OK | constants.X_OK);
   if (closed !== undefined) return [forgetful(`${state} ${closed.why}`, `chmod 700 ${quoted(state)}`)];
-  return checkModes(state);
+  const modes = checkModes(state);
+  if (modes.some(({ level }) => level === 'error')) return modes;
+  const unfit = await whyUnfit(state);
+  return unfit === undefined ? modes : [...modes, forgetful(unfit, 'give it a directory of its own in /run')];
 }
 
 /** The server makes the directory itself, but not its parents. */

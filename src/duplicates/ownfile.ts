@@ -11,7 +11,7 @@ const { O_NOFOLLOW, O_NONBLOCK } = constants;
  * descriptor.
  */
 export function openOwn(path: string, flags: number): number {
-  const fd = openSync(path, flags | O_NOFOLLOW | O_NONBLOCK, 0o600);
+  const fd = openThere(path, flags);
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile()) throw new Error(`${path} is no regular file`);
@@ -20,6 +20,19 @@ export function openOwn(path: string, flags: number): number {
     return fd;
   } catch (error) {
     closeSync(fd);
+    throw error;
+  }
+}
+
+/** A directory, a link, or a named pipe without a reader. */
+const NO_FILE: readonly unknown[] = ['EISDIR', 'ELOOP', 'ENXIO'];
+
+function openThere(path: string, flags: number): number {
+  try {
+    return openSync(path, flags | O_NOFOLLOW | O_NONBLOCK, 0o600);
+  } catch (error) {
+    if (NO_FILE.includes((error as NodeJS.ErrnoException).code))
+      throw new Error(`${path} is no regular file`);
     throw error;
   }
 }

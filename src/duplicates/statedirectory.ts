@@ -5,13 +5,13 @@
  * All calls on its files are synchronous and would stop the process if the file system hung. So only file
  * systems are taken that wait neither for a network nor for another process.
  */
-import { closeSync, constants } from 'node:fs';
+import { closeSync, constants, lstatSync } from 'node:fs';
 import { mkdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { within } from '../core/deadline.ts';
 import type { World } from '../core/world.ts';
 import { openOwn } from './ownfile.ts';
-import { makeSecret } from './secret.ts';
+import { makeSecret, readSecret } from './secret.ts';
 
 /** How long the directory may take to answer at the start. */
 const ANSWER_MS = 5000;
@@ -80,6 +80,27 @@ async function own(directory: string, { lock, world }: StateOptions): Promise<Ow
       isOpen = false;
     },
   };
+}
+
+/**
+ * Returns a sentence about what keeps a directory that is there from being ours; undefined if nothing does.
+ */
+export async function whyUnfit(directory: string): Promise<string | undefined> {
+  try {
+    await mustBeFit(directory);
+    for (const [name, look] of [
+      ['lock', () => closeSync(openOwn(join(directory, 'lock'), constants.O_RDWR))],
+      ['secret', () => readSecret(directory)],
+    ] as const)
+      if (existsAt(join(directory, name))) look();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function existsAt(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 async function mustBeFit(directory: string): Promise<void> {

@@ -38,6 +38,54 @@ const CASES: readonly Case[] = [
     code: 1,
   },
   {
+    name: 'a mailbox that is a link to nothing',
+    async arrange(site) {
+      await mkdir(site.at('mail/example.com'));
+      await symlink('/not-mounted', site.at('mail/example.com/alice'));
+    },
+    says: /warning: store\.maildir: \S+mail\/example\.com\/alice is a link to nothing: mail for it is deferred/,
+    code: 1,
+  },
+  {
+    name: 'a domain that is a link to nothing, with two mailboxes',
+    async arrange(site) {
+      await writeFile(site.at(BOB), bob.certificate);
+      await symlink('/not-mounted', site.at('mail/example.com'));
+    },
+    says: /warning: store\.maildir: \S+mail\/example\.com is a link to nothing/,
+    code: 1,
+  },
+  {
+    name: 'a file in the place of a mailbox',
+    async arrange(site) {
+      await mkdir(site.at('mail/example.com'));
+      await writeFile(site.at('mail/example.com/alice'), '');
+    },
+    says: /warning: store\.maildir: \S+alice is a file, not a directory/,
+    code: 1,
+  },
+  {
+    name: 'a recipient whose mailbox no file system can have',
+    async arrange(site) {
+      const address = `${'%'.repeat(90)}@example.com`;
+      await writeFile(site.at(`keys/${address}.asc`), (await makeKey(address)).certificate);
+    },
+    says: /warning: store\.maildir: %+@example\.com is refused, since no file can have the name/,
+    code: 1,
+  },
+  {
+    name: 'two recipients who share a mailbox',
+    async arrange(site) {
+      const { certificate } = await makeKey('alice@example.org');
+      await writeFile(site.at('keys/alice@example.org.asc'), certificate);
+      await site.configure({
+        store: `maildir = "${site.at('mail/{local}')}"\nstate = "${site.at('run/state')}"`,
+      });
+    },
+    says: /warning: store\.maildir: alice@example\.(com|org) and alice@example\.(com|org) have one mailbox/,
+    code: 1,
+  },
+  {
     name: 'a key that has expired',
     arrange: (site) => writeFile(site.at(BOB), expired.certificate),
     says: /warning: \S+bob@example\.com\.asc: no usable key: .*expired/,

@@ -2,7 +2,8 @@
 // process.
 
 import assert from 'node:assert/strict';
-import { chmod, chown, mkdir } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { type CheckedSite, makeCheckedSite, needsUsers, SERVER_UID } from '../support/checking.ts';
 import { CLI } from '../support/child.ts';
@@ -71,6 +72,23 @@ const ODDITIES: readonly Oddity[] = [
     says: /warning: store\.state: \S+state is closed to .*; each process remembers alone/,
     code: 1,
   },
+  ...(
+    [
+      ['a secret that was cut', (path: string) => writeFile(join(path, 'secret'), 'short', { mode: 0o600 })],
+      ['a directory in the place of its lock', (path: string) => mkdir(join(path, 'lock'))],
+      ['a named pipe in the place of its secret', (path: string) => run('mkfifo', [join(path, 'secret')])],
+    ] as const
+  ).map(([name, arrange]) => ({
+    name: `a state directory with ${name}`,
+    async arrange(site: CheckedSite) {
+      await makeState(site, 0o700);
+      await arrange(site.at('run/state'));
+      for (const each of await readdir(site.at('run/state')))
+        await chown(site.at('run/state', each), SERVER_UID, SERVER_UID);
+    },
+    says: /warning: store\.state: \S+state.*; each process remembers alone/,
+    code: 1 as const,
+  })),
   {
     name: 'a state directory that cannot be made',
     arrange: (site) =>
