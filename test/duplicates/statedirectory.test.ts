@@ -82,8 +82,8 @@ const PLANTED: readonly [
   said: RegExp,
 ][] = [
   ['a FIFO', (path) => run('mkfifo', ['-m', '600', path]), /is no regular file|ENXIO/],
-  ['a link', (path, other) => symlink(other, path), /ELOOP/],
-  ['a dangling link', (path) => symlink('/nonexistent/sealdir', path), /ELOOP/],
+  ['a link', (path, other) => symlink(other, path), /is no regular file/],
+  ['a dangling link', (path) => symlink('/nonexistent/sealdir', path), /is no regular file/],
   ['a hard link', async (path, other) => linkSync(other, path), /has another name as well/],
   ['a directory', (path) => mkdir(path), /EISDIR|is no regular file/],
 ];

@@ -41,7 +41,7 @@ test('a process that cannot open all of its directory keeps out of it', async (t
   deliver(alone, 1);
   assert.ok(knows(alone, 1));
   assert.equal(alone.isShared, false);
-  assert.match(String(state.faults), /EISDIR/);
+  assert.match(String(state.faults), /is no regular file/);
   assert.deepEqual(readdirSync(join(state.directory, 'delivered.1')), []);
 });
 
