@@ -21,7 +21,10 @@ export function checkAside(question: Question, stopped: AbortSignal): Promise<re
   child.channel?.unref();
   return new Promise<readonly Finding[]>((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', () => reject(new Error('the check has not ended: does a file system hang?')));
+    child.once('exit', (code) => {
+      const why = code === null ? 'had no answer in time: does a file system hang?' : `ended with ${code}`;
+      reject(new Error(`the look at keys and settings ${why}`));
+    });
     child.once('message', (answer: Answer) => {
       if ('findings' in answer) resolve(answer.findings);
       else reject(new Error(answer.failure));
