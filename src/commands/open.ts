@@ -4,7 +4,8 @@
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { decryptPackets, NotOpenedError, readSecretKeys, type SecretKeys } from '../keys/secretkeys.ts';
+import { readSecretKeys, type SecretKeys } from '../keys/secretfile.ts';
+import { decryptPackets, NotOpenedError } from '../keys/secretkeys.ts';
 import { Dearmor } from '../openpgp/dearmor.ts';
 import { DEMO_SECRET } from './demo.ts';
 import { CommandError } from './errors.ts';
