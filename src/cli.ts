@@ -4,7 +4,7 @@
  * does not load the server every time. Exit codes are those of sysexits.h; `check` has some of its own.
  */
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { fstatSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -75,7 +75,7 @@ function given(args: string[]): Given {
     return { options: values, operands: positionals };
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    throw new CommandError('usage', error.message.replaceAll('.\n', '. '));
+    throw new CommandError('usage', error.message.replaceAll(/([.?])\n/g, '$1 '));
   }
 }
 
@@ -95,7 +95,7 @@ async function seal({ options }: Given): Promise<number> {
   const { realWorld } = await import('./edge/world.ts');
   const world = realWorld(settings.hostname);
   const { recipient, key: keyFile } = options;
-  await commands.seal(process.stdin, process.stdout, { settings, world, recipient, keyFile });
+  await commands.seal(standardInput(), process.stdout, { settings, world, recipient, keyFile });
   return 0;
 }
 
@@ -103,7 +103,7 @@ async function open({ options, operands: [file] }: Given): Promise<number> {
   const { openMessage } = await import('./commands/open.ts');
   const { openInput } = await import('./commands/inputfile.ts');
   const { key: keyFile, 'passphrase-file': passphraseFile } = options;
-  const message = file === undefined ? process.stdin : await openInput(file, 'message');
+  const message = file === undefined ? standardInput() : await openInput(file, 'message');
   for (const piece of await openMessage({ message, keyFile, passphraseFile }))
     if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
   return 0;
@@ -137,6 +137,13 @@ function version(): string {
 function inheritedSockets(): number[] {
   const count = process.env.LISTEN_PID === String(process.pid) ? Number(process.env.LISTEN_FDS) : 0;
   return Array.from({ length: count }, (_, index) => 3 + index);
+}
+
+/** Returns standard input. Node would read a directory there as an empty message. */
+function standardInput(): NodeJS.ReadStream {
+  if (fstatSync(0).isDirectory())
+    throw new CommandError('noInput', 'standard input is a directory, not a message');
+  return process.stdin;
 }
 
 function print(text: string): number {

@@ -3,8 +3,9 @@
  * Nothing comes out before its integrity is verified; in memory there is no more than the message itself.
  */
 import { existsSync } from 'node:fs';
-import { readSecretKeys, type SecretKeys } from '../keys/secretfile.ts';
+import { isWideText, readSecretKeys, type SecretKeys } from '../keys/secretfile.ts';
 import { decryptPackets, NotOpenedError } from '../keys/secretkeys.ts';
+import { WORDS } from '../keys/words.ts';
 import { Dearmor } from '../openpgp/dearmor.ts';
 import { DEMO_SECRET } from './demo.ts';
 import { CommandError } from './errors.ts';
@@ -99,6 +100,8 @@ class SealedMessage {
   }
 
   async #notSealed(): Promise<CommandError> {
+    if (isWideText(this.#head.toString('latin1')))
+      return new CommandError('data', `this message ${WORDS.utf16}`);
     const end = this.#head.indexOf('\n\n');
     const crlfEnd = this.#head.indexOf('\r\n\r\n');
     const { contentTypeOf } = await import('../edge/contenttype.ts'); // slow to load, and seldom needed

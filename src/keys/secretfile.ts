@@ -49,7 +49,8 @@ export async function readSecretKeys(bytes: Uint8Array): Promise<SecretKeys> {
   throw new Error(`holds no secret key${isPublic ? ', but a public one' : ''}`);
 }
 
-function isWideText(text: string): boolean {
+/** Tells whether a text of one character for each byte is OpenPGP in UTF-16, as some editors save it. */
+export function isWideText(text: string): boolean {
   return !text.includes('BEGIN PGP') && text.replaceAll('\0', '').includes('BEGIN PGP');
 }
 

@@ -92,6 +92,29 @@ describe('sealdir', () => {
     }
   });
 
+  test('standard input that is a directory is refused, not sealed as an empty message', async () => {
+    for (const command of ['seal -k alice.asc', 'open -k secret.asc']) {
+      const { code, stdout, stderr } = await shell(`"$0" "$1" ${command} < folder`);
+      assert.equal(stderr, 'sealdir: standard input is a directory, not a message\n');
+      assert.equal(code, 66);
+      assert.equal(stdout.length, 0);
+    }
+  });
+
+  test('a usage error is one line', async () => {
+    for (const args of [
+      ['seal', '-k', '-r', 'x'],
+      ['seal', '-k'],
+      ['seal', '--frob\nb'],
+      ['seal', '-x'],
+    ]) {
+      const { code, stderr } = await sealdir(args);
+      assert.equal(code, 64);
+      assert.match(stderr, /^[^\n]+\n$/);
+      assert.equal(stderr.includes('\\u000a'), args[1] === '--frob\nb', stderr);
+    }
+  });
+
   test('a pipe that the shell has opened is read like a file', async () => {
     const sealed = await shell('"$0" "$1" seal -k <(cat alice.asc)');
     assert.equal(sealed.code, 0, sealed.stderr);

@@ -150,6 +150,17 @@ describe('sealdir open', () => {
     }
   });
 
+  test('says of a message that is UTF-16 text that it is', async () => {
+    for (const message of [
+      Buffer.from(forBob.toString(), 'utf16le'),
+      Buffer.from(`\ufeff${forBob}`, 'utf16le').swap16(),
+    ]) {
+      const { code, stderr } = await open(message, bob.secretKey);
+      assert.equal(code, 65);
+      assert.match(stderr, /this message is UTF-16 text: save it as plain text/);
+    }
+  });
+
   test('opens with what is whole of a file that is cut off, and says so where the needed key is not', async () => {
     const binary = (await keyOf(bob)).write();
     const { code, stderr } = await open(forBob, binary.subarray(0, 200));
