@@ -4,13 +4,13 @@
  * does not load the server every time. Exit codes are those of sysexits.h; `check` has some of its own.
  */
 import { once } from 'node:events';
-import { createReadStream, readFileSync } from 'node:fs';
+import { fstatSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { CommandError, EXIT } from './commands/errors.ts';
 import type { Settings } from './config/settings.ts';
+import { visible } from './core/visible.ts';
 
 const USAGE = `usage:
   sealdir serve [-c FILE]                                    LMTP server
@@ -44,24 +44,39 @@ async function main(argv: string[]): Promise<number> {
   const [name = '', ...rest] = argv;
   if (['--help', '-h', 'help'].includes(name)) return print(USAGE);
   if (name === '--version') return print(`sealdir ${version()}\n`);
-  const { values: options, positionals: operands } = parseArgs({
-    args: rest,
-    allowPositionals: true,
-    options: {
-      config: { type: 'string', short: 'c' },
-      recipient: { type: 'string', short: 'r' },
-      key: { type: 'string', short: 'k' },
-      'passphrase-file': { type: 'string' },
-    },
-  });
+  const { options, operands } = given(rest);
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) throw new CommandError('usage', USAGE.trimEnd());
+  if (command === undefined) throw new CommandError('usage', ...USAGE.trimEnd().split('\n'));
   const stray = Object.keys(options).find((option) => !command.takes.includes(option));
   if (stray !== undefined) throw new CommandError('usage', `${name} takes no --${stray}`);
   const extra = operands[command.maxOperands];
   if (extra !== undefined)
     throw new CommandError('usage', `${name}: what is "${extra}"? A configuration goes after -c`);
   return command.run({ options, operands });
+}
+
+/** Throws a usage error for an option that does not exist, has no value, or is there twice. */
+function given(args: string[]): Given {
+  try {
+    const { values, positionals, tokens } = parseArgs({
+      args,
+      allowPositionals: true,
+      tokens: true,
+      options: {
+        config: { type: 'string', short: 'c' },
+        recipient: { type: 'string', short: 'r' },
+        key: { type: 'string', short: 'k' },
+        'passphrase-file': { type: 'string' },
+      },
+    });
+    const names = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []));
+    const twice = names.find((name, n) => names.indexOf(name) !== n);
+    if (twice !== undefined) throw new CommandError('usage', `--${twice} is given twice`);
+    return { options: values, operands: positionals };
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new CommandError('usage', error.message.replaceAll(/([.?])\n/g, '$1 '));
+  }
 }
 
 async function serve({ options }: Given): Promise<number> {
@@ -80,14 +95,15 @@ async function seal({ options }: Given): Promise<number> {
   const { realWorld } = await import('./edge/world.ts');
   const world = realWorld(settings.hostname);
   const { recipient, key: keyFile } = options;
-  await commands.seal(process.stdin, process.stdout, { settings, world, recipient, keyFile });
+  await commands.seal(standardInput(), process.stdout, { settings, world, recipient, keyFile });
   return 0;
 }
 
 async function open({ options, operands: [file] }: Given): Promise<number> {
   const { openMessage } = await import('./commands/open.ts');
+  const { openInput } = await import('./commands/inputfile.ts');
   const { key: keyFile, 'passphrase-file': passphraseFile } = options;
-  const message = file === undefined ? process.stdin : await openInput(file);
+  const message = file === undefined ? standardInput() : await openInput(file, 'message');
   for (const piece of await openMessage({ message, keyFile, passphraseFile }))
     if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
   return 0;
@@ -109,7 +125,7 @@ async function settingsOf(
   const { loaded, file } = await chooseSettings(config, hostname());
   if (loaded.ok) return { settings: loaded.settings, file };
   const { formatError } = await import('./config/load.ts');
-  throw new CommandError('config', loaded.errors.map(formatError).join('\n'));
+  throw new CommandError('config', ...loaded.errors.map(formatError));
 }
 
 function version(): string {
@@ -123,14 +139,11 @@ function inheritedSockets(): number[] {
   return Array.from({ length: count }, (_, index) => 3 + index);
 }
 
-async function openInput(path: string): Promise<Readable> {
-  const stream = createReadStream(path);
-  return once(stream, 'open').then(
-    () => stream,
-    (error: Error) => {
-      throw new CommandError('noInput', error.message);
-    },
-  );
+/** Returns standard input. Node would read a directory there as an empty message. */
+function standardInput(): NodeJS.ReadStream {
+  if (fstatSync(0).isDirectory())
+    throw new CommandError('noInput', 'standard input is a directory, not a message');
+  return process.stdin;
 }
 
 function print(text: string): number {
@@ -141,9 +154,12 @@ function print(text: string): number {
 main(process.argv.slice(2)).then(
   (code) => exitWhenWritten(code),
   (error: unknown) => {
-    const isArgument = error instanceof TypeError && 'code' in error;
-    const kind = error instanceof CommandError ? error.kind : isArgument ? 'usage' : 'software';
-    process.stderr.write(`sealdir: ${error instanceof Error ? error.message : String(error)}\n`);
+    const { kind, lines } =
+      error instanceof CommandError
+        ? error
+        : { kind: 'software' as const, lines: [error instanceof Error ? error.message : String(error)] };
+    // an MTA puts this into its log, or into a bounce
+    process.stderr.write(`sealdir: ${lines.map(visible).join('\n')}\n`);
     exitWhenWritten(EXIT[kind]);
   },
 );

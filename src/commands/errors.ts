@@ -15,9 +15,12 @@ export const CHECK_EXIT = { clean: 0, warnings: 1, errors: 2 } as const;
 
 export class CommandError extends Error {
   readonly kind: keyof typeof EXIT;
+  readonly lines: readonly string[];
 
-  constructor(kind: keyof typeof EXIT, message: string) {
-    super(message);
+  /** A line end inside of a line is shown as text, since it came with a value. */
+  constructor(kind: keyof typeof EXIT, ...lines: readonly string[]) {
+    super(lines.join('\n'));
     this.kind = kind;
+    this.lines = lines;
   }
 }

@@ -3,11 +3,13 @@
  * Nothing comes out before its integrity is verified; in memory there is no more than the message itself.
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { decryptPackets, NotOpenedError, readSecretKeys, type SecretKeys } from '../keys/secretkeys.ts';
+import { isWideText, readSecretKeys, type SecretKeys } from '../keys/secretfile.ts';
+import { decryptPackets, NotOpenedError } from '../keys/secretkeys.ts';
+import { WORDS } from '../keys/words.ts';
 import { Dearmor } from '../openpgp/dearmor.ts';
 import { DEMO_SECRET } from './demo.ts';
 import { CommandError } from './errors.ts';
+import { readInput } from './inputfile.ts';
 
 export interface OpenOptions {
   /** A stored message, or a bare armored one. */
@@ -18,6 +20,9 @@ export interface OpenOptions {
 
 /** How much of a message is kept to say what it is. */
 const MOST_HEAD = 256 * 1024;
+/** A key ring may have all the keys of an office; a passphrase is a line. */
+const MOST_KEYS = 16 * 1024 * 1024;
+const MOST_PASSPHRASE = 64 * 1024;
 
 /** Resolves to the original message in pieces. */
 export async function openMessage({ message, keyFile, passphraseFile }: OpenOptions): Promise<Uint8Array[]> {
@@ -36,20 +41,16 @@ export async function openMessage({ message, keyFile, passphraseFile }: OpenOpti
 }
 
 async function secretKeysOf(file: string): Promise<SecretKeys> {
-  const bytes = await readBytes(file);
+  const bytes = await readInput(file, { what: 'key file', most: MOST_KEYS });
   return readSecretKeys(bytes).catch((error: Error) => {
     throw new CommandError('data', `${file} ${error.message}`);
   });
 }
 
 async function passphraseOf(file: string | undefined): Promise<string | undefined> {
-  return file && (await readBytes(file)).toString('utf8').replace(/\r?\n$/, '');
-}
-
-async function readBytes(path: string): Promise<Buffer> {
-  return readFile(path).catch((error: Error) => {
-    throw new CommandError('noInput', error.message);
-  });
+  if (file === undefined) return undefined;
+  const bytes = await readInput(file, { what: 'passphrase file', most: MOST_PASSPHRASE });
+  return bytes.toString('utf8').replace(/\r?\n$/, '');
 }
 
 /** The message as it is read, and what is wrong with it as far as that can be told from outside. */
@@ -84,7 +85,8 @@ class SealedMessage {
     try {
       yield* this.#input;
     } catch (error) {
-      this.#failure = new CommandError('noInput', (error as Error).message);
+      this.#failure =
+        error instanceof CommandError ? error : new CommandError('noInput', (error as Error).message);
       throw this.#failure;
     }
   }
@@ -98,6 +100,8 @@ class SealedMessage {
   }
 
   async #notSealed(): Promise<CommandError> {
+    if (isWideText(this.#head.toString('latin1')))
+      return new CommandError('data', `this message ${WORDS.utf16}`);
     const end = this.#head.indexOf('\n\n');
     const crlfEnd = this.#head.indexOf('\r\n\r\n');
     const { contentTypeOf } = await import('../edge/contenttype.ts'); // slow to load, and seldom needed

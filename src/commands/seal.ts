@@ -4,7 +4,6 @@
  * no output at all; what fails later gives an exit code that makes the MTA keep its message.
  */
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import type { Settings } from '../config/settings.ts';
 import { parseAddress } from '../core/address.ts';
@@ -16,10 +15,13 @@ import { sealMessage } from '../delivery/sealmessage.ts';
 import { select } from '../delivery/select.ts';
 import { KeyFileError } from '../keys/blocks.ts';
 import { parseCertificates } from '../keys/certificates.ts';
+import { MAX_KEY_FILE_BYTES } from '../keys/parsedfiles.ts';
 import type { SealingKeys } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
+import { WORDS } from '../keys/words.ts';
 import { addressingOf, keyDirectoryOf, keyRulesOf } from '../site.ts';
 import { CommandError } from './errors.ts';
+import { readInput } from './inputfile.ts';
 
 export interface SealOptions {
   readonly settings: Settings;
@@ -52,6 +54,8 @@ export async function seal(input: Readable, output: Writable, options: SealOptio
 
 async function keysFor(options: SealOptions): Promise<SealingKeys> {
   const { settings, world, recipient, keyFile } = options;
+  if (keyFile !== undefined && recipient !== undefined)
+    throw new CommandError('usage', 'give a recipient (-r) or a key (-k), not both');
   const entry = keyFile !== undefined ? await entryOfFile(keyFile) : await entryOfRecipient(options);
   const selected = await select(entry, keyRulesOf(settings), world.now());
   if (!('why' in selected)) return selected;
@@ -60,9 +64,8 @@ async function keysFor(options: SealOptions): Promise<SealingKeys> {
 }
 
 async function entryOfFile(keyFile: string): Promise<KeyEntry> {
-  const bytes = await readFile(keyFile).catch((error: Error) => {
-    throw new CommandError('noInput', error.message);
-  });
+  const tooLarge = WORDS.tooLarge(MAX_KEY_FILE_BYTES / 1024); // the verdict of the key directory
+  const bytes = await readInput(keyFile, { what: 'key file', most: MAX_KEY_FILE_BYTES, tooLarge });
   try {
     return { certificates: await parseCertificates(bytes), problems: [] };
   } catch (error) {

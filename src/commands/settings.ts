@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { type Loaded, loadSettings, parseSettings } from '../config/load.ts';
+import { whyNoFile } from './inputfile.ts';
 
 const USUAL_FILE = '/etc/sealdir/sealdir.toml';
 
@@ -27,6 +28,11 @@ export interface Chosen {
 
 export async function chooseSettings(file: string | undefined, hostname: string): Promise<Chosen> {
   const chosen = file ?? (existsSync(USUAL_FILE) ? USUAL_FILE : undefined);
+  const why = chosen === undefined ? undefined : await whyNoFile(chosen, 'configuration file');
+  if (chosen !== undefined && why !== undefined) {
+    const error = { file: chosen === '' ? '""' : chosen, line: 0, message: why };
+    return { loaded: { ok: false, errors: [error] }, file: chosen };
+  }
   if (chosen !== undefined) return { loaded: await loadSettings(chosen, { hostname }), file: chosen };
   return { loaded: parseSettings(DEMO, 'built-in demo', { hostname }), file: undefined };
 }

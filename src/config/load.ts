@@ -5,6 +5,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { getSystemErrorMap } from 'node:util';
+import { visible } from '../core/visible.ts';
 import { readValue } from './kinds.ts';
 import { defaultOf, entries, nest, sections, splitPath } from './paths.ts';
 import type { Context, Path, Setting, Settings } from './settings.ts';
@@ -139,9 +140,6 @@ function show(value: unknown): string {
   if (value instanceof Date) return 'a date';
   if (typeof value === 'object') return 'a table';
   if (typeof value !== 'string') return String(value);
-  const printable = JSON.stringify(value.slice(0, 100)).replaceAll(
-    /[\p{C}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
+  const printable = visible(JSON.stringify(value.slice(0, 100)));
   return printable.length <= 80 ? printable : `${printable.slice(0, 78).replace(/[\uD800-\uDBFF]$/, '')}…"`;
 }

@@ -5,6 +5,7 @@
  */
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 import type { OutcomeLine, OutcomeLog } from '../core/outcomelog.ts';
+import { visibleJson } from '../core/visible.ts';
 import { withoutWaiting } from './descriptor.ts';
 import { LineWriter } from './linewriter.ts';
 
@@ -35,7 +36,7 @@ export function linesTo(fd: number): LineSink {
 export function createLog(level: LogLevel, sink: LineSink = linesTo(2)): Log {
   const options = { level, base: null, timestamp: stdTimeFunctions.isoTime } as const;
   let failed = 0;
-  const logger: Logger = pino(options, { write: (line) => sink.write(withoutInvisible(line)) });
+  const logger: Logger = pino(options, { write: (line) => sink.write(visibleJson(line)) });
   const write = (how: 'debug' | 'info' | 'warn' | 'error', what: string, detail: object) => {
     try {
       logger[how](detail, what);
@@ -64,24 +65,4 @@ export function createLog(level: LogLevel, sink: LineSink = linesTo(2)): Log {
       return failed + (sink.lost ?? 0);
     },
   };
-}
-
-/**
- * Characters that JSON leaves as they are, although a terminal obeys them or a reader does not see them: DEL
- * and the C1 controls, the marks that turn the direction of text, everything else that only formats, and
- * Unicode's line ends.
- */
-const INVISIBLE = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-/**
- * Returns the same JSON with those characters escaped: an address of a client must not change how a log
- * looks.
- */
-function withoutInvisible(line: string): string {
-  return line.replace(INVISIBLE, (found) => found.split('').map(escaped).join(''));
-}
-
-/** Returns one unit of UTF-16 as JSON writes it. */
-function escaped(unit: string): string {
-  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

@@ -1,32 +1,12 @@
 /**
- * All that Sealdir can do with a private key: read one, open a message with it, make a new pair. Only
- * commands that run where the secret key is may import this file (`open`, `demo`). Nothing that the server
- * imports may, since the server never has a private key.
+ * All that Sealdir can do with a private key, once it is read (secretfile.ts): open a message with it, make a
+ * new pair. Only commands that run where the secret key is may import this file (`open`, `demo`). Nothing
+ * that the server imports may, since the server never has a private key.
  */
 import { ReadableStream } from 'node:stream/web';
 import type * as openpgp from 'openpgp';
-import { readArmor } from './armored.ts';
 import { library } from './library.ts';
-
-/** The secret keys of a file, as locked as they are there. */
-export type SecretKeys = readonly openpgp.PrivateKey[];
-
-/** Reads every secret key of a file, however many blocks it has. Throws with a sentence for the terminal. */
-export async function readSecretKeys(bytes: Uint8Array): Promise<SecretKeys> {
-  const parts = readArmor(Buffer.from(bytes).toString('latin1'));
-  const armored = parts
-    .filter(({ type }) => /^(PRIVATE|SECRET) KEY BLOCK$/.test(type))
-    .flatMap(({ chunks }) => chunks);
-  const isBinary = ((bytes[0] ?? 0) & 0x80) !== 0 && armored.length === 0;
-  const blocks = isBinary ? [bytes] : armored;
-  if (blocks.length === 0) throw new Error('holds no secret key');
-  const read = await Promise.allSettled(
-    blocks.map((block) => library.readPrivateKeys({ binaryKeys: block })),
-  );
-  const keys = read.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
-  if (keys.length > 0) return keys; // one that cannot be read may not be needed
-  throw new Error('holds no secret key that can be read here');
-}
+import type { SecretKeys, SecretPacket } from './secretfile.ts';
 
 /** Says why a message cannot be opened, in the end of a sentence for the terminal. */
 export class NotOpenedError extends Error {}
@@ -76,57 +56,115 @@ function notOpened(error: unknown): never {
   throw new NotOpenedError(why, { cause: error });
 }
 
-/** Tries the keys that the message names: first those that are open, then those that a passphrase unlocks. */
-async function sessionKeysOf(
-  message: SealedMessage,
-  { keys, passphrase }: Opener,
-): Promise<openpgp.SessionKey[]> {
-  const ids = message.getEncryptionKeyIDs();
-  const isNamed = (key: openpgp.PrivateKey) =>
-    key.getKeys().some((each) => ids.some((id) => isAnybody(id) || id.equals(each.getKeyID())));
-  const named = keys.filter(isNamed);
-  if (ids.length === 0) throw new NotOpenedError('it is for a passphrase, not for a key');
-  if (named.length === 0)
-    throw new NotOpenedError(`it is for ${listOf(ids)}, and none of those keys is in it`);
-  const [open, locked] = [
-    named.filter((key) => key.isDecrypted()),
-    named.filter((key) => !key.isDecrypted()),
-  ];
-  const found = await trySessionKeys(message, open);
-  if (found !== undefined) return found;
-  if (locked.length === 0) throw new NotOpenedError('the key does not open it');
-  const secret = await passphrase();
-  if (secret === undefined)
-    throw new NotOpenedError('the secret key it needs is locked: give --passphrase-file');
-  const unlocked = await Promise.allSettled(
-    locked.map((privateKey) => library.decryptKey({ privateKey, passphrase: secret })),
-  );
-  const opened = unlocked.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
-  if (opened.length === 0) throw new NotOpenedError('the passphrase does not unlock the secret key it needs');
-  const tried = await trySessionKeys(message, opened);
-  if (tried === undefined) throw new NotOpenedError('the key does not open it');
-  return tried;
+/** A session-key packet of a message, and a key that it may be for. */
+interface Pair {
+  readonly sealed: SessionKeyPacket;
+  readonly key: SecretPacket;
 }
 
-async function trySessionKeys(
+/** What a session-key packet of the library has besides what its types tell (openpgp 6.3.2). */
+interface SessionKeyPacket {
+  readonly publicKeyID: openpgp.KeyID;
+  readonly publicKeyAlgorithm: openpgp.enums.publicKey;
+  readonly sessionKey: Uint8Array;
+  readonly sessionKeyAlgorithm: openpgp.enums.symmetric | null;
+  decrypt(key: SecretPacket): Promise<void>;
+}
+
+/**
+ * Tries the keys that the message names: first those that are open, then those that a passphrase unlocks. The
+ * library's own way asks what the key's user IDs and signatures say today, and then does not open old mail.
+ */
+async function sessionKeysOf(
   message: SealedMessage,
-  keys: readonly openpgp.PrivateKey[],
-): Promise<openpgp.SessionKey[] | undefined> {
-  for (const key of keys) {
-    const found = await library.decryptSessionKeys({ message, decryptionKeys: key }).catch(() => undefined);
-    // The library takes what it gave, a missing algorithm too: SEIPD v2 names it itself (openpgp 6.3.2).
-    if (found !== undefined && found.length > 0) return found as openpgp.SessionKey[];
+  { keys: { packets: keys, flaw }, passphrase }: Opener,
+): Promise<openpgp.SessionKey[]> {
+  const { publicKeyEncryptedSessionKey, symEncryptedSessionKey } = library.enums.packet;
+  const sealed = message.packets.filterByTag(publicKeyEncryptedSessionKey) as unknown as SessionKeyPacket[];
+  if (sealed.length === 0) {
+    const isForPassphrase = message.packets.filterByTag(symEncryptedSessionKey).length > 0;
+    throw new NotOpenedError(
+      isForPassphrase ? 'it is for a passphrase, not for a key' : 'it is for no key of a kind known here',
+    );
+  }
+  const pairs = sealed.flatMap((each) =>
+    keys.filter((key) => isFor(each, key)).map((key) => ({ sealed: each, key })),
+  );
+  if (pairs.length === 0) {
+    const also = flaw === undefined ? '' : `; the file ${flaw}`;
+    throw new NotOpenedError(`it is for ${listOf(sealed)}, and none of those keys is in it${also}`);
+  }
+  const found =
+    (await firstSessionKey(pairs.filter(({ key }) => key.isDecrypted()))) ??
+    (await firstSessionKey(await unlocked(pairs, passphrase)));
+  if (found === undefined) throw new NotOpenedError('the key does not open it');
+  return [found];
+}
+
+async function firstSessionKey(pairs: readonly Pair[]): Promise<openpgp.SessionKey | undefined> {
+  for (const { sealed, key } of pairs) {
+    const isOpened = await sealed.decrypt(key).then(
+      () => true,
+      () => false,
+    );
+    if (isOpened) return sessionKeyIn(sealed);
   }
   return undefined;
 }
 
-/** Tells whether the sender has hidden whom a message is for (RFC 9580 §5.1.1). */
+function sessionKeyIn({ sessionKey, sessionKeyAlgorithm }: SessionKeyPacket): openpgp.SessionKey {
+  const { enums } = library;
+  const algorithm = sessionKeyAlgorithm && enums.read(enums.symmetric, sessionKeyAlgorithm);
+  // The library takes a missing algorithm too: SEIPD v2 names it itself (openpgp 6.3.2).
+  return { data: sessionKey, algorithm } as openpgp.SessionKey;
+}
+
+/** Returns those pairs whose keys were locked, once the passphrase has unlocked them. */
+async function unlocked(pairs: readonly Pair[], passphrase: Opener['passphrase']): Promise<Pair[]> {
+  const closed = pairs.filter(({ key }) => !key.isDecrypted());
+  if (closed.length === 0) return [];
+  const locked = new Set(closed.map(({ key }) => key).filter((key) => !key.isMissingSecretKeyMaterial()));
+  if (locked.size === 0) {
+    const why = closed.every(({ key }) => key.isDummy())
+      ? 'its secret part is not in it'
+      : 'its secret part is on a card, or locked in a way that Sealdir does not know';
+    throw new NotOpenedError(`the file names the key it needs, but ${why}`);
+  }
+  const secret = await passphrase();
+  if (secret === undefined)
+    throw new NotOpenedError('the secret key it needs is locked: give --passphrase-file');
+  const open = new Set<SecretPacket>();
+  for (const key of locked) if (await unlock(key, secret)) open.add(key);
+  const opened = closed.filter(({ key }) => open.has(key));
+  if (opened.length === 0) throw new NotOpenedError('the passphrase does not unlock the secret key it needs');
+  return opened;
+}
+
+async function unlock(key: SecretPacket, passphrase: string): Promise<boolean> {
+  try {
+    await key.decrypt(passphrase);
+    await key.validate(); // whoever could write to the file may have changed the numbers that are not locked
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Tells whether a session key may be for a key: the sender may have hidden whose it is (RFC 9580 §5.1.1). */
+function isFor({ publicKeyID, publicKeyAlgorithm }: SessionKeyPacket, key: SecretPacket): boolean {
+  if (isAnybody(publicKeyID)) return publicKeyAlgorithm === key.algorithm;
+  return publicKeyID.equals(key.getKeyID());
+}
+
 function isAnybody(id: openpgp.KeyID): boolean {
   return /^0+$/.test(id.toHex());
 }
 
-function listOf(ids: readonly openpgp.KeyID[]): string {
-  return ids.map((id) => id.toHex().toUpperCase()).join(', ');
+function listOf(sealed: readonly SessionKeyPacket[]): string {
+  const ids = sealed.map(({ publicKeyID: id }) =>
+    isAnybody(id) ? 'somebody it does not name' : id.toHex().toUpperCase(),
+  );
+  return [...new Set(ids)].join(', ');
 }
 
 /** Makes a key pair for `email`, armored: Ed25519 and X25519 in the form that every client reads (v4). */

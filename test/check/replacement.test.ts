@@ -157,7 +157,7 @@ describe('check, of who may take the place of something', needsUsers(), () => {
     await writeFile(site.at('keys/\u001b[2J\u202e@example.com.asc'), certificate);
     const { text } = await site.check();
     await site.remove();
-    assert.match(text, /\\u\{1b\}\[2J\\u\{202e\}/);
+    assert.match(text, /\\u001b\[2J\\u202e/);
     assert.doesNotMatch(text.replaceAll('\n', ''), /\p{C}/u);
   });
 

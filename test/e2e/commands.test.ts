@@ -86,7 +86,11 @@ describe('sealdir', () => {
       ],
       [['seal', '-c', config, '-r', 'alice'], 67, /no such recipient/],
       [['seal', '-c', config, '-r', 'a b@c'], 64, /"a b@c" is not an address/],
-      [['seal', '-k', join(directory, 'none.asc')], 66, /ENOENT/],
+      [
+        ['seal', '-k', join(directory, 'none.asc')],
+        66,
+        /none\.asc cannot be read: no such file or directory/,
+      ],
       [['seal', '-k', secret], 65, /SECRET key/],
       [['seal', '-c', join(directory, 'none.toml')], 78, /none\.toml/],
     ];
