@@ -10,7 +10,7 @@ import { KeyFileError, keyBlocks } from './blocks.ts';
 import { isReadable, parseSignature } from './checks.ts';
 import { type Facts, findFacts } from './facts.ts';
 import { library } from './library.ts';
-import { MAX_HASHES, MAX_PACKETS, MAX_SIGNATURES } from './limits.ts';
+import { MAX_HASHES, MAX_PACKETS, MAX_SIGNATURES, MAX_TRIALS } from './limits.ts';
 import { absurdityOf, type KeyPacket } from './material.ts';
 import { type CertificateParts, keyHead, mergeParts, type RawSignature } from './parts.ts';
 import type { Judged, UsableKey } from './usable.ts';
@@ -26,6 +26,8 @@ export class Certificate {
   readonly subkeys: readonly (openpgp.PublicSubkeyPacket | undefined)[];
   /** The last judgement. Kept because judging again costs more than encrypting a small message. */
   judged: Judged | undefined;
+  /** How often its signatures may be tried elsewhere than where they stand. */
+  readonly #trials: number;
   #facts: Promise<Facts> | undefined;
   readonly #usable = new Map<KeyPacket, UsableKey | undefined>();
 
@@ -33,7 +35,9 @@ export class Certificate {
     parts: CertificateParts,
     primary: openpgp.PublicKeyPacket,
     subkeys: readonly (openpgp.PublicSubkeyPacket | undefined)[],
+    trials: number,
   ) {
+    this.#trials = trials;
     this.parts = parts;
     this.fingerprint = parts.fingerprint.toUpperCase();
     this.primary = primary;
@@ -46,7 +50,7 @@ export class Certificate {
 
   /** Checks its signatures, once. */
   facts(): Promise<Facts> {
-    this.#facts ??= findFacts(this.parts, this.primary, this.subkeys);
+    this.#facts ??= findFacts(this.parts, this.primary, this.subkeys, this.#trials);
     return this.#facts;
   }
 
@@ -68,7 +72,7 @@ export async function parseCertificates(bytes: Uint8Array): Promise<Certificate[
   if (packets.length > MAX_PACKETS) throw new KeyFileError(WORDS.tooManySignatures);
   const all = certificateParts(packets);
   refuseTooMuch(all);
-  return Promise.all(all.map(certificateOf));
+  return certificatesOf(all);
 }
 
 /**
@@ -80,7 +84,7 @@ export async function uniteCertificates(copies: readonly Certificate[]): Promise
   if (byFingerprint.size === copies.length) return [...copies];
   const united = mergeParts(copies.map(({ parts }) => parts));
   refuseTooMuch(united);
-  return Promise.all(united.map(certificateOf));
+  return certificatesOf(united);
 }
 
 function packetsOf(block: Uint8Array): readonly Packet[] {
@@ -98,7 +102,12 @@ function refuseTooMuch(all: readonly CertificateParts[]): void {
     throw new KeyFileError(WORDS.tooManySignatures);
 }
 
-async function certificateOf(parts: CertificateParts): Promise<Certificate> {
+function certificatesOf(all: readonly CertificateParts[]): Promise<Certificate[]> {
+  // the same share for each, so that a verdict does not depend on which is judged first
+  return Promise.all(all.map((parts) => certificateOf(parts, Math.floor(MAX_TRIALS / all.length))));
+}
+
+async function certificateOf(parts: CertificateParts, trials: number): Promise<Certificate> {
   const primary = await keyPacketOf(parts.body, new library.PublicKeyPacket());
   if (primary === undefined) throw new KeyFileError(WORDS.unsupportedKey(kindOfKey(keyHead(parts.body))));
   const subkeys = await Promise.all(
@@ -108,7 +117,7 @@ async function certificateOf(parts: CertificateParts): Promise<Certificate> {
   const { direct, strays, userIds, subkeys: bound } = parts;
   for (const raw of [direct, strays, ...[...userIds, ...bound].map(({ signatures }) => signatures)].flat())
     refuseDamaged(raw);
-  return new Certificate(parts, primary, subkeys);
+  return new Certificate(parts, primary, subkeys, trials);
 }
 
 function refuseDamaged(raw: RawSignature): void {

@@ -5,7 +5,8 @@
  */
 import type * as openpgp from 'openpgp';
 import { uint } from '../openpgp/packets.ts';
-import { type Checked, checkSignature, HashedKey, type Target } from './checks.ts';
+import { type Checked, HashedKey, type Target } from './checks.ts';
+import { Effort } from './effort.ts';
 import { library } from './library.ts';
 import { type CertificateParts, type KeyHead, keyHead, type RawSignature } from './parts.ts';
 import { isAboutSubkey, isRevocation, SIGNATURE } from './signaturehead.ts';
@@ -48,6 +49,8 @@ export interface Facts {
   readonly subkeys: readonly SubkeyFacts[];
   /** Whether a revocation is there that cannot be checked, or fits nothing: it may be damaged. */
   readonly isRevocationInDoubt: boolean;
+  /** Whether so much does not fit where it stands that not all of it was tried elsewhere. */
+  readonly isIncomplete: boolean;
 }
 
 /** A target with the signatures that were found to be about it, or may be. */
@@ -60,7 +63,9 @@ export async function findFacts(
   parts: CertificateParts,
   primary: openpgp.PublicKeyPacket,
   subkeys: readonly (openpgp.PublicSubkeyPacket | undefined)[],
+  trials: number,
 ): Promise<Facts> {
+  const effort = new Effort(primary, trials);
   const { key: aboutKey, certGeneric, subkeyBinding } = library.enums.signature;
   const key = new HashedKey(parts.body);
   const itself: Subject = { target: { kind: aboutKey, data: { key } }, checked: [] };
@@ -79,14 +84,15 @@ export async function findFacts(
     raw,
   }));
   for (const [raw, place] of placed) {
-    const checked = await checkSignature(raw, primary, place.target);
+    const checked = await effort.check(raw, place.target);
     if (checked.verdict === 'false') misplaced.push({ raw, place, checked });
     else place.checked.push(checked);
   }
   let isRevocationInDoubt = false;
   for (const { raw, place, checked } of misplaced) {
-    const isFound = await findSubject(raw, primary, subjectsOf(raw, itself, userIds, bound));
+    const isFound = await findSubject(raw, effort, subjectsOf(raw, itself, userIds, bound));
     if (isFound) continue;
+    if (effort.isExhausted) break;
     if (isRevocationOfKey(raw)) isRevocationInDoubt = true;
     // a key of an unknown kind may be hashed in an unknown way: its binding is in doubt, not wrong
     const isUnknown =
@@ -100,6 +106,7 @@ export async function findFacts(
     userIds: userIds.map((each) => statementsOf(each, SIGNATURE.certificationRevocation)),
     subkeys: parts.subkeys.map(({ body }, n) => subkeyFacts(body, subkeys[n], bound[n])),
     isRevocationInDoubt: isRevocationInDoubt || doubtful.length > 0,
+    isIncomplete: effort.isExhausted,
   };
 }
 
@@ -126,12 +133,12 @@ function subjectsOf(
 
 async function findSubject(
   raw: RawSignature,
-  primary: openpgp.PublicKeyPacket,
+  effort: Effort,
   subjects: readonly Subject[],
 ): Promise<boolean> {
   for (const { target, checked } of subjects) {
-    const found = await checkSignature(raw, primary, target);
-    if (found.verdict !== 'true') continue;
+    const found = await effort.try(raw, target);
+    if (found?.verdict !== 'true') continue;
     checked.push(found);
     return true;
   }

@@ -55,6 +55,7 @@ async function judge(
   const weakness = weaknessOf(primary);
   if (weakness !== undefined) return unfit(certificate, REASONS.weak(weakness), 'certificate');
   const facts = await certificate.facts();
+  if (facts.isIncomplete) return unfit(certificate, REASONS.tooManyMisplaced, 'recipient');
   if (facts.isRevocationInDoubt) return unfit(certificate, REASONS.doubtfulRevocation, 'recipient');
   const self = selfSignatureAt(headOf(certificate), facts, at);
   if (typeof self === 'string') return unfit(certificate, self, 'certificate');
@@ -145,6 +146,7 @@ export async function describeCertificate(
 async function endOfUse(certificate: Certificate, at: number): Promise<Date | undefined> {
   if (weaknessOf(certificate.primary) !== undefined) return undefined;
   const facts = await certificate.facts();
+  if (facts.isIncomplete) return undefined;
   const primary = headOf(certificate);
   const isUsable = (time: number) => {
     const self = selfSignatureAt(primary, facts, time);

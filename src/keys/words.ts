@@ -84,6 +84,8 @@ export const REASONS = {
   tooExpensive: (milliseconds: number, most: number) =>
     `has subkeys for encryption that cost every message ${milliseconds} ms (at most ${most}): its owner has to revoke ` +
     'some of them, or use Curve25519',
+  tooManyMisplaced:
+    'has too many signatures that do not fit where they stand to try them all elsewhere: ask its owner to export it again',
   unjudged:
     'cannot be judged, since its contents are not as they should be: ask its owner to export it again',
 } as const;
