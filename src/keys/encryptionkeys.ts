@@ -3,9 +3,10 @@
  * are told apart, so that none is left out without a word.
  */
 import type { Certificate } from './certificates.ts';
-import type { Facts, SubkeyFacts } from './facts.ts';
+import type { SubkeyFacts } from './facts.ts';
+import type { SubkeyState } from './history.ts';
 import { canEncrypt, type KeyPacket, weaknessOf } from './material.ts';
-import { type SelfSignature, type SubkeyState, subkeyStateAt } from './validity.ts';
+import type { SelfSignature, Validity } from './validity.ts';
 import { kindOfKey, LEFT_OUT, REASONS } from './words.ts';
 
 const FOR_ENCRYPTION = 0x04 | 0x08; // of communication, of storage; RFC 9580 §5.2.3.29
@@ -26,11 +27,11 @@ export interface EncryptionKeys {
 
 export function encryptionKeysAt(
   { primary }: Pick<Certificate, 'primary'>,
-  facts: Facts,
+  validity: Validity,
   self: SelfSignature,
   at: number,
 ): EncryptionKeys {
-  const subkeys = facts.subkeys.map((subkey) => ({ subkey, state: subkeyStateAt(subkey, at) }));
+  const subkeys = validity.subkeys.map((each) => ({ subkey: each.facts, state: each.stateAt(at) }));
   const valid = subkeys.flatMap(({ subkey, state }) =>
     'binding' in state ? [{ subkey, flags: state.binding.packet.keyFlags?.[0] }] : [],
   );
@@ -54,6 +55,21 @@ export function encryptionKeysAt(
     leftOut: [...weak.map(LEFT_OUT.weak), ...noPurpose.map(() => LEFT_OUT.noPurpose)],
     whyNone: whyNone(subkeys, weak[0], noPurpose.length > 0 || self.keyFlags === null),
   };
+}
+
+/** Tells whether a key may be encrypted to at a time, unless it is too weak. */
+export function isForEncryptionAt(
+  key: KeyPacket,
+  { primary }: Pick<Certificate, 'primary'>,
+  validity: Validity,
+  at: number,
+): boolean {
+  const self = validity.selfSignatureAt(at);
+  if (typeof self === 'string') return false;
+  if (key === primary) return isMeant(primary.algorithm, self.keyFlags?.[0]);
+  const subkey = validity.subkeys.find(({ facts }) => facts.packet === key);
+  const binding = subkey?.bindingAt(at);
+  return binding !== undefined && isMeant(subkey?.facts.packet?.algorithm, binding.packet.keyFlags?.[0]);
 }
 
 /** Tells whether a key is for encryption; one of an unknown kind is, unless its owner says that it is not. */

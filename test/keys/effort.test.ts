@@ -1,14 +1,14 @@
-// Certificates that are made to be expensive to judge, within all limits of size: the work is bounded when the
-// file is read, and the event loop has its turn while it is done.
+// Certificates that are made to be expensive to judge, within all limits of size: the work is bounded, and the
+// event loop has its turn while it is done.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { parseCertificates } from '../../src/keys/certificates.ts';
+import { type Certificate, parseCertificates } from '../../src/keys/certificates.ts';
 import { describeCertificate, judgeCertificate } from '../../src/keys/judgement.ts';
 import { MAX_TRIALS } from '../../src/keys/limits.ts';
 import { MAX_KEY_FILE_BYTES } from '../../src/keys/parsedfiles.ts';
-import { FLAGS, madeCertificate, type Owner, userId } from '../support/handmade.ts';
+import { FLAGS, madeCertificate, type Owner, REASON, userId } from '../support/handmade.ts';
 
 const NOW = Math.trunc(Date.now() / 1000);
 const DAY = 86_400;
@@ -91,3 +91,30 @@ test('thirty user IDs whose certifications stand at the wrong ones are put in or
   // the user ID that is marked as the primary one has a certification by which the key ends
   assert.equal(judged && 'keys' in judged && judged.validUntil, (MADE + 1100 * DAY) * 1000);
 });
+
+test('a user ID that was revoked and certified hundreds of times is judged again in no time', {
+  timeout: 20_000,
+}, async () => {
+  const { owner, certificate } = madeCertificate(MADE);
+  const other = '<other@example.com>';
+  const days = (n: number) => 1 + (n % 900);
+  const history = range(450, (n) => [
+    owner.revokeUserId(other, { at: MADE + n, lasts: 1900 * DAY + 2 * n, reason: REASON.userIdInvalid }),
+    owner.certify(other, { at: MADE + 500 + n, lasts: 1900 * DAY + 3 * n, keyLasts: (2000 + days(n)) * DAY }),
+  ]).flat();
+  const file = Buffer.concat([certificate, userId(other), ...history]);
+  const [judged] = await parseCertificates(file);
+  assert.ok(judged !== undefined);
+  // at 4 s for each, as it once was, these do not fit in the time of this test
+  for (let minute = 0; minute < 100; minute++) {
+    const { validUntil } = await usableAt(judged, (NOW + minute * 61) * 1000);
+    assert.ok(validUntil > NOW * 1000);
+    await describeCertificate(judged, new Date((NOW + minute * 61) * 1000));
+  }
+});
+
+async function usableAt(certificate: Certificate, at: number) {
+  const judged = await judgeCertificate(certificate, new Date(at), 'all');
+  assert.ok('keys' in judged, 'reason' in judged ? judged.reason : '');
+  return judged;
+}
