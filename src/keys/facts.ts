@@ -25,9 +25,22 @@ export interface Revocation {
   readonly isHard: boolean;
 }
 
+/** A statement that may be the owner's, and is not believed. */
+export interface Doubt {
+  readonly version: number;
+  /** Key flags, or undefined if it has none. */
+  readonly flags: number | undefined;
+  /**
+   * `critical`: it is the owner's, but has a critical part that is not known here. `false`: it says that it
+   * is the owner's, but is damaged or forged; only of subkeys.
+   */
+  readonly why: 'unchecked' | 'critical' | 'false';
+}
+
 /** What the owner says of the key itself, of a user ID or of a subkey. */
 export interface Statements {
   readonly good: readonly Statement[];
+  readonly doubts: readonly Doubt[];
   readonly revocations: readonly Revocation[];
 }
 
@@ -36,8 +49,6 @@ export interface SubkeyFacts extends Statements {
   readonly createdAt: number;
   /** Undefined for a kind of key that cannot be used. */
   readonly packet: openpgp.PublicSubkeyPacket | undefined;
-  /** Key flags of the signatures that may bind it but cannot be checked; undefined for one without flags. */
-  readonly doubtfulFlags: readonly (number | undefined)[];
 }
 
 export interface Facts {
@@ -98,6 +109,7 @@ export async function findFacts(
     const isUnknown =
       place !== undefined && bound.includes(place) && subkeys[bound.indexOf(place)] === undefined;
     if (isUnknown && checked !== undefined) place.checked.push({ ...checked, verdict: 'doubtful' });
+    else if (raw.head.type === SIGNATURE.subkeyBinding && checked !== undefined) place?.checked.push(checked);
   }
   const doubtful = [itself, ...bound].flatMap(({ checked }) => checked.filter(isDoubtfulRevocation));
   return {
@@ -155,8 +167,18 @@ function isRevocationOfKey({ head }: RawSignature): boolean {
 
 function statementsOf({ checked }: Subject, revocationType: number): Statements {
   const good = checked.filter(({ raw, verdict }) => verdict === 'true' && !isRevocation(raw.head.type));
+  const doubtful = checked.filter(({ raw, verdict }) => verdict !== 'true' && !isRevocation(raw.head.type));
   const revocations = checked.filter(({ raw }) => raw.head.type === revocationType);
-  return { good: good.map(statementOf), revocations: revocations.map(revocationOf) };
+  return {
+    good: good.map(statementOf),
+    doubts: doubtful.map(doubtOf),
+    revocations: revocations.map(revocationOf),
+  };
+}
+
+function doubtOf({ raw: { head }, verdict, isCritical }: Checked): Doubt {
+  const { version, flags } = head;
+  return { version, flags, why: verdict === 'false' ? 'false' : isCritical ? 'critical' : 'unchecked' };
 }
 
 function statementOf({ packet }: Checked): Statement {
@@ -184,14 +206,10 @@ function subkeyFacts(
   subject: Subject | undefined,
 ): SubkeyFacts {
   const checked = subject?.checked ?? [];
-  const unchecked = checked.filter(
-    ({ raw, verdict }) => verdict === 'doubtful' && raw.head.type === SIGNATURE.subkeyBinding,
-  );
   return {
     ...statementsOf({ target: { kind: 0, data: {} }, checked }, SIGNATURE.subkeyRevocation),
     head: keyHead(body),
     createdAt: uint(body, 1, 4) * 1000,
     packet,
-    doubtfulFlags: unchecked.map(({ raw }) => raw.head.flags),
   };
 }

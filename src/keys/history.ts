@@ -10,7 +10,7 @@ export class History {
   /** When the youngest revocation was made that counts. */
   readonly #revoked: Timeline<number>;
 
-  constructor({ good, revocations }: Statements) {
+  constructor({ good, revocations }: Pick<Statements, 'good' | 'revocations'>) {
     this.#newest = new Timeline(
       newestFirst(good).map((value) => ({ from: value.from, until: value.until, value })),
     );

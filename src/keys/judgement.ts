@@ -63,6 +63,12 @@ async function judge(
   const [first] = found.unsupported;
   if (first !== undefined && unsupported === 'defer')
     return unfit(certificate, REASONS.unsupportedSubkey(first), 'recipient');
+  if (found.isDamaged && unsupported === 'defer')
+    return unfit(
+      certificate,
+      found.keys.length > 0 ? REASONS.falseBinding : REASONS.subkeysUnbound,
+      'recipient',
+    );
   const chosen = subkeys === 'newest' ? found.keys.slice(0, 1) : found.keys;
   if (chosen.length === 0)
     return unfit(

@@ -3,10 +3,10 @@
  * subkeys are. Depends on nothing but facts and time, in milliseconds since the epoch.
  */
 import type { SignaturePacket } from 'openpgp';
-import type { Facts, Statement, Statements } from './facts.ts';
+import type { Doubt, Facts, Statement, Statements } from './facts.ts';
 import { countsAt, expiryOf, History, newestFirst, SubkeyHistory } from './history.ts';
 import { inOrder, Timeline } from './timeline.ts';
-import { REASONS } from './words.ts';
+import { kindOfSignature, REASONS } from './words.ts';
 
 /** The owner's word that counts for a key at some time. */
 export interface SelfSignature extends SignaturePacket {
@@ -46,7 +46,7 @@ export class Validity {
     const directly = this.#direct.latest(at);
     // RFC 9580 §5.2.3.10: a version 6 key speaks for itself in direct-key signatures
     if (version === 6) {
-      if (directly === undefined) return REASONS.noSelfSignature;
+      if (directly === undefined) return doubtReason(this.#facts.direct.doubts) ?? REASONS.noSelfSignature;
       return expiryReason(createdAt, [directly], at) ?? selfSignature(directly);
     }
     const certified = this.#certified.at(at);
@@ -93,11 +93,22 @@ function expiryReason(createdAt: number, statements: readonly Statement[], at: n
 function userIdReason(userIds: readonly Statements[], at: number): string {
   if (userIds.length === 0) return REASONS.noUserId;
   const all = userIds.flatMap(({ good }) => good);
-  if (all.length === 0) return REASONS.noValidUserId;
   const ended = all.filter(({ until }) => until <= at).map(({ until }) => until);
-  if (ended.length === all.length) return REASONS.userIdsLapsed(new Date(Math.max(...ended)));
+  if (ended.length === all.length) {
+    const doubt = doubtReason(userIds.flatMap(({ doubts }) => doubts));
+    if (doubt !== undefined) return doubt;
+    return all.length === 0 ? REASONS.noValidUserId : REASONS.userIdsLapsed(new Date(Math.max(...ended)));
+  }
   const begun = all.filter(({ from }) => from <= at);
   if (begun.length === 0) return REASONS.notYetValid(new Date(Math.min(...all.map(({ from }) => from))));
   const isRevoked = userIds.some(({ revocations }) => revocations.some((each) => countsAt(each, at)));
   return isRevoked ? REASONS.userIdsRevoked : REASONS.noValidUserId;
+}
+
+/** Says why what the owner may have said does not count, or undefined if there is nothing of that kind. */
+function doubtReason(doubts: readonly Doubt[]): string | undefined {
+  const [first] = doubts;
+  if (first === undefined) return undefined;
+  if (doubts.some(({ why }) => why === 'critical')) return REASONS.criticalPart;
+  return REASONS.unchecked(kindOfSignature(first));
 }

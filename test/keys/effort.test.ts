@@ -1,5 +1,5 @@
-// Certificates that are made to be expensive to judge, within all limits of size: the work is bounded, and the
-// event loop has its turn while it is done.
+// Certificates that are made to be expensive to judge, within all limits of size: the work is bounded, and
+// the event loop has its turn while it is done.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

@@ -28,6 +28,7 @@ const revocation: fc.Arbitrary<Revocation> = fc.record({
 });
 const statements: fc.Arbitrary<Statements> = fc.record({
   good: fc.array(statement, { maxLength: 6 }),
+  doubts: fc.constant([]),
   revocations: fc.array(revocation, { maxLength: 4 }),
 });
 
@@ -82,7 +83,7 @@ test('at every time the newest statement counts that is not revoked', () => {
 test('at every time the user ID that is marked as the primary one speaks for the key, or else the newest', () => {
   fc.assert(
     fc.property(fc.array(statements, { minLength: 1, maxLength: 5 }), (userIds) => {
-      const nothing: Statements = { good: [], revocations: [] };
+      const nothing: Statements = { good: [], doubts: [], revocations: [] };
       const facts: Facts = {
         direct: nothing,
         directRevocations: [],
