@@ -8,12 +8,13 @@ import { type Packet, readPackets } from '../openpgp/packets.ts';
 import { certificateParts } from './assemble.ts';
 import { KeyFileError, keyBlocks } from './blocks.ts';
 import { isReadable, parseSignature } from './checks.ts';
-import { type Facts, findFacts } from './facts.ts';
+import { findFacts } from './facts.ts';
 import { library } from './library.ts';
 import { MAX_HASHES, MAX_PACKETS, MAX_SIGNATURES, MAX_TRIALS } from './limits.ts';
 import { absurdityOf, type KeyPacket } from './material.ts';
 import { type CertificateParts, keyHead, mergeParts, type RawSignature } from './parts.ts';
 import type { Judged, UsableKey } from './usable.ts';
+import { Validity } from './validity.ts';
 import { kindOfKey, WORDS } from './words.ts';
 
 /** One OpenPGP certificate (a public key with its subkeys and user IDs). */
@@ -28,7 +29,7 @@ export class Certificate {
   judged: Judged | undefined;
   /** How often its signatures may be tried elsewhere than where they stand. */
   readonly #trials: number;
-  #facts: Promise<Facts> | undefined;
+  #validity: Promise<Validity> | undefined;
   readonly #usable = new Map<KeyPacket, UsableKey | undefined>();
 
   constructor(
@@ -48,10 +49,16 @@ export class Certificate {
     return this.parts.userIds.map(({ body }) => Buffer.from(body).toString('utf8'));
   }
 
-  /** Checks its signatures, once. */
-  facts(): Promise<Facts> {
-    this.#facts ??= findFacts(this.parts, this.primary, this.subkeys, this.#trials);
-    return this.#facts;
+  /** Checks its signatures and puts them in order, once. */
+  validity(): Promise<Validity> {
+    this.#validity ??= this.#findValidity();
+    return this.#validity;
+  }
+
+  async #findValidity(): Promise<Validity> {
+    const { parts, primary, subkeys } = this;
+    const facts = await findFacts(parts, primary, subkeys, this.#trials);
+    return new Validity({ version: primary.version, createdAt: primary.created.getTime() }, facts);
   }
 
   /** Returns what `make` makes of one of its keys, once. */

@@ -12,7 +12,7 @@ import { encryptionKeysAt, isForEncryptionAt } from './encryptionkeys.ts';
 import { costOf, type KeyPacket, recipientKeyOf, weaknessOf } from './material.ts';
 import { excessOf } from './sessionkeys.ts';
 import type { Judged, Judgement, Unfit, UsableCertificate, UsableKey } from './usable.ts';
-import { type SelfSignature, Validity } from './validity.ts';
+import type { SelfSignature, Validity } from './validity.ts';
 import { LEFT_OUT, REASONS } from './words.ts';
 
 const SEIPD2_FEATURE = 0x08; // RFC 9580 §5.2.3.32
@@ -53,10 +53,10 @@ async function judge(
   const { primary, fingerprint } = certificate;
   const weakness = weaknessOf(primary);
   if (weakness !== undefined) return unfit(certificate, REASONS.weak(weakness), 'certificate');
-  const facts = await certificate.facts();
+  const validity = await certificate.validity();
+  const { facts } = validity;
   if (facts.isIncomplete) return unfit(certificate, REASONS.tooManyMisplaced, 'recipient');
   if (facts.isRevocationInDoubt) return unfit(certificate, REASONS.doubtfulRevocation, 'recipient');
-  const validity = new Validity(headOf(certificate), facts);
   const self = validity.selfSignatureAt(at);
   if (typeof self === 'string') return unfit(certificate, self, 'certificate');
   const found = encryptionKeysAt(certificate, validity, self, at);
@@ -93,10 +93,6 @@ async function judge(
 
 function unfit({ fingerprint }: Certificate, reason: string, holdsBack: Unfit['holdsBack']): Unfit {
   return { fingerprint, reason: `${fingerprint} ${reason}`, holdsBack };
-}
-
-function headOf({ primary }: Certificate) {
-  return { version: primary.version, createdAt: primary.created.getTime() };
 }
 
 /** Returns when one of the chosen keys is no longer valid, or infinity. */
@@ -151,10 +147,9 @@ export async function describeCertificate(
 
 async function endOfUse(certificate: Certificate, at: number): Promise<Date | undefined> {
   if (weaknessOf(certificate.primary) !== undefined) return undefined;
-  const facts = await certificate.facts();
-  if (facts.isIncomplete) return undefined;
+  const validity = await certificate.validity();
+  if (validity.facts.isIncomplete) return undefined;
   const { primary, subkeys } = certificate;
-  const validity = new Validity(headOf(certificate), facts);
   const strong = [primary, ...subkeys].filter((key) => key !== undefined && weaknessOf(key) === undefined);
   const isUsable = (time: number) =>
     strong.some((key) => key !== undefined && isForEncryptionAt(key, certificate, validity, time));

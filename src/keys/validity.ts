@@ -22,8 +22,8 @@ export interface Primary {
 /** Made in the time it takes to sort the signatures. Each question about a time is cheap then. */
 export class Validity {
   readonly subkeys: readonly SubkeyHistory[];
+  readonly facts: Facts;
   readonly #primary: Primary;
-  readonly #facts: Facts;
   readonly #key: History;
   readonly #direct: History;
   readonly #certified: Timeline<Statement>;
@@ -31,7 +31,7 @@ export class Validity {
   constructor(primary: Primary, facts: Facts) {
     const { direct, directRevocations, userIds, subkeys } = facts;
     this.#primary = primary;
-    this.#facts = facts;
+    this.facts = facts;
     this.#key = new History(direct);
     this.#direct = new History({ good: direct.good, revocations: directRevocations });
     this.#certified = primaryUserId(userIds);
@@ -46,18 +46,18 @@ export class Validity {
     const directly = this.#direct.latest(at);
     // RFC 9580 §5.2.3.10: a version 6 key speaks for itself in direct-key signatures
     if (version === 6) {
-      if (directly === undefined) return doubtReason(this.#facts.direct.doubts) ?? REASONS.noSelfSignature;
+      if (directly === undefined) return doubtReason(this.facts.direct.doubts) ?? REASONS.noSelfSignature;
       return expiryReason(createdAt, [directly], at) ?? selfSignature(directly);
     }
     const certified = this.#certified.at(at);
-    if (certified === undefined) return userIdReason(this.#facts.userIds, at);
+    if (certified === undefined) return userIdReason(this.facts.userIds, at);
     const both = directly === undefined ? [certified] : [certified, directly];
     return expiryReason(createdAt, both, at) ?? selfSignature(certified);
   }
 
   /** Returns every time after `at` when something about the certificate may change, in order. */
   changesAfter(at: number): number[] {
-    const { direct, directRevocations, userIds, subkeys } = this.#facts;
+    const { direct, directRevocations, userIds, subkeys } = this.facts;
     const subjects: (Statements & { createdAt?: number })[] = [direct, ...userIds, ...subkeys];
     const times = subjects.flatMap(({ good, revocations, createdAt = this.#primary.createdAt }) => [
       createdAt,
