@@ -89,10 +89,19 @@ export async function parseCertificates(bytes: Uint8Array): Promise<Certificate[
 export async function uniteCertificates(copies: readonly Certificate[]): Promise<Certificate[]> {
   const byFingerprint = new Map(copies.map((copy) => [copy.fingerprint, copy]));
   if (byFingerprint.size === copies.length) return [...copies];
-  const united = mergeParts(copies.map(({ parts }) => parts));
-  refuseTooMuch(united);
-  return certificatesOf(united);
+  const [first] = copies;
+  const known = first && unions.get(first);
+  if (known?.copies.length === copies.length && known.copies.every((each, n) => each === copies[n]))
+    return known.united;
+  const parts = mergeParts(copies.map((each) => each.parts));
+  refuseTooMuch(parts);
+  const united = await certificatesOf(parts);
+  if (first !== undefined) unions.set(first, { copies, united });
+  return united;
 }
+
+// by the first of the copies: the signatures are checked once, as long as none of the files changes
+const unions = new WeakMap<Certificate, { copies: readonly Certificate[]; united: Certificate[] }>();
 
 function packetsOf(block: Uint8Array): readonly Packet[] {
   const { packets, stoppedAt } = readPackets(block);

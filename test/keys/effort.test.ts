@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { type Certificate, parseCertificates } from '../../src/keys/certificates.ts';
+import { type Certificate, parseCertificates, uniteCertificates } from '../../src/keys/certificates.ts';
 import { describeCertificate, judgeCertificate } from '../../src/keys/judgement.ts';
 import { MAX_TRIALS } from '../../src/keys/limits.ts';
 import { MAX_KEY_FILE_BYTES } from '../../src/keys/parsedfiles.ts';
@@ -90,6 +90,18 @@ test('thirty user IDs whose certifications stand at the wrong ones are put in or
   const [judged] = await judgedAll(Buffer.concat([certificate, ...wrong]));
   // the user ID that is marked as the primary one has a certification by which the key ends
   assert.equal(judged && 'keys' in judged && judged.validUntil, (MADE + 1100 * DAY) * 1000);
+});
+
+test('copies of a certificate in two files are united once, until one of the files changes', async () => {
+  const { certificate } = madeCertificate(MADE);
+  const [first = [], second = [], changed = []] = await Promise.all(
+    [certificate, certificate, certificate].map(parseCertificates),
+  );
+  const [united] = await uniteCertificates([...first, ...second]);
+  assert.ok(united !== undefined);
+  assert.equal((await uniteCertificates([...first, ...second]))[0], united);
+  assert.notEqual((await uniteCertificates([...first, ...changed]))[0], united);
+  assert.notEqual((await uniteCertificates([...first, ...second, ...changed]))[0], united);
 });
 
 test('a user ID that was revoked and certified hundreds of times is judged again in no time', {
