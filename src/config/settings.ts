@@ -166,7 +166,7 @@ export const table = {
   'keys.unsupported_subkeys': {
     kind: oneOf('defer', 'ignore'),
     default: 'defer',
-    doc: 'What to do with a key that has an encryption subkey of a kind that Sealdir cannot use, a post-quantum one for instance: "defer" its mail, so that none is sealed more weakly than its owner meant, or "ignore" that subkey and seal to the others.',
+    doc: 'What to do with a key that has an encryption subkey of a kind that Sealdir cannot use, a post-quantum one for instance, or one whose binding signature is damaged or cannot be checked: "defer" its mail, so that none is sealed more weakly than its owner meant, or "ignore" that subkey and seal to the others.',
   },
 
   'recipients.source': {

@@ -8,12 +8,13 @@ import { type Packet, readPackets } from '../openpgp/packets.ts';
 import { certificateParts } from './assemble.ts';
 import { KeyFileError, keyBlocks } from './blocks.ts';
 import { isReadable, parseSignature } from './checks.ts';
-import { type Facts, findFacts } from './facts.ts';
+import { findFacts } from './facts.ts';
 import { library } from './library.ts';
-import { MAX_HASHES, MAX_PACKETS, MAX_SIGNATURES } from './limits.ts';
+import { MAX_HASHES, MAX_PACKETS, MAX_SIGNATURES, MAX_TRIALS } from './limits.ts';
 import { absurdityOf, type KeyPacket } from './material.ts';
 import { type CertificateParts, keyHead, mergeParts, type RawSignature } from './parts.ts';
 import type { Judged, UsableKey } from './usable.ts';
+import { Validity } from './validity.ts';
 import { kindOfKey, WORDS } from './words.ts';
 
 /** One OpenPGP certificate (a public key with its subkeys and user IDs). */
@@ -26,14 +27,18 @@ export class Certificate {
   readonly subkeys: readonly (openpgp.PublicSubkeyPacket | undefined)[];
   /** The last judgement. Kept because judging again costs more than encrypting a small message. */
   judged: Judged | undefined;
-  #facts: Promise<Facts> | undefined;
+  /** How often its signatures may be tried elsewhere than where they stand. */
+  readonly #trials: number;
+  #validity: Promise<Validity> | undefined;
   readonly #usable = new Map<KeyPacket, UsableKey | undefined>();
 
   constructor(
     parts: CertificateParts,
     primary: openpgp.PublicKeyPacket,
     subkeys: readonly (openpgp.PublicSubkeyPacket | undefined)[],
+    trials: number,
   ) {
+    this.#trials = trials;
     this.parts = parts;
     this.fingerprint = parts.fingerprint.toUpperCase();
     this.primary = primary;
@@ -44,10 +49,16 @@ export class Certificate {
     return this.parts.userIds.map(({ body }) => Buffer.from(body).toString('utf8'));
   }
 
-  /** Checks its signatures, once. */
-  facts(): Promise<Facts> {
-    this.#facts ??= findFacts(this.parts, this.primary, this.subkeys);
-    return this.#facts;
+  /** Checks its signatures and puts them in order, once. */
+  validity(): Promise<Validity> {
+    this.#validity ??= this.#findValidity();
+    return this.#validity;
+  }
+
+  async #findValidity(): Promise<Validity> {
+    const { parts, primary, subkeys } = this;
+    const facts = await findFacts(parts, primary, subkeys, this.#trials);
+    return new Validity({ version: primary.version, createdAt: primary.created.getTime() }, facts);
   }
 
   /** Returns what `make` makes of one of its keys, once. */
@@ -68,7 +79,7 @@ export async function parseCertificates(bytes: Uint8Array): Promise<Certificate[
   if (packets.length > MAX_PACKETS) throw new KeyFileError(WORDS.tooManySignatures);
   const all = certificateParts(packets);
   refuseTooMuch(all);
-  return Promise.all(all.map(certificateOf));
+  return certificatesOf(all);
 }
 
 /**
@@ -78,10 +89,19 @@ export async function parseCertificates(bytes: Uint8Array): Promise<Certificate[
 export async function uniteCertificates(copies: readonly Certificate[]): Promise<Certificate[]> {
   const byFingerprint = new Map(copies.map((copy) => [copy.fingerprint, copy]));
   if (byFingerprint.size === copies.length) return [...copies];
-  const united = mergeParts(copies.map(({ parts }) => parts));
-  refuseTooMuch(united);
-  return Promise.all(united.map(certificateOf));
+  const [first] = copies;
+  const known = first && unions.get(first);
+  if (known?.copies.length === copies.length && known.copies.every((each, n) => each === copies[n]))
+    return known.united;
+  const parts = mergeParts(copies.map((each) => each.parts));
+  refuseTooMuch(parts);
+  const united = await certificatesOf(parts);
+  if (first !== undefined) unions.set(first, { copies, united });
+  return united;
 }
+
+// by the first of the copies: the signatures are checked once, as long as none of the files changes
+const unions = new WeakMap<Certificate, { copies: readonly Certificate[]; united: Certificate[] }>();
 
 function packetsOf(block: Uint8Array): readonly Packet[] {
   const { packets, stoppedAt } = readPackets(block);
@@ -98,7 +118,12 @@ function refuseTooMuch(all: readonly CertificateParts[]): void {
     throw new KeyFileError(WORDS.tooManySignatures);
 }
 
-async function certificateOf(parts: CertificateParts): Promise<Certificate> {
+function certificatesOf(all: readonly CertificateParts[]): Promise<Certificate[]> {
+  // the same share for each, so that a verdict does not depend on which is judged first
+  return Promise.all(all.map((parts) => certificateOf(parts, Math.floor(MAX_TRIALS / all.length))));
+}
+
+async function certificateOf(parts: CertificateParts, trials: number): Promise<Certificate> {
   const primary = await keyPacketOf(parts.body, new library.PublicKeyPacket());
   if (primary === undefined) throw new KeyFileError(WORDS.unsupportedKey(kindOfKey(keyHead(parts.body))));
   const subkeys = await Promise.all(
@@ -108,7 +133,7 @@ async function certificateOf(parts: CertificateParts): Promise<Certificate> {
   const { direct, strays, userIds, subkeys: bound } = parts;
   for (const raw of [direct, strays, ...[...userIds, ...bound].map(({ signatures }) => signatures)].flat())
     refuseDamaged(raw);
-  return new Certificate(parts, primary, subkeys);
+  return new Certificate(parts, primary, subkeys, trials);
 }
 
 function refuseDamaged(raw: RawSignature): void {

@@ -14,6 +14,8 @@ export interface Checked {
   readonly raw: RawSignature;
   readonly packet: openpgp.SignaturePacket;
   readonly verdict: Verdict;
+  /** The owner made it, but not to be believed by those who do not know a part of it. */
+  readonly isCritical: boolean;
 }
 
 /** What a signature is about, as the library's verification wants it. */
@@ -46,6 +48,9 @@ const NOT_THE_OWNERS = [
   'Signature verification failed',
 ];
 
+// and this of one that is, after it has been verified
+const CRITICAL = /^Unknown critical /;
+
 /** Tells whether the library can read a signature. One that it cannot is doubtful wherever it stands. */
 export function isReadable({ head }: RawSignature): boolean {
   return (head.version === 4 || head.version === 6) && KNOWN_ALGORITHMS.includes(head.algorithm);
@@ -65,10 +70,12 @@ export async function checkSignature(
 ): Promise<Checked> {
   // read anew for each target: the library remembers that a signature was good, not about what
   const packet = isReadable(raw) ? parseSignature(raw) : new library.SignaturePacket();
+  const found = isReadable(raw) ? await verdictOf(packet, primary, kind, data) : 'doubtful';
   return {
     raw,
     packet,
-    verdict: isReadable(raw) ? await verdictOf(packet, primary, kind, data) : 'doubtful',
+    verdict: found === 'critical' ? 'doubtful' : found,
+    isCritical: found === 'critical',
   };
 }
 
@@ -77,13 +84,15 @@ async function verdictOf(
   primary: openpgp.PublicKeyPacket,
   kind: openpgp.enums.signature,
   data: object,
-): Promise<Verdict> {
+): Promise<Verdict | 'critical'> {
   try {
     // without a date, so that it does not depend on one; null stands for that in the library
     await packet.verify(primary, kind, data, NO_DATE);
     return 'true';
   } catch (error) {
-    return error instanceof Error && NOT_THE_OWNERS.includes(error.message) ? 'false' : 'doubtful';
+    if (!(error instanceof Error)) return 'doubtful';
+    if (CRITICAL.test(error.message)) return 'critical';
+    return NOT_THE_OWNERS.includes(error.message) ? 'false' : 'doubtful';
   }
 }
 

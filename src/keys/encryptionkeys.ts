@@ -3,10 +3,11 @@
  * are told apart, so that none is left out without a word.
  */
 import type { Certificate } from './certificates.ts';
-import type { Facts, SubkeyFacts } from './facts.ts';
+import type { Doubt, SubkeyFacts } from './facts.ts';
+import type { SubkeyState } from './history.ts';
 import { canEncrypt, type KeyPacket, weaknessOf } from './material.ts';
-import { type SelfSignature, type SubkeyState, subkeyStateAt } from './validity.ts';
-import { kindOfKey, LEFT_OUT, REASONS } from './words.ts';
+import type { SelfSignature, Validity } from './validity.ts';
+import { boundBy, kindOfKey, LEFT_OUT, REASONS } from './words.ts';
 
 const FOR_ENCRYPTION = 0x04 | 0x08; // of communication, of storage; RFC 9580 §5.2.3.29
 
@@ -18,6 +19,8 @@ export interface EncryptionKeys {
   readonly keys: readonly KeyPacket[];
   /** Kinds of subkeys for encryption that cannot be used here. */
   readonly unsupported: readonly string[];
+  /** Whether there is a subkey that its owner may have bound by a signature that was damaged since. */
+  readonly isDamaged: boolean;
   /** Sentences about those that are not used for another reason, although their owner meant them. */
   readonly leftOut: readonly string[];
   /** Why there is none; without meaning if there is one. */
@@ -26,11 +29,11 @@ export interface EncryptionKeys {
 
 export function encryptionKeysAt(
   { primary }: Pick<Certificate, 'primary'>,
-  facts: Facts,
+  validity: Validity,
   self: SelfSignature,
   at: number,
 ): EncryptionKeys {
-  const subkeys = facts.subkeys.map((subkey) => ({ subkey, state: subkeyStateAt(subkey, at) }));
+  const subkeys = validity.subkeys.map((each) => ({ subkey: each.facts, state: each.stateAt(at) }));
   const valid = subkeys.flatMap(({ subkey, state }) =>
     'binding' in state ? [{ subkey, flags: state.binding.packet.keyFlags?.[0] }] : [],
   );
@@ -43,17 +46,49 @@ export function encryptionKeysAt(
   const noPurpose = valid.filter(
     ({ subkey: { packet }, flags }) => packet && canEncrypt(packet.algorithm) && flags === undefined,
   );
-  const doubtful = subkeys.filter(({ subkey, state }) => isPerhapsMeant(subkey, state));
-  const unsupported = [...meant, ...doubtful].filter(({ subkey }) => subkey.packet === undefined);
+  const unknown = meant.filter(({ subkey: { packet } }) => packet === undefined);
+  const doubtful = subkeys.flatMap(({ subkey, state }) => {
+    const doubt = doubtOf(subkey, state);
+    return doubt === undefined ? [] : [{ subkey, doubt }];
+  });
+  const damaged = doubtful.filter(({ doubt }) => doubt.why === 'false');
+  const unbound = subkeys.filter(({ subkey, state }) => isUnbound(subkey, state));
   return {
     keys: [
       ...sorted.filter((packet) => weaknessOf(packet) === undefined),
       ...(isPrimaryMeant ? [primary] : []),
     ],
-    unsupported: unsupported.map(({ subkey }) => kindOfKey(subkey.head)),
-    leftOut: [...weak.map(LEFT_OUT.weak), ...noPurpose.map(() => LEFT_OUT.noPurpose)],
+    unsupported: [
+      ...unknown.map(({ subkey }) => kindOfKey(subkey.head)),
+      ...doubtful
+        .filter(({ doubt }) => doubt.why !== 'false')
+        .map(({ subkey: { packet, head }, doubt }) =>
+          packet === undefined ? kindOfKey(head) : boundBy(doubt),
+        ),
+    ],
+    isDamaged: damaged.length > 0,
+    leftOut: [
+      ...weak.map(LEFT_OUT.weak),
+      ...noPurpose.map(() => LEFT_OUT.noPurpose),
+      ...[...unbound, ...damaged].map(() => LEFT_OUT.unbound),
+    ],
     whyNone: whyNone(subkeys, weak[0], noPurpose.length > 0 || self.keyFlags === null),
   };
+}
+
+/** Tells whether a key may be encrypted to at a time, unless it is too weak. */
+export function isForEncryptionAt(
+  key: KeyPacket,
+  { primary }: Pick<Certificate, 'primary'>,
+  validity: Validity,
+  at: number,
+): boolean {
+  const self = validity.selfSignatureAt(at);
+  if (typeof self === 'string') return false;
+  if (key === primary) return isMeant(primary.algorithm, self.keyFlags?.[0]);
+  const subkey = validity.subkeys.find(({ facts }) => facts.packet === key);
+  const binding = subkey?.bindingAt(at);
+  return binding !== undefined && isMeant(subkey?.facts.packet?.algorithm, binding.packet.keyFlags?.[0]);
 }
 
 /** Tells whether a key is for encryption; one of an unknown kind is, unless its owner says that it is not. */
@@ -62,10 +97,21 @@ function isMeant(algorithm: number | undefined, flags: number | undefined): bool
   return canEncrypt(algorithm) && flags !== undefined && (flags & FOR_ENCRYPTION) !== 0;
 }
 
-/** Tells whether a key of an unknown kind may be bound by a signature that cannot be checked. */
-function isPerhapsMeant({ packet, doubtfulFlags }: SubkeyFacts, state: SubkeyState): boolean {
-  if (packet !== undefined || 'binding' in state || state.not === 'revoked') return false;
-  return doubtfulFlags.some((flags) => isMeant(undefined, flags));
+/** Returns the signature that is not believed, and by which the owner may have meant a subkey to be used. */
+function doubtOf({ packet, doubts }: SubkeyFacts, state: SubkeyState): Doubt | undefined {
+  if ('binding' in state || state.not === 'revoked' || !isPerhapsFit(packet)) return undefined;
+  const meant = doubts.filter(({ flags }) => isMeant(undefined, flags));
+  return meant.find(({ why }) => why !== 'false') ?? meant[0];
+}
+
+/** Tells whether a subkey is there of which its owner says nothing, although it could be for encryption. */
+function isUnbound({ packet, doubts }: SubkeyFacts, state: SubkeyState): boolean {
+  return 'not' in state && state.not === 'unbound' && doubts.length === 0 && isPerhapsFit(packet);
+}
+
+/** Tells whether a key could be encrypted to as far as its numbers say; an unknown one could. */
+function isPerhapsFit(packet: SubkeyFacts['packet']): boolean {
+  return packet === undefined || (canEncrypt(packet.algorithm) && weaknessOf(packet) === undefined);
 }
 
 function whyNone(
@@ -80,6 +126,8 @@ function whyNone(
   const states = ofEncryption.map(({ state }) => state);
   const early = states.flatMap((state) => ('not' in state && state.not === 'early' ? [state.when] : []));
   if (early.length > 0) return REASONS.subkeysNotYet(new Date(Math.min(...early)));
+  if (subkeys.some(({ subkey, state }) => isUnbound(subkey, state) || doubtOf(subkey, state) !== undefined))
+    return REASONS.subkeysUnbound;
   const ends = states.flatMap((state) => ('not' in state && state.not === 'expired' ? [state.when] : []));
   if (ends.length > 0) return REASONS.subkeysExpired(new Date(Math.max(...ends)));
   if (states.some((state) => 'not' in state && state.not === 'revoked')) return REASONS.subkeysRevoked;

@@ -5,7 +5,8 @@
  */
 import type * as openpgp from 'openpgp';
 import { uint } from '../openpgp/packets.ts';
-import { type Checked, checkSignature, HashedKey, type Target } from './checks.ts';
+import { type Checked, HashedKey, type Target } from './checks.ts';
+import { Effort } from './effort.ts';
 import { library } from './library.ts';
 import { type CertificateParts, type KeyHead, keyHead, type RawSignature } from './parts.ts';
 import { isAboutSubkey, isRevocation, SIGNATURE } from './signaturehead.ts';
@@ -24,9 +25,22 @@ export interface Revocation {
   readonly isHard: boolean;
 }
 
+/** A statement that may be the owner's, and is not believed. */
+export interface Doubt {
+  readonly version: number;
+  /** Key flags, or undefined if it has none. */
+  readonly flags: number | undefined;
+  /**
+   * `critical`: it is the owner's, but has a critical part that is not known here. `false`: it says that it
+   * is the owner's, but is damaged or forged; only of subkeys.
+   */
+  readonly why: 'unchecked' | 'critical' | 'false';
+}
+
 /** What the owner says of the key itself, of a user ID or of a subkey. */
 export interface Statements {
   readonly good: readonly Statement[];
+  readonly doubts: readonly Doubt[];
   readonly revocations: readonly Revocation[];
 }
 
@@ -35,8 +49,6 @@ export interface SubkeyFacts extends Statements {
   readonly createdAt: number;
   /** Undefined for a kind of key that cannot be used. */
   readonly packet: openpgp.PublicSubkeyPacket | undefined;
-  /** Key flags of the signatures that may bind it but cannot be checked; undefined for one without flags. */
-  readonly doubtfulFlags: readonly (number | undefined)[];
 }
 
 export interface Facts {
@@ -48,6 +60,8 @@ export interface Facts {
   readonly subkeys: readonly SubkeyFacts[];
   /** Whether a revocation is there that cannot be checked, or fits nothing: it may be damaged. */
   readonly isRevocationInDoubt: boolean;
+  /** Whether so much does not fit where it stands that not all of it was tried elsewhere. */
+  readonly isIncomplete: boolean;
 }
 
 /** A target with the signatures that were found to be about it, or may be. */
@@ -60,7 +74,9 @@ export async function findFacts(
   parts: CertificateParts,
   primary: openpgp.PublicKeyPacket,
   subkeys: readonly (openpgp.PublicSubkeyPacket | undefined)[],
+  trials: number,
 ): Promise<Facts> {
+  const effort = new Effort(primary, trials);
   const { key: aboutKey, certGeneric, subkeyBinding } = library.enums.signature;
   const key = new HashedKey(parts.body);
   const itself: Subject = { target: { kind: aboutKey, data: { key } }, checked: [] };
@@ -79,19 +95,21 @@ export async function findFacts(
     raw,
   }));
   for (const [raw, place] of placed) {
-    const checked = await checkSignature(raw, primary, place.target);
+    const checked = await effort.check(raw, place.target);
     if (checked.verdict === 'false') misplaced.push({ raw, place, checked });
     else place.checked.push(checked);
   }
   let isRevocationInDoubt = false;
   for (const { raw, place, checked } of misplaced) {
-    const isFound = await findSubject(raw, primary, subjectsOf(raw, itself, userIds, bound));
+    const isFound = await findSubject(raw, effort, subjectsOf(raw, itself, userIds, bound));
     if (isFound) continue;
+    if (effort.isExhausted) break;
     if (isRevocationOfKey(raw)) isRevocationInDoubt = true;
     // a key of an unknown kind may be hashed in an unknown way: its binding is in doubt, not wrong
     const isUnknown =
       place !== undefined && bound.includes(place) && subkeys[bound.indexOf(place)] === undefined;
     if (isUnknown && checked !== undefined) place.checked.push({ ...checked, verdict: 'doubtful' });
+    else if (raw.head.type === SIGNATURE.subkeyBinding && checked !== undefined) place?.checked.push(checked);
   }
   const doubtful = [itself, ...bound].flatMap(({ checked }) => checked.filter(isDoubtfulRevocation));
   return {
@@ -100,6 +118,7 @@ export async function findFacts(
     userIds: userIds.map((each) => statementsOf(each, SIGNATURE.certificationRevocation)),
     subkeys: parts.subkeys.map(({ body }, n) => subkeyFacts(body, subkeys[n], bound[n])),
     isRevocationInDoubt: isRevocationInDoubt || doubtful.length > 0,
+    isIncomplete: effort.isExhausted,
   };
 }
 
@@ -126,12 +145,12 @@ function subjectsOf(
 
 async function findSubject(
   raw: RawSignature,
-  primary: openpgp.PublicKeyPacket,
+  effort: Effort,
   subjects: readonly Subject[],
 ): Promise<boolean> {
   for (const { target, checked } of subjects) {
-    const found = await checkSignature(raw, primary, target);
-    if (found.verdict !== 'true') continue;
+    const found = await effort.try(raw, target);
+    if (found?.verdict !== 'true') continue;
     checked.push(found);
     return true;
   }
@@ -148,8 +167,18 @@ function isRevocationOfKey({ head }: RawSignature): boolean {
 
 function statementsOf({ checked }: Subject, revocationType: number): Statements {
   const good = checked.filter(({ raw, verdict }) => verdict === 'true' && !isRevocation(raw.head.type));
+  const doubtful = checked.filter(({ raw, verdict }) => verdict !== 'true' && !isRevocation(raw.head.type));
   const revocations = checked.filter(({ raw }) => raw.head.type === revocationType);
-  return { good: good.map(statementOf), revocations: revocations.map(revocationOf) };
+  return {
+    good: good.map(statementOf),
+    doubts: doubtful.map(doubtOf),
+    revocations: revocations.map(revocationOf),
+  };
+}
+
+function doubtOf({ raw: { head }, verdict, isCritical }: Checked): Doubt {
+  const { version, flags } = head;
+  return { version, flags, why: verdict === 'false' ? 'false' : isCritical ? 'critical' : 'unchecked' };
 }
 
 function statementOf({ packet }: Checked): Statement {
@@ -177,14 +206,10 @@ function subkeyFacts(
   subject: Subject | undefined,
 ): SubkeyFacts {
   const checked = subject?.checked ?? [];
-  const unchecked = checked.filter(
-    ({ raw, verdict }) => verdict === 'doubtful' && raw.head.type === SIGNATURE.subkeyBinding,
-  );
   return {
     ...statementsOf({ target: { kind: 0, data: {} }, checked }, SIGNATURE.subkeyRevocation),
     head: keyHead(body),
     createdAt: uint(body, 1, 4) * 1000,
     packet,
-    doubtfulFlags: unchecked.map(({ raw }) => raw.head.flags),
   };
 }

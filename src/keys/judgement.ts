@@ -8,12 +8,11 @@ import type { Preferences } from '../openpgp/agree.ts';
 import { AES_ID } from '../openpgp/algorithms.ts';
 import { type RecipientKey, sessionKeyEncryptor } from '../openpgp/pkesk.ts';
 import type { Certificate } from './certificates.ts';
-import { encryptionKeysAt } from './encryptionkeys.ts';
-import type { Facts } from './facts.ts';
+import { encryptionKeysAt, isForEncryptionAt } from './encryptionkeys.ts';
 import { costOf, type KeyPacket, recipientKeyOf, weaknessOf } from './material.ts';
 import { excessOf } from './sessionkeys.ts';
 import type { Judged, Judgement, Unfit, UsableCertificate, UsableKey } from './usable.ts';
-import { changesAfter, type Primary, type SelfSignature, selfSignatureAt } from './validity.ts';
+import type { SelfSignature, Validity } from './validity.ts';
 import { LEFT_OUT, REASONS } from './words.ts';
 
 const SEIPD2_FEATURE = 0x08; // RFC 9580 §5.2.3.32
@@ -54,14 +53,22 @@ async function judge(
   const { primary, fingerprint } = certificate;
   const weakness = weaknessOf(primary);
   if (weakness !== undefined) return unfit(certificate, REASONS.weak(weakness), 'certificate');
-  const facts = await certificate.facts();
+  const validity = await certificate.validity();
+  const { facts } = validity;
+  if (facts.isIncomplete) return unfit(certificate, REASONS.tooManyMisplaced, 'recipient');
   if (facts.isRevocationInDoubt) return unfit(certificate, REASONS.doubtfulRevocation, 'recipient');
-  const self = selfSignatureAt(headOf(certificate), facts, at);
+  const self = validity.selfSignatureAt(at);
   if (typeof self === 'string') return unfit(certificate, self, 'certificate');
-  const found = encryptionKeysAt(certificate, facts, self, at);
+  const found = encryptionKeysAt(certificate, validity, self, at);
   const [first] = found.unsupported;
   if (first !== undefined && unsupported === 'defer')
     return unfit(certificate, REASONS.unsupportedSubkey(first), 'recipient');
+  if (found.isDamaged && unsupported === 'defer')
+    return unfit(
+      certificate,
+      found.keys.length > 0 ? REASONS.falseBinding : REASONS.subkeysUnbound,
+      'recipient',
+    );
   const chosen = subkeys === 'newest' ? found.keys.slice(0, 1) : found.keys;
   if (chosen.length === 0)
     return unfit(
@@ -75,7 +82,7 @@ async function judge(
     fingerprint,
     keys: keys.filter((each) => each !== undefined),
     preferences: preferencesOf(self),
-    validUntil: endOf(certificate, facts, chosen, at),
+    validUntil: endOf(certificate, validity, chosen, at),
     leftOut: [...found.unsupported.map(LEFT_OUT.unsupported), ...found.leftOut].map(
       (each) => `${fingerprint}: ${each}`,
     ),
@@ -88,20 +95,16 @@ function unfit({ fingerprint }: Certificate, reason: string, holdsBack: Unfit['h
   return { fingerprint, reason: `${fingerprint} ${reason}`, holdsBack };
 }
 
-function headOf({ primary }: Certificate): Primary {
-  return { version: primary.version, createdAt: primary.created.getTime() };
-}
-
 /** Returns when one of the chosen keys is no longer valid, or infinity. */
-function endOf(certificate: Certificate, facts: Facts, chosen: readonly KeyPacket[], at: number): number {
-  const primary = headOf(certificate);
-  const isEnd = (time: number) => {
-    const self = selfSignatureAt(primary, facts, time);
-    if (typeof self === 'string') return true;
-    const { keys } = encryptionKeysAt(certificate, facts, self, time);
-    return chosen.some((each) => !keys.includes(each));
-  };
-  return changesAfter(primary, facts, at).find(isEnd) ?? Number.POSITIVE_INFINITY;
+function endOf(
+  certificate: Certificate,
+  validity: Validity,
+  chosen: readonly KeyPacket[],
+  at: number,
+): number {
+  const isEnd = (time: number) =>
+    chosen.some((each) => !isForEncryptionAt(each, certificate, validity, time));
+  return validity.changesAfter(at).find(isEnd) ?? Number.POSITIVE_INFINITY;
 }
 
 /** Makes a packet on trial, so that a key with which none can be made is found now and not after DATA. */
@@ -144,13 +147,13 @@ export async function describeCertificate(
 
 async function endOfUse(certificate: Certificate, at: number): Promise<Date | undefined> {
   if (weaknessOf(certificate.primary) !== undefined) return undefined;
-  const facts = await certificate.facts();
-  const primary = headOf(certificate);
-  const isUsable = (time: number) => {
-    const self = selfSignatureAt(primary, facts, time);
-    return typeof self !== 'string' && encryptionKeysAt(certificate, facts, self, time).keys.length > 0;
-  };
+  const validity = await certificate.validity();
+  if (validity.facts.isIncomplete) return undefined;
+  const { primary, subkeys } = certificate;
+  const strong = [primary, ...subkeys].filter((key) => key !== undefined && weaknessOf(key) === undefined);
+  const isUsable = (time: number) =>
+    strong.some((key) => key !== undefined && isForEncryptionAt(key, certificate, validity, time));
   if (!isUsable(at)) return undefined;
-  const end = changesAfter(primary, facts, at).find((time) => !isUsable(time));
+  const end = validity.changesAfter(at).find((time) => !isUsable(time));
   return end === undefined ? undefined : new Date(end);
 }

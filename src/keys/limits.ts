@@ -24,3 +24,9 @@ export const MAX_HASHES = 4096;
 
 /** Signatures of the owner in one file: 0.1 to 2 ms each, once for each change of the file. */
 export const MAX_SIGNATURES = 1024;
+
+/**
+ * Trials of signatures elsewhere than where they stand, in one file. Each may cost what a signature does: a
+ * forger can make them fit far enough.
+ */
+export const MAX_TRIALS = 1024;

@@ -5,6 +5,7 @@
  * its fingerprint.
  */
 import { algorithmName, KNOWN_ALGORITHMS } from '../openpgp/algorithms.ts';
+import type { Doubt } from './facts.ts';
 import { MAX_RSA_BITS, MAX_RSA_EXPONENT_BITS } from './limits.ts';
 import type { KeyHead } from './parts.ts';
 
@@ -57,6 +58,12 @@ export const REASONS = {
   noUserId:
     'has no user ID: its owner has to export it with one (keys.openpgp.org leaves them out unless confirmed)',
   noValidUserId: 'has no user ID that its owner has certified: ask its owner to export it again',
+  criticalPart:
+    'is certified with a critical part that Sealdir does not know, such as a notation: its owner has to certify it ' +
+    'again without that part',
+  unchecked: (kind: string) =>
+    `is certified in a way that Sealdir cannot check (a signature ${kind}): its owner has to certify it again with ` +
+    'current software',
   userIdsRevoked: 'has no user ID left that is not revoked: its owner has to add one',
   userIdsLapsed: (at: Date) =>
     `has no user ID whose certification still counts (the last ended on ${day(at)}): its owner has to renew it`,
@@ -66,6 +73,7 @@ export const REASONS = {
     'does not say which of its keys are for encryption (made by very old software?): its owner has to make a new key',
   subkeysExpired: (at: Date) =>
     `has no valid subkey for encryption (the last ended on ${day(at)}): its owner has to extend it or add one`,
+  subkeysUnbound: `has a subkey for encryption whose binding signature is damaged or missing: ${EXPORT}`,
   subkeysRevoked: 'has no subkey for encryption that is not revoked: its owner has to add one',
   subkeysNotYet: (from: Date) =>
     `has no subkey for encryption that is valid before ${day(from)}: check the clock`,
@@ -75,6 +83,9 @@ export const REASONS = {
   unsupportedSubkey: (kind: string) =>
     `has a subkey for encryption that Sealdir cannot use (${kind}), and is not used without it: ` +
     'set keys.unsupported_subkeys = "ignore" to seal to its other subkeys, or ask its owner for another key',
+  falseBinding:
+    'has a subkey for encryption whose binding signature is damaged, and is not used without it: ' +
+    `${EXPORT}, or set keys.unsupported_subkeys = "ignore" to seal to its other subkeys`,
   doubtfulRevocation:
     'carries a revocation that cannot be checked: in doubt it is revoked; ask its owner for a new key, or export it again',
   unsupportedOnly: (kind: string) =>
@@ -84,6 +95,8 @@ export const REASONS = {
   tooExpensive: (milliseconds: number, most: number) =>
     `has subkeys for encryption that cost every message ${milliseconds} ms (at most ${most}): its owner has to revoke ` +
     'some of them, or use Curve25519',
+  tooManyMisplaced:
+    'has too many signatures that do not fit where they stand to try them all elsewhere: ask its owner to export it again',
   unjudged:
     'cannot be judged, since its contents are not as they should be: ask its owner to export it again',
 } as const;
@@ -93,6 +106,8 @@ export const LEFT_OUT = {
   weak: (kind: string) => `its ${kind} subkey is not used: too weak`,
   unsupported: (kind: string) => `its subkey of a kind that Sealdir cannot use (${kind}) is not used`,
   noPurpose: 'a subkey that does not say what it is for is not used',
+  unbound:
+    'a subkey without a valid binding signature (damaged, missing, or not by the owner of the key) is not used',
 } as const;
 
 /** Returns version and algorithm of a key in words. */
@@ -103,6 +118,18 @@ export function kindOfKey({ version, algorithm }: KeyHead): string {
   return KNOWN_ALGORITHMS.includes(algorithm)
     ? `version ${version}, ${name} on a curve that is not known here`
     : `version ${version}, ${name}`;
+}
+
+/** Returns what is said of a subkey that may be bound by a signature that is not believed. */
+export function boundBy(doubt: Pick<Doubt, 'version' | 'why'>): string {
+  return `bound by a signature ${kindOfSignature(doubt)}`;
+}
+
+/** Returns in words why a signature is not believed that may be the owner's. */
+export function kindOfSignature({ version, why }: Pick<Doubt, 'version' | 'why'>): string {
+  if (why === 'critical') return 'with a critical part that is not known here';
+  if (version !== 4 && version !== 6) return `of version ${version}`;
+  return 'of an algorithm that is too weak, or not known here';
 }
 
 function day(date: Date): string {

@@ -6,6 +6,7 @@ import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
 import * as openpgp from 'openpgp';
 import { type CheckedSite, makeCheckedSite, needsUsers } from '../support/checking.ts';
+import { FLAGS, madeCertificate, newSubkey } from '../support/handmade.ts';
 import { run } from '../support/process.ts';
 import { makeKey, type TestKey } from '../support/testkeys.ts';
 
@@ -18,6 +19,17 @@ interface Case {
   arrange(site: CheckedSite): Promise<unknown>;
   readonly says: RegExp;
   readonly code: 1 | 2;
+}
+
+/** Bob's key, to which another subkey for encryption was added. */
+function withSecondSubkey(how: 'damaged' | 'without a binding'): Buffer {
+  const at = Math.trunc(Date.now() / 1000) - 1000;
+  const { owner, certificate } = madeCertificate(at, '<bob@example.com>');
+  const subkey = newSubkey(at);
+  if (how === 'without a binding') return Buffer.concat([certificate, subkey.packet]);
+  const binding = owner.bind(subkey, { at, flags: FLAGS.communication });
+  binding.writeUInt8(binding.readUInt8(binding.length - 1) ^ 1, binding.length - 1);
+  return Buffer.concat([certificate, subkey.packet, binding]);
 }
 
 let expired: TestKey;
@@ -114,6 +126,18 @@ const CASES: readonly Case[] = [
     arrange: (site) => writeFile(site.at(BOB), `${bob.certificate}\n${signing}`),
     says: /warning: \S+bob@example\.com\.asc: [0-9A-F]{40} can only sign, and is not used; .*\n +fix: its owner has to add/,
     code: 1,
+  },
+  {
+    name: 'a subkey that nobody has bound to its key',
+    arrange: (site) => writeFile(site.at(BOB), withSecondSubkey('without a binding')),
+    says: /warning: \S+bob@example\.com\.asc: [0-9A-F]{40}: a subkey without a valid binding signature .* is not used/,
+    code: 1,
+  },
+  {
+    name: 'a subkey whose binding is damaged',
+    arrange: (site) => writeFile(site.at(BOB), withSecondSubkey('damaged')),
+    says: /error: \S+bob@example\.com\.asc: .* is damaged, and is not used without it; mail for its owner is deferred\n +fix: export it again/,
+    code: 2,
   },
   ...['.gpg', '.ASC', '.pub', '.key', '.txt', ''].map((extension) => ({
     name: `a key in a file that ends in "${extension}"`,

@@ -28,6 +28,8 @@ export interface SignatureOptions {
   readonly isPrimary?: boolean;
   readonly reason?: number | undefined;
   readonly issuer?: 'fingerprint' | 'both' | 'none';
+  /** Name of a notation that whoever does not know it must not ignore. */
+  readonly criticalNotation?: string;
 }
 
 export interface Subkey {
@@ -102,6 +104,7 @@ export class Owner {
       ...(options.flags === undefined ? [] : [subpacket(27, Buffer.of(options.flags))]),
       ...(options.isPrimary === true ? [subpacket(25, Buffer.of(1))] : []),
       ...(options.reason === undefined ? [] : [subpacket(29, Buffer.of(options.reason))]),
+      ...(options.criticalNotation === undefined ? [] : [criticalNotation(options.criticalNotation)]),
       ...(type === 0x13 || type === 0x1f
         ? [subpacket(11, Buffer.of(9, 7)), subpacket(30, Buffer.of(1))]
         : []),
@@ -194,6 +197,17 @@ export function mpi(bytes: Buffer): Buffer {
 
 function subpacket(type: number, body: Buffer): Buffer {
   return Buffer.concat([Buffer.of(body.length + 1, type), body]);
+}
+
+// RFC 9580 §5.2.3.24, with the bit of §5.2.3.7; in text, with the value "1"
+function criticalNotation(name: string): Buffer {
+  const body = Buffer.concat([
+    uint(4, 0x80_00_00_00),
+    uint(2, name.length),
+    uint(2, 1),
+    Buffer.from(`${name}1`),
+  ]);
+  return subpacket(0x80 | 20, body);
 }
 
 function hashed(key: Buffer): Buffer {
