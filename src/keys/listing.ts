@@ -5,10 +5,8 @@
  */
 import { opendir } from 'node:fs/promises';
 import type { SameAddress } from '../core/address.ts';
-import { KeyFileError } from './blocks.ts';
-import { parseCertificates } from './certificates.ts';
 import { addressOf, addressOfUserId, isKeyFile, misnamed, stemFor } from './names.ts';
-import { type ParsedFiles, readKeyFile } from './parsedfiles.ts';
+import { type ParsedFiles, parseKeyFile, readKeyFile } from './parsedfiles.ts';
 import type { KeyEntry } from './source.ts';
 import { WORDS } from './words.ts';
 
@@ -97,15 +95,17 @@ async function misfit(
     (file) => file.content,
     () => undefined, // it may hold a key
   );
-  const { userIds, problem } = await keysIn(content);
+  const { certificates, problems } = await keysIn(text, content);
   const [what = '', todo = ''] = WORDS.secret.split(': ');
-  if (problem === WORDS.secret) return { why: what, fix: todo, isExposed: true };
+  if (problems.some((problem) => problem.endsWith(WORDS.secret)))
+    return { why: what, fix: todo, isExposed: true };
   // others are on their way to another name
-  if (text.startsWith('.') && !(isKeyFile(text.slice(1)) && userIds !== undefined)) return undefined;
+  if (text.startsWith('.') && !(isKeyFile(text.slice(1)) && certificates.length > 0)) return undefined;
   const { why, stem } = misnamed(text, isUtf8, same);
-  const addresses = (userIds ?? []).flatMap((id) => addressOfUserId(id, same) ?? []);
+  const userIds = certificates.flatMap((certificate) => certificate.userIds);
+  const addresses = userIds.flatMap((id) => addressOfUserId(id, same) ?? []);
   const wanted = stemFor(text, addresses, stem);
-  return { why, fix: fixOf(wanted, content, problem === undefined, taken), isExposed: false };
+  return { why, fix: fixOf(wanted, content, problems.length === 0, taken), isExposed: false };
 }
 
 function fixOf(
@@ -123,16 +123,9 @@ function fixOf(
     : `put the exported public key in ${name}, and move this file elsewhere`;
 }
 
-/** Returns the user IDs of the keys in a file, or why there are none. */
-async function keysIn(
-  content: Buffer | string | undefined,
-): Promise<{ userIds?: string[]; problem?: string }> {
-  if (content === undefined) return {};
-  if (typeof content === 'string') return { problem: content };
-  try {
-    return { userIds: (await parseCertificates(content)).flatMap(({ userIds }) => userIds) };
-  } catch (error) {
-    if (error instanceof KeyFileError) return { problem: error.message };
-    throw error;
-  }
+async function keysIn(name: string, content: Buffer | string | undefined): Promise<KeyEntry> {
+  if (content === undefined) return NOTHING;
+  return typeof content === 'string'
+    ? { certificates: [], problems: [content] }
+    : parseKeyFile(name, content);
 }

@@ -72,7 +72,7 @@ export class ParsedFiles {
     const { stats, content } = await this.#calls.make(() => readKeyFile(path));
     const file = { identity: identityOf(stats), bytes: Number(stats.size) };
     if (typeof content === 'string') return { ...file, ...unusable(name, content) };
-    const parsed = { ...file, ...(await parse(name, content)) };
+    const parsed = { ...file, ...(await parseKeyFile(name, content)) };
     if (isSettled(stats, this.#world)) this.#files.set(name, parsed);
     return parsed;
   }
@@ -110,7 +110,8 @@ export async function readKeyFile(
   }
 }
 
-async function parse(name: string, bytes: Buffer): Promise<KeyEntry> {
+/** Returns the keys in the bytes of a file, or the problem with them, which begins with its name. */
+export async function parseKeyFile(name: string, bytes: Buffer): Promise<KeyEntry> {
   try {
     return { certificates: await parseCertificates(bytes), problems: [] };
   } catch (error) {
