@@ -1,4 +1,4 @@
-// What peers send as an address is read in a time that is linear in its length, far beyond what a line may have.
+// What peers send as an address is read in linear time, also far beyond the limit of a line.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
