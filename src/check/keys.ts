@@ -36,7 +36,7 @@ export async function checkKeys(settings: Settings, now: Date, mostFiles: number
     const unreadable = checkReading(at);
     if (unreadable !== undefined) findings.push(unreadable);
     else findings.push(...(await checkUse(at, file, settings, now)));
-    findings.push(...(await checkCertificates(at, file, now)));
+    findings.push(...(await checkCertificates(at, file, settings, now)));
   }
   const addresses = holding.flatMap(({ address }) => address ?? []);
   return [...findings, ...checkMailboxes(addresses, settings)];
@@ -45,6 +45,7 @@ export async function checkKeys(settings: Settings, now: Date, mostFiles: number
 /** Tells of a file that makes no recipient, and the name it should have. */
 function checkIgnored(path: string, { ignored }: DirectoryEntry): Finding[] {
   if (ignored === undefined) return [];
+  if (ignored.isExposed) return [error(`${path} ${ignored.why}`, ignored.fix)];
   return [warning(`${path} makes no recipient: it ${ignored.why}`, ignored.fix)];
 }
 

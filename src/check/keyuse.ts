@@ -1,13 +1,18 @@
 /** The keys in a file: whether mail is sealed to them now, how long it will be, and whose they are. */
+import { dirname, extname, join } from 'node:path';
+import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
+import type { SameAddress } from '../core/address.ts';
 import type { Certificate } from '../keys/certificates.ts';
 import { describeCertificate, judgeCertificate } from '../keys/judgement.ts';
 import type { DirectoryEntry } from '../keys/listing.ts';
+import { addressOfUserId, stemFor } from '../keys/names.ts';
 import { excessOf } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
 import type { Judgement, Unfit } from '../keys/usable.ts';
 import { keyRulesOf } from '../site.ts';
 import { error, type Finding, warning } from './finding.ts';
+import { look } from './look.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const WARN_DAYS = 30;
@@ -67,32 +72,48 @@ function advised(sentence: string, otherwise: string): { what: string; fix: stri
 
 export async function checkCertificates(
   path: string,
-  { address, entry }: DirectoryEntry,
+  file: DirectoryEntry,
+  settings: Settings,
   now: Date,
 ): Promise<Finding[]> {
-  const found = entry.certificates.map((each) => checkCertificate(path, address, each, now));
+  const found = file.entry.certificates.map(async (each) => [
+    ...(await checkEnd(path, each, now)),
+    ...checkOwner(path, file, each, addressRules(settings)),
+  ]);
   return (await Promise.all(found)).flat();
 }
 
-async function checkCertificate(
+async function checkEnd(path: string, certificate: Certificate, now: Date): Promise<Finding[]> {
+  const { fingerprint, expiresAt } = await describeCertificate(certificate, now);
+  if (expiresAt === undefined) return [];
+  const days = Math.floor((expiresAt.getTime() - now.getTime()) / DAY_MS);
+  if (days < 0 || days > WARN_DAYS) return [];
+  const what = `${path}: ${fingerprint} expires in ${days} days; then its mail waits in the queue`;
+  return [warning(what, 'ask its owner to extend it, and replace the file')];
+}
+
+/** Tells of a key whose user IDs name other addresses: a wrong key, or a name that means another address. */
+function checkOwner(
   path: string,
-  address: string | undefined,
-  certificate: Certificate,
-  now: Date,
-): Promise<Finding[]> {
-  const { fingerprint, userIds, expiresAt } = await describeCertificate(certificate, now);
-  const findings: Finding[] = [];
-  const days =
-    expiresAt === undefined ? undefined : Math.floor((expiresAt.getTime() - now.getTime()) / DAY_MS);
-  if (days !== undefined && days >= 0 && days <= WARN_DAYS) {
-    const what = `${path}: ${fingerprint} expires in ${days} days; then its mail waits in the queue`;
-    findings.push(warning(what, 'ask its owner to extend it, and replace the file'));
-  }
-  const isNamed =
-    address !== undefined && userIds.some((id) => id.toLowerCase().includes(address.toLowerCase()));
-  if (userIds.length > 0 && !isNamed) {
-    const what = `${path}: no user ID of ${fingerprint} names this address (${userIds[0]})`;
-    findings.push(warning(what, 'make sure that it is the right key'));
-  }
-  return findings;
+  { file, address = '' }: DirectoryEntry,
+  { fingerprint, userIds }: Certificate,
+  same: SameAddress,
+): Finding[] {
+  const isNamed = userIds.some((id) => {
+    const named = addressOfUserId(id, same)?.toLowerCase();
+    return named === undefined
+      ? id.toLowerCase().includes(address.toLowerCase())
+      : named === address.toLowerCase();
+  });
+  if (userIds.length === 0 || isNamed) return [];
+  const what = `${path}: no user ID of ${fingerprint} names this address (${userIds[0]})`;
+  const addresses = userIds.flatMap((id) => addressOfUserId(id, same) ?? []);
+  return [warning(what, `make sure that it is the right key${renaming(path, stemFor(file, addresses))}`)];
+}
+
+function renaming(path: string, stem: string | undefined): string {
+  if (stem === undefined) return '';
+  const name = `${stem}${extname(path)}`;
+  const isFree = 'why' in look(join(dirname(path), name));
+  return isFree ? `, or rename it to ${name}` : `, or remove it and add its keys to ${name}`;
 }

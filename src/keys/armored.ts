@@ -12,12 +12,14 @@ export interface ArmorPart {
   /** Offsets in the text: of its BEGIN line, and of what follows its END line. */
   readonly from: number;
   readonly to: number;
+  /** Its headers, which are not part of what its base64 stands for. */
+  readonly head: string;
   /** What its base64 stands for: one chunk, unless it is damaged. */
   readonly chunks: readonly Uint8Array[];
   readonly problem: string | undefined;
 }
 
-const LINE = /-----(BEGIN|END) PGP ([A-Z][A-Z0-9 ,/]*)-----/g;
+const LINE = /-----(BEGIN|END) PGP ([A-Z][A-Z0-9 ,/]{0,60})-----/g;
 // blanks of ASCII, and those of UTF-8 and Latin-1 that come along when a key is copied from a web page
 const BLANK = /[\s\0\u00a0]|\u00c2\u00a0|\u00e2\u0080[\u0080-\u008f\u00af]|\u00ef\u00bb\u00bf/g;
 
@@ -25,7 +27,8 @@ const MOST_BLANKS = 100;
 
 /** Returns the armored parts of a text that has one character for each byte. */
 export function readArmor(text: string): ArmorPart[] {
-  const lines = [...text.matchAll(LINE)];
+  // RFC 9580 §7: what follows that line is text, and no armor
+  const lines = [...text.matchAll(LINE)].filter(([, , type]) => type !== 'SIGNED MESSAGE');
   return lines.flatMap((line, n) => {
     const [whole, side, type = ''] = line;
     const previous = lines[n - 1];
@@ -34,17 +37,16 @@ export function readArmor(text: string): ArmorPart[] {
     if (side === 'END') {
       const isOpened = previous?.[1] === 'BEGIN' && previous[2] === type;
       if (isOpened) return [];
-      return [
-        { type, from: line.index, to: line.index + whole.length, chunks: [], problem: WORDS.noBeginLine },
-      ];
+      const to = line.index + whole.length;
+      return [{ type, from: line.index, to, head: '', chunks: [], problem: WORDS.noBeginLine }];
     }
     const from = line.index;
     const bodyFrom = from + whole.length;
     const bodyTo = next?.index ?? text.length;
     const to = isClosed ? bodyTo + next[0].length : bodyTo;
-    const { chunks, problem } = decode(text.slice(bodyFrom, bodyTo));
+    const { head, chunks, problem } = decode(text.slice(bodyFrom, bodyTo));
     const isCut = isClosed ? undefined : WORDS.truncated;
-    return [{ type, from, to, chunks, problem: isCut ?? indentOf(text, from) ?? problem }];
+    return [{ type, from, to, head, chunks, problem: isCut ?? indentOf(text, from) ?? problem }];
   });
 }
 
@@ -54,7 +56,7 @@ function indentOf(text: string, from: number): string | undefined {
   return /^[ \t>|\u00a0\u00c2]+$/.test(before) ? WORDS.indented : undefined;
 }
 
-function decode(body: string): { chunks: Uint8Array[]; problem: string | undefined } {
+function decode(body: string): Pick<ArmorPart, 'head' | 'chunks' | 'problem'> {
   const lines = body.split(/\r\n|\n|\r/).map((line) => line.replace(BLANK, ''));
   const first = lines.findIndex((line) => line !== '' && !line.includes(':'));
   const chunks: string[] = [''];
@@ -73,5 +75,6 @@ function decode(body: string): { chunks: Uint8Array[]; problem: string | undefin
   }
   const base64 = chunks.join('');
   if (base64 === '' || base64.length % 4 === 1) problem ??= WORDS.damaged;
-  return { chunks: chunks.map((chunk) => Buffer.from(chunk, 'base64')), problem };
+  const head = lines.slice(0, first === -1 ? lines.length : first).join('\n');
+  return { head, chunks: chunks.map((chunk) => Buffer.from(chunk, 'base64')), problem };
 }

@@ -3,44 +3,59 @@
  * several of these one after the other, with text around them. Nothing that looks like a key is left out: a
  * file is refused if a key is in it that cannot be read here, and for a secret key above all.
  */
-import { readPacket, TAG } from '../openpgp/packets.ts';
+import { readPacket, readPackets, TAG } from '../openpgp/packets.ts';
 import { type ArmorPart, readArmor } from './armored.ts';
-import { findKeyPacket, holdsSecretKey, PUBLIC_TAGS } from './keyscan.ts';
+import { holdsPacket, holdsSecretKey, PUBLIC_TAGS, SECRET_TAGS } from './keyscan.ts';
 import { WORDS } from './words.ts';
+import { anyReading } from './writtenout.ts';
 
 /**
  * Says why a key file cannot be used, in a sentence for the log and for `check`. Clients are never sent it.
  */
 export class KeyFileError extends Error {}
 
-/** The parts of a file that are no armor: text, or binary keys. */
+/** A part of a file that is no armor: text, and perhaps binary keys after it. */
 interface Outside {
-  readonly bytes: Uint8Array;
+  readonly text: string;
+  readonly binary: Uint8Array | undefined;
 }
+
+const KEY_LABELS: readonly string[] = ['PUBLIC KEY BLOCK', 'SIGNATURE'];
+// a word is scanned once for each of the few before it: a longer label would take the square of its length
+const SECRET_LABEL = /(?:BEGIN|END)(?: +[A-Z]+){0,4} +(?:PRIVATE|SECRET) +KEY/i;
 
 /** Returns the binary content of a key file, in the order of the file. Throws KeyFileError. */
 export function keyBlocks(bytes: Uint8Array): Uint8Array[] {
   if (bytes.length === 0) throw new KeyFileError(WORDS.empty);
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-  const parts = readArmor(text);
+  const text = latin1(bytes);
+  const armors = readArmor(text);
+  const parts = partsOfFile(bytes, armors);
   refuseSecretKeys(bytes, text, parts);
   if (isWideText(text)) throw new KeyFileError(WORDS.utf16);
-  const blocks = partsOfFile(bytes, parts).flatMap((part) =>
-    'bytes' in part ? keysOutside(part.bytes) : keysInArmor(part),
-  );
-  if (blocks.length === 0) throw new KeyFileError(noKey(text, parts));
+  const blocks = parts.flatMap((part) => ('binary' in part ? keysOutside(part) : keysInArmor(part)));
+  if (blocks.length === 0) throw new KeyFileError(noKey(text, armors));
+  const foreign = armors.find(isForeign);
+  if (foreign !== undefined) throw new KeyFileError(WORDS.otherBlock(foreign.type));
   return blocks;
 }
 
 /**
  * Throws for a secret key in any part of the file, even one that is damaged or that nothing else could read.
  */
-function refuseSecretKeys(bytes: Uint8Array, text: string, parts: readonly ArmorPart[]): void {
+function refuseSecretKeys(bytes: Uint8Array, text: string, parts: readonly (ArmorPart | Outside)[]): void {
   // without its NULs, UTF-16 reads like any other text
-  if (/(?:BEGIN|END) [A-Z ]*(?:PRIVATE|SECRET) KEY/i.test(text.replaceAll('\0', '')))
-    throw new KeyFileError(WORDS.secret);
-  const decoded = parts.flatMap(({ chunks }) => chunks);
-  if ([bytes, ...decoded, ...base64Runs(text)].some(holdsSecretKey)) throw new KeyFileError(WORDS.secret);
+  if (SECRET_LABEL.test(text.replaceAll('\0', ''))) throw new KeyFileError(WORDS.secret);
+  const isIn = (part: ArmorPart | Outside) =>
+    isSecretWrittenIn('binary' in part ? part.text : part.head) ||
+    ('chunks' in part && part.chunks.some(holdsSecretKey));
+  if (holdsSecretKey(bytes) || parts.some(isIn)) throw new KeyFileError(WORDS.secret);
+}
+
+function isSecretWrittenIn(text: string): boolean {
+  return anyReading(
+    text.replaceAll('\0', ''),
+    (read) => holdsPacket(read, SECRET_TAGS) || SECRET_LABEL.test(latin1(read)),
+  );
 }
 
 function isWideText(text: string): boolean {
@@ -48,32 +63,52 @@ function isWideText(text: string): boolean {
 }
 
 /** Returns the armored parts and what is around them, in the order of the file. */
-function partsOfFile(bytes: Uint8Array, parts: readonly ArmorPart[]): (ArmorPart | Outside)[] {
+function partsOfFile(bytes: Uint8Array, armors: readonly ArmorPart[]): (ArmorPart | Outside)[] {
   const all: (ArmorPart | Outside)[] = [];
   let at = 0;
-  for (const part of parts) {
-    all.push({ bytes: bytes.subarray(at, part.from) }, part);
+  for (const part of armors) {
+    all.push(outsideOf(bytes.subarray(at, part.from)), part);
     at = part.to;
   }
-  return [...all, { bytes: bytes.subarray(at) }];
+  return [...all, outsideOf(bytes.subarray(at))];
 }
 
-function keysInArmor({ type, problem, chunks }: ArmorPart): Uint8Array[] {
-  // a message beside a key is text like any other
-  if (type !== 'PUBLIC KEY BLOCK' && type !== 'SIGNATURE') return [];
-  if (problem !== undefined) throw new KeyFileError(problem);
-  return [...chunks];
+function outsideOf(bytes: Uint8Array): Outside {
+  const text = latin1(bytes);
+  const from = isText(text) ? -1 : binaryFrom(bytes);
+  return from === -1
+    ? { text, binary: undefined }
+    : { text: text.slice(0, from), binary: bytes.subarray(from) };
 }
 
-/** Returns the binary keys in a part that is no armor. Refuses a key in base64 without its BEGIN line. */
-function keysOutside(bytes: Uint8Array): Uint8Array[] {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-  if (base64Runs(text).some((run) => findKeyPacket(run, PUBLIC_TAGS) === 0))
-    throw new KeyFileError(WORDS.noBeginLine);
-  if (isText(text)) return [];
-  const at = binaryFrom(bytes);
-  if (at === -1) throw new KeyFileError(WORDS.notText);
-  return [bytes.subarray(at)];
+/** A label says nothing about what is in an armor: its packets do. */
+function keysInArmor(part: ArmorPart): Uint8Array[] {
+  if (isForeign(part)) return [];
+  refuseWrittenKeys(part.head);
+  if (part.problem !== undefined) throw new KeyFileError(part.problem);
+  return [...part.chunks];
+}
+
+/** Tells whether an armor has the label of something else, and neither keys nor signatures in it. */
+function isForeign({ type, problem, chunks }: ArmorPart): boolean {
+  if (KEY_LABELS.includes(type)) return false;
+  const packets = chunks.flatMap((chunk) => readPackets(chunk).packets);
+  return problem !== undefined || !packets.some(({ tag }) => PUBLIC_TAGS.includes(tag));
+}
+
+/** Returns the binary keys in a part that is no armor. Refuses a key that is written out without armor. */
+function keysOutside({ text, binary }: Outside): Uint8Array[] {
+  refuseWrittenKeys(text);
+  if (!isText(text)) throw new KeyFileError(WORDS.notText);
+  return binary === undefined ? [] : [binary];
+}
+
+function refuseWrittenKeys(text: string): void {
+  const isWritten = anyReading(
+    text,
+    (read) => holdsPacket(read, PUBLIC_TAGS) || latin1(read).includes('BEGIN PGP '),
+  );
+  if (isWritten) throw new KeyFileError(WORDS.noBeginLine);
 }
 
 /** Returns where binary keys begin: at once, or after text, with a key or a signature. */
@@ -95,13 +130,11 @@ function isText(text: string): boolean {
   return !/[\0-\x08\x0e-\x1a\x1c-\x1f]/.test(text);
 }
 
-/** Returns what the lines of base64 in a text stand for, lines that follow each other as one. */
-function base64Runs(text: string): Uint8Array[] {
-  const runs = text.match(/(?:^[ \t>]*[A-Za-z0-9+/]{16,}={0,2}[ \t\r]*$\n?)+/gm) ?? [];
-  return runs.map((run) => Buffer.from(run.replace(/[^A-Za-z0-9+/]/g, ''), 'base64'));
-}
-
 function noKey(text: string, parts: readonly ArmorPart[]): string {
   if (parts.length > 0) return WORDS.noKeyInArmor(parts[0]?.type ?? '');
   return text.includes('BEGIN PGP') ? WORDS.oddBeginLine : WORDS.noKey;
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }

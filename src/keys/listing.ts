@@ -1,14 +1,12 @@
 /**
- * Lists the key directory for `check`: every name in it but dotfiles, with the address that it stands for and
- * its keys, or why it makes no recipient and what to do about it. Reads names as bytes, since not all of them
- * are UTF-8.
+ * Lists the key directory for `check`: every name in it, with the address that it stands for and its keys, or
+ * why it makes no recipient and what to do about it. Of dotfiles, which are other programs' own, only those
+ * with a key in them. Reads names as bytes, since not all of them are UTF-8.
  */
 import { opendir } from 'node:fs/promises';
-import { pathSegment, type SameAddress } from '../core/address.ts';
-import { KeyFileError } from './blocks.ts';
-import { parseCertificates } from './certificates.ts';
-import { addressOf, addressOfText, isKeyFile, misnamed } from './names.ts';
-import { type ParsedFiles, readKeyFile } from './parsedfiles.ts';
+import type { SameAddress } from '../core/address.ts';
+import { addressOf, addressOfUserId, isKeyFile, misnamed, stemFor } from './names.ts';
+import { type ParsedFiles, parseKeyFile, readKeyFile } from './parsedfiles.ts';
 import type { KeyEntry } from './source.ts';
 import { WORDS } from './words.ts';
 
@@ -19,7 +17,14 @@ export interface DirectoryEntry {
   readonly address: string | undefined;
   readonly entry: KeyEntry;
   /** Why it makes no recipient, and what to do; undefined if it makes one. */
-  readonly ignored: { readonly why: string; readonly fix: string } | undefined;
+  readonly ignored: Ignored | undefined;
+}
+
+export interface Ignored {
+  readonly why: string;
+  readonly fix: string;
+  /** There is a secret key in it. */
+  readonly isExposed: boolean;
 }
 
 const NOTHING: KeyEntry = { certificates: [], problems: [] };
@@ -44,9 +49,9 @@ export async function listDirectory(
     const address = isUtf8 && isKeyFile(file) ? addressOf(file, same) : undefined;
     if (address === undefined) {
       const ignored = isDirectory
-        ? { why: 'is a directory', fix: 'move it elsewhere' }
+        ? { why: 'is a directory', fix: 'move it elsewhere', isExposed: false }
         : await misfit(directory, name, same, taken);
-      entries.push({ file, address, entry: NOTHING, ignored });
+      if (ignored !== undefined) entries.push({ file, address, entry: NOTHING, ignored });
       continue;
     }
     const [entry] = await files
@@ -66,7 +71,7 @@ async function readNames(directory: string): Promise<Name[]> {
   const options = { encoding: 'buffer' as BufferEncoding, bufferSize: 1000 };
   for await (const entry of await opendir(directory, options)) {
     const bytes = Buffer.from(entry.name as string | Buffer as Buffer);
-    if (bytes[0] === 0x2e) continue; // a dot
+    if (bytes[0] === 0x2e && entry.isDirectory()) continue; // a dot
     const isUtf8 = Buffer.from(bytes.toString('utf8')).equals(bytes);
     names.push({
       bytes,
@@ -78,35 +83,49 @@ async function readNames(directory: string): Promise<Name[]> {
   return names.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
 }
 
+/** Returns undefined for a dotfile without a key. */
 async function misfit(
   directory: string,
   { bytes, text, isUtf8 }: Name,
   same: SameAddress,
   taken: ReadonlySet<string>,
-): Promise<{ why: string; fix: string }> {
+): Promise<Ignored | undefined> {
   const path = Buffer.concat([Buffer.from(`${directory}/`), bytes]);
-  const { why, stem } = misnamed(text, isUtf8, same);
   const content = await readKeyFile(path).then(
     (file) => file.content,
-    () => '',
+    () => undefined, // it may hold a key
   );
-  const isBinary = typeof content !== 'string' && ((content[0] ?? 0) & 0x80) !== 0;
-  const wanted = stem ?? (typeof content === 'string' ? undefined : await stemOfKeys(content, same));
-  if (wanted === undefined)
-    return { why, fix: 'rename it to <address>.asc if it holds a key, or move it elsewhere' };
-  const name = `${wanted}${isBinary ? '.pgp' : '.asc'}`;
-  return { why, fix: taken.has(name) ? `remove it, or add its keys to ${name}` : `rename it to ${name}` };
+  const { certificates, problems } = await keysIn(text, content);
+  const [what = '', todo = ''] = WORDS.secret.split(': ');
+  if (problems.some((problem) => problem.endsWith(WORDS.secret)))
+    return { why: what, fix: todo, isExposed: true };
+  // others are on their way to another name
+  if (text.startsWith('.') && !(isKeyFile(text.slice(1)) && certificates.length > 0)) return undefined;
+  const { why, stem } = misnamed(text, isUtf8, same);
+  const userIds = certificates.flatMap((certificate) => certificate.userIds);
+  const addresses = userIds.flatMap((id) => addressOfUserId(id, same) ?? []);
+  const wanted = stemFor(text, addresses, stem);
+  return { why, fix: fixOf(wanted, content, problems.length === 0, taken), isExposed: false };
 }
 
-/** Returns the name for the one address that the keys in a file are for, if there is exactly one. */
-async function stemOfKeys(content: Buffer, same: SameAddress): Promise<string | undefined> {
-  const certificates = await parseCertificates(content).catch((error: unknown) => {
-    if (!(error instanceof KeyFileError)) throw error;
-    return [];
-  });
-  const addresses = certificates
-    .flatMap(({ userIds }) => userIds)
-    .map((id) => addressOfText(/<([^<>]+)>\s*$/.exec(id)?.[1] ?? id, same));
-  const [only, ...others] = new Set(addresses.filter((address) => address !== undefined));
-  return only === undefined || others.length > 0 ? undefined : pathSegment(only);
+function fixOf(
+  stem: string | undefined,
+  content: Buffer | string | undefined,
+  isKey: boolean,
+  taken: ReadonlySet<string>,
+): string {
+  if (stem === undefined) return 'rename it to <address>.asc if it holds a key, or move it elsewhere';
+  const isBinary = isKey && typeof content === 'object' && ((content[0] ?? 0) & 0x80) !== 0;
+  const name = `${stem}${isBinary ? '.pgp' : '.asc'}`;
+  if (taken.has(name)) return `remove it, or add its keys to ${name}`;
+  return isKey
+    ? `rename it to ${name}`
+    : `put the exported public key in ${name}, and move this file elsewhere`;
+}
+
+async function keysIn(name: string, content: Buffer | string | undefined): Promise<KeyEntry> {
+  if (content === undefined) return NOTHING;
+  return typeof content === 'string'
+    ? { certificates: [], problems: [content] }
+    : parseKeyFile(name, content);
 }

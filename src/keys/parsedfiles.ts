@@ -106,7 +106,7 @@ export class ParsedFiles {
     const { stats, content } = await reading;
     const file = { identity: identityOf(stats), bytes: Number(stats.size) };
     if (typeof content === 'string') return { ...file, ...unusable(name, content) };
-    const parsed = { ...file, ...(await parse(name, content)) };
+    const parsed = { ...file, ...(await parseKeyFile(name, content)) };
     if (isSettled(stats, this.#world)) this.#files.set(name, parsed);
     return parsed;
   }
@@ -136,7 +136,8 @@ export async function readKeyFile(
   }
 }
 
-async function parse(name: string, bytes: Buffer): Promise<KeyEntry> {
+/** Returns the keys in the bytes of a file, or the problem with them, which begins with its name. */
+export async function parseKeyFile(name: string, bytes: Buffer): Promise<KeyEntry> {
   try {
     return { certificates: await parseCertificates(bytes), problems: [] };
   } catch (error) {

@@ -16,6 +16,11 @@ export const SIGNATURE = {
   certificationRevocation: 0x30,
 } as const;
 
+/** All types that there are. */
+export const SIGNATURE_TYPES: readonly number[] = [
+  0x00, 0x01, 0x02, 0x10, 0x11, 0x12, 0x13, 0x16, 0x18, 0x19, 0x1f, 0x20, 0x28, 0x30, 0x40, 0x50,
+];
+
 export interface SignatureHead {
   readonly version: number;
   readonly type: number;

@@ -23,7 +23,9 @@ export const WORDS = {
   indented: 'holds an indented key: remove the blanks or marks in front of its lines',
   truncated: 'ends in the middle of an armored key (truncated?): copy all of it, down to the END line',
   noBeginLine:
-    'holds a key without its line "-----BEGIN PGP PUBLIC KEY BLOCK-----": copy all of it, down to the END line',
+    'holds a key without its line "-----BEGIN PGP PUBLIC KEY BLOCK-----": copy all of it, down to the END line, ' +
+    'or remove it',
+  otherBlock: (type: string) => `holds a block "PGP ${type}" that is no public key: remove it`,
   damaged: `is damaged, and cannot be read as an OpenPGP key: ${EXPORT}`,
   startsInTheMiddle: `begins in the middle of a key: ${EXPORT}`,
   notText: `holds bytes that are neither text nor an OpenPGP key: ${EXPORT}`,

@@ -123,7 +123,8 @@ export function keyMaterialOctets(algorithm: number, material: Uint8Array): numb
   return at > 0 && at <= material.length ? at : undefined;
 }
 
-const FIXED_OCTETS: Readonly<Record<number, number>> = { 25: 32, 26: 56, 27: 32, 28: 57 };
+/** Octets of the public keys of algorithms that have one size. */
+export const FIXED_OCTETS: Readonly<Record<number, number>> = { 25: 32, 26: 56, 27: 32, 28: 57 };
 // 'short': one octet that says how many follow
 const FIELDS: Readonly<Record<number, readonly ('mpi' | 'short')[]>> = {
   1: ['mpi', 'mpi'],
@@ -140,7 +141,7 @@ const FIELDS: Readonly<Record<number, readonly ('mpi' | 'short')[]>> = {
  * Returns the octets of a number with its bit count (§3.2), or undefined if the count is not that of the
  * number.
  */
-function mpiOctets(bytes: Uint8Array, at: number): number | undefined {
+export function mpiOctets(bytes: Uint8Array, at: number): number | undefined {
   const bits = uint(bytes, at, 2);
   const top = bytes[at + 2] ?? 0;
   const isCounted = bits > 0 && 32 - Math.clz32(top) === ((bits - 1) % 8) + 1;

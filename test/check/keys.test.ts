@@ -115,6 +115,39 @@ const CASES: readonly Case[] = [
     says: /warning: \S+bob@example\.com\.asc: no user ID of [0-9A-F]{40} names this address/,
     code: 1,
   },
+  ...['@example.com.pub', '@example.com.gpg', '@example.com_0xABCD', '%40example.com', ''].map((end) => ({
+    name: `a key in a file with the name bob${end}.asc, which means another address than the key`,
+    arrange: (site: CheckedSite) => writeFile(site.at(`keys/bob${end}.asc`), bob.certificate),
+    says: /warning: .* names this address \(.*\)\n +fix: make sure that it is the right key, or rename it to bob@example\.com\.asc/,
+    code: 1 as const,
+  })),
+  {
+    name: 'a key in a file that means another address, beside one with the name that it should have',
+    arrange: async (site) => {
+      await writeFile(site.at(BOB), bob.certificate);
+      await writeFile(site.at('keys/bob@example.com.pub.asc'), bob.certificate);
+    },
+    says: /right key, or remove it and add its keys to bob@example\.com\.asc/,
+    code: 1,
+  },
+  {
+    name: 'a key for an address that ends alike',
+    arrange: (site) => writeFile(site.at('keys/ob@example.com.asc'), bob.certificate),
+    says: /warning: \S+ob@example\.com\.asc: no user ID of [0-9A-F]{40} names this address/,
+    code: 1,
+  },
+  {
+    name: 'a secret key in a file that makes no recipient',
+    arrange: (site) => writeFile(site.at('keys/secring.gpg'), alice.secretKey),
+    says: /error: \S+secring\.gpg holds a SECRET key\n +fix: remove it, and treat that key as exposed/,
+    code: 2,
+  },
+  {
+    name: 'a key in a file that begins with a dot',
+    arrange: (site) => writeFile(site.at('keys/.bob@example.com.asc'), bob.certificate),
+    says: /warning: \S+\.bob@example\.com\.asc makes no recipient: it begins with a dot.*\n +fix: rename it to bob@example\.com\.asc/,
+    code: 1,
+  },
   {
     name: 'a good key beside one that has expired',
     arrange: (site) => writeFile(site.at(BOB), `${bob.certificate}\n${expired.certificate}`),

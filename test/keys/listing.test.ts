@@ -11,7 +11,7 @@ import { KeyDirectory } from '../../src/keys/directory.ts';
 import { binaryOf, freshKey } from '../support/freshkey.ts';
 
 const SAME = { localCase: 'ignore', defaultDomain: 'mx.example.com' } as const;
-const { certificate } = await freshKey('bob@example.com');
+const { certificate, secretKey } = await freshKey('bob@example.com');
 const binary = await binaryOf(certificate);
 
 async function openDirectory(t: TestContext) {
@@ -46,6 +46,44 @@ const IGNORED: readonly (readonly [string | Buffer, Uint8Array | string, RegExp,
     /not UTF-8/,
     /^rename it to müller@example\.com\.asc$/,
   ],
+  ...[
+    ...['.asc.txt', '.asc.gpg', '.asc.gz', '.armor', '.asc.armor', '.sig', '.public', '.kbx', '.asc.asc.key'],
+    ...['.weird', '.asc (1)', '.asc.pgp.txt'],
+  ].map(
+    (ending) =>
+      [
+        `bob@example.com${ending}`,
+        certificate,
+        /does not end in/,
+        /^rename it to bob@example\.com\.asc$/,
+      ] as const,
+  ),
+  [
+    'bob@example.com.kbx',
+    Buffer.alloc(32, 1),
+    /does not end/,
+    /^put the exported public key in bob@example\.com\.asc,/,
+  ],
+  [
+    'bob@example.com.asc.gz',
+    Buffer.of(31, 139),
+    /does not end/,
+    /^put the exported public key in bob@example\.com\.as/,
+  ],
+  ['carol@brew.pub.gpg', certificate, /does not end in/, /^rename it to carol@brew\.pub\.asc$/],
+  ['.bob@example.com.asc', certificate, /begins with a dot/, /^rename it to bob@example\.com\.asc$/],
+  ['.key.pgp', binary, /begins with a dot/, /^rename it to bob@example\.com\.pgp$/],
+  ...[
+    'bob@example.com.key',
+    'secring.gpg',
+    'README',
+    '.bob@example.com.asc',
+    '.secring.gpg',
+    'bob@example.com.bak',
+  ].map(
+    (name) =>
+      [name, secretKey, /^holds a SECRET key$/, /^remove it, and treat that key as exposed$/] as const,
+  ),
   [Buffer.from('\xfc.asc', 'latin1'), certificate, /not UTF-8/, /^rename it to bob@example\.com\.asc$/],
 ];
 
@@ -75,12 +113,30 @@ test('a file whose right name is taken is to be removed or merged', async (t) =>
   assert.equal(wrong?.ignored?.fix, 'remove it, or add its keys to bob@example.com.asc');
 });
 
+test('the name that a file should have is that of its key, as far as the two go together', async (t) => {
+  const { keys, put } = await openDirectory(t);
+  const pub = (await freshKey('carol@mail.brew.pub')).certificate;
+  await put('carol@mail.brew.pub.gpg', pub);
+  await put('dave@example.com.gpg', pub);
+  await put('0xABCD.gpg', pub);
+  assert.deepEqual(
+    (await keys.list()).map(({ ignored }) => ignored?.fix),
+    ['carol@mail.brew.pub.asc', 'carol@mail.brew.pub.asc', 'dave@example.com.asc'].map(
+      (name) => `rename it to ${name}`,
+    ),
+  );
+});
+
 test('directories, links to nothing and dotfiles: listed, a problem, left out', async (t) => {
   const { directory, keys, put } = await openDirectory(t);
   await mkdir(join(directory, 'archive'));
   await mkdir(join(directory, 'dir@example.com.asc'));
   await symlink('/nonexistent', join(directory, 'link@example.com.asc'));
   await put('.bob@example.com.asc.swp', 'x');
+  await put('.bob@example.com.asc.Xy12ab', certificate); // a copy on its way, which gets its name at its end
+  await put('.empty.asc', 'x');
+  await symlink('somebody@host.123:456', join(directory, '.#bob@example.com.asc'));
+  await mkdir(join(directory, '.git'));
   const rows = await keys.list();
   assert.deepEqual(
     rows.map(({ file, address, ignored }) => [file, address, ignored?.why]),

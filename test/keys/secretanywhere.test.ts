@@ -1,11 +1,16 @@
 // A secret key anywhere in a file refuses it as that, whatever stands around it and however it is spelled.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { KeyFileError } from '../../src/keys/blocks.ts';
 import { parseCertificates } from '../../src/keys/certificates.ts';
+import { holdsPacket, PUBLIC_TAGS, SECRET_TAGS } from '../../src/keys/keyscan.ts';
 import { freshKey } from '../support/freshkey.ts';
 import { armored, madeCertificate, oldPacket, packet } from '../support/handmade.ts';
+import { repositoryRoot } from '../support/shared.ts';
 
 const MADE = Math.trunc(Date.now() / 1000) - 86_400_000 / 1000;
 const { certificate, secretKey, owner, subkey } = madeCertificate(MADE);
@@ -95,6 +100,106 @@ test('a secret key anywhere in a file refuses it', async () => {
       );
     }
   }
+});
+
+/** How people and programs write out bytes without an armor. */
+function writingsOf(secret: Buffer): Record<string, string> {
+  const base64 = secret.toString('base64');
+  const each = (octets: number, before: string, after: string) =>
+    base64.replace(new RegExp(`.{1,${octets}}`, 'g'), `${before}$&${after}`);
+  const hex = secret.toString('hex');
+  return {
+    'on one line': base64,
+    'in lines that end in CR': each(64, '', '\r'),
+    'in lines of 12': each(12, '', '\n'),
+    'in lines of 76, quoted-printable': each(75, '', '=\n'),
+    'after bullets': each(64, '* ', '\n'),
+    'after hyphens': each(64, '- ', '\n'),
+    'after marks of a quotation with a name': each(64, 'AB> ', '\n'),
+    'after numbers': each(64, '12: ', '\n'),
+    'after slashes': each(64, '// ', '\n'),
+    'before <br>': each(64, '', '<br>\n'),
+    'in lines of 12 before <br>': each(12, '', '<br />'),
+    'in cells of a table': each(20, '<tr><td class="a">', '</td></tr>'),
+    'with &nbsp;': each(4, '', '&nbsp;'),
+    'with escapes of a program': each(64, '', '\\n'),
+    'with escapes of a URL': encodeURIComponent(each(64, '', '\r\n')),
+    'one digit at a time': each(1, '', ' '),
+    'after other words': `keydata=${base64}`,
+    base64url: secret.toString('base64url'),
+    'base64url in short lines': secret.toString('base64url').replace(/.{12}/g, '$&\n'),
+    hexadecimal: hex,
+    'in capitals': hex.toUpperCase(),
+    'hexadecimal with colons': hex.replace(/../g, '$&:'),
+    'hexadecimal with 0x': hex.replace(/../g, '0x$&, '),
+    'as a dump': hex.replace(
+      /.{32}/g,
+      (line, at: number) => `${at.toString(16).padStart(8, '0')}: ${line}\n`,
+    ),
+    'base64 of an armor': Buffer.from(armored(secret, { type: 'PRIVATE KEY BLOCK' })).toString('base64'),
+    'in UTF-16': Buffer.from(each(64, '', '\n'), 'utf16le').toString('latin1'),
+  };
+}
+
+test('a secret key that is written out beside an armor refuses the file, however it is written', async () => {
+  for (const [n, secret] of secrets.entries())
+    for (const [how, text] of Object.entries(writingsOf(secret))) {
+      const written = Buffer.from(text, 'latin1');
+      const inHeader = publicArmor
+        .toString()
+        .replace('\n\n', `\nComment: ${text.replace(/[\r\n]/g, '')}\n\n`);
+      const files = [
+        Buffer.concat([publicArmor, written]),
+        Buffer.concat([publicArmor, Buffer.from('See: \n'), written, Buffer.from('\nbye\n'), publicArmor]),
+        Buffer.concat([written, Buffer.from('\n'), publicArmor]),
+        ...(['in UTF-16', 'as a dump'].includes(how) ? [] : [Buffer.from(inHeader, 'latin1')]),
+      ];
+      for (const [m, file] of files.entries())
+        await assert.rejects(
+          parseCertificates(file),
+          /holds a SECRET key/,
+          `secret key ${n} ${how}, file ${m}`,
+        );
+    }
+});
+
+const PROSE = readdirSync(repositoryRoot())
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => readFileSync(join(repositoryRoot(), name), 'utf8'));
+const FINGERPRINT = '3F76 441E 65B6 BA4F 55FB  D98A 93C6 20A5 5740 EA44';
+const SURROUNDINGS: Record<string, string> = {
+  prose: PROSE.join('\n'),
+  'a program': readFileSync(join(repositoryRoot(), 'package-lock.json'), 'utf8').slice(0, 200_000),
+  'mail headers': [
+    'Received: from mx.example.com (mx.example.com [2001:db8::1]) by mail.example.org (Postfix) with ESMTPS',
+    '\tid 4F3A21C0D5; Tue, 24 Nov 2026 10:11:12 +0000 (UTC)',
+    'DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.com; s=x; h=from:to; ',
+    `\tbh=${randomBytes(32).toString('base64')}; b=${randomBytes(256).toString('base64')}`,
+    `Message-ID: <${randomBytes(16).toString('hex')}@example.com>`,
+  ].join('\r\n'),
+  'what gpg prints': `pub   ed25519 2026-11-28 [SC]\n      ${FINGERPRINT}\nuid           Bob <bob@example.com>\n`,
+  HTML: `<!DOCTYPE html><html><body>${'<p class="x">Bob&rsquo;s key &amp; more</p>\n'.repeat(500)}</body></html>`,
+  'the base64 of an image': randomBytes(12_000).toString('base64').replace(/.{76}/g, '$&\n'),
+  'hashes of files': Array.from(
+    { length: 100 },
+    (_, n) => `${randomBytes(32).toString('hex')}  file${n}\n`,
+  ).join(''),
+  'a certificate of X.509': `-----BEGIN CERTIFICATE-----\n${randomBytes(900).toString('base64')}\n-----END CERTIFICATE-----`,
+};
+
+test('what stands around an armor is hardly ever taken for a key', async () => {
+  for (const [what, text] of Object.entries(SURROUNDINGS))
+    for (const file of [`${text}\n${publicArmor}`, `${publicArmor}\n${text}`])
+      assert.equal((await parseCertificates(Buffer.from(file))).length, 1, what);
+});
+
+test('of 16 MiB of random bytes, hardly any look like a key', () => {
+  let mistakes = 0;
+  for (let n = 0; n < 16; n++) {
+    const bytes = randomBytes(1024 * 1024);
+    mistakes += [SECRET_TAGS, PUBLIC_TAGS].filter((tags) => holdsPacket(bytes, tags)).length;
+  }
+  assert.ok(mistakes <= 3, `${mistakes} mistakes`);
 });
 
 test('a secret key is found in every form of a packet', async () => {

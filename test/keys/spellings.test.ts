@@ -169,6 +169,98 @@ test('a revocation counts wherever it stands and however it is spelled', async (
   }
 });
 
+const LABELS = [
+  'ARMORED FILE',
+  'MESSAGE',
+  'PUBLIC KEY',
+  'PUBLIC KEYS',
+  'PUBLIC KEY BLOCK, PART 01/01',
+  'X',
+  'SIGNATURE',
+];
+
+test('what is in an armor counts, whatever its label', async () => {
+  const { owner, certificate } = alice;
+  const revocation = owner.revoke({ at: NOW - DAY });
+  const key = armored(certificate);
+  for (const type of LABELS) {
+    for (const file of [armored(revocation, { type }) + key, key + armored(revocation, { type })])
+      assert.match((await verdictOf(file)).join(), /is revoked/, type);
+    const two = key + armored(bob.certificate, { type });
+    assert.match((await verdictOf(two)).join(' & '), /^[0-9A-F]{40} 1 & [0-9A-F]{40} 1$/, type);
+    assert.match((await verdictOf(armored(certificate, { type }))).join(), /^[0-9A-F]{40} 1$/, type);
+  }
+});
+
+test('an armor of something else beside a key refuses the file by its label', async () => {
+  const key = armored(alice.certificate);
+  const data = packet(11, Buffer.from('b\0\0\0\0\0hello'));
+  for (const [type, content] of [
+    ['MESSAGE', data],
+    ['ARMORED FILE', Buffer.from('hello, world')],
+    ['MESSAGE', packet(1, Buffer.alloc(20, 3))],
+  ] as const) {
+    const other = armored(content, { type });
+    for (const file of [key + other, other + key])
+      assert.match(
+        (await verdictOf(file)).join(),
+        new RegExp(`a block "PGP ${type}" that is no public key: remove`),
+      );
+    assert.match((await verdictOf(other)).join(), /holds no OpenPGP public key, but a "PGP /);
+  }
+  // cut off, so that nobody knows what it was
+  const cut = armored(alice.owner.revoke({ at: NOW - DAY }), { type: 'MESSAGE' }).slice(0, 150);
+  assert.match((await verdictOf(key + cut)).join(), /a block "PGP MESSAGE" that is no public key/);
+});
+
+test('a key or signature that is written out without an armor refuses the file', async () => {
+  const { owner, certificate, subkey } = alice;
+  const key = armored(certificate);
+  for (const issuer of ['both', 'fingerprint'] as const) {
+    for (const part of [owner.revoke({ at: NOW - DAY, issuer }), bob.certificate, subkey.packet]) {
+      const base64 = part.toString('base64');
+      const texts = [
+        base64,
+        base64.replace(/.{64}/g, '$&\n'),
+        base64.replace(/.{12}/g, '$&\r'),
+        base64.replace(/.{64}/g, '* $&<br>\n'),
+        `Autocrypt: addr=bob@example.com; keydata=${base64}`,
+        part.toString('base64url'),
+        part.toString('hex'),
+        armored(part).replace('BEGIN PGP', 'BEGIN  PGP').replace('END PGP', 'END  PGP'),
+        armored(part, { type: 'public key block' }),
+        Buffer.from(armored(part)).toString('base64'),
+      ];
+      for (const text of texts)
+        for (const file of [
+          `${text}\n${key}`,
+          `${key}${text}\n`,
+          key.replace('\n\n', `\nComment: ${text.replace(/[\r\n]/g, '')}\n\n`),
+        ])
+          assert.match((await verdictOf(file)).join(), /refused: it holds a key without its line/, text);
+    }
+  }
+});
+
+test('a text that is signed in clear is no armor', async () => {
+  const signature = armored(
+    packet(
+      2,
+      Buffer.concat([
+        Buffer.of(4, 1, 22, 8, 0, 6, 5, 2),
+        uint(4, NOW),
+        Buffer.of(0, 0, 1, 1),
+        Buffer.alloc(20, 1),
+      ]),
+    ),
+    {
+      type: 'SIGNATURE',
+    },
+  );
+  const signed = `-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nMy key follows.\n${signature}`;
+  assert.match((await verdictOf(signed + armored(alice.certificate))).join(), /^[0-9A-F]{40} 1$/);
+});
+
 test('a revocation of a key that is not in the file refuses the file', async () => {
   const revocation = new Owner(MADE).revoke({ at: NOW - DAY });
   await assertOneVerdict(
