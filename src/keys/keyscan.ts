@@ -52,13 +52,18 @@ function hidesSecretKey({ tag, body }: Packet): boolean {
  * key, or a signature.
  */
 export function holdsPacket(bytes: Uint8Array, tags: readonly number[]): boolean {
+  return findPacket(bytes, tags) !== undefined;
+}
+
+/** Returns where the first such packet begins. */
+export function findPacket(bytes: Uint8Array, tags: readonly number[]): number | undefined {
   for (let at = 0; at < bytes.length; at++) {
     const head = bytes[at] ?? 0;
     if (head < 0x80) continue;
     const tag = (head & 0x40) !== 0 ? head & 0x3f : (head >> 2) & 0x0f;
-    if (tags.includes(tag) && isPacketAt(bytes, at, tag)) return true;
+    if (tags.includes(tag) && isPacketAt(bytes, at, tag)) return at;
   }
-  return false;
+  return undefined;
 }
 
 function isPacketAt(bytes: Uint8Array, at: number, tag: number): boolean {

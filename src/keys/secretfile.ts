@@ -7,7 +7,7 @@
 import type * as openpgp from 'openpgp';
 import { type Packet, readPacket, readPackets, TAG } from '../openpgp/packets.ts';
 import { type ArmorPart, readArmor } from './armored.ts';
-import { findKeyPacket, PUBLIC_TAGS } from './keyscan.ts';
+import { findPacket, holdsPacket, SECRET_TAGS } from './keyscan.ts';
 import { library } from './library.ts';
 import { WORDS } from './words.ts';
 
@@ -20,7 +20,7 @@ export interface SecretKeys {
   readonly flaw: string | undefined;
 }
 
-const SECRET_TAGS: readonly number[] = [TAG.secretKey, TAG.secretSubkey];
+const PUBLIC_KEY_TAGS: readonly number[] = [TAG.publicKey, TAG.publicSubkey];
 
 const FLAWS = {
   cut: 'ends in the middle of a key (cut off?): copy all of it',
@@ -45,7 +45,7 @@ export async function readSecretKeys(bytes: Uint8Array): Promise<SecretKeys> {
   if (packets.length > 0) return { packets, flaw };
   if (flaw !== undefined) throw new Error(flaw);
   if (parts.some(isSecretArmor)) throw new Error(FLAWS.damaged);
-  const isPublic = pieces.some((piece) => findKeyPacket(piece, PUBLIC_TAGS) !== undefined);
+  const isPublic = pieces.some((piece) => holdsPacket(piece, PUBLIC_KEY_TAGS));
   throw new Error(`holds no secret key${isPublic ? ', but a public one' : ''}`);
 }
 
@@ -86,7 +86,7 @@ function secretPacketsIn(bytes: Uint8Array): { packets: Packet[]; isCut: boolean
 }
 
 function nextKey(bytes: Uint8Array, from: number): number | undefined {
-  const at = findKeyPacket(bytes.subarray(from), SECRET_TAGS);
+  const at = findPacket(bytes.subarray(from), SECRET_TAGS);
   return at === undefined ? undefined : from + at;
 }
 
