@@ -220,17 +220,20 @@ test('what Node itself says in a worker, of a crash for instance, is a line of t
   // makes Node write about sockets, which it does as soon as the worker listens
   const env = { NODE_DEBUG: 'net' };
   const server = await start(process.execPath, [CLI, 'serve', '-c', config], { ready, env });
-  const workers = childrenOf(server.pid);
-  await until('both have said something', () => {
-    const lines = server
-      .output()
-      .split('\n')
-      .filter((line) => line.includes('"worker says on standard error"'));
-    const said = new Set(lines.map((line) => (JSON.parse(line) as { pid: number }).pid));
-    return workers.length === 2 && workers.every((pid) => said.has(pid));
-  });
-  assert.equal(await server.stop(), 0);
-  await rm(site, { recursive: true, force: true });
+  try {
+    const workers = childrenOf(server.pid);
+    await until('both have said something', () => {
+      const lines = server
+        .output()
+        .split('\n')
+        .filter((line) => line.includes('"worker says on standard error"'));
+      const said = new Set(lines.map((line) => (JSON.parse(line) as { pid: number }).pid));
+      return workers.length === 2 && workers.every((pid) => said.has(pid));
+    });
+  } finally {
+    assert.equal(await server.stop(), 0);
+    await rm(site, { recursive: true, force: true });
+  }
 });
 
 test('a fault at start ends all processes with one message', { timeout: 60_000 }, async () => {

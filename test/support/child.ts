@@ -50,17 +50,25 @@ export async function startChild(options: ServerOptions = {}): Promise<ChildServ
   };
 }
 
-/** Returns the process ids of the children of a process, without the prlimit of a server's start. */
+/**
+ * Returns the process ids of a server's workers: its children without the prlimit of its start, the look at
+ * its settings, and what is about to become one of these.
+ */
 export function childrenOf(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
-  return children.map(Number).filter((child) => !['prlimit\n', ''].includes(nameOf(child)));
+  const own = told(pid, 'cmdline');
+  return children.map(Number).filter((child) => {
+    const command = told(child, 'cmdline');
+    if (/^$|prlimit|check\/child\.js/.test(command)) return false;
+    return command !== own || told(child, 'environ').includes('NODE_UNIQUE_ID=');
+  });
 }
 
-function nameOf(pid: number): string {
+/** Empty if the process has ended. */
+function told(pid: number, file: 'cmdline' | 'environ'): string {
   try {
-    return readFileSync(`/proc/${pid}/comm`, 'latin1');
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
   } catch {
-    // it has ended
     return '';
   }
 }
