@@ -1,8 +1,9 @@
 // Measures what the server takes of the machine: memory and descriptors of all its processes.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { childrenOf } from '../support/child.ts';
+import { openDescriptors } from '../support/descriptors.ts';
 
 /** Returns the resident bytes of the primary and its workers. */
 export function residentBytes(pid: number): number {
@@ -13,7 +14,7 @@ export function residentBytes(pid: number): number {
 }
 
 export function descriptors(pid: number): number {
-  return sumOver(pid, (each) => readdirSync(`/proc/${each}/fd`).length);
+  return sumOver(pid, openDescriptors);
 }
 
 /**

@@ -3,13 +3,13 @@
 // a bound.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readlinkSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { within } from '../../src/core/deadline.ts';
 import { type ChildServer, startChild } from './child.ts';
+import { openDescriptors } from './descriptors.ts';
 import { deliver, type LmtpClient, openSession } from './lmtp.ts';
 import type { ServerOptions } from './sealdir.ts';
 import { makeKey } from './testkeys.ts';
@@ -38,7 +38,7 @@ export async function underAttack(
     const session = await deliverOnce(server, await openSession(server.socketPath));
     // the connection of this session is held by the first process only if that delivers
     const held = (options.toml?.processes ?? 1) === 1 ? 1 : 0;
-    const before = { rss: server.peakRss(), descriptors: descriptorsOf(server) - held };
+    const before = { rss: server.peakRss(), descriptors: openDescriptors(server.process.pid) - held };
     const attacking = attack(server);
     const served = await keepDelivering(server, session, attacking);
     await attacking;
@@ -47,7 +47,10 @@ export async function underAttack(
       `${served.count} deliveries meanwhile, the slowest ${served.slowestMs} ms; ${Math.round(grown / MIB)} MiB above idle`,
     );
     assert.ok(grown <= GROWTH_BYTES, `${grown} bytes above idle`);
-    await until('every descriptor is closed', () => descriptorsOf(server) <= before.descriptors);
+    await until(
+      'every descriptor is closed',
+      () => openDescriptors(server.process.pid) <= before.descriptors,
+    );
     const delivered = await readdir(join(server.directory, 'mail/example.com/bystander/new'));
     assert.equal(delivered.length, 1 + served.count);
     for (const name of await readdir(join(server.directory, 'mail/example.com')))
@@ -92,17 +95,4 @@ async function deliverOnce(server: ChildServer, session: LmtpClient): Promise<Lm
     replies.join('\n'),
   );
   return deliverOnce(server, await openSession(server.socketPath));
-}
-
-/** Sockets and files; not those that each thread of the server has for itself, as long as it stays. */
-function descriptorsOf(server: ChildServer): number {
-  const directory = `/proc/${server.process.pid}/fd`;
-  const targets = readdirSync(directory).map((fd) => {
-    try {
-      return readlinkSync(join(directory, fd));
-    } catch {
-      return ''; // closed meanwhile
-    }
-  });
-  return targets.filter((target) => !/^$|^anon_inode:|^pipe:|^\/proc\//.test(target)).length;
 }
