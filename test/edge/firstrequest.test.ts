@@ -23,7 +23,10 @@ async function readThrough(pieces: readonly string[], isEnough: (seen: string) =
   client.on('data', (bytes: Buffer) => {
     said += bytes.toString();
   });
-  const closed = Promise.all([once(client, 'close'), once(request, 'close')]);
+  // not once(): the client may fail to write what nobody reads any more
+  const closed = Promise.all(
+    [client, request].map((each) => new Promise<void>((resolve) => each.once('close', () => resolve()))),
+  );
   request.on('data', (bytes: Buffer) => {
     seen += bytes.toString('latin1');
     if (isEnough(seen)) setImmediate(() => request.end('answer'));
