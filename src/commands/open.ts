@@ -3,7 +3,8 @@
  * Nothing comes out before its integrity is verified; in memory there is no more than the message itself.
  */
 import { existsSync } from 'node:fs';
-import { isWideText, readSecretKeys, type SecretKeys } from '../keys/secretfile.ts';
+import { isWideText } from '../keys/blocks.ts';
+import { readSecretKeys, type SecretKeys } from '../keys/secretfile.ts';
 import { decryptPackets, NotOpenedError } from '../keys/secretkeys.ts';
 import { WORDS } from '../keys/words.ts';
 import { Dearmor } from '../openpgp/dearmor.ts';

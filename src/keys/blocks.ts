@@ -58,7 +58,8 @@ function isSecretWrittenIn(text: string): boolean {
   );
 }
 
-function isWideText(text: string): boolean {
+/** Tells whether a text of one character for each byte is OpenPGP in UTF-16, as some editors save it. */
+export function isWideText(text: string): boolean {
   return !text.includes('BEGIN PGP') && text.replaceAll('\0', '').includes('BEGIN PGP');
 }
 

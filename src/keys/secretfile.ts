@@ -7,6 +7,7 @@
 import type * as openpgp from 'openpgp';
 import { type Packet, readPacket, readPackets, TAG } from '../openpgp/packets.ts';
 import { type ArmorPart, readArmor } from './armored.ts';
+import { isWideText } from './blocks.ts';
 import { findPacket, holdsPacket, SECRET_TAGS } from './keyscan.ts';
 import { library } from './library.ts';
 import { WORDS } from './words.ts';
@@ -47,11 +48,6 @@ export async function readSecretKeys(bytes: Uint8Array): Promise<SecretKeys> {
   if (parts.some(isSecretArmor)) throw new Error(FLAWS.damaged);
   const isPublic = pieces.some((piece) => holdsPacket(piece, PUBLIC_KEY_TAGS));
   throw new Error(`holds no secret key${isPublic ? ', but a public one' : ''}`);
-}
-
-/** Tells whether a text of one character for each byte is OpenPGP in UTF-16, as some editors save it. */
-export function isWideText(text: string): boolean {
-  return !text.includes('BEGIN PGP') && text.replaceAll('\0', '').includes('BEGIN PGP');
 }
 
 function isSecretArmor({ type }: ArmorPart): boolean {
