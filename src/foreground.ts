@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { checkAside } from './check/aside.ts';
 import { deliverSample, demoText, prepareDemo } from './commands/demo.ts';
-import { CommandError, EXIT } from './commands/errors.ts';
+import { CommandError } from './commands/errors.ts';
 import type { Loaded } from './config/load.ts';
 import type { Settings } from './config/settings.ts';
 import { createLog, type Log } from './edge/log.ts';
@@ -30,7 +30,7 @@ export interface ServeOptions {
   print(text: string): void;
 }
 
-/** Serves until a signal, or until the server cannot go on. Resolves to the exit code. */
+/** Serves until a signal. Resolves to the exit code. */
 export async function serveInForeground(options: ServeOptions): Promise<number> {
   const { settings, file, load } = options;
   // a demo has nothing to reload, and ends with its terminal
@@ -48,14 +48,13 @@ export async function serveInForeground(options: ServeOptions): Promise<number> 
   hangups?.(createReload({ log, running, load }, settings));
   const ending = new AbortController();
   if (file !== undefined) void logFindings(settings, file, log, ending.signal);
-  const reason = await Promise.race([stops.first, running.failed]);
+  const reason = await stops.first;
   log.info('stopping', { reason });
   ending.abort();
   // A second signal cuts off the deliveries under way. Their clients got no reply and will send them again.
   await Promise.race([running.stop(), stops.second.then(() => running.stop(0))]);
   log.info('stopped');
-  // Any reason but a signal is a failure: the service manager then starts a new server.
-  return reason.startsWith('SIG') ? 0 : EXIT.software;
+  return 0;
 }
 
 /** Undefined if it was told to stop before it had started. */
@@ -93,7 +92,8 @@ async function logFindings(settings: Settings, file: string, log: Log, stopped: 
  */
 export async function serveAsWorker(): Promise<number> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
-  return (await serveWorker()) === 'failed' ? EXIT.config : 0;
+  await serveWorker();
+  return 0;
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The only file that knows smtp-server. The library keeps the sockets, their timeouts and their end. The
- * session is ours (session.ts, parser.ts), because the library's own answers fail open: a result it does
+ * The only file that knows smtp-server. The library keeps the connections it is given, their timeouts and
+ * their end; it does not listen. The session is ours (session.ts, parser.ts), because the library's own answers fail open: a result it does
  * not know becomes 250, repeated RCPTs lose their replies, and enhanced codes are guessed. Relies on the
  * internals of smtp-server 3.21.6; test/wire and test/e2e/patience.test.ts fail if another version behaves
  * differently.
@@ -31,7 +31,6 @@ export class LmtpServer extends SMTPServer {
   readonly #living = new Set<Promise<void>>(); // connections, until all they began has ended
   #isDraining = false;
 
-  /** Servers that are given the same `connections` share its limits. */
   constructor(options: LmtpOptions, connections: Connections<LmtpConnection>) {
     super({
       lmtp: true,
@@ -39,8 +38,6 @@ export class LmtpServer extends SMTPServer {
       logger: false,
       disableReverseLookup: true,
       socketTimeout: options.idleMs,
-      // a client may close its side after its last command and still wants the replies
-      allowHalfOpen: true,
       onConnect: (_session, callback) => callback(),
     });
     this.#lmtpOptions = options;
@@ -83,16 +80,15 @@ export class LmtpServer extends SMTPServer {
   }
 
   /**
-   * Stops the server: accepts no more connections, tells idle sessions 421, lets deliveries finish, and cuts
+   * Stops the server: tells idle sessions and new ones 421, lets deliveries finish, and cuts
    * off those that are left after `graceMs`. Also waits for the deliveries of clients that have already
    * gone, since the end of the process would leave their files in tmp/.
    */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true;
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     const { open } = this.#connections;
     for (const connection of [...open]) connection.retire('shuttingDown');
-    const over = Promise.all([closed, ...this.#living]);
+    const over = Promise.all(this.#living);
     if ((await within(over, graceMs)) !== 'late') return;
     for (const connection of [...open]) connection.cut();
     for (const socket of this.#refused) socket.destroy();

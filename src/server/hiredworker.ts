@@ -3,6 +3,7 @@
  * of the other workers, nor whether it is to be replaced.
  */
 import cluster, { type Worker } from 'node:cluster';
+import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { Log } from '../edge/log.ts';
 import type { Figures } from '../edge/metrics.ts';
@@ -16,7 +17,7 @@ const MOST_WORDS = 4000;
 
 /** How far a worker has come. It died, or the system could not start it, and then it has no end either. */
 export type Progress =
-  | Exclude<Report, { report: 'figures' }>
+  | Exclude<Report, { report: 'figures' | 'taken' }>
   | { readonly report: 'died' }
   | { readonly report: 'unborn' };
 
@@ -36,6 +37,7 @@ export class HiredWorker {
   #figures: Figures = [];
   #question: Promise<void> | undefined;
   #answered: () => void = () => {};
+  #took: (isTaken: boolean) => void = () => {};
 
   /** Starts it. Errors on its channel, a failed start and all that Node itself says in it go to the log. */
   constructor(log: Log) {
@@ -45,11 +47,12 @@ export class HiredWorker {
     this.ended = new Promise((resolve) => {
       worker.once('exit', (code, signal) => {
         this.#end();
+        this.#hearLastWords();
         resolve({ code, signal });
       });
     });
     worker.on('message', (message) => {
-      if (isReport(message) && !this.#hasEnded) this.#take(message);
+      if (isReport(message)) this.#hear(message);
     });
     worker.on('error', (error) => {
       log.fault('worker', error);
@@ -84,9 +87,28 @@ export class HiredWorker {
     return this.#question !== undefined;
   }
 
+  get isReachable(): boolean {
+    return this.#worker.isConnected();
+  }
+
   /** Sends an order, unless the worker is gone. */
   send(order: Order): void {
-    if (this.#worker.isConnected()) this.#worker.send(order);
+    if (this.isReachable) this.#worker.send(order);
+  }
+
+  /**
+   * Hands over a connection, one at a time. Resolves to false if the worker is gone and never took it: then
+   * the client has not been greeted. The socket stays open on this side either way.
+   */
+  take(socket: Socket): Promise<boolean> {
+    if (!this.isReachable) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      this.#took = resolve;
+      const order = { order: 'connection' } satisfies Order;
+      this.#worker.send(order, socket, { keepOpen: true }, (error) => {
+        if (error !== null) resolve(false);
+      });
+    });
   }
 
   /** Waits until it has come further. */
@@ -120,7 +142,9 @@ export class HiredWorker {
     clearTimeout(late);
   }
 
-  #take(report: Report): void {
+  #hear(report: Report): void {
+    if (report.report === 'taken') return this.#took(true);
+    if (this.#hasEnded) return;
     if (report.report !== 'figures') return this.#progress(report);
     this.#figures = report.figures;
     this.#question = undefined;
@@ -130,6 +154,15 @@ export class HiredWorker {
   #progress(progress: Progress): void {
     this.#last = progress;
     this.#progressed(progress);
+  }
+
+  /**
+   * The end of a process may be known before all that it said is read. Node has no event for the end of its
+   * channel while a connection is on its way.
+   */
+  #hearLastWords(): void {
+    if (this.isReachable) setImmediate(() => this.#hearLastWords());
+    else this.#took(false);
   }
 
   #end(): void {

@@ -3,47 +3,36 @@
  * connected, what is under way) is made once; what a reload changes is made anew for the
  * connections and transactions that come after it.
  */
-import type { Server } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Settings } from '../config/settings.ts';
-import type { Listener } from '../core/listener.ts';
 import { beginTransaction } from '../delivery/transaction.ts';
 import type { Log } from '../edge/log.ts';
 import type { Metrics } from '../edge/metrics.ts';
-import { listenOn, listenOnDescriptor } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
 import { Connections } from '../lmtp/connections.ts';
 import type { LmtpOptions } from '../lmtp/contract.ts';
 import { type LmtpConnection, LmtpServer } from '../lmtp/server.ts';
 import { deliveryParts, openSite, type Surroundings } from '../opensite.ts';
-import { blamingSetting, startError } from './starterror.ts';
 
 /** Deliveries in flight get this long to finish on a stop; systemd waits 90 s by default. */
 export const DRAIN_MS = 60_000;
 
 export interface Deliveries {
-  /** What LMTP listens on, as one would write it in the configuration. */
-  readonly lmtp: readonly string[];
+  /** Begins a session. */
+  connect(socket: Socket): void;
   /** For connections and transactions from now on. Settings that need a restart must be the old ones. */
   reload(settings: Settings): void;
   stop(graceMs?: number): Promise<void>;
 }
 
-/** What a process is given beside its settings. */
-export interface Given {
-  /** Listening descriptors passed by systemd. */
-  readonly inherited: readonly number[];
-  /** The state directory, if it is the server's own. */
-  readonly state: string | undefined;
-}
-
-/** Throws StartError. */
-export async function startDeliveries(
+/** `state` is the state directory, if it is the server's own. */
+export function startDeliveries(
   settings: Settings,
   log: Log,
   metrics: Metrics,
-  { inherited, state }: Given,
+  state: string | undefined,
   disk?: Surroundings['disk'],
-): Promise<Deliveries> {
+): Deliveries {
   const world = realWorld(settings.hostname);
   const site = openSite(settings, { world, meter: metrics, outcomeLog: log, state, disk });
   let parts = deliveryParts(settings, site);
@@ -62,40 +51,18 @@ export async function startDeliveries(
     isForgetful: () => site.memory?.isShared === false,
     oldestSeconds: () => site.memory?.oldestSeconds ?? 0,
   });
-  const servers: LmtpServer[] = [];
-  const lmtp: string[] = [];
-  const listen = async (bind: (server: Server) => Promise<string>) => {
-    const server = new LmtpServer(optionsFor(settings), connections);
-    servers.push(server);
-    lmtp.push(await bind(server.server));
-  };
-  const bindTo = (address: Listener) => (server: Server) =>
-    blamingSetting('lmtp.listen', listenOn(server, address, settings.lmtp.socket_mode));
-  try {
-    for (const address of settings.lmtp.listen) {
-      if (address.type !== 'systemd') await listen(bindTo(address));
-      else for (const fd of fromSystemd(inherited)) await listen((server) => listenOnDescriptor(server, fd));
-    }
-  } catch (error) {
-    for (const server of servers) server.server.close();
-    throw startError(error);
-  }
+  const server = new LmtpServer(optionsFor(settings), connections);
   return {
-    lmtp,
+    connect: (socket) => server.connect(socket),
     reload(fresh) {
       parts = deliveryParts(fresh, site);
-      for (const server of servers) server.configure(optionsFor(fresh));
+      server.configure(optionsFor(fresh));
     },
     async stop(graceMs = DRAIN_MS) {
-      await Promise.all(servers.map((server) => server.drain(graceMs)));
+      await server.drain(graceMs);
       site.close();
     },
   };
-}
-
-function fromSystemd(inherited: readonly number[]): readonly number[] {
-  if (inherited.length === 0) throw new Error('lmtp.listen is "systemd" but systemd passed no sockets');
-  return inherited;
 }
 
 function lmtpOptions({ hostname, lmtp }: Settings) {

@@ -1,39 +1,54 @@
 /**
- * A server of several processes on one set of sockets (node:cluster): the primary listens, hands out the
- * connections to the workers in turn (round robin), sweeps, and serves the sum of the metrics; workers
- * deliver.
+ * A server of several processes (node:cluster): the primary listens, deals out the connections to the
+ * workers, sweeps, and serves the sum of the metrics; workers deliver.
  */
+import type { Settings } from '../config/settings.ts';
+import type { Log } from '../edge/log.ts';
+import { Dealer } from './dealer.ts';
+import { openDoors } from './doors.ts';
 import type { Running } from './serve.ts';
 import { startShared } from './shared.ts';
-import { Workforce, type WorkforceParts } from './workforce.ts';
+import { Workforce } from './workforce.ts';
+
+export interface PrimaryParts {
+  readonly settings: Settings;
+  readonly log: Log;
+  /** Listening descriptors passed by systemd. */
+  readonly inherited: readonly number[];
+  readonly processes: number;
+}
 
 /**
  * Runs the primary process. Returns undefined if `stopped` resolves before the server has started. Throws
  * StartError when it cannot start.
  */
 export async function servePrimary(
-  parts: WorkforceParts,
+  { settings, log, inherited, processes }: PrimaryParts,
   stopped: Promise<unknown>,
 ): Promise<Running | undefined> {
-  const workforce = new Workforce(parts);
-  const shared = await startShared(parts.settings, parts.log, workforce);
+  const dealer = new Dealer(settings.lmtp.max_connections);
+  const workforce = new Workforce({ settings, log, processes, dealer });
+  const shared = await startShared(settings, log, workforce);
+  const fault = (error: Error) => log.fault('lmtp socket', error);
+  const opening = openDoors(settings, { inherited, isPaused: true, connect: dealer.deal, fault });
+  const doors = await opening.catch((error: unknown) => {
+    shared.stop();
+    throw error;
+  });
   const stop = async (graceMs?: number) => {
+    doors.close();
+    dealer.close();
     await workforce.stop(graceMs);
     shared.stop();
   };
-  const starting = Promise.race([workforce.start(shared.state), stopped.then(() => undefined)]);
-  const lmtp = await starting.catch(async (error: unknown) => {
-    await stop(0);
-    throw error;
-  });
-  if (lmtp === undefined) {
+  const starting = Promise.race([workforce.start(shared.state).then(() => true), stopped.then(() => false)]);
+  if (!(await starting)) {
     await stop();
     return undefined;
   }
   return {
-    lmtp,
+    lmtp: doors.lmtp,
     metrics: shared.metrics,
-    failed: workforce.failed,
     reload: (fresh) => workforce.reload(fresh),
     noteReload: workforce.noteReload,
     stop,

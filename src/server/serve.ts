@@ -6,6 +6,7 @@ import type { Settings } from '../config/settings.ts';
 import type { Log } from '../edge/log.ts';
 import { createMetrics, type ReloadResult, watchReloads } from '../edge/metrics.ts';
 import type { Surroundings } from '../opensite.ts';
+import { openDoors } from './doors.ts';
 import { startDeliveries } from './lmtpservice.ts';
 import { startShared } from './shared.ts';
 
@@ -13,8 +14,6 @@ export interface Running {
   /** What LMTP listens on, as one would write it in the configuration. */
   readonly lmtp: readonly string[];
   readonly metrics: string | undefined;
-  /** Resolves, with a sentence, when the server cannot go on; never otherwise. */
-  readonly failed: Promise<string>;
   /**
    * Uses these settings for connections and transactions from now on, and forgets what was known of keys.
    * Settings that need a restart must be the old ones.
@@ -35,18 +34,22 @@ export async function serve(
 ): Promise<Running> {
   const metrics = createMetrics();
   const shared = await startShared(settings, log, metrics);
-  const starting = startDeliveries(settings, log, metrics, { inherited, state: shared.state }, disk);
-  const deliveries = await starting.catch((error: unknown) => {
+  const deliveries = startDeliveries(settings, log, metrics, shared.state, disk);
+  const { connect } = deliveries;
+  const fault = (error: Error) => log.fault('lmtp socket', error);
+  const opening = openDoors(settings, { inherited, isPaused: false, connect, fault });
+  const doors = await opening.catch(async (error: unknown) => {
+    await deliveries.stop(0);
     shared.stop();
     throw error;
   });
   return {
-    lmtp: deliveries.lmtp,
+    lmtp: doors.lmtp,
     metrics: shared.metrics,
-    failed: new Promise(() => {}),
     reload: deliveries.reload,
     noteReload: watchReloads(metrics.registry),
     async stop(graceMs) {
+      doors.close();
       await deliveries.stop(graceMs);
       shared.stop();
     },

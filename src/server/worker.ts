@@ -3,27 +3,24 @@
  * gone. It claims no socket path, sweeps nothing and reads no configuration file.
  */
 import cluster from 'node:cluster';
+import { Socket } from 'node:net';
 import type { Settings } from '../config/settings.ts';
 import { createLog, linesTo } from '../edge/log.ts';
 import { createMetrics } from '../edge/metrics.ts';
 import { startDeliveries } from './lmtpservice.ts';
 import { isOrder, LOG_FD, type Order, type Report } from './messages.ts';
 
-/** Runs a worker process. Returns when it is done, or `failed` when it could not start. */
-export async function serveWorker(): Promise<'stopped' | 'failed'> {
+/** Runs a worker process. Returns when it is done. */
+export async function serveWorker(): Promise<void> {
   // else Node ends the process as soon as the primary is gone, with deliveries in flight
   if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
   const orders = new Orders();
   report({ report: 'ready' });
   const start = await orders.start;
-  if (start === undefined) return 'stopped';
+  if (start === undefined) return;
   const metrics = createMetrics();
   const log = createLog(start.settings.log.level, linesTo(LOG_FD));
-  const starting = startDeliveries(start.settings, log, metrics, start);
-  const deliveries = await starting.catch((error: Error) => {
-    report({ report: 'failed', reason: error.message });
-  });
-  if (deliveries === undefined) return 'failed';
+  const deliveries = startDeliveries(start.settings, log, metrics, start.state);
   orders.onTell(() => {
     const told = metrics.figures().then((figures) => report({ report: 'figures', figures }));
     told.catch((error) => log.fault('figures', error));
@@ -32,13 +29,17 @@ export async function serveWorker(): Promise<'stopped' | 'failed'> {
     deliveries.reload(fresh);
     log.setLevel(fresh.log.level);
   });
-  report({ report: 'serving', lmtp: deliveries.lmtp });
+  orders.onConnection((socket) => {
+    socket.allowHalfOpen = true; // which does not come along
+    report({ report: 'taken' }, () => deliveries.connect(socket));
+  });
+  report({ report: 'serving' });
   await orders.obeyStop((graceMs) => deliveries.stop(graceMs));
-  return 'stopped';
 }
 
-function report(what: Report): void {
-  process.send?.(what);
+/** `then` is called when it is on its way, or the primary gone. */
+function report(what: Report, then?: () => void): void {
+  process.send?.(what, undefined, undefined, then);
 }
 
 type Of<Kind extends Order['order']> = Extract<Order, { order: Kind }>;
@@ -51,6 +52,7 @@ class Orders {
   #reload: ((settings: Settings) => void) | undefined;
   #newest: Settings | undefined;
   #tell: () => void = () => {};
+  #connect: (socket: Socket) => void = (socket) => socket.destroy();
   #stop: ((order: Of<'stop'>) => void) | undefined;
   #stopOrder: Of<'stop'> | undefined;
 
@@ -58,8 +60,8 @@ class Orders {
     this.start = new Promise((resolve) => {
       this.#begin = resolve;
     });
-    process.on('message', (message) => {
-      if (isOrder(message)) this.#take(message);
+    process.on('message', (message, socket) => {
+      if (isOrder(message)) this.#take(message, socket);
     });
     process.once('disconnect', () => this.#take({ order: 'stop' }));
   }
@@ -75,6 +77,11 @@ class Orders {
     this.#tell = act;
   }
 
+  /** `act` is called for each connection. */
+  onConnection(act: (socket: Socket) => void): void {
+    this.#connect = act;
+  }
+
   /** Resolves when `act` has, once told to stop; a second order, with less patience, cuts the first short. */
   obeyStop(act: (graceMs: number | undefined) => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -83,7 +90,7 @@ class Orders {
     });
   }
 
-  #take(order: Order): void {
+  #take(order: Order, socket?: unknown): void {
     switch (order.order) {
       case 'start':
         this.#begin(order);
@@ -96,6 +103,9 @@ class Orders {
         this.#stopOrder = order;
         this.#begin(undefined);
         this.#stop?.(order);
+        break;
+      case 'connection':
+        if (socket instanceof Socket) this.#connect(socket);
         break;
       case 'tell':
         this.#tell();

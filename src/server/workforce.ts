@@ -1,14 +1,14 @@
 /**
  * Keeps as many workers alive as there should be, and sums up their figures. A worker that dies is replaced,
- * while the server starts too; only one that reports a fault which the operator has to mend ends a start.
+ * while the server starts too.
  */
 import type { Settings } from '../config/settings.ts';
 import { within } from '../core/deadline.ts';
 import { ClusterMetrics } from '../edge/clustermetrics.ts';
 import type { Log } from '../edge/log.ts';
 import type { MetricsSource } from '../edge/metricsserver.ts';
+import type { Dealer } from './dealer.ts';
 import { HiredWorker, type Progress, type WorkerEnd } from './hiredworker.ts';
-import { StartError } from './starterror.ts';
 
 /** A worker that lived for less is replaced only after this long: a fault at start must not spin. */
 const SETTLED_MS = 2000;
@@ -20,9 +20,9 @@ const LEAST_SHARE = 16;
 export interface WorkforceParts {
   readonly settings: Settings;
   readonly log: Log;
-  /** Listening descriptors passed by systemd. */
-  readonly inherited: readonly number[];
   readonly processes: number;
+  /** Is told of the workers that serve. */
+  readonly dealer: Dealer;
 }
 
 export class Workforce implements MetricsSource {
@@ -32,41 +32,28 @@ export class Workforce implements MetricsSource {
   #phase: 'starting' | 'running' | 'stopping' = 'starting';
   #settings: Settings;
   #state: string | undefined;
-  /** What the first worker that serves listens on; rejects, if none ever will. */
-  readonly #firstServing: Promise<readonly string[]>;
-  #served: (lmtp: readonly string[]) => void = () => {};
-  #refuse: (error: Error) => void = () => {};
-  /** Resolves, with a sentence, when no worker is left and none can be had. */
-  readonly failed: Promise<string>;
-  #fail: (reason: string) => void = () => {};
+  /** Resolves when a worker serves. */
+  readonly #firstServing: Promise<void>;
+  #served: () => void = () => {};
 
   constructor(parts: WorkforceParts) {
     this.#parts = parts;
     this.#settings = shareOf(parts.settings, parts.processes);
     this.#metrics = new ClusterMetrics(() => parts.log.lostLines);
-    this.failed = new Promise((resolve) => {
-      this.#fail = resolve;
-    });
-    this.#firstServing = new Promise((resolve, reject) => {
+    this.#firstServing = new Promise((resolve) => {
       this.#served = resolve;
-      this.#refuse = reject;
     });
-    this.#firstServing.catch(() => undefined); // told by start()
   }
 
   /**
    * Starts the first workers and waits until they serve, or at least one of them while those that died are
-   * being replaced. `state` is the state directory, if it is the server's own. Returns what they listen on.
-   * Throws StartError when one cannot start.
+   * being replaced. `state` is the state directory, if it is the server's own.
    */
-  async start(state: string | undefined): Promise<readonly string[]> {
+  async start(state: string | undefined): Promise<void> {
     this.#state = state;
-    const places = Array.from({ length: this.#parts.processes }, () => this.#fill());
-    for (const progress of await Promise.all(places))
-      if (progress.report === 'failed') throw new StartError(progress.reason);
-    const lmtp = await this.#firstServing;
+    await Promise.all(Array.from({ length: this.#parts.processes }, () => this.#fill()));
+    await this.#firstServing;
     if (this.#phase === 'starting') this.#phase = 'running';
-    return lmtp;
   }
 
   reload(fresh: Settings): void {
@@ -96,20 +83,18 @@ export class Workforce implements MetricsSource {
   }
 
   /** Hires a worker for a place that is empty. If it dies, #ended fills the place again. */
-  async #fill(): Promise<Progress> {
-    if (this.#phase === 'stopping') return { report: 'died' };
+  async #fill(): Promise<void> {
+    if (this.#phase === 'stopping') return;
     const worker = new HiredWorker(this.#parts.log);
     const progress = await this.#hire(worker);
-    if (progress.report === 'serving') this.#served(progress.lmtp);
-    if (progress.report === 'failed') {
-      this.#parts.log.error('worker cannot start', { pid: worker.pid, reason: progress.reason });
-      this.#refuse(new StartError(progress.reason));
+    if (progress.report === 'serving') {
+      this.#parts.dealer.join(worker);
+      this.#served();
     }
     if (progress.report === 'unborn') {
       this.#workers.delete(worker);
       setTimeout(() => this.#fill(), SETTLED_MS); // a worker that was never born has no end
     }
-    return progress;
   }
 
   /** Sees a new worker through to its first deliveries. Returns how far it has come. */
@@ -122,24 +107,17 @@ export class Workforce implements MetricsSource {
       worker.send({ order: 'stop' }); // it could not hear the first one yet
       return first;
     }
-    const { inherited } = this.#parts;
-    worker.send({ order: 'start', settings: this.#settings, inherited, state: this.#state });
+    worker.send({ order: 'start', settings: this.#settings, state: this.#state });
     return worker.nextProgress();
   }
 
   #ended(worker: HiredWorker, { code, signal }: WorkerEnd): void {
     this.#workers.delete(worker);
     this.#metrics.keep(worker.figures);
-    if (this.#phase === 'stopping' || (this.#phase === 'starting' && worker.last?.report === 'failed'))
-      return;
-    const { log, inherited } = this.#parts;
-    log.warn('worker died, replacing it', { pid: worker.pid, code, signal });
+    if (this.#phase === 'stopping') return;
+    this.#parts.log.warn('worker died, replacing it', { pid: worker.pid, code, signal });
     this.#metrics.workerReplaced();
-    // with the last of those that listen Node closes the sockets we were given, and nobody can open them
-    // again
-    if (inherited.length > 0 && isServing(worker) && !this.#serving().length)
-      this.#fail('all workers died, and the inherited sockets with them');
-    else setTimeout(() => this.#fill(), Math.max(0, SETTLED_MS - worker.ageMs));
+    setTimeout(() => this.#fill(), Math.max(0, SETTLED_MS - worker.ageMs));
   }
 
   #serving(): HiredWorker[] {

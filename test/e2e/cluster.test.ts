@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { startActivated } from '../support/activate.ts';
 import { type ChildServer, CLI, childrenOf, startChild } from '../support/child.ts';
 import { messageOfSize } from '../support/fixtures.ts';
-import { deliver, openSession } from '../support/lmtp.ts';
+import { connectLmtp, deliver, openSession } from '../support/lmtp.ts';
 import { needs } from '../support/peers.ts';
 import { start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
@@ -190,24 +190,62 @@ test('a start succeeds while /metrics is asked for from the first moment on', {
   }
 });
 
-test('when all workers have died and the inherited sockets with them, the server exits with a failure', {
-  ...needs('python3'),
-  timeout: 60_000,
-}, async () => {
+/** A site whose server has two workers and listens on a socket that it inherits, or on one of its own. */
+async function startWithSocket(isInherited: boolean) {
   const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
   const config = join(site, 'sealdir.toml');
-  await writeFile(
-    config,
-    tomlFor(site, { toml: { processes: 2 } }).replace(/^listen = \[.*$/m, 'listen = ["systemd"]'),
-  );
-  const server = await startActivated(join(site, 'inherited.sock'), [CLI, 'serve', '-c', config]);
-  const session = await openSession(join(site, 'inherited.sock'));
-  assert.match((await deliver(session, { to: [ALICE], message: MESSAGE })).final[0] ?? '', /^250 /);
-  for (const pid of childrenOf(server.pid)) process.kill(pid, 'SIGKILL');
-  assert.equal(await server.ended, 70);
-  await session.vanish();
-  await server.stop();
-  await rm(site, { recursive: true, force: true });
+  const toml = tomlFor(site, { toml: { processes: 2 } });
+  await writeFile(config, isInherited ? toml.replace(/^listen = \[.*$/m, 'listen = ["systemd"]') : toml);
+  const path = join(site, isInherited ? 'inherited.sock' : 'lmtp.sock');
+  const args = [CLI, 'serve', '-c', config];
+  const ready = (output: string) => output.includes('"msg":"listening"');
+  const server = isInherited
+    ? await startActivated(path, args)
+    : await start(process.execPath, args, { ready });
+  return { server, path, remove: () => rm(site, { recursive: true, force: true }) };
+}
+
+for (const isInherited of [false, true]) {
+  const whose = isInherited ? 'an inherited socket' : 'a socket of its own';
+  test(`F31: on ${whose}, clients that come while no worker is left are served by the next`, {
+    ...(isInherited ? needs('python3') : {}),
+    timeout: 60_000,
+  }, async () => {
+    const { server, path, remove } = await startWithSocket(isInherited);
+    try {
+      for (const pid of childrenOf(server.pid)) process.kill(pid, 'SIGKILL');
+      const sessions = await Promise.all(Array.from({ length: 20 }, () => openSession(path)));
+      for (const session of sessions) {
+        assert.match(
+          (await deliver(session, { to: [ALICE], message: MESSAGE })).final[0] ?? '',
+          /^250 2\.0\.0 /,
+        );
+        await session.vanish();
+      }
+      assert.equal(childrenOf(server.pid).length, 2);
+    } finally {
+      assert.equal(await server.stop(), 0);
+      await remove();
+    }
+  });
+}
+
+test('F31: a connection on its way to a worker that dies is greeted by another', {
+  timeout: 60_000,
+}, async () => {
+  const server = await startChild({ toml: { processes: 2 } });
+  try {
+    const workers = server.workers();
+    // workers that are stopped take nothing, so that their connections are on their way
+    for (const pid of workers) process.kill(pid, 'SIGSTOP');
+    const clients = await Promise.all(Array.from({ length: 5 }, () => connectLmtp(server.socketPath)));
+    const greetings = clients.map((client) => client.reply());
+    for (const pid of workers) process.kill(pid, 'SIGKILL');
+    for (const greeting of greetings) assert.match(await greeting, /^220 /);
+    await Promise.all(clients.map((client) => client.vanish()));
+  } finally {
+    assert.equal(await server.stop(), 0);
+  }
 });
 
 test('what Node itself says in a worker, of a crash for instance, is a line of the log with its pid', {
@@ -217,11 +255,12 @@ test('what Node itself says in a worker, of a crash for instance, is a line of t
   const config = join(site, 'sealdir.toml');
   await writeFile(config, tomlFor(site, { toml: { processes: 2 } }));
   const ready = (output: string) => output.includes('"msg":"listening"');
-  // makes Node write about sockets, which it does as soon as the worker listens
+  // makes Node write about sockets, which it does as soon as a worker has one
   const env = { NODE_DEBUG: 'net' };
   const server = await start(process.execPath, [CLI, 'serve', '-c', config], { ready, env });
   try {
     const workers = childrenOf(server.pid);
+    for (let each = 0; each < 2; each++) await (await openSession(join(site, 'lmtp.sock'))).vanish();
     await until('both have said something', () => {
       const lines = server
         .output()

@@ -120,7 +120,7 @@ test('a worker that is stopped keeps one connection at most, and the others are 
   isolated(t, { keys: KEYS, toml: { processes: 2 } }, async (server) => {
     const [stopped = 0] = server.workers();
     process.kill(stopped, 'SIGSTOP');
-    // the one connection that the primary hands to it before it notices; whose turn it is, is not known
+    // the one connection that it does not take; whose turn it is, is not known
     let isLost = false;
     for (let n = 0; n < 4 && !isLost; n++) {
       const session = await connectLmtp(server.socketPath);

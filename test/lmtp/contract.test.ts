@@ -2,7 +2,6 @@
 // each accepted RCPT gets one reply even if a delivery breaks its side.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { type Reply, replyOf } from '../../src/core/outcome.ts';
@@ -10,6 +9,7 @@ import { Connections } from '../../src/lmtp/connections.ts';
 import type { LmtpTransaction } from '../../src/lmtp/contract.ts';
 import { LmtpServer } from '../../src/lmtp/server.ts';
 import { openSession } from '../support/lmtp.ts';
+import { listenFor } from '../support/lmtpport.ts';
 import { until } from '../support/until.ts';
 
 const FOREVER_MS = 1_000_000;
@@ -71,11 +71,7 @@ async function openServer(t: TestContext, begin: () => LmtpTransaction) {
     },
     new Connections(),
   );
-  server.server.listen(0, '127.0.0.1');
-  await once(server.server, 'listening');
-  t.after(() => server.drain(0));
-  const address = server.server.address();
-  return { faults, port: typeof address === 'object' ? (address?.port ?? 0) : 0 };
+  return { faults, port: await listenFor(server, t) };
 }
 
 /** Sends a message to two recipients. Returns the codes of the two replies and of the NOOP after them. */

@@ -1,7 +1,6 @@
 // The LMTP server with real deliveries, and a clock and a disk that the test holds: whose time is counted?
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Disk } from '../../src/disk/disk.ts';
@@ -11,6 +10,7 @@ import { openSite } from '../support/delivery.ts';
 import { FakeDisk, gate } from '../support/fakedisk.ts';
 import { freshKey } from '../support/freshkey.ts';
 import { openSession } from '../support/lmtp.ts';
+import { listenFor } from '../support/lmtpport.ts';
 import { until } from '../support/until.ts';
 
 const alice = await freshKey('alice@example.com');
@@ -53,14 +53,8 @@ async function openData(t: TestContext, disk: Disk) {
     },
     new Connections(),
   );
-  server.server.listen(0, '127.0.0.1');
-  await once(server.server, 'listening');
-  const address = server.server.address();
-  const session = await openSession(typeof address === 'object' ? (address?.port ?? 0) : 0);
-  t.after(async () => {
-    await session.vanish();
-    await server.drain(0);
-  });
+  const session = await openSession(await listenFor(server, t));
+  t.after(() => session.vanish());
   for (const line of ['MAIL FROM:<>', 'RCPT TO:<alice@example.com>', 'DATA']) await session.say(line);
   return {
     session,

@@ -7,8 +7,8 @@ import { within } from '../../src/core/deadline.ts';
 import { asData } from './wireform.ts';
 
 const GREETING_MS = 3000;
-/** A test that waited for ever would leave its server running. */
-const REPLY_MS = 60_000;
+/** A test that waited for ever would leave its server running; shorter than the time a test is given. */
+const REPLY_MS = 30_000;
 
 export interface LmtpClient {
   readonly socket: Socket;
@@ -29,10 +29,12 @@ export async function connectLmtp(to: string | number): Promise<LmtpClient> {
   socket.on('error', () => undefined); // told by `connect` or by the end of the replies
   const replies = readReplies(socket);
   await once(socket, 'connect');
+  let last = ''; // what was answered last, for the error if nothing comes
   const reply = async () => {
     const next = await within(replies.next(), REPLY_MS);
-    if (next === 'late') throw new Error(`no reply within ${REPLY_MS} ms`);
-    return next.value ?? '';
+    if (next === 'late') throw new Error(`no reply within ${REPLY_MS} ms; the last one: ${last}`);
+    last = next.value ?? '';
+    return last;
   };
   const write = (bytes: string | Uint8Array) => {
     socket.write(bytes);
@@ -88,7 +90,7 @@ export async function deliver(client: LmtpClient, { from = 'sender@example.org',
 
 /**
  * Waits for the greeting. False where nobody says anything, as opposed to a connection that is closed: so it
- * is with one that was on its way to a worker that died.
+ * is with one that was on its way to a worker that is stopped.
  */
 export async function isGreeted(session: LmtpClient): Promise<boolean> {
   const late = pause(GREETING_MS, false, { ref: false });

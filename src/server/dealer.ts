@@ -1,0 +1,67 @@
+/**
+ * Deals out connections to the workers in turn. A worker is given the next one when it has taken the one
+ * before; until then the connection is the dealer's too, so that one on its way to a worker that dies goes
+ * to another, and its client notices nothing.
+ */
+import type { Socket } from 'node:net';
+import type { HiredWorker } from './hiredworker.ts';
+
+/** Workers may die by the dozen, but a connection that they die of must not be given to all that follow. */
+const MOST_OFFERS = 10;
+
+interface Waiting {
+  readonly socket: Socket;
+  offers: number;
+}
+
+export class Dealer {
+  readonly #mostWaiting: number;
+  readonly #waiting: Waiting[] = [];
+  /** Those that wait for a connection, longest first. */
+  readonly #free: HiredWorker[] = [];
+  #isClosed = false;
+
+  /** Connections that come while `mostWaiting` of them wait for a worker are closed. */
+  constructor(mostWaiting: number) {
+    this.#mostWaiting = mostWaiting;
+  }
+
+  /** Takes a connection, from which nothing may have been read. */
+  readonly deal = (socket: Socket): void => {
+    socket.on('error', () => socket.destroy());
+    if (this.#isClosed || this.#waiting.length >= this.#mostWaiting) socket.destroy();
+    else this.#waiting.push({ socket, offers: 0 });
+    this.#next();
+  };
+
+  /** From now on this worker is given connections, until it is gone. */
+  join(worker: HiredWorker): void {
+    this.#free.push(worker);
+    this.#next();
+  }
+
+  /** Deals out nothing more. Those that no worker has taken are closed. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { socket } of this.#waiting.splice(0)) socket.destroy();
+  }
+
+  #next(): void {
+    while (this.#waiting.length > 0) {
+      const worker = this.#free.shift();
+      if (worker === undefined) return;
+      if (!worker.isReachable) continue;
+      const next = this.#waiting.shift();
+      if (next !== undefined) void this.#offer(next, worker);
+    }
+  }
+
+  async #offer(connection: Waiting, worker: HiredWorker): Promise<void> {
+    connection.offers += 1;
+    const isTaken = await worker.take(connection.socket);
+    if (worker.isReachable) this.#free.push(worker);
+    if (isTaken || this.#isClosed || connection.offers >= MOST_OFFERS) connection.socket.destroy();
+    else this.#waiting.unshift(connection);
+    this.#next();
+  }
+}
