@@ -1,9 +1,9 @@
 /**
  * The only file that knows smtp-server. The library keeps the connections it is given, their timeouts and
- * their end; it does not listen. The session is ours (session.ts, parser.ts), because the library's own answers fail open: a result it does
- * not know becomes 250, repeated RCPTs lose their replies, and enhanced codes are guessed. Relies on the
- * internals of smtp-server 3.21.6; test/wire and test/e2e/patience.test.ts fail if another version behaves
- * differently.
+ * their end; it does not listen. The session is ours (session.ts, parser.ts), because the library's own
+ * answers fail open: a result it does not know becomes 250, repeated RCPTs lose their replies, and enhanced
+ * codes are guessed. Relies on the internals of smtp-server 3.21.6; test/wire and test/e2e/patience.test.ts
+ * fail if another version behaves differently.
  */
 import type { Socket } from 'node:net';
 import { SMTPServer } from 'smtp-server';

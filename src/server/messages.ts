@@ -1,6 +1,6 @@
 /**
- * What a primary process and its workers tell each other over the channel of node:cluster, as JSON
- * and sockets: orders go to a worker, reports come back. Other messages on the same channel are none of these.
+ * What a primary process and its workers tell each other over the channel of node:cluster, as JSON and
+ * sockets: orders go to a worker, reports come back. Other messages on the same channel are none of these.
  */
 import type { Settings } from '../config/settings.ts';
 import type { Figures } from '../edge/metrics.ts';
