@@ -12,7 +12,7 @@ export const BARE_MESSAGE_BYTES = 10_000;
 const BYTES = 14_000;
 const SOURCE = join(repositoryRoot(), 'bench/barefiles.c');
 
-export type Way = 'threads' | 'batches';
+export type Way = 'threads' | 'batches' | 'serving';
 
 export interface BareReport {
   readonly perSecond: number;

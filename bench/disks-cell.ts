@@ -12,7 +12,7 @@ import type { CpuReport, LoadReport } from './load.ts';
 import { median } from './rate.ts';
 import { addresses, freshBase } from './recipients.ts';
 
-const WAYS: readonly Way[] = ['threads', 'batches'];
+const WAYS: readonly Way[] = ['threads', 'batches', 'serving'];
 
 /** What a variant did in one round: the mean of its instances. */
 export interface Turn {
