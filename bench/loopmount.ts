@@ -16,7 +16,7 @@ export type FileSystem = 'ext4' | 'xfs';
 export const FILE_SYSTEMS: Readonly<Record<FileSystem, { make: readonly string[]; mount: string }>> = {
   // no background thread that zeroes inode tables while we measure
   ext4: { make: ['mkfs.ext4', '-q', '-F', '-O', 'has_journal', '-i', '8192'], mount: 'noinit_itable' },
-  xfs: { make: ['mkfs.xfs', '-q'], mount: 'defaults' },
+  xfs: { make: ['mkfs.xfs', '-K', '-q'], mount: 'defaults' },
 };
 
 /** Undefined where this is not root, or root may not mount. Unmounted when the bed is closed. */

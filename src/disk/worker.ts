@@ -48,7 +48,8 @@ parentPort?.on('message', (message: string) => {
   // a string, since an object would be cloned, at several times the price
   const answer = (done: Done) => parentPort?.postMessage(JSON.stringify(done));
   const { jobs, syncsAtOnce } = JSON.parse(message) as Order;
-  if (syncsAtOnce > 1) {
+  // a single file waits for nobody, and wake-ups would only cost it time
+  if (syncsAtOnce > 1 && jobs.length > 1) {
     const answers = runAsync(deliverAll(togetherCalls, jobs, slot), syncsAtOnce);
     answers.then((each) => answer({ answers: each, fsyncMs: undefined }));
   } else answer(deliverAlone(jobs));
