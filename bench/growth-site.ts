@@ -11,14 +11,15 @@ import { type Sealdir, startSealdir } from './sealdir.ts';
 const LOAD = { bytes: 10_000, recipients: 1, connections: 20 };
 const FEW = 10;
 
-export async function growthOfSite(bed: Bed): Promise<Part> {
+/** `source`: where the recipients are. */
+export async function growthOfSite(bed: Bed, source: 'key files' | 'SQLite'): Promise<Part> {
   const certificate = await makeCertificate(BASE_KEY);
   const servers: Sealdir[] = [];
   const toFew: Size[] = [];
   const toMany: Size[] = [];
   for (const count of bed.pick([10, 10_000, 100_000], [10, 1_000, 10_000, 100_000])) {
-    bed.progress(`growth: a site of ${count}`);
-    const server = await startSealdir(bed);
+    bed.progress(`growth: a site of ${count}, ${source}`);
+    const server = await startSealdir(bed, { inSqlite: source === 'SQLite' });
     servers.push(server);
     const base = freshBase();
     await server.addRecipients(addresses(base, count), certificate);
@@ -36,16 +37,16 @@ export async function growthOfSite(bed: Bed): Promise<Part> {
     toMany.push({ label, measure: measureMany });
   }
   bed.progress('growth: sites');
-  const few = await growthRows('recipients, the same 10 used', toFew, bed.pick(2, 5));
-  const many = await growthRows('recipients, another each time', toMany, bed.pick(2, 5));
+  const few = await growthRows(`recipients (${source}), the same 10 used`, toFew, bed.pick(2, 5));
+  const many = await growthRows(`recipients (${source}), another each time`, toMany, bed.pick(2, 5));
   for (const server of servers) await server.stop();
   return {
     tables: [
-      { title: 'a growing site, messages to few', rows: few.rows },
-      { title: 'a growing site, messages to many', rows: many.rows },
+      { title: `a growing site, ${source}, messages to few`, rows: few.rows },
+      { title: `a growing site, ${source}, messages to many`, rows: many.rows },
     ],
     bars: [...few.bars, ...many.bars],
-    notes: ['Load generator of the sites: own, for both tables.'],
+    notes: [`Load generator of the sites (${source}): own, for both tables.`],
     leftOut: [],
   };
 }

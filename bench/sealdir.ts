@@ -7,6 +7,7 @@ import { CLI } from '../test/support/child.ts';
 import { start } from '../test/support/process.ts';
 import { type ServerOptions, tomlFor } from '../test/support/sealdir.ts';
 import type { Bed } from './bed.ts';
+import { DOMAIN } from './recipients.ts';
 import type { Server } from './server.ts';
 
 // ext4 allows 65,000 names for one file
@@ -22,6 +23,8 @@ export interface Sealdir extends Server {
 
 export interface SealdirOptions {
   readonly toml?: ServerOptions['toml'];
+  /** Keeps its recipients in an SQLite file, with one key for all, instead of a key file for each. */
+  readonly inSqlite?: boolean;
   /** A directory on another file system than that of the bed. */
   readonly directory?: string;
   /** The program, when it is not the one of this repository. */
@@ -35,7 +38,9 @@ export async function startSealdir(bed: Bed, options: SealdirOptions = {}): Prom
   const config = join(directory, 'sealdir.toml');
   const log = join(directory, 'log');
   for (const name of ['keys', 'mail', 'certificates']) await mkdir(join(directory, name));
-  await writeFile(config, tomlFor(directory, { toml: options.toml ?? {} }));
+  const users = options.inSqlite ? await makeUsers(directory) : undefined;
+  const recipients = users === undefined ? {} : { recipients: users.toml };
+  await writeFile(config, tomlFor(directory, { toml: { ...options.toml, ...recipients } }));
   const shell = [
     '-c',
     'exec "$0" "$@" >>log 2>&1',
@@ -63,8 +68,29 @@ export async function startSealdir(bed: Bed, options: SealdirOptions = {}): Prom
     maildir(address) {
       return join(directory, 'mail', ...address.split('@').reverse());
     },
-    addRecipients: (addresses, certificate) => addKeys(directory, addresses, certificate),
+    addRecipients: async (addresses, certificate) => {
+      if (users === undefined) return addKeys(directory, addresses, certificate);
+      await users.add(addresses);
+      await addKeys(directory, [`@${DOMAIN}`], certificate);
+    },
     addDomain: (domain, elsewhere) => symlink(elsewhere, join(directory, 'mail', domain)),
+  };
+}
+
+/** Makes a database of users, and the settings to ask it. */
+async function makeUsers(directory: string) {
+  const { default: Sqlite } = await import('better-sqlite3');
+  const file = new Sqlite(join(directory, 'users.sqlite'));
+  file.exec('CREATE TABLE users (address TEXT PRIMARY KEY) WITHOUT ROWID');
+  const insert = file.prepare('INSERT INTO users VALUES (?)');
+  const add = file.transaction((addresses: readonly string[]) => {
+    for (const address of addresses) insert.run(address);
+  });
+  return {
+    toml: `source = "sql"
+sql.url = "sqlite:${file.name}"
+sql.query = "SELECT address AS account FROM users WHERE address = :address"`,
+    add: async (addresses: readonly string[]) => add(addresses),
   };
 }
 

@@ -16,6 +16,7 @@ const USAGE = `usage:
   sealdir serve [-c FILE]                                    LMTP server
   sealdir seal  [-c FILE] (-r RECIPIENT | -k KEYFILE)        message on stdin -> sealed message on stdout
   sealdir open  [-k SECRETKEY] [--passphrase-file F] [FILE]  sealed message -> the original on stdout
+  sealdir lookup [-c FILE] ADDRESS                           who gets its mail, and with which keys
   sealdir check [-c FILE]                                    look at configuration, keys, permissions, MTA
   sealdir --version
 Without -c: /etc/sealdir/sealdir.toml, or where there is none a demo under ./var.
@@ -37,6 +38,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { takes: ['config'], maxOperands: 0, run: serve },
   seal: { takes: ['config', 'recipient', 'key'], maxOperands: 0, run: seal },
   open: { takes: ['key', 'passphrase-file'], maxOperands: 1, run: open },
+  lookup: { takes: ['config'], maxOperands: 1, run: lookup },
   check: { takes: ['config'], maxOperands: 0, run: check },
 };
 
@@ -106,6 +108,14 @@ async function open({ options, operands: [file] }: Given): Promise<number> {
   const message = file === undefined ? standardInput() : await openInput(file, 'message');
   for (const piece of await openMessage({ message, keyFile, passphraseFile }))
     if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
+  return 0;
+}
+
+async function lookup({ options, operands: [address] }: Given): Promise<number> {
+  const { settings } = await settingsOf(options.config);
+  const { lookUp } = await import('./commands/lookup.ts');
+  const { realWorld } = await import('./edge/world.ts');
+  await lookUp({ settings, world: realWorld(settings.hostname), address, print });
   return 0;
 }
 

@@ -15,10 +15,11 @@ import { openDisk, openFileSystems } from './disk/open.ts';
 import { RememberedDeliveries } from './duplicates/memory.ts';
 import { type OwnedDirectory, ownStateDirectory, type StateOptions } from './duplicates/statedirectory.ts';
 import { MailboxPaths } from './maildir/mailboxpaths.ts';
+import { MaildirSizes } from './maildir/maildirsize.ts';
 import { Space } from './maildir/space.ts';
 import { Store } from './maildir/store.ts';
 import { type SweepResult, sweep } from './maildir/sweep.ts';
-import { addressingOf, keyDirectoryOf, keyRulesOf, pathsOf } from './site.ts';
+import { addressingOf, keyDirectoryOf, keyRulesOf, keySourceOf, pathsOf } from './site.ts';
 
 /** For the log, when the state directory cannot be used. */
 export const FORGETFUL = 'store.state: duplicates are recognised within each process only';
@@ -30,6 +31,8 @@ export interface Surroundings {
   readonly outcomeLog: OutcomeLog;
   /** The state directory, if it is the server's own. */
   readonly state: string | undefined;
+  /** Locks an open file until it is closed; false if another process has it. */
+  lock(fd: number): boolean;
   /** Left out: the real one. */
   readonly disk?: Disk | undefined;
 }
@@ -50,16 +53,18 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
   const diskOptions = { hungMs: settings.lmtp.stall_timeout, world };
   const fileSystems = openFileSystems(diskOptions);
   const { disk = openDisk({ ...diskOptions, fileSystems }) } = surroundings;
-  const { storeRoot: root, maildir } = pathsOf(settings);
+  const { storeRoot, maildir } = pathsOf(settings);
+  const { roots } = settings.recipients;
   const memory = memoryOf(settings, surroundings);
   return {
     world,
     meter,
     outcomeLog,
-    store: new Store({ disk, world, meter, root }),
+    store: new Store({ disk, world, meter, roots: [storeRoot, ...roots] }),
     mailboxes: new Slots(),
-    mailboxPaths: new MailboxPaths(disk, maildir),
+    mailboxPaths: new MailboxPaths(disk, maildir, roots),
     space: new Space(disk),
+    sizes: settings.store.maildirsize ? sizesOf(fileSystems, surroundings) : undefined,
     fileSystems,
     memory,
     close() {
@@ -67,6 +72,11 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
       disk.close();
     },
   };
+}
+
+function sizesOf(fileSystems: FileSystems, { lock, outcomeLog }: Surroundings): MaildirSizes {
+  const fault = (error: unknown) => outcomeLog.fault('store.maildirsize', error);
+  return new MaildirSizes({ fileSystems, lock, fault });
 }
 
 function memoryOf(
@@ -78,17 +88,23 @@ function memoryOf(
   return new RememberedDeliveries({ directory: state, windowMs: store.duplicates, world, fault });
 }
 
+/** Returns what makes calls to key files for somebody who has no site: they are under the same limits. */
+export function openCalls(settings: Settings, world: World): FileSystems['run'] {
+  const fileSystems = openFileSystems({ hungMs: settings.lmtp.stall_timeout, world });
+  return (directory, call) => fileSystems.run(directory, call);
+}
+
 /** Returns everything a delivery needs; the key cache starts empty. */
 export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
   const keyDirectory = keyDirectoryOf(settings, site.world, {
     run: (directory, call) => site.fileSystems.run(directory, call),
     onSilence: (message) => site.outcomeLog.fault('keys.directory', new Error(message)),
   });
-  const { lmtp, store, headers } = settings;
+  const { lmtp, store, headers, recipients } = settings;
   return {
     ...site,
-    keys: keyDirectory,
-    addressing: addressingOf(settings, keyDirectory),
+    keys: keySourceOf(keyDirectory),
+    addressing: addressingOf(settings, keyDirectory, site.world),
     keyRules: keyRulesOf(settings),
     headerPolicy: headers.policy,
     limits: {
@@ -99,6 +115,7 @@ export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
       minFreeBytes: store.min_free_space,
       stallMs: lmtp.stall_timeout,
       answerMs: lmtp.transaction_timeout,
+      overQuota: recipients.over_quota,
     },
   };
 }
@@ -121,5 +138,7 @@ export interface OwnedState extends OwnedDirectory {
 /** Returns a function that sweeps the tmp/ of all mailboxes. */
 export function openSweep(settings: Settings, world: World): () => Promise<SweepResult> {
   const fileSystems = openFileSystems({ hungMs: settings.lmtp.stall_timeout, world });
-  return () => sweep({ template: pathsOf(settings).maildir, now: world.now(), fileSystems });
+  const { maildir: template } = pathsOf(settings);
+  const { roots } = settings.recipients;
+  return () => sweep({ template, roots, now: world.now(), fileSystems });
 }

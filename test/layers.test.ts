@@ -22,11 +22,24 @@ const BELOW: Record<string, readonly string[]> = {
   maildir: ['core', 'disk'],
   delivery: ['core', 'mime', 'openpgp', 'keys', 'maildir', 'recipients'], // is given settings, reads none
   'site.ts': ['core', 'config', 'keys', 'recipients', 'maildir', 'delivery'],
+  'lookup.ts': ['core', 'config', 'delivery', 'keys', 'recipients', 'site.ts'],
   'opensite.ts': ['core', 'config', 'disk', 'maildir', 'duplicates', 'delivery', 'site.ts'],
   // for the command, and for the server at its start
   check: ['core', 'config', 'keys', 'maildir', 'duplicates', 'edge', 'site.ts'],
-  commands: ['core', 'mime', 'openpgp', 'edge', 'keys', 'maildir', 'config', 'delivery', 'site.ts', 'check'],
-  server: ['core', 'edge', 'lmtp', 'config', 'delivery', 'site.ts', 'opensite.ts'],
+  commands: [
+    'core',
+    'mime',
+    'openpgp',
+    'edge',
+    'keys',
+    'maildir',
+    'config',
+    'delivery',
+    'site.ts',
+    'lookup.ts',
+    'check',
+  ],
+  server: ['core', 'edge', 'lmtp', 'config', 'delivery', 'site.ts', 'opensite.ts', 'lookup.ts'],
   'foreground.ts': ['core', 'edge', 'config', 'commands', 'check', 'server'],
   'cli.ts': ['core', 'edge', 'config', 'commands', 'foreground.ts'],
 };

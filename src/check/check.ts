@@ -3,6 +3,7 @@
  * Changes nothing. One file for each subject; this one only calls them.
  */
 import type { Settings } from '../config/settings.ts';
+import { realWorld } from '../edge/world.ts';
 import { checkConfigFile } from './configfile.ts';
 import type { Finding } from './finding.ts';
 import { checkKeyDirectory, checkKeyReplacement } from './keydirectory.ts';
@@ -11,6 +12,7 @@ import { checkLimits } from './limits.ts';
 import { checkPostfix } from './postfix.ts';
 import { checkProcess } from './process.ts';
 import { checkSockets } from './sockets.ts';
+import { checkSource } from './source.ts';
 import { checkStart } from './start.ts';
 import { checkState } from './state.ts';
 import { checkStore } from './store.ts';
@@ -42,6 +44,7 @@ export async function checkRunning({
     ...checkKeyDirectory(settings),
     ...checkKeyReplacement(settings, mostKeyFiles),
     ...(await checkKeys(settings, now, mostKeyFiles)),
+    ...(await checkSource(settings, realWorld(settings.hostname))),
     ...checkStore(settings),
     ...(await checkState(settings)),
     ...checkSockets(settings),

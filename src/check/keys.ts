@@ -4,6 +4,7 @@
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
+import { partsOf, splitDetail } from '../core/address.ts';
 import type { DirectoryEntry } from '../keys/listing.ts';
 import { isUsualName } from '../keys/names.ts';
 import { keyDirectoryOf, pathsOf } from '../site.ts';
@@ -39,7 +40,19 @@ export async function checkKeys(settings: Settings, now: Date, mostFiles: number
     findings.push(...(await checkCertificates(at, file, settings, now)));
   }
   const addresses = holding.flatMap(({ address }) => address ?? []);
-  return [...findings, ...checkMailboxes(addresses, settings)];
+  return [...findings, ...checkDetails(addresses, settings), ...checkMailboxes(addresses, settings)];
+}
+
+/** Tells of addresses whose details are somebody else's: an address is split at the first delimiter. */
+function checkDetails(addresses: readonly string[], { recipients }: Settings): Finding[] {
+  return [...new Set(addresses)].flatMap((address) => {
+    const parts = partsOf(address);
+    const split = splitDetail(parts, recipients.delimiter);
+    if (split === undefined) return [];
+    const [other, detail] = [split.address.local, `${parts.local}${recipients.delimiter[0]}x`];
+    const what = `recipients.delimiter: ${address} has one in it, so mail for ${detail} is for ${other}`;
+    return [warning(what, 'choose other delimiters, if its owner uses details')];
+  });
 }
 
 /** Tells of a file that makes no recipient, and the name it should have. */

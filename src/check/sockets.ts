@@ -1,6 +1,6 @@
 /** Where LMTP and /metrics listen: who can reach them, and who could take the place of a socket. */
 import { dirname, resolve } from 'node:path';
-import type { LmtpListener, MetricsListener } from '../config/kinds.ts';
+import type { LmtpListener, MetricsListener } from '../config/listenerkinds.ts';
 import type { Settings } from '../config/settings.ts';
 import { error, type Finding, quoted, warning } from './finding.ts';
 import { Trail } from './trail.ts';

@@ -29,12 +29,14 @@ export async function checkStart(settings: Settings): Promise<Finding[]> {
   ];
 }
 
-function wantedListeners({ hostname, lmtp, metrics }: Settings): Wanted[] {
+function wantedListeners({ hostname, lmtp, metrics, recipients }: Settings): Wanted[] {
   const greeting = { say: '', expect: `220 ${hostname} LMTP` };
   const scrape = { say: 'GET /metrics HTTP/1.0\r\n\r\n', expect: 'sealdir_' };
+  const map = { say: '2:x ,', expect: 'PERM' };
   const all = [
     ...lmtp.listen.map((address) => ({ setting: 'lmtp.listen', address, question: greeting })),
     { setting: 'metrics.listen', address: metrics.listen, question: scrape },
+    { setting: 'recipients.map_listen', address: recipients.map_listen, question: map },
   ];
   return all.filter((each): each is Wanted => each.address.type === 'unix' || each.address.type === 'tcp');
 }
@@ -54,7 +56,13 @@ function checkTwice(wanted: readonly Wanted[]): Finding[] {
   const paths = wanted.flatMap(({ address }) => (address.type === 'unix' ? [resolve(address.path)] : []));
   const twice = paths.find((path, index) => paths.indexOf(path) !== index);
   if (twice === undefined) return [];
-  return [error(`lmtp.listen and metrics.listen: ${twice} is in use twice`, 'choose another path for one')];
+  return [error(`${settingsOf(wanted, twice)}: ${twice} is in use twice`, 'choose another path for one')];
+}
+
+/** Returns the settings that name the path, as words of a sentence. */
+function settingsOf(wanted: readonly Wanted[], path: string): string {
+  const named = wanted.filter(({ address }) => address.type === 'unix' && resolve(address.path) === path);
+  return [...new Set(named.map(({ setting }) => setting))].join(' and ');
 }
 
 async function checkPath({ setting, address, question }: Wanted): Promise<Finding[]> {

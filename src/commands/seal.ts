@@ -19,7 +19,7 @@ import { MAX_KEY_FILE_BYTES } from '../keys/parsedfiles.ts';
 import type { SealingKeys } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
 import { WORDS } from '../keys/words.ts';
-import { addressingOf, keyDirectoryOf, keyRulesOf } from '../site.ts';
+import { addressingOf, keyDirectoryOf, keyRulesOf, keySourceOf } from '../site.ts';
 import { CommandError } from './errors.ts';
 import { readInput } from './inputfile.ts';
 
@@ -84,9 +84,14 @@ async function entryOfRecipient(options: SealOptions): Promise<KeyEntry | undefi
   const couldNotAsk = (error: Error) => {
     throw new CommandError('tempFail', error.message);
   };
-  const account = await resolve(address, addressingOf(settings, keyDirectory)).catch(couldNotAsk);
-  if ('why' in account) throw new CommandError('noUser', `${recipient}: no such recipient`);
-  return keyDirectory.keysOf(account).catch(couldNotAsk);
+  const addressing = addressingOf(settings, keyDirectory, world);
+  try {
+    const account = await resolve(address, addressing).catch(couldNotAsk);
+    if ('why' in account) throw new CommandError('noUser', `${recipient}: no such recipient`);
+    return await keySourceOf(keyDirectory).keysOf(account).catch(couldNotAsk);
+  } finally {
+    await addressing.recipients.close?.();
+  }
 }
 
 function notAnAddress(recipient: string): string {

@@ -1,7 +1,7 @@
 // Compares a new configuration with the running one: what the server can take over, and what needs a restart.
 
 import { isDeepStrictEqual } from 'node:util';
-import { entries, nest, splitPath } from './paths.ts';
+import { entries, nest, valueAt } from './paths.ts';
 import type { Path, Settings } from './settings.ts';
 
 export type Change = {
@@ -15,19 +15,12 @@ export type Change = {
 
 export function changeOf(running: Settings, written: Settings): Change {
   const changed = entries.filter(
-    ([path]) => !isDeepStrictEqual(settingAt(running, path), settingAt(written, path)),
+    ([path]) => !isDeepStrictEqual(valueAt(running, path), valueAt(written, path)),
   );
   const waiting = changed.filter(([, { restart }]) => restart).map(([path]) => path);
   const taken = changed.filter(([, { restart }]) => !restart).map(([path]) => path);
   const values = entries.map(
-    ([path]) => [path, settingAt(waiting.includes(path) ? running : written, path)] as const,
+    ([path]) => [path, valueAt(waiting.includes(path) ? running : written, path)] as const,
   );
   return { settings: nest(new Map(values)), taken, waiting };
-}
-
-function settingAt(settings: Settings, path: Path): unknown {
-  const [section, key] = splitPath(path);
-  const root: Readonly<Record<string, unknown>> = settings;
-  const table = section === '' ? root : (root[section] as Readonly<Record<string, unknown>>);
-  return table[key];
 }

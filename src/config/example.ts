@@ -3,7 +3,7 @@
 // "#" to change it. Section headers are not commented out, so that no setting ends up in the wrong section.
 
 import { defaultOf, entries, isFromMachine, splitPath } from './paths.ts';
-import type { Context, Setting } from './settings.ts';
+import type { Context, Setting } from './setting.ts';
 
 /** The machine that the example file is written for. */
 export const EXAMPLE_MACHINE: Context = { hostname: 'mx.example.com' };

@@ -1,21 +1,17 @@
 // The kinds of value a setting may have: what the operator writes, and what the program gets.
 // Each kind checks and converts in one step, so that no other code sees "50MiB" or "[::1]:24".
 // Every message ends a sentence that begins with the value: `"5x" is not a duration (...)`.
-// Knows no setting by name and no file; the only importer of zod.
+// Knows no setting by name and no file; with listenerkinds.ts the only importer of zod.
 
 // zod 4.6.7 has its interface of version 3 in this entry. The entry for version 4 also loads fifty
 // translations of messages that no setting uses: a third of the CPU time of `sealdir seal`.
 import { z } from 'zod/v3';
-import type { Listener } from '../core/listener.ts';
-import { isHostName, isPath, parseListener } from './listener.ts';
+import { isHostName, isPath } from './listener.ts';
 
 /** `name` and `unit` tell people what to write and, for a quantity, in which units. */
 export type Kind<T> = { readonly name: string; readonly unit?: string; readonly schema: Schema<T> };
 
-type Schema<T> = z.ZodType<T, z.ZodTypeDef, unknown>;
-
-export type LmtpListener = Listener | { readonly type: 'systemd' };
-export type MetricsListener = Listener | { readonly type: 'off' };
+export type Schema<T> = z.ZodType<T, z.ZodTypeDef, unknown>;
 
 /** What is wrong with a value, and where: `at` is the index of an element, or empty for the whole value. */
 export type Problem = { readonly at: readonly PropertyKey[]; readonly message: string };
@@ -32,14 +28,16 @@ export function readValue<T>(kind: Kind<T>, written: unknown): Read<T> {
   };
 }
 
-class Wrong {
+/** Why a value is none: the end of a sentence that begins with the value. */
+export class Wrong {
   readonly message: string;
   constructor(message: string) {
     this.message = message;
   }
 }
 
-function converted<I, T>(input: Schema<I>, convert: (written: I) => T | Wrong): Schema<T> {
+/** Reads a value as `input` and makes another of it. */
+export function converted<I, T>(input: Schema<I>, convert: (written: I) => T | Wrong): Schema<T> {
   return input.transform((written, context) => {
     const value = convert(written);
     if (!(value instanceof Wrong)) return value;
@@ -154,39 +152,6 @@ export const hostName: Kind<string> = {
   schema: z.string({ message: NOT_A_HOST_NAME }).refine(isHostName, NOT_A_HOST_NAME),
 };
 
-function listenerOr<W extends string>(word: W): Schema<Listener | { readonly type: W }> {
-  const allowed = `(write a socket path with a "/", "host:port", "[v6]:port" or "${word}")`;
-  return converted(z.string({ message: `is not an address to listen on ${allowed}` }), (written) => {
-    if (written === word) return { type: word };
-    const listener = parseListener(written);
-    return typeof listener === 'string' ? new Wrong(`${listener} ${allowed}`) : listener;
-  });
-}
-
-export const lmtpListeners: Kind<readonly LmtpListener[]> = {
-  name: 'list of socket paths, "host:port", "[v6]:port" or "systemd"',
-  schema: z
-    .array(listenerOr('systemd'), {
-      message: 'is not a list of addresses (write it like ["/run/sealdir/lmtp.sock"])',
-    })
-    .min(1, 'is empty, at least one address is needed')
-    .superRefine((listeners, context) => {
-      const seen = new Set<string>();
-      for (const [index, listener] of listeners.entries()) {
-        const identity = JSON.stringify(listener);
-        if (seen.has(identity)) {
-          context.addIssue({ code: 'custom', path: [index], message: 'is in the list twice' });
-        }
-        seen.add(identity);
-      }
-    }),
-};
-
-export const metricsListener: Kind<MetricsListener> = {
-  name: 'socket path, "host:port", "[v6]:port" or "off"',
-  schema: listenerOr('off'),
-};
-
 const NOT_A_PATH = 'is not a path';
 export const path: Kind<string> = {
   name: 'path',
@@ -222,9 +187,48 @@ function wrongInTemplate(template: string): string | undefined {
   return undefined;
 }
 
+/** A directory or file that need not be named. */
+export const pathOrNone: Kind<string> = {
+  name: 'path, or "" for none',
+  schema: z
+    .string({ message: NOT_A_PATH })
+    .refine((written) => written === '' || isPath(written), NOT_A_PATH),
+};
+
+const NOT_PATHS = 'is not a list of absolute paths (write it like ["/var/vmail"])';
+export const directories: Kind<readonly string[]> = {
+  name: 'list of absolute paths',
+  schema: z.array(
+    z.string({ message: NOT_PATHS }).refine((path) => isPath(path) && path.startsWith('/'), NOT_PATHS),
+    { message: NOT_PATHS },
+  ),
+};
+
+const NOT_TEXT = 'is not text in quotes';
+export const text: Kind<string> = { name: 'text', schema: z.string({ message: NOT_TEXT }) };
+
+export const words: Kind<readonly string[]> = {
+  name: 'list of texts',
+  schema: z.array(z.string({ message: NOT_TEXT }), { message: 'is not a list of texts' }),
+};
+
+const NOT_DOMAINS = 'is not a list of domains (write it like ["example.com"])';
+export const domains: Kind<readonly string[]> = {
+  name: 'list of domains',
+  schema: z.array(z.string({ message: NOT_DOMAINS }).refine(isHostName, NOT_DOMAINS), {
+    message: NOT_DOMAINS,
+  }),
+};
+
+const NOT_A_SWITCH = 'is not true or false (write it without quotes)';
+export const onOff: Kind<boolean> = {
+  name: 'true or false',
+  schema: z.boolean({ message: NOT_A_SWITCH }),
+};
+
 // The punctuation of an unquoted local part: atext (RFC 5322 §3.2.3) and the dot.
-const NOT_A_DELIMITER = 'is not a delimiter (one of !#$%&\'*+-/=?^_`{|}~. or "" for off)';
-export const delimiter: Kind<string> = {
-  name: 'one punctuation character, or "" for off',
-  schema: z.string({ message: NOT_A_DELIMITER }).regex(/^[!#$%&'*+\-/=?^_`{|}~.]?$/, NOT_A_DELIMITER),
+const NOT_DELIMITERS = 'is not a set of delimiters (some of !#$%&\'*+-/=?^_`{|}~. or "" for off)';
+export const delimiters: Kind<string> = {
+  name: 'punctuation characters, or "" for off',
+  schema: z.string({ message: NOT_DELIMITERS }).regex(/^[!#$%&'*+\-/=?^_`{|}~.]*$/, NOT_DELIMITERS),
 };

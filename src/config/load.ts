@@ -6,9 +6,11 @@
 import { readFile } from 'node:fs/promises';
 import { getSystemErrorMap } from 'node:util';
 import { visible } from '../core/visible.ts';
+import { combinationProblems } from './combinations.ts';
 import { readValue } from './kinds.ts';
-import { defaultOf, entries, nest, sections, splitPath } from './paths.ts';
-import type { Context, Path, Setting, Settings } from './settings.ts';
+import { defaultOf, entries, nest, sections, valueAt } from './paths.ts';
+import type { Context, Setting } from './setting.ts';
+import type { Path, Settings } from './settings.ts';
 import { mostSimilar } from './similar.ts';
 import { isTable, readToml, type TomlTable } from './toml.ts';
 
@@ -60,7 +62,9 @@ export function parseSettings(text: string, file: string, context: Context): Loa
       }
     }
   }
-  if (findings.length === 0) return { ok: true, settings: nest(values) };
+  const settings = findings.length === 0 ? nest(values) : undefined;
+  if (settings !== undefined) findings.push(...combinationProblems(settings));
+  if (settings !== undefined && findings.length === 0) return { ok: true, settings };
 
   const errors = findings.map(({ path, message }) => {
     return { file, line: path.length === 0 ? 0 : toml.lineOf(path), message };
@@ -77,12 +81,6 @@ function reasonOf(error: unknown): string {
   return getSystemErrorMap().get(error.errno)?.[1] ?? error.message;
 }
 
-function valueAt(root: TomlTable, path: Path): unknown {
-  const [section, key] = splitPath(path);
-  const table = section === '' ? root : root[section];
-  return isTable(table) ? table[key] : undefined;
-}
-
 function valueIn(written: unknown, at: readonly string[]): unknown {
   const [index] = at;
   return index !== undefined && Array.isArray(written) ? written[Number(index)] : written;
@@ -96,24 +94,19 @@ function badDefault(path: Path, setting: Setting, context: Context): Finding {
   return { path: [], message: `${path}: ${what}; set ${path} yourself` };
 }
 
-function misplacedNames(root: TomlTable): Finding[] {
-  const findings: Finding[] = [];
-  for (const [name, value] of Object.entries(root)) {
-    if (!sections.includes(name)) {
-      if (!isSetting(name)) findings.push(isTable(value) ? unknownTable(name) : unknownSetting([name]));
-    } else if (isTable(value)) {
-      for (const key of Object.keys(value)) {
-        if (!isSetting(`${name}.${key}`)) findings.push(unknownSetting([name, key]));
-      }
-    } else {
-      findings.push({ path: [name], message: `${name}: ${show(value)} is not a table (write [${name}])` });
-    }
-  }
-  return findings;
-}
-
-function isSetting(name: string): boolean {
-  return entries.some(([path]) => path === name);
+/** Looks through a table and those in it; `within` leads to it. */
+function misplacedNames(table: TomlTable, within: readonly string[] = []): Finding[] {
+  return Object.entries(table).flatMap(([key, value]): Finding[] => {
+    const path = [...within, key];
+    const name = path.join('.');
+    // a quoted key with a dot in it is no path
+    const isKnown = !key.includes('.');
+    if (isKnown && entries.some(([known]) => known === name)) return [];
+    if (!isKnown || !sections.includes(name))
+      return [isTable(value) ? unknownTable(path) : unknownSetting(path)];
+    if (isTable(value)) return misplacedNames(value, path);
+    return [{ path, message: `${name}: ${show(value)} is not a table (write [${name}])` }];
+  });
 }
 
 function unknownSetting(path: readonly string[]): Finding {
@@ -123,11 +116,12 @@ function unknownSetting(path: readonly string[]): Finding {
   return { path, message: `unknown setting ${path.map(showKey).join('.')}${hint}` };
 }
 
-function unknownTable(name: string): Finding {
-  const similar = mostSimilar(name, sections);
+function unknownTable(path: readonly string[]): Finding {
+  const similar = mostSimilar(path.join('.'), sections);
+  const outer = sections.filter((name) => !name.includes('.'));
   const hint =
-    similar === undefined ? `; the tables are ${sections.join(', ')}` : `, did you mean [${similar}]?`;
-  return { path: [name], message: `unknown table [${showKey(name)}]${hint}` };
+    similar === undefined ? `; the tables are ${outer.join(', ')}` : `, did you mean [${similar}]?`;
+  return { path, message: `unknown table [${path.map(showKey).join('.')}]${hint}` };
 }
 
 function showKey(key: string): string {

@@ -5,35 +5,21 @@
 
 import {
   count,
-  delimiter,
   duration,
   durationOrOff,
   fileMode,
   hostName,
   type Kind,
-  lmtpListeners,
   maildirPath,
-  metricsListener,
   oneOf,
+  onOff,
   path,
   size,
   sizeOrOff,
 } from './kinds.ts';
-
-/** What the settings need to know about the machine. The caller provides it (`os.hostname()`). */
-export type Context = { readonly hostname: string };
-
-export type Written = string | number | readonly string[];
-export type FromMachine = { readonly machine: keyof Context };
-
-export type Setting = {
-  readonly kind: Kind<unknown>;
-  /** The value as written in a file, or the name of the value that the machine provides. */
-  readonly default: Written | FromMachine;
-  readonly doc: string;
-  /** A running server keeps the old value until it is restarted. */
-  readonly restart?: true;
-};
+import { lmtpListeners, metricsListener } from './listenerkinds.ts';
+import { recipientSettings } from './recipientsettings.ts';
+import type { Setting } from './setting.ts';
 
 export const table = {
   hostname: {
@@ -147,6 +133,13 @@ export const table = {
     restart: true,
   },
 
+  'store.maildirsize': {
+    kind: onOff,
+    default: false,
+    doc: 'Whether to add each stored message to the file "maildirsize" of its Maildir, where there is one. Courier, and Dovecot 2.3 with "quota = maildir", count their quota there.',
+    restart: true,
+  },
+
   'keys.directory': {
     kind: path,
     default: '/etc/sealdir/keys',
@@ -169,21 +162,7 @@ export const table = {
     doc: 'What to do with a key that has an encryption subkey of a kind that Sealdir cannot use, a post-quantum one for instance, or one whose binding signature is damaged or cannot be checked: "defer" its mail, so that none is sealed more weakly than its owner meant, or "ignore" that subkey and seal to the others.',
   },
 
-  'recipients.source': {
-    kind: oneOf('keys'),
-    default: 'keys',
-    doc: 'Which addresses exist. "keys": every address that has a key file.',
-  },
-  'recipients.delimiter': {
-    kind: delimiter,
-    default: '+',
-    doc: 'Character between a user and a detail. With "+", mail for alice+lists@example.com goes to alice@example.com unless the longer address is a recipient itself. "" turns this off.',
-  },
-  'recipients.case': {
-    kind: oneOf('ignore', 'exact'),
-    default: 'ignore',
-    doc: 'Whether Alice@ and alice@ are one recipient ("ignore") or two ("exact"). The case of a domain never matters.',
-  },
+  ...recipientSettings,
 
   'headers.policy': {
     kind: oneOf('visible'),
@@ -207,14 +186,20 @@ export const table = {
 
 type Table = typeof table;
 export type Path = keyof Table;
-type SectionOf<P> = P extends `${infer S}.${string}` ? S : never;
 type ValueOf<P extends Path> = Table[P]['kind'] extends Kind<infer T> ? T : never;
+type KeysIn<Prefix extends string, P = Path> = P extends `${Prefix}${infer K}`
+  ? K extends `${string}.${string}`
+    ? never
+    : K
+  : never;
+type TablesIn<Prefix extends string, P = Path> = P extends `${Prefix}${infer S}.${string}`
+  ? S extends `${string}.${string}`
+    ? never
+    : S
+  : never;
+type Under<Prefix extends string> = {
+  readonly [K in KeysIn<Prefix>]: ValueOf<Extract<`${Prefix}${K}`, Path>>;
+} & { readonly [S in TablesIn<Prefix>]: Under<`${Prefix}${S}.`> };
 
-/** One object for each section, and the settings outside any. Sizes are bytes, durations milliseconds. */
-export type Settings = {
-  readonly [P in Path as P extends `${string}.${string}` ? never : P]: ValueOf<P>;
-} & {
-  readonly [S in SectionOf<Path>]: {
-    readonly [P in Path as P extends `${S}.${infer K}` ? K : never]: ValueOf<P>;
-  };
-};
+/** One object for each table, and the settings outside any. Sizes are bytes, durations milliseconds. */
+export type Settings = Under<''>;

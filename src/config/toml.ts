@@ -42,8 +42,8 @@ function unquote(written: string): string {
   return String(text);
 }
 
-// Section, key, index: no setting is nested deeper, so deeper lines are not kept.
-const MAX_DEPTH = 3;
+// Table, table in it, key, index: no setting is nested deeper, so deeper lines are not kept.
+const MAX_DEPTH = 4;
 
 function locate(text: string): LineOf {
   const lines = new Map<string, number>();

@@ -113,10 +113,27 @@ export function canonicalAddress(address: Address, same: SameAddress): string | 
   return `${same.localCase === 'ignore' ? local.toLowerCase().normalize('NFC') : local}@${domain}`;
 }
 
-/** Returns the address without its detail (`user+list` -> `user`), or undefined if it has none. */
-export function withoutDetail(address: Address, delimiter: string): Address | undefined {
-  const at = delimiter === '' ? -1 : address.local.indexOf(delimiter);
-  return at > 0 ? { local: address.local.slice(0, at), domain: address.domain } : undefined;
+export interface Detailed {
+  readonly address: Address;
+  readonly detail: string;
+}
+
+/**
+ * Splits an address at the first of the delimiters in its local part (`user+list` -> `user`, `list`), as
+ * Postfix does. Undefined if it has no detail; a local part is never all detail.
+ */
+export function splitDetail({ local, domain }: Address, delimiters: string): Detailed | undefined {
+  for (let at = 1; at < local.length; at++) {
+    if (!delimiters.includes(local.charAt(at))) continue;
+    return { address: { local: local.slice(0, at), domain }, detail: local.slice(at + 1) };
+  }
+  return undefined;
+}
+
+/** Returns `@example.com`, which stands for all addresses of a domain, for its canonical form. */
+export function catchAllOf(domain: string, same: SameAddress): string | undefined {
+  const ascii = asciiDomain(domain === '' ? same.defaultDomain : domain);
+  return ascii && `@${ascii}`;
 }
 
 // Fixed ranges, not Unicode's properties: those change with the version of Node, and a name on disk must not.

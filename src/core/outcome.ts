@@ -24,6 +24,7 @@ const REPLIES = {
   keyUnusableNow: [451, '7.5', 'Recipient has no usable encryption key at the moment'],
   keyUnusable: [550, '7.5', 'Recipient has no usable encryption key'],
   recipientsUnavailable: [451, '3.0', 'Recipient lookup failed, try again later'],
+  sourceUnavailable: [451, '4.3', 'Recipients cannot be looked up at the moment'],
   tooManyRecipients: [452, '5.3', 'Too many recipients'],
   mailboxBusy: [450, '2.1', 'Mailbox is busy with other deliveries, try again later'],
   // the message
@@ -33,6 +34,7 @@ const REPLIES = {
   // ourselves
   diskFull: [452, '3.1', 'Insufficient system storage'],
   overQuota: [452, '2.2', 'Mailbox is over quota'],
+  overQuotaForGood: [552, '2.2', 'Mailbox is full'],
   storeFailed: [451, '3.0', 'Cannot store the message at the moment'],
   cryptoFailed: [451, '7.5', 'Cannot encrypt the message at the moment'],
   tooSlow: [451, '3.0', 'Delivery took too long, try again later'],

@@ -9,6 +9,7 @@ import type { Address } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
 import { type Refusal, refusal } from '../core/outcome.ts';
 import type { SealingKeys } from '../keys/sessionkeys.ts';
+import { SourceError } from '../recipients/source.ts';
 import type { AcceptedRecipient, AcceptedSender } from './accept.ts';
 import { type Account, Copy } from './copy.ts';
 import type { DeliveryParts } from './parts.ts';
@@ -69,7 +70,7 @@ export class Admission {
   /** Returns undefined once the recipient is admitted. Never throws. */
   admit(recipient: AcceptedRecipient): Promise<Refusal | undefined> {
     return this.#admit(recipient).catch((error: unknown) =>
-      refusal('recipientsUnavailable', reasonOf(error)),
+      refusal(error instanceof SourceError ? 'sourceUnavailable' : 'recipientsUnavailable', reasonOf(error)),
     );
   }
 
@@ -77,6 +78,8 @@ export class Admission {
     const found = await within(this.#find(address), this.#parts.limits.answerMs);
     if (found === 'late') return refusal('recipientsUnavailable', 'the look-up took too long');
     if ('why' in found) return found;
+    if (this.#isOverQuota(found.account))
+      return refusal(this.#parts.limits.overQuota === 'reject' ? 'overQuotaForGood' : 'overQuota');
     const shortage = await this.#shortageOfSpace(found.account);
     if (shortage !== undefined) return refusal('diskFull', shortage);
     if (this.#isClosed) return refusal('aborted');
@@ -96,9 +99,14 @@ export class Admission {
     if (entry !== undefined && entry.problems.length > 0) meter.keyFileRefused();
     const keys = await select(entry, keyRules, world.now());
     if ('why' in keys) return keys;
-    const mailbox = await this.#parts.mailboxPaths.of(recipient.address);
+    const mailbox = await this.#parts.mailboxPaths.of(recipient);
     if (mailbox === undefined) return refusal('nameTooLong');
     return { account: { ...recipient, mailbox }, keys };
+  }
+
+  /** As far as the source knows of both. */
+  #isOverQuota({ quota, used = 0 }: Account): boolean {
+    return quota !== undefined && used + this.#sender.size * SEALED_GROWTH > quota;
   }
 
   /** Says what is lacking for one more copy. Assumes that all copies go to the same disk. */

@@ -51,6 +51,11 @@ export class Copy {
     return this.#staged.finalName(...this.#sizes());
   }
 
+  /** The size of the file, once it is whole. */
+  get bytes(): number {
+    return this.#sealing().size;
+  }
+
   /** Gives the copy its sealer and writes everything above the armor. */
   begin(sealer: Sealer, outer: OuterFields): void {
     this.#sealer = sealer;

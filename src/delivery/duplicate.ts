@@ -82,7 +82,7 @@ export interface Storing {
 
 /** What is asked of the store. */
 export interface StoreView {
-  identity(): Promise<string | undefined>;
+  identity(mailbox: string): Promise<string | undefined>;
   has(mailbox: string): Promise<boolean>;
   holds(mailbox: string, isIt: (name: string) => boolean): Promise<boolean>;
 }
@@ -117,7 +117,7 @@ export class Duplicates {
   async storeOnce(copy: Storing, waitMs: number): Promise<boolean> {
     const { memory, store } = this.#parts;
     // asked now, not at MAIL: what counts is the store into which the copy goes
-    const identity = memory === undefined ? undefined : await store.identity();
+    const identity = memory === undefined ? undefined : await store.identity(copy.mailbox);
     if (memory === undefined || identity === undefined || copy.paths.length === 0)
       return copy.commit().then(() => true);
     const identified = this.#identify(memory, identity, copy);

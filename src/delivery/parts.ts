@@ -26,6 +26,8 @@ export interface DeliveryLimits {
    * an earlier copy of a duplicate, for the clean-up of a failed copy, and for an abort.
    */
   readonly stallMs: number;
+  /** What is answered if a message does not fit into a quota. */
+  readonly overQuota?: 'defer' | 'reject';
   /** Longest time from the end of DATA to the last reply; also for the look-up of one recipient. */
   readonly answerMs: number;
 }
@@ -39,6 +41,8 @@ export interface DeliveryParts {
   readonly mailboxes: Slots;
   readonly mailboxPaths: MailboxPaths;
   readonly space: Space;
+  /** Where the bytes of each mailbox are counted; undefined if they are not. */
+  readonly sizes?: { stored(mailbox: string, bytes: number): void } | undefined;
   /** Recent deliveries; undefined: a message that is sent again is stored again. */
   readonly memory: DeliveryMemory | undefined;
   readonly keys: KeySource;

@@ -1,15 +1,22 @@
 /**
- * Address -> recipient: who gets the mail. An address exists if the recipient
- * source has it, or has the address without its detail (`user+list` -> `user`).
+ * Address -> recipient: who gets the mail. An address exists if the recipient source has it, or has the
+ * address without its detail (`user+list` -> `user`), or has `@domain`, which takes what nobody else does.
  */
-import { type Address, canonicalAddress, type SameAddress, withoutDetail } from '../core/address.ts';
+import {
+  type Address,
+  canonicalAddress,
+  catchAllOf,
+  type SameAddress,
+  splitDetail,
+} from '../core/address.ts';
 import { type Refusal, refusal } from '../core/outcome.ts';
 import type { Recipient, RecipientSource } from '../recipients/source.ts';
 
 export interface Addressing {
   readonly recipients: RecipientSource;
   readonly same: SameAddress;
-  readonly delimiter: string;
+  /** The characters that may stand between a user and a detail. */
+  readonly delimiters: string;
 }
 
 /**
@@ -17,11 +24,19 @@ export interface Addressing {
  * "unknown".
  */
 export async function resolve(address: Address, parts: Addressing): Promise<Recipient | Refusal> {
-  for (const candidate of [address, withoutDetail(address, parts.delimiter)]) {
-    const canonical = candidate && canonicalAddress(candidate, parts.same);
-    if (canonical === undefined) continue;
-    const recipient = await parts.recipients.find(canonical);
+  const { recipients, same, delimiters } = parts;
+  const candidates = [
+    canonicalAddress(address, same),
+    canonicalOrNone(splitDetail(address, delimiters)?.address, same),
+    catchAllOf(address.domain, same),
+  ];
+  for (const candidate of candidates) {
+    const recipient = candidate === undefined ? undefined : await recipients.find(candidate);
     if (recipient !== undefined) return recipient;
   }
   return refusal('unknownRecipient');
+}
+
+function canonicalOrNone(address: Address | undefined, same: SameAddress): string | undefined {
+  return address && canonicalAddress(address, same);
 }

@@ -192,6 +192,7 @@ export class Transaction {
     const isStored = await this.#duplicates.storeOnce(this.#storing(copy), this.#parts.limits.stallMs);
     // An equal copy is durable already: this one is dropped, and the client is told 250 (`duplicate`).
     if (!isStored) throw new CopyFailure('duplicate');
+    this.#parts.sizes?.stored(copy.account.mailbox, copy.bytes);
   }
 
   #storing(copy: Copy): Storing {

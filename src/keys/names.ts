@@ -4,6 +4,7 @@
  */
 import {
   canonicalAddress,
+  catchAllOf,
   parseAddress,
   partsOf,
   pathSegment,
@@ -41,6 +42,7 @@ export function addressOf(file: string, same: SameAddress): string | undefined {
 
 function addressOfStem(stem: string, same: SameAddress): string | undefined {
   const text = textOfSegment(stem);
+  if (text.startsWith('@')) return catchAllOf(text.slice(1), same);
   // a name that pathSegment made holds a local part without its quotes: `a%20b@example.com`
   const address = parseAddress(text) ?? (text === stem ? undefined : partsOf(text));
   return address && canonicalAddress(address, same);

@@ -12,6 +12,8 @@ export interface KeyEntry {
 export interface KeyOwner {
   /** The canonical address. */
   readonly address: string;
+  /** The certificates as the recipient source has them. Left out: the key source looks for some. */
+  readonly keys?: readonly (string | Buffer)[] | undefined;
 }
 
 export interface KeySource {

@@ -1,24 +1,52 @@
 /**
- * Where the mailbox of an address is: the template filled with it (template.ts), or the path in the
- * former spelling while a directory is there, so that a mailbox never moves by an update.
+ * Where the mailbox of a recipient is: where their source says, if that is under a root; else the template
+ * filled with the address (template.ts), or the path in the former spelling while a directory is there, so
+ * that a mailbox never moves by an update.
  */
+import { isAbsolute, join, resolve } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
+import { Roots } from './roots.ts';
 import { formerMailboxPath, isStorable, mailboxPath } from './template.ts';
+
+/** Whose mailbox is wanted. */
+export interface MailboxOwner {
+  /** The canonical address. */
+  readonly address: string;
+  /** As the source has it; one that is not absolute is under the first root. Left out: by the template. */
+  readonly maildir?: string | undefined;
+}
 
 export class MailboxPaths {
   readonly #disk: Pick<Disk, 'isDirectory'>;
   readonly #template: string;
+  readonly #firstRoot: string | undefined;
+  readonly #roots: Roots;
 
-  constructor(disk: Pick<Disk, 'isDirectory'>, template: string) {
+  /** `roots`: where sources may place mailboxes. */
+  constructor(disk: Pick<Disk, 'isDirectory'>, template: string, roots: readonly string[] = []) {
     this.#disk = disk;
     this.#template = template;
+    this.#firstRoot = roots[0];
+    this.#roots = new Roots(roots);
   }
 
-  /** Returns the Maildir path of a canonical address; undefined if it is too long for a file system. */
-  async of(address: string): Promise<string | undefined> {
+  /**
+   * Returns a Maildir path; undefined if it is too long for a file system. Throws if the source's path is
+   * under none of the roots.
+   */
+  async of({ address, maildir }: MailboxOwner): Promise<string | undefined> {
+    if (maildir !== undefined) return this.#placed(maildir);
     const path = mailboxPath(this.#template, address);
     const former = formerMailboxPath(this.#template, address);
     if (former !== path && isStorable(former) && (await this.#disk.isDirectory(former))) return former;
+    return isStorable(path) ? path : undefined;
+  }
+
+  #placed(maildir: string): string | undefined {
+    const whole = isAbsolute(maildir) ? maildir : join(this.#firstRoot ?? '', maildir);
+    const path = resolve(whole);
+    const leaves = maildir.split('/').includes('..') || this.#roots.of(path) === undefined;
+    if (leaves || !isAbsolute(whole)) throw new Error(`recipients.roots: ${maildir} is under none of them`);
     return isStorable(path) ? path : undefined;
   }
 }

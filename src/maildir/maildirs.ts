@@ -1,18 +1,18 @@
 /** Makes Maildirs and the directories above them, durable before anything is stored there. */
 import { dirname, join } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
+import type { Roots } from './roots.ts';
 
 const MAX_READY = 10_000;
 
 export class Maildirs {
   readonly #disk: Pick<Disk, 'mkdir' | 'syncDirectory'>;
-  readonly #root: string;
+  readonly #roots: Roots;
   readonly #ready = new Map<string, Promise<void>>(); // by mailbox
 
-  /** All Maildirs are under `root`, which is never created; nothing above it is synced. */
-  constructor(disk: Pick<Disk, 'mkdir' | 'syncDirectory'>, root: string) {
+  constructor(disk: Pick<Disk, 'mkdir' | 'syncDirectory'>, roots: Roots) {
     this.#disk = disk;
-    this.#root = root;
+    this.#roots = roots;
   }
 
   /**
@@ -45,15 +45,17 @@ export class Maildirs {
   }
 
   /**
-   * Makes the directories and syncs them up to the root, even those that exist: whoever made them may have
-   * died before it synced them, and a message is no safer than the directories above it.
+   * Makes the directories and syncs them up to the root they are under, even those that exist: whoever made
+   * them may have died before it synced them, and a message is no safer than the directories above it.
    */
   async #makeMaildir(mailbox: string): Promise<void> {
-    await this.#makeDirectory(mailbox);
-    for (const name of ['tmp', 'new', 'cur']) await this.#makeDirectory(join(mailbox, name));
+    const root = this.#roots.of(mailbox);
+    if (root === undefined) throw new Error(`${mailbox} is in no directory that mailboxes may be in`);
+    await this.#makeDirectory(mailbox, root);
+    for (const name of ['tmp', 'new', 'cur']) await this.#makeDirectory(join(mailbox, name), root);
     for (let directory = mailbox; ; directory = dirname(directory)) {
       await this.#disk.syncDirectory(directory);
-      if (directory === this.#root || dirname(directory) === directory) return;
+      if (directory === root || dirname(directory) === directory) return;
     }
   }
 
@@ -62,15 +64,15 @@ export class Maildirs {
    * since the answers may contradict each other for ever: for a dangling link mkdir fails with EEXIST, and
    * for a path below it with ENOENT.
    */
-  async #makeDirectory(path: string): Promise<void> {
-    if (path === this.#root) return;
+  async #makeDirectory(path: string, root: string): Promise<void> {
+    if (path === root) return;
     try {
       await this.#mkdir(path);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       // a missing root is a disk that is not mounted, not a new site: mail must not go under the mount point
-      if (code !== 'ENOENT' || dirname(path) === path || dirname(path) === this.#root) throw error;
-      await this.#makeDirectory(dirname(path));
+      if (code !== 'ENOENT' || dirname(path) === path || dirname(path) === root) throw error;
+      await this.#makeDirectory(dirname(path), root);
       await this.#mkdir(path);
     }
   }

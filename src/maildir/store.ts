@@ -13,6 +13,7 @@ import type { World } from '../core/world.ts';
 import type { Disk } from '../disk/disk.ts';
 import { uniqueName } from './filename.ts';
 import { Maildirs } from './maildirs.ts';
+import { Roots } from './roots.ts';
 import { StagedFile } from './stagedfile.ts';
 import { holds } from './stored.ts';
 import { StoreIdentity } from './storeidentity.ts';
@@ -21,25 +22,33 @@ export interface StoreParts {
   readonly disk: Disk;
   readonly world: World;
   readonly meter: Meter;
-  /** All mailboxes are under this directory, which is never created; nothing above it is synced. */
-  readonly root: string;
+  /** All mailboxes are under these directories, which are never created; nothing above them is synced. */
+  readonly roots: readonly string[];
 }
 
 export class Store {
   readonly #parts: StoreParts;
   readonly #maildirs: Maildirs;
-  readonly #identity: StoreIdentity;
+  readonly #roots: Roots;
+  readonly #identities = new Map<string, StoreIdentity>(); // by root
   #count = 0;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
-    this.#maildirs = new Maildirs(parts.disk, parts.root);
-    this.#identity = new StoreIdentity(parts);
+    this.#roots = new Roots(parts.roots);
+    this.#maildirs = new Maildirs(parts.disk, this.#roots);
   }
 
-  /** Tells which store this is: see StoreIdentity. */
-  identity(): Promise<string | undefined> {
-    return this.#identity.now();
+  /** Tells which store a mailbox is in: see StoreIdentity. */
+  async identity(mailbox: string): Promise<string | undefined> {
+    const root = this.#roots.of(mailbox);
+    if (root === undefined) return undefined;
+    let identity = this.#identities.get(root);
+    if (identity === undefined) {
+      identity = new StoreIdentity({ ...this.#parts, root });
+      this.#identities.set(root, identity);
+    }
+    return identity.now();
   }
 
   /** Whether a message is whole in a mailbox; makes sure that it stays. See holds(). */

@@ -15,12 +15,16 @@ import { splitTemplate } from './template.ts';
 const STALE_MS = 36 * 60 * 60 * 1000;
 /** What does not answer for this long is left to the next sweep. */
 const WAIT_MS = 5000;
+/** Between a root and a mailbox that a source has placed. */
+const MOST_LEVELS = 8;
 /** Of one directory. A file system that never comes to the end of a list must not keep the sweep. */
 const MAX_NAMES = 1_000_000;
 
 export interface SweepParts {
   /** Of the paths of mailboxes. */
   readonly template: string;
+  /** Directories with mailboxes at other places below them. */
+  readonly roots?: readonly string[];
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly fileSystems: Pick<FileSystems, 'run'>;
@@ -38,6 +42,9 @@ export async function sweep(parts: SweepParts): Promise<SweepResult> {
   const { root, segments } = splitTemplate(parts.template);
   const sweeper = new Sweeper(parts);
   for await (const mailbox of sweeper.mailboxes(root, segments)) await sweeper.sweepMailbox(mailbox);
+  for (const each of parts.roots ?? [])
+    for await (const mailbox of sweeper.mailboxesBelow(each, MOST_LEVELS))
+      await sweeper.sweepMailbox(mailbox);
   return sweeper.result;
 }
 
@@ -66,9 +73,23 @@ class Sweeper {
     }
   }
 
+  /** Yields every directory that has what a Maildir has; looks for none inside of one. */
+  async *mailboxesBelow(directory: string, levels: number): AsyncGenerator<string> {
+    for await (const name of this.#namesIn(directory)) {
+      const path = join(directory, name);
+      if (name.startsWith('.') || !(await this.#isDirectory(path))) continue;
+      if (await this.#isMaildir(path)) yield path;
+      else if (levels > 1) yield* this.mailboxesBelow(path, levels - 1);
+    }
+  }
+
+  async #isMaildir(path: string): Promise<boolean> {
+    for (const name of ['new', 'cur', 'tmp']) if (!(await this.#isDirectory(join(path, name)))) return false;
+    return true;
+  }
+
   async sweepMailbox(mailbox: string): Promise<void> {
-    // a tmp/ that stands alone is somebody's own
-    for (const name of ['new', 'cur', 'tmp']) if (!(await this.#isDirectory(join(mailbox, name)))) return;
+    if (!(await this.#isMaildir(mailbox))) return; // a tmp/ that stands alone is somebody's own
     for await (const name of this.#namesIn(join(mailbox, 'tmp')))
       if (isUniqueName(name)) await this.#sweepFile(join(mailbox, 'tmp', name));
   }

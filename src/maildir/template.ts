@@ -25,9 +25,15 @@ export function formerMailboxPath(template: string, canonical: string): string {
   return filled(template, canonical, formerPathSegment);
 }
 
+/** In place of {local}, for the mailbox of all other addresses of a domain; no address has this segment. */
+const CATCH_ALL = '%all';
+
 function filled(template: string, canonical: string, segmentOf: (text: string) => string): string {
   const { local, domain } = partsOf(canonical);
-  const values: Record<string, string> = { local: segmentOf(local), domain: segmentOf(domain) };
+  const values: Record<string, string> = {
+    local: local === '' ? CATCH_ALL : segmentOf(local),
+    domain: segmentOf(domain),
+  };
   return join(template.replace(/\{(local|domain)\}/g, (_, name: string) => values[name] ?? ''));
 }
 

@@ -1,14 +1,31 @@
-/** Who exists. Says nothing of keys: a recipient may exist and have none that can be used. */
+/** Who exists. A recipient may exist and have no key that can be used. */
 
 export interface Recipient {
-  /** The canonical address; two recipients with the same one are the same account. */
+  /**
+   * The canonical address of the account, `@domain` for one that takes what nobody else in the domain does;
+   * two recipients with the same one are the same account.
+   */
   readonly address: string;
+  /** The path of the Maildir as the source has it. Left out: where the store's template has it. */
+  readonly maildir?: string | undefined;
+  /** Bytes; left out: no limit. */
+  readonly quota?: number | undefined;
+  /** Bytes of the quota that are used; left out: not known. */
+  readonly used?: number | undefined;
+  /** OpenPGP certificates, each text or bytes. Left out: the key directory has them. */
+  readonly keys?: readonly (string | Buffer)[] | undefined;
 }
+
+/** A source that could not be asked, or whose answer makes no sense. */
+export class SourceError extends Error {}
 
 export interface RecipientSource {
   /**
-   * Returns the recipient with this canonical address, or undefined if there is none. Throws if the
-   * source could not be asked: that must never be taken for "there is none".
+   * Returns the recipient with this canonical address, or undefined if there is none. `@example.com` asks
+   * for one that takes what nobody else in the domain does. Throws if the source could not be asked: that
+   * must never be taken for "there is none".
    */
   find(address: string): Promise<Recipient | undefined>;
+  /** Lets go of what it holds open. */
+  close?(): Promise<void>;
 }

@@ -5,7 +5,9 @@
  */
 import type { Socket } from 'node:net';
 import type { Settings } from '../config/settings.ts';
+import type { DeliveryParts } from '../delivery/parts.ts';
 import { beginTransaction } from '../delivery/transaction.ts';
+import { lockDescriptor } from '../edge/lock.ts';
 import type { Log } from '../edge/log.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import { realWorld } from '../edge/world.ts';
@@ -34,7 +36,8 @@ export function startDeliveries(
   disk?: Surroundings['disk'],
 ): Deliveries {
   const world = realWorld(settings.hostname);
-  const site = openSite(settings, { world, meter: metrics, outcomeLog: log, state, disk });
+  const surroundings = { world, meter: metrics, outcomeLog: log, state, disk, lock: lockDescriptor };
+  const site = openSite(settings, surroundings);
   let parts = deliveryParts(settings, site);
   const begin: LmtpOptions['begin'] = (rest, client) => beginTransaction(rest, client, parts);
   const optionsFor = (chosen: Settings): LmtpOptions => ({
@@ -51,15 +54,20 @@ export function startDeliveries(
     isForgetful: () => site.memory?.isShared === false,
     oldestSeconds: () => site.memory?.oldestSeconds ?? 0,
   });
+  const retire = ({ addressing }: DeliveryParts) =>
+    void addressing.recipients.close?.().catch((error: unknown) => log.fault('recipients', error));
   const server = new LmtpServer(optionsFor(settings), connections);
   return {
     connect: (socket) => server.connect(socket),
     reload(fresh) {
+      // transactions under way go on to ask the source that they began with
+      setTimeout(retire, fresh.lmtp.transaction_timeout, parts).unref();
       parts = deliveryParts(fresh, site);
       server.configure(optionsFor(fresh));
     },
     async stop(graceMs = DRAIN_MS) {
       await server.drain(graceMs);
+      retire(parts);
       site.close();
     },
   };

@@ -49,7 +49,10 @@ export async function servePrimary(
   return {
     lmtp: doors.lmtp,
     metrics: shared.metrics,
-    reload: (fresh) => workforce.reload(fresh),
+    reload(fresh) {
+      workforce.reload(fresh);
+      shared.reload(fresh);
+    },
     noteReload: workforce.noteReload,
     stop,
   };

@@ -46,7 +46,10 @@ export async function serve(
   return {
     lmtp: doors.lmtp,
     metrics: shared.metrics,
-    reload: deliveries.reload,
+    reload(fresh) {
+      deliveries.reload(fresh);
+      shared.reload(fresh);
+    },
     noteReload: watchReloads(metrics.registry),
     async stop(graceMs) {
       doors.close();

@@ -11,7 +11,8 @@ import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.t
 import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
 import { FORGETFUL, type OwnedState, openSweep, ownState } from '../opensite.ts';
-import { pathsOf } from '../site.ts';
+import { pathsOf, trySource } from '../site.ts';
+import { openMaps } from './maps.ts';
 import { blamingSetting, mustBeDirectory, startError } from './starterror.ts';
 
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
@@ -21,11 +22,12 @@ export interface Shared {
   readonly metrics: string | undefined;
   /** The state directory, if it is ours. */
   readonly state: string | undefined;
+  reload(settings: Settings): void;
   stop(): void;
 }
 
 /** Starts it, before anything is delivered. Throws StartError. */
-export async function startShared(settings: Settings, log: Log, source: MetricsSource): Promise<Shared> {
+export async function startShared(settings: Settings, log: Log, metrics: MetricsSource): Promise<Shared> {
   const settled = turnOffCoreDumps().then((reason) => {
     if (reason !== undefined)
       log.warn('core dumps are not turned off: one may hold mail in clear', { reason });
@@ -34,8 +36,10 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
     const { storeRoot, keys } = pathsOf(settings);
     mustBeDirectory('store.maildir', storeRoot);
     mustBeDirectory('keys.directory', keys);
+    for (const root of settings.recipients.roots) mustBeDirectory('recipients.roots', root);
+    await blamingSetting('recipients.source', trySource(settings));
     const claim = await blamingSetting('lmtp.listen', claimPaths(listenersOf(settings)));
-    const scrapes = await answerScrapes(settings, source).catch((error: unknown) => {
+    const [scrapes, maps] = await openListeners(settings, log, metrics).catch((error: unknown) => {
       claim.release();
       throw error;
     });
@@ -45,9 +49,11 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
     return {
       metrics: scrapes?.at,
       state: state?.directory,
+      reload: (fresh) => maps?.reload(fresh),
       stop() {
         stopSweeping();
         scrapes?.stop();
+        maps?.close();
         state?.release();
         claim.release();
       },
@@ -55,6 +61,16 @@ export async function startShared(settings: Settings, log: Log, source: MetricsS
   } catch (error) {
     throw startError(error);
   }
+}
+
+/** Opens both, or none. */
+async function openListeners(settings: Settings, log: Log, metrics: MetricsSource) {
+  const scrapes = await answerScrapes(settings, metrics);
+  const maps = openMaps(settings, log).catch((error: unknown) => {
+    scrapes?.stop();
+    throw error;
+  });
+  return [scrapes, await maps] as const;
 }
 
 /** Mail goes on without the state directory: then each process remembers alone. */
@@ -67,8 +83,8 @@ async function claimState(settings: Settings, log: Log): Promise<OwnedState | un
 }
 
 /** Everything that has an address of its own: not the sockets that systemd passes. */
-function listenersOf({ lmtp, metrics }: Settings): Listener[] {
-  const all = [...lmtp.listen, metrics.listen];
+function listenersOf({ lmtp, metrics, recipients }: Settings): Listener[] {
+  const all = [...lmtp.listen, metrics.listen, recipients.map_listen];
   return all.filter((listener) => listener.type === 'unix' || listener.type === 'tcp');
 }
 

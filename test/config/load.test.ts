@@ -70,7 +70,7 @@ test('names with a meaning in JavaScript are unknown settings like any other', (
     'f:1: unknown setting __proto__',
     'f:2: unknown setting constructor',
     'f:4: unknown setting log.toString',
-    'f:5: unknown setting log.__proto__',
+    'f:5: unknown table [log.__proto__]; the tables are lmtp, store, keys, recipients, headers, metrics, log',
   ]);
 });
 
@@ -123,4 +123,43 @@ test('a file is loaded, and one that cannot be is told why', async (t) => {
   const loaded = await loadSettings(file, machine);
   assert.ok(loaded.ok);
   assert.equal(loaded.settings.log.level, 'debug');
+});
+
+test('a table may be in another, under its own head or with dots', () => {
+  const texts = [
+    '[recipients]\nsource = "sql"\n[recipients.sql]\nurl = "sqlite:/x"\nquery = "q"\n',
+    '[recipients]\nsource = "sql"\nsql.url = "sqlite:/x"\nsql.query = "q"\n',
+    'recipients = { source = "sql", sql = { url = "sqlite:/x", query = "q" } }\n',
+  ];
+  for (const text of texts) {
+    const loaded = parseSettings(text, 'f', machine);
+    assert.ok(loaded.ok, errorsOf(loaded).join('\n'));
+    assert.equal(loaded.settings.recipients.sql.url, 'sqlite:/x');
+    assert.equal(loaded.settings.recipients.sql.connections, 4);
+  }
+  assert.deepEqual(
+    errorsIn('[recipients.sq]\nurl = "x"\n[recipients.sql]\nuri = "x"\n[recipients.sql.more]\n'),
+    [
+      'f:1: unknown table [recipients.sq], did you mean [recipients.sql]?',
+      'f:4: unknown setting recipients.sql.uri, did you mean recipients.sql.url?',
+      'f:5: unknown table [recipients.sql.more]; the tables are lmtp, store, keys, recipients, headers, metrics, log',
+    ],
+  );
+  assert.deepEqual(errorsIn('recipients.sql = 5\n'), [
+    'f:1: recipients.sql: 5 is not a table (write [recipients.sql])',
+  ]);
+  assert.deepEqual(errorsIn('"recipients.sql.url" = "x"\n').length, 1);
+});
+
+test('settings that are good alone and not together are told so, on the line of one of them', () => {
+  assert.deepEqual(errorsIn('[recipients]\nsource = "sql"\n'), [
+    'f:1: recipients.sql.url: is needed by recipients.source = "sql"',
+    'f:1: recipients.sql.query: is needed by recipients.source = "sql"',
+  ]);
+  assert.deepEqual(errorsIn('[recipients]\n\npreset = "mailcow"\n'), [
+    'f:3: recipients.preset: is for recipients.source = "sql"',
+  ]);
+  assert.deepEqual(errorsIn('[recipients.sql]\nurl = "oracle:x"\n'), [
+    'f:2: recipients.sql.url: begins with none of postgresql:, mysql:, mariadb:, sqlite:',
+  ]);
 });

@@ -45,9 +45,35 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       min_free_space: 128 * 1024 * 1024,
       duplicates: 2 * 3_600_000,
       state: '/run/sealdir/state',
+      maildirsize: false,
     },
     keys: { directory: '/etc/sealdir/keys', unusable: 'defer', subkeys: 'all', unsupported_subkeys: 'defer' },
-    recipients: { source: 'keys', delimiter: '+', case: 'ignore' },
+    recipients: {
+      source: 'keys',
+      preset: 'none',
+      roots: [],
+      cache: 60_000,
+      negative_cache: 5000,
+      timeout: 5000,
+      over_quota: 'defer',
+      delimiter: '+',
+      case: 'ignore',
+      map_listen: { type: 'off' },
+      passwd: { domains: [], min_uid: 1000 },
+      sql: { url: '', password_file: '', query: '', connections: 4 },
+      ldap: {
+        url: '',
+        starttls: false,
+        ca_file: '',
+        bind_dn: '',
+        password_file: '',
+        base: '',
+        filter: '(mail={address})',
+        attributes: ['account=mail'],
+      },
+      socketmap: { address: undefined, map: 'recipients' },
+      http: { url: '', token_file: '' },
+    },
     headers: { policy: 'visible' },
     metrics: { listen: { type: 'tcp', host: '127.0.0.1', port: 9464 } },
     log: { level: 'info' },
@@ -199,12 +225,12 @@ test('a maildir template keeps mailboxes apart and under a fixed directory', () 
   }
 });
 
-test('a delimiter is one punctuation character of a local part, or off', () => {
-  for (const written of ['+', '-', '.', '']) {
+test('delimiters are punctuation characters of a local part, or off', () => {
+  for (const written of ['+', '-', '.', '', '+-.']) {
     assert.equal(read(`recipients.delimiter = "${written}"`).recipients.delimiter, written);
   }
-  for (const written of ['++', 'a', '@', ' ', '/x', 'é']) {
-    assert.match(complaintOf(`recipients.delimiter = "${written}"`), /is not a delimiter/);
+  for (const written of ['+a', 'a', '@', ' ', '/x', 'é']) {
+    assert.match(complaintOf(`recipients.delimiter = "${written}"`), /is not a set of delimiters/);
   }
 });
 

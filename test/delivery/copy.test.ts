@@ -21,7 +21,7 @@ test('a piece whose memory was given back before it was written fails the copy',
   const root = await mkdtemp(join(tmpdir(), 'sealdir-copy-'));
   t.after(() => rm(root, { recursive: true, force: true }));
   const parts = { world: realWorld('mx.example.com'), meter: UNMETERED };
-  const store = new Store({ ...parts, disk: new FakeDisk(), root });
+  const store = new Store({ ...parts, disk: new FakeDisk(), roots: [root] });
   const { certificate } = await freshKey('alice@example.com');
   const [parsed] = await parseCertificates(Buffer.from(certificate));
   assert.ok(parsed !== undefined);
@@ -30,7 +30,6 @@ test('a piece whose memory was given back before it was written fails the copy',
   const account = {
     address: 'alice@example.com',
     mailbox: join(root, 'alice'),
-    keys: { certificates: [], problems: [] },
   };
   for (const isTooEarly of [false, true]) {
     const staged = store.stage(account.mailbox);

@@ -20,7 +20,7 @@ function site(known: readonly string[], more: Partial<Addressing> = {}) {
       },
     },
     same: { localCase: 'ignore', defaultDomain: 'mx.example.com' },
-    delimiter: '+',
+    delimiters: '+',
     ...more,
   };
   const addressOf = async (path: string) => {
@@ -43,11 +43,19 @@ test('an address with a detail is its own account if it exists, else the one wit
 test('a local part that begins with the delimiter has no detail', async () => {
   const { addressOf, asked } = site(['alice@example.com']);
   assert.equal(await addressOf('+alice@example.com'), 'unknownRecipient');
-  assert.deepEqual(asked, ['+alice@example.com']);
+  assert.deepEqual(asked, ['+alice@example.com', '@example.com']);
+});
+
+test('the exact address comes first, then one split at the first delimiter, then what takes the rest', async () => {
+  const { addressOf, asked } = site(['first@example.com', '@example.net'], { delimiters: '+-.' });
+  assert.equal(await addressOf('first.last+x@example.com'), 'first@example.com');
+  assert.deepEqual(asked, ['first.last+x@example.com', 'first@example.com']);
+  assert.equal(await addressOf('anybody-else@Example.NET'), '@example.net');
+  assert.equal(await addressOf('first@example.org'), 'unknownRecipient');
 });
 
 test('without a delimiter there are no details', async () => {
-  const { addressOf } = site(['alice@example.com'], { delimiter: '' });
+  const { addressOf } = site(['alice@example.com'], { delimiters: '' });
   assert.equal(await addressOf('alice+list@example.com'), 'unknownRecipient');
 });
 

@@ -99,7 +99,7 @@ async function complete(file: StagedFile, bytes: Buffer): Promise<void> {
 async function openStore(t: TestContext, disk: FakeDisk) {
   const root = await mkdtemp(join(tmpdir(), 'sealdir-flapping-'));
   t.after(() => rm(root, { recursive: true, force: true }));
-  const store = new Store({ disk, world: realWorld('mx.example.com'), meter: UNMETERED, root });
+  const store = new Store({ disk, world: realWorld('mx.example.com'), meter: UNMETERED, roots: [root] });
   return { root, store, mailbox: join(root, 'a/b/c/alice') };
 }
 

@@ -15,7 +15,7 @@ async function openPaths(t: TestContext) {
   t.after(() => rm(root, { recursive: true, force: true }));
   const disk = new FakeDisk();
   const paths = new MailboxPaths(disk, join(root, '{domain}/{local}'));
-  return { root, disk, of: (local: string) => paths.of(`${local}@example.com`) };
+  return { root, disk, of: (local: string) => paths.of({ address: `${local}@example.com` }) };
 }
 
 test('a mailbox is where %d/%n of another program finds it', async (t) => {
@@ -46,6 +46,28 @@ test('a name of 255 bytes can be stored, and one of 256 cannot', async (t) => {
   assert.equal(await of('/'.repeat(85)), join(root, 'example.com', '%2F'.repeat(85)));
   assert.equal(await of('/'.repeat(86)), undefined);
   assert.equal(await of('ü'.repeat(128)), undefined);
+});
+
+test('a path from a source counts if it is under a root, and a relative one is under the first', async () => {
+  const paths = new MailboxPaths(new FakeDisk(), '/mail/{domain}/{local}', ['/var/vmail', '/srv/a/b']);
+  const of = (maildir: string) => paths.of({ address: 'alice@example.com', maildir });
+  assert.equal(await of('/var/vmail/example.com/a/l/alice/'), '/var/vmail/example.com/a/l/alice');
+  assert.equal(await of('example.com/alice/'), '/var/vmail/example.com/alice');
+  assert.equal(await of('/srv/a/b/alice'), '/srv/a/b/alice');
+  for (const path of ['/etc', '/var/vmail', '/var/vmail/', '/var/vmailx/y', '/srv/a/x', '/var/vmail/../etc'])
+    await assert.rejects(of(path), /is under none of them/, path);
+  await assert.rejects(of('a/../../../etc'), /is under none of them/);
+  const rootless = new MailboxPaths(new FakeDisk(), '/mail/{domain}/{local}');
+  await assert.rejects(rootless.of({ address: 'a@example.com', maildir: '/mail/x' }), /is under none/);
+  await assert.rejects(rootless.of({ address: 'a@example.com', maildir: 'x' }), /is under none/);
+});
+
+test('who takes what nobody else does has a mailbox that no address has', async () => {
+  const paths = new MailboxPaths(new FakeDisk(), '/mail/{domain}/{local}');
+  const all = await paths.of({ address: '@example.com' });
+  assert.equal(all, '/mail/example.com/%all');
+  for (const local of ['%all', 'all', '%25all', '@', '%'])
+    assert.notEqual(await paths.of({ address: `${local}@example.com` }), all);
 });
 
 test('a mailbox whose messages would have paths over 4,095 bytes cannot be stored', () => {

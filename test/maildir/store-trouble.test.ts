@@ -17,7 +17,7 @@ async function openStore(t: TestContext) {
   const root = await mkdtemp(join(tmpdir(), 'sealdir-store-'));
   t.after(() => rm(root, { recursive: true, force: true }));
   const disk = new FakeDisk();
-  const store = new Store({ disk, world: realWorld('mx.example.com'), meter: UNMETERED, root });
+  const store = new Store({ disk, world: realWorld('mx.example.com'), meter: UNMETERED, roots: [root] });
   const mailbox = join(root, 'example.com/alice');
   return { root, disk, mailbox, store };
 }

@@ -15,7 +15,12 @@ async function openStore(t: TestContext, world: Partial<World> = {}) {
   const root = await mkdtemp(join(tmpdir(), 'sealdir-store-'));
   t.after(() => rm(root, { recursive: true, force: true }));
   const disk = new FakeDisk();
-  const parts = { disk, world: { ...realWorld('mx.example.com'), ...world }, meter: UNMETERED, root };
+  const parts = {
+    disk,
+    world: { ...realWorld('mx.example.com'), ...world },
+    meter: UNMETERED,
+    roots: [root],
+  };
   const mailbox = join(root, 'example.com/alice');
   return { root, disk, mailbox, store: new Store(parts) };
 }

@@ -74,7 +74,7 @@ test('what a store leaves in tmp/ has a name that is swept', async (t) => {
   const disk = new FakeDisk();
   for (const host of ['mx.example.com', 'a/b:c', 'h'.repeat(255)]) {
     const world = { ...realWorld(host), pid: 2 ** 22 };
-    const store = new Store({ disk, world, meter: UNMETERED, root });
+    const store = new Store({ disk, world, meter: UNMETERED, roots: [root] });
     await make('example.com/alice');
     await store.stage(join(root, 'example.com/alice')).write([Buffer.alloc(300_000)]);
   }

@@ -28,7 +28,7 @@ async function isStored(t: TestContext, path: (root: string) => string): Promise
   const root = await mkdtemp(join(tmpdir(), 'sealdir-storable-'));
   t.after(() => rm(root, { recursive: true, force: true }));
   const world = { ...realWorld('h'.repeat(255)), pid: 2 ** 22 };
-  const store = new Store({ disk: new FakeDisk(), world, meter: UNMETERED, root });
+  const store = new Store({ disk: new FakeDisk(), world, meter: UNMETERED, roots: [root] });
   const file = store.stage(path(root));
   await file.write([Buffer.from('x')]);
   await file.finish();

@@ -25,10 +25,16 @@ export interface ChildServer {
   stop(): Promise<number>;
 }
 
-export async function startChild(options: ServerOptions = {}): Promise<ChildServer> {
+export interface ChildOptions extends ServerOptions {
+  /** Is called before the server starts. */
+  prepare?(directory: string): Promise<void>;
+}
+
+export async function startChild(options: ChildOptions = {}): Promise<ChildServer> {
   const directory = await makeSite(options.keys, options.parent, options.keyLinks);
   const config = join(directory, 'sealdir.toml');
   await writeFile(config, tomlFor(directory, options));
+  await options.prepare?.(directory);
   const ready = (output: string) => output.includes('"msg":"listening"');
   const process = await start(globalThis.process.execPath, [CLI, 'serve', '-c', config], { ready });
   return {

@@ -88,7 +88,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     world,
     meter: UNMETERED,
     outcomeLog: { outcome: (line) => outcomeLog.push(line), fault: () => {} },
-    store: new Store({ disk, world, meter: UNMETERED, root: store }),
+    store: new Store({ disk, world, meter: UNMETERED, roots: [store] }),
     mailboxes: new Slots(),
     mailboxPaths: new MailboxPaths(disk, join(store, '{domain}/{local}')),
     space: new Space(disk),
@@ -97,7 +97,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     addressing: {
       recipients: new KeyFiles(keyDirectory),
       same: SAME,
-      delimiter: '+',
+      delimiters: '+',
     },
     keyRules: { unusable: 'defer', subkeys: 'all' },
     headerPolicy: 'visible',

@@ -3,8 +3,9 @@
 // On a developer's machine the test is skipped, with a sentence that names the program. With
 // SEALDIR_REQUIRE_PEERS=1 (.ci/run) it is an error, so that nothing is left out there without notice.
 
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { repositoryRoot } from './shared.ts';
 
 // Daemons live in sbin, which is not on every user's PATH.
 const SYSTEM_DIRECTORIES = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
@@ -25,6 +26,12 @@ export function needs(...programs: readonly string[]): { skip: string | false } 
   return leftOutFor(
     programs.filter((name) => (name === 'root' ? process.getuid?.() !== 0 : !hasProgram(name))),
   );
+}
+
+/** Does the same for a test with an npm package that is installed only where it is wanted. */
+export function needsPackage(name: string): { skip: string | false } {
+  const isThere = existsSync(join(repositoryRoot(), 'node_modules', name, 'package.json'));
+  return leftOutFor(isThere ? [] : [`npm install --no-save ${name}`]);
 }
 
 /** Does the same for a test that opens many sockets. Node itself raises its limit up to `ulimit -Hn`. */

@@ -18,8 +18,10 @@ export interface PostfixOptions {
    * `lmtp:inet:127.0.0.1:PORT`, or `lmtp:unix:/absolute/path` of a socket that the user postfix may write to.
    */
   transport: string;
-  /** Every address of these domains is accepted. */
+  /** Every address of these domains is accepted, unless `settings` has other maps. */
   domains: readonly string[];
+  /** Services run in a chroot where Debian's master.cf has them in one. */
+  isChrooted?: boolean;
   /** More settings of main.cf, which override the others, as in `{ lmtp_line_length_limit: '0' }`. */
   settings?: Record<string, string>;
 }
@@ -45,7 +47,7 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   const programs = (await postfixRun('postconf', ['-d', '-h', 'daemon_directory'])).trim();
   await layOut(options.dir, home);
   await writeOld(join(config, 'main.cf'), mainCf(home, programs, options));
-  await writeOld(join(config, 'master.cf'), masterCf(port));
+  await writeOld(join(config, 'master.cf'), masterCf(port, options.isChrooted ?? false));
   await postfixRun('postfix', ['-c', config, 'check']); // makes the queue directories
   // With -d master stays our child. It must lead its process group, since it ends its daemons with
   // kill(-pid).
@@ -124,14 +126,14 @@ function mainCf(home: string, programs: string, options: PostfixOptions): string
     .join('');
 }
 
-function masterCf(port: number): string {
-  // The columns are service, type, private, unprivileged, chroot, wakeup, processes, command. Nothing is
-  // chrooted.
-  return `127.0.0.1:${port} inet n - n - - smtpd
+function masterCf(port: number, isChrooted: boolean): string {
+  // The columns are service, type, private, unprivileged, chroot, wakeup, processes, command.
+  const chroot = isChrooted ? 'y' : 'n';
+  return `127.0.0.1:${port} inet n - ${chroot} - - smtpd
 pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
+cleanup unix n - ${chroot} - 0 cleanup
 qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
+rewrite unix - - ${chroot} - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
@@ -142,7 +144,7 @@ showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
-lmtp unix - - n - - lmtp
+lmtp unix - - ${chroot} - - lmtp
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 tlsmgr unix - - n 1000? 1 tlsmgr

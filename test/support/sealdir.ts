@@ -50,6 +50,8 @@ export interface ServerOptions {
     readonly duplicates?: string;
     readonly lmtp?: string;
     readonly store?: string;
+    /** `DIR` stands for the server's directory. */
+    readonly recipients?: string;
     readonly rest?: string;
   };
 }
@@ -72,6 +74,8 @@ ${toml?.store ?? ''}
 listen = "127.0.0.1:0"
 [keys]
 directory = ${JSON.stringify(join(directory, 'keys'))}
+[recipients]
+${toml?.recipients?.replaceAll('DIR', directory) ?? ''}
 ${toml?.rest ?? ''}
 `;
 }

@@ -1,0 +1,33 @@
+/** `sealdir lookup ADDRESS`: who gets mail for an address, where it goes, and whether it can be sealed. */
+import type { Settings } from '../config/settings.ts';
+import type { World } from '../core/world.ts';
+import { Lookup } from '../lookup.ts';
+import { CommandError } from './errors.ts';
+
+export interface LookupOptions {
+  readonly settings: Settings;
+  readonly world: World;
+  readonly address: string | undefined;
+  print(text: string): void;
+}
+
+/** Prints what a delivery would find. Throws CommandError if there is no such recipient. */
+export async function lookUp({ settings, world, address, print }: LookupOptions): Promise<void> {
+  if (address === undefined) throw new CommandError('usage', 'give an address: sealdir lookup ADDRESS');
+  const lookup = new Lookup(settings, world);
+  const couldNotAsk = (error: Error) => {
+    throw new CommandError('tempFail', error.message);
+  };
+  try {
+    const recipient = await lookup.recipient(address).catch(couldNotAsk);
+    if ('why' in recipient) throw new CommandError('noUser', `${address}: no such recipient`);
+    const keys = await lookup.keys(recipient).catch(couldNotAsk);
+    print(`account  ${recipient.address}\n`);
+    if (recipient.maildir !== undefined) print(`maildir  ${recipient.maildir}\n`);
+    if (recipient.quota !== undefined)
+      print(`quota    ${recipient.quota} bytes, ${recipient.used ?? 'not known how many'} used\n`);
+    print('why' in keys ? `keys     none usable: ${keys.reasons.join('; ')}\n` : 'keys     usable\n');
+  } finally {
+    await lookup.close();
+  }
+}

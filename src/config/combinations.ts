@@ -1,0 +1,36 @@
+/** Settings that are good each on its own, and not together. */
+import type { Path, Settings } from './settings.ts';
+
+export interface CombinationProblem {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+export function combinationProblems({ recipients }: Settings): CombinationProblem[] {
+  const { source, preset, sql, ldap, socketmap, http } = recipients;
+  const missing: Path[] = [];
+  if (source === 'sql' && sql.url === '') missing.push('recipients.sql.url');
+  if (source === 'sql' && sql.query === '' && preset === 'none') missing.push('recipients.sql.query');
+  if (source === 'ldap' && ldap.url === '') missing.push('recipients.ldap.url');
+  if (source === 'ldap' && ldap.base === '') missing.push('recipients.ldap.base');
+  if (source === 'ldap' && ldap.bind_dn !== '' && ldap.password_file === '')
+    missing.push('recipients.ldap.password_file');
+  if (source === 'socketmap' && socketmap.address === undefined) missing.push('recipients.socketmap.address');
+  if (source === 'http' && http.url === '') missing.push('recipients.http.url');
+  const problems = missing.map((path) => about(path, `is needed by recipients.source = "${source}"`));
+  if (preset !== 'none' && source !== 'sql')
+    problems.push(about('recipients.preset', 'is for recipients.source = "sql"'));
+  if (preset !== 'none' && sql.query !== '')
+    problems.push(about('recipients.sql.query', 'and recipients.preset are both set: remove one'));
+  if (sql.url !== '' && !/^(postgres(ql)?|mysql|mariadb|sqlite):/.test(sql.url))
+    problems.push(about('recipients.sql.url', 'begins with none of postgresql:, mysql:, mariadb:, sqlite:'));
+  if (ldap.url !== '' && !/^ldap[si]?:\/\//.test(ldap.url))
+    problems.push(about('recipients.ldap.url', 'begins with none of ldap://, ldaps://, ldapi://'));
+  if (http.url !== '' && !/^https?:\/\/.*\{(address|local)\}/.test(http.url))
+    problems.push(about('recipients.http.url', 'is no http: or https: URL with {address} or {local}'));
+  return problems;
+}
+
+function about(path: Path, what: string): CombinationProblem {
+  return { path: path.split('.'), message: `${path}: ${what}` };
+}

@@ -1,0 +1,102 @@
+/**
+ * What a source answers, by the names of its columns or attributes -> a recipient. A value that is not what
+ * it should be is an error, never "no such recipient".
+ */
+import { join } from 'node:path';
+import { canonicalAddress, catchAllOf, parseAddress, partsOf, type SameAddress } from '../core/address.ts';
+import type { Recipient } from './source.ts';
+
+/** All that is known of a recipient; a value that is null or missing is not known. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** The names that an answer may use. */
+export const FIELDS = ['account', 'maildir', 'home', 'folder', 'quota', 'used', 'key'] as const;
+type Field = (typeof FIELDS)[number];
+
+const UNITS = new Map([
+  ['', 1],
+  ['K', 2 ** 10],
+  ['M', 2 ** 20],
+  ['G', 2 ** 30],
+  ['T', 2 ** 40],
+]);
+
+/**
+ * Returns the recipient that the rows are about, one row or several with a key each. Undefined if there are
+ * none. Throws if they contradict each other.
+ */
+export function recipientOf(
+  rows: readonly Fields[],
+  asked: string,
+  same: SameAddress,
+): Recipient | undefined {
+  const [first] = rows;
+  if (first === undefined) return undefined;
+  const recipient = { address: accountOf(first, asked, same), ...placeOf(first), ...limitsOf(first) };
+  const others = rows.map((row) => accountOf(row, asked, same));
+  if (others.some((other) => other !== recipient.address))
+    throw new Error(`several accounts for ${asked}: ${[...new Set(others)].join(', ')}`);
+  const keys = rows.map((row) => fieldOf(row, 'key')).filter((key) => key !== undefined);
+  return keys.length === 0 ? recipient : { ...recipient, keys: keys.map(keyOf) };
+}
+
+function accountOf(row: Fields, asked: string, same: SameAddress): string {
+  const account = textOf(row, 'account');
+  if (account === undefined) return asked;
+  if (/^@./.test(account)) return catchAllOf(account.slice(1), same) ?? wrong('account', account);
+  const address = parseAddress(account);
+  // a user's name stands for the address in the domain that was asked for
+  const whole = address?.domain === '' ? { ...address, domain: partsOf(asked).domain } : address;
+  return (whole && canonicalAddress(whole, same)) ?? wrong('account', account);
+}
+
+/** Dovecot's `maildir:PATH:OPTION=...` is read as well. */
+function placeOf(row: Fields): Pick<Recipient, 'maildir'> {
+  const home = textOf(row, 'home');
+  const below = home === undefined ? undefined : join(home, textOf(row, 'folder') ?? '');
+  const written = textOf(row, 'maildir') ?? below;
+  if (written === undefined) return {};
+  const [, path = '', options = ''] = /^(?:maildir:)?([^:]*)((?::[^:]*)*)$/.exec(written) ?? [];
+  if (path === '' || /\p{Cc}/u.test(written)) return wrong('maildir', written);
+  // its folders are directories and not dotted names, so that no Maildir++ program would find them
+  if (/:LAYOUT=(?!\+\+)/i.test(options)) return wrong('maildir', written);
+  return { maildir: path };
+}
+
+function limitsOf(row: Fields): Pick<Recipient, 'quota' | 'used'> {
+  const quota = sizeOf(row, 'quota');
+  const used = sizeOf(row, 'used');
+  // sites write 0, or less, for "no limit"
+  return quota === undefined || quota <= 0 ? {} : { quota, ...(used === undefined ? {} : { used }) };
+}
+
+/** Bytes, or with Dovecot's units: 500M, 5G. */
+function sizeOf(row: Fields, name: 'quota' | 'used'): number | undefined {
+  const written = textOf(row, name);
+  if (written === undefined) return undefined;
+  const [, digits, unit = ''] = /^(-?\d+)(?:\.0+)? ?([KMGT]?)(?:i?B)?$/i.exec(written.trim()) ?? [];
+  const factor = UNITS.get(unit.toUpperCase());
+  if (digits === undefined || factor === undefined) return wrong(name, written);
+  return Number(digits) * factor;
+}
+
+function keyOf(value: unknown): string | Buffer {
+  return typeof value === 'string' || Buffer.isBuffer(value) ? value : wrong('key', typeof value);
+}
+
+function textOf(row: Fields, name: Field): string | undefined {
+  const value = fieldOf(row, name);
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  if (typeof value === 'string') return value;
+  return Buffer.isBuffer(value) ? value.toString('utf8') : wrong(name, typeof value);
+}
+
+function fieldOf(row: Fields, name: Field): unknown {
+  const value = row[name];
+  return value === null || value === '' ? undefined : value;
+}
+
+function wrong(name: Field, value: string): never {
+  throw new Error(`the recipient source has a bad ${name}: ${JSON.stringify(value.slice(0, 100))}`);
+}

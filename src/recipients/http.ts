@@ -1,0 +1,74 @@
+/**
+ * `recipients.source = "http"`: a GET finds a recipient. 200 with a JSON object, or a list of objects with a
+ * key each, is the answer; 404 or 410 says that there is none; anything else could not be asked.
+ */
+import { readFile } from 'node:fs/promises';
+import type { SameAddress } from '../core/address.ts';
+import { type Fields, recipientOf } from './answer.ts';
+import { type QueryValues, valuesOf } from './query.ts';
+import type { Recipient, RecipientSource } from './source.ts';
+
+export interface HttpOptions {
+  /** With {address}, or {local} and {domain}. */
+  readonly url: string;
+  /** A file with a token that is sent as `Authorization: Bearer`; '' for none. */
+  readonly tokenFile: string;
+  readonly waitMs: number;
+}
+
+const MOST_BYTES = 1024 * 1024;
+
+export class HttpSource implements RecipientSource {
+  readonly #options: HttpOptions;
+  readonly #same: SameAddress;
+
+  constructor(options: HttpOptions, same: SameAddress) {
+    this.#options = options;
+    this.#same = same;
+  }
+
+  async find(address: string): Promise<Recipient | undefined> {
+    const { url, tokenFile, waitMs } = this.#options;
+    const token = tokenFile === '' ? undefined : (await readFile(tokenFile, 'utf8')).trim();
+    const response = await fetch(urlFor(url, valuesOf(address)), {
+      headers: {
+        accept: 'application/json',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      redirect: 'error',
+      signal: AbortSignal.timeout(waitMs),
+    });
+    const body = await bodyOf(response);
+    if (response.status === 404 || response.status === 410) return undefined;
+    if (response.status !== 200) throw new Error(`the recipient source answered ${response.status}`);
+    return recipientOf(rowsOf(JSON.parse(body)), address, this.#same);
+  }
+}
+
+/** Reads all of it, since a connection is used again only then. */
+async function bodyOf(response: Response): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of response.body ?? []) {
+    bytes += (piece as Uint8Array).length;
+    if (bytes > MOST_BYTES) throw new Error('the answer of the recipient source is too long');
+    pieces.push(piece as Uint8Array);
+  }
+  return Buffer.concat(pieces).toString('utf8');
+}
+
+/** Returns the rows of an answer in JSON. */
+export function rowsOf(answer: unknown): Fields[] {
+  const rows = Array.isArray(answer) ? answer : [answer];
+  if (rows.every((row): row is Fields => typeof row === 'object' && row !== null && !Array.isArray(row)))
+    return rows;
+  throw new Error('the answer of the recipient source is no JSON object');
+}
+
+/** Returns the URL with the values in it; none can be more than a part of the path or a parameter. */
+export function urlFor(url: string, values: QueryValues): string {
+  return url.replace(/\{(address|local|domain)\}/g, (_, name: keyof QueryValues) => {
+    const value = encodeURIComponent(values[name]);
+    return /^\.{1,2}$/.test(value) ? value.replaceAll('.', '%2E') : value;
+  });
+}

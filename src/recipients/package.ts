@@ -1,0 +1,13 @@
+/** Loads the package of a source, which only sites that use the source install. */
+
+/** `load` imports it. Throws a sentence that says what to install where it is missing. */
+export async function optionalPackage<T>(name: string, version: string, load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new Error(`the package ${name} is missing: npm install --no-save ${name}@${version}`, {
+      cause: error,
+    });
+  }
+}

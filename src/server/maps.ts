@@ -1,0 +1,63 @@
+/**
+ * The maps that a mail server asks (`recipients.map_listen`): `recipients` has every address that exists,
+ * `enrolled` those of them whose mail can be sealed now. Without the cache of a mail server, they know of a
+ * change as soon as a delivery does.
+ */
+import type { Settings } from '../config/settings.ts';
+import { within } from '../core/deadline.ts';
+import type { Log } from '../edge/log.ts';
+import { createMapServer } from '../edge/mapserver.ts';
+import { listenOn } from '../edge/sockets.ts';
+import { realWorld } from '../edge/world.ts';
+import { Lookup } from '../lookup.ts';
+import { openCalls } from '../opensite.ts';
+import { blamingSetting } from './starterror.ts';
+
+export interface Maps {
+  reload(settings: Settings): void;
+  close(): void;
+}
+
+/** Undefined where no map is wanted. The path of a Unix socket is ours already. Throws StartError. */
+export async function openMaps(settings: Settings, log: Log): Promise<Maps | undefined> {
+  const { map_listen: listen } = settings.recipients;
+  if (listen.type === 'off') return undefined;
+  const world = realWorld(settings.hostname);
+  const run = openCalls(settings, world);
+  let lookup = new Lookup(settings, world, { run });
+  const { server, close } = createMapServer((map, key) =>
+    answer(lookup, map, key, settings.lmtp.stall_timeout).catch((error: unknown) => {
+      log.fault('recipients.map_listen', error);
+      return 'TEMP the look-up failed';
+    }),
+  );
+  await blamingSetting('recipients.map_listen', listenOn(server, listen, settings.lmtp.socket_mode));
+  server.on('error', (error) => log.fault('recipients.map_listen', error));
+  const retire = (old: Lookup) => void old.close().catch((error: unknown) => log.fault('recipients', error));
+  return {
+    reload(fresh) {
+      const old = lookup;
+      lookup = new Lookup(fresh, world, { run });
+      setTimeout(retire, fresh.recipients.timeout, old).unref();
+    },
+    close() {
+      close();
+      retire(lookup);
+    },
+  };
+}
+
+async function answer(lookup: Lookup, map: string, key: string, waitMs: number): Promise<string> {
+  if (map !== 'recipients' && map !== 'enrolled') return 'PERM the maps are recipients and enrolled';
+  if (!key.includes('@')) return 'NOTFOUND '; // a mail server asks for domains and local parts too
+  const found = await within(find(lookup, map, key), waitMs);
+  return found === 'late' ? 'TEMP the look-up took too long' : found;
+}
+
+async function find(lookup: Lookup, map: string, key: string): Promise<string> {
+  const recipient = await lookup.recipient(key);
+  if ('why' in recipient) return 'NOTFOUND ';
+  if (map === 'recipients') return `OK ${recipient.address}`;
+  const keys = await lookup.keys(recipient);
+  return 'why' in keys ? 'NOTFOUND ' : `OK ${recipient.address}`;
+}

@@ -1,0 +1,63 @@
+// What a source answers -> a recipient: names, paths, sizes and keys as sites write them, and answers that
+// make no sense.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Fields, recipientOf } from '../../src/recipients/answer.ts';
+
+const SAME = { localCase: 'ignore', defaultDomain: 'mx.example.com' } as const;
+const ASKED = 'alice@example.com';
+const of = (...rows: Fields[]) => recipientOf(rows, ASKED, SAME);
+
+test('no row is no recipient, and a row with nothing in it is the one that was asked for', () => {
+  assert.equal(of(), undefined);
+  assert.deepEqual(of({}), { address: ASKED });
+  assert.deepEqual(of({ account: null, maildir: '', quota: null, key: null }), { address: ASKED });
+});
+
+test('an account is an address in any spelling, a name in the same domain, or what takes the rest', () => {
+  const accounts: Record<string, string> = {
+    'Bob@Example.NET': 'bob@example.net',
+    bob: 'bob@example.com',
+    '@Example.COM': '@example.com',
+    'bob@MÜNCHEN.example': 'bob@xn--mnchen-3ya.example',
+  };
+  for (const [account, address] of Object.entries(accounts)) assert.equal(of({ account })?.address, address);
+  for (const account of ['being renamed or removed', 'a@b@c', '@', 'a\u0000@example.com'])
+    assert.throws(() => of({ account }), /bad account/, account);
+});
+
+test('a path is that of a Maildir, or a home and a folder, or what Dovecot has', () => {
+  assert.equal(of({ maildir: '/var/vmail/a/' })?.maildir, '/var/vmail/a/');
+  assert.equal(of({ home: '/home/alice', folder: 'Maildir' })?.maildir, '/home/alice/Maildir');
+  assert.equal(of({ home: '/home/alice' })?.maildir, '/home/alice');
+  assert.equal(of({ maildir: Buffer.from('/var/vmail/a') })?.maildir, '/var/vmail/a');
+  assert.equal(of({ maildir: 'maildir:/srv/vmail/a:INDEX=MEMORY' })?.maildir, '/srv/vmail/a');
+  for (const maildir of ['maildir:/srv/a:LAYOUT=fs', 'maildir:', '/a\nb', 'x:/y:LAYOUT=index'])
+    assert.throws(() => of({ maildir }), /bad maildir/, maildir);
+});
+
+test('sizes are bytes or have a unit, and no limit is written in many ways', () => {
+  const sizes: [unknown, number | undefined][] = [
+    [1000, 1000],
+    ['1000', 1000],
+    [10n, 10],
+    ['500M', 500 * 2 ** 20],
+    ['5G', 5 * 2 ** 30],
+    ['2 GB', 2 * 2 ** 31 * 0.5],
+    ['1048576.0', 1048576],
+    [0, undefined],
+    ['-1', undefined],
+    [null, undefined],
+  ];
+  for (const [quota, bytes] of sizes) assert.equal(of({ quota })?.quota, bytes, String(quota));
+  assert.deepEqual(of({ quota: '1K', used: '12' }), { address: ASKED, quota: 1024, used: 12 });
+  for (const quota of ['much', '5X', '1.5G', true, {}]) assert.throws(() => of({ quota }), /bad quota/);
+});
+
+test('several rows are one account with several keys, and never several accounts', () => {
+  const [one, two] = ['KEY 1', Buffer.from('KEY 2')];
+  assert.deepEqual(of({ key: one }, { key: two }, { key: null })?.keys, [one, two]);
+  assert.throws(() => of({ account: 'a@example.com' }, { account: 'b@example.com' }), /several accounts/);
+  assert.throws(() => of({ key: 5 }), /bad key/);
+});

@@ -1,0 +1,111 @@
+// A private OpenLDAP on a port of 127.0.0.1. Its entries are under dc=example,dc=com; cn=admin there has the
+// password `pass`, and nobody may read without it.
+
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { accepts, freePort } from './port.ts';
+import { run, start } from './process.ts';
+
+export interface Slapd {
+  readonly port: number;
+  readonly pid: number;
+  readonly passwordFile: string;
+  /** Adds entries in LDIF. */
+  add(ldif: string): Promise<void>;
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const ADMIN = 'cn=admin,dc=example,dc=com';
+const SCHEMAS = ['core', 'cosine', 'inetorgperson', 'nis'];
+/** Attributes of mail servers, as several panels have them. */
+const OWN_SCHEMA = `
+attributetype ( 1.3.6.1.4.1.99999.1.1 NAME 'mailQuota' EQUALITY caseIgnoreMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+attributetype ( 1.3.6.1.4.1.99999.1.2 NAME 'pgpKey' EQUALITY octetStringMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 )
+objectclass ( 1.3.6.1.4.1.99999.2.1 NAME 'mailUser' SUP top AUXILIARY MAY ( mailQuota $ pgpKey ) )
+`;
+
+export async function startSlapd(): Promise<Slapd> {
+  const directory = await mkdtemp(join(tmpdir(), 'sealdir-ldap-'));
+  const port = await freePort();
+  const url = `ldap://127.0.0.1:${port}`;
+  const config = join(directory, 'slapd.conf');
+  const passwordFile = join(directory, 'password');
+  await mkdir(join(directory, 'data'));
+  await writeFile(join(directory, 'own.schema'), OWN_SCHEMA);
+  await writeFile(passwordFile, 'pass\n');
+  await writeFile(config, slapdConf(directory));
+  const begin = () => start('slapd', ['-f', config, '-h', url, '-d', '0'], { ready: () => accepts(port) });
+  let running = await begin();
+  const add = async (ldif: string) => {
+    const { code, stderr } = await run('ldapadd', ['-x', '-H', url, '-D', ADMIN, '-w', 'pass'], {
+      stdin: ldif,
+    });
+    if (code !== 0) throw new Error(stderr);
+  };
+  await add(`dn: dc=example,dc=com
+objectClass: dcObject
+objectClass: organization
+dc: example
+o: Example
+
+dn: ou=people,dc=example,dc=com
+objectClass: organizationalUnit
+ou: people
+`);
+  return {
+    port,
+    get pid() {
+      return running.pid;
+    },
+    passwordFile,
+    add,
+    async kill() {
+      running.signal('SIGKILL');
+      await running.stop();
+    },
+    async restart() {
+      running = await begin();
+    },
+    async stop() {
+      await running.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Returns an entry of a user in LDIF. */
+export function person(uid: string, mail: string, more: readonly string[] = []): string {
+  return [
+    `dn: uid=${uid},ou=people,dc=example,dc=com`,
+    'objectClass: inetOrgPerson',
+    'objectClass: mailUser',
+    `uid: ${uid}`,
+    `cn: ${uid}`,
+    `sn: ${uid}`,
+    `mail: ${mail}`,
+    ...more,
+    '',
+    '',
+  ].join('\n');
+}
+
+function slapdConf(directory: string): string {
+  return `${SCHEMAS.map((name) => `include /etc/ldap/schema/${name}.schema`).join('\n')}
+include ${join(directory, 'own.schema')}
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile ${join(directory, 'pid')}
+database mdb
+maxsize 104857600
+suffix "dc=example,dc=com"
+rootdn "${ADMIN}"
+rootpw pass
+directory ${join(directory, 'data')}
+access to * by * auth
+`;
+}
