@@ -7,8 +7,9 @@ export interface CombinationProblem {
 }
 
 export function combinationProblems({ recipients }: Settings): CombinationProblem[] {
-  const { source, preset, sql, ldap, socketmap, http } = recipients;
+  const { source, preset, accounts, sql, ldap, socketmap, http } = recipients;
   const missing: Path[] = [];
+  if (source === 'accounts' && accounts.file === '') missing.push('recipients.accounts.file');
   if (source === 'sql' && sql.url === '') missing.push('recipients.sql.url');
   if (source === 'sql' && sql.query === '' && preset === 'none') missing.push('recipients.sql.query');
   if (source === 'ldap' && ldap.url === '') missing.push('recipients.ldap.url');

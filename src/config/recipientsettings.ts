@@ -17,9 +17,9 @@ import type { Setting } from './setting.ts';
 
 export const recipientSettings = {
   'recipients.source': {
-    kind: oneOf('keys', 'passwd', 'sql', 'ldap', 'socketmap', 'http'),
+    kind: oneOf('keys', 'passwd', 'accounts', 'sql', 'ldap', 'socketmap', 'http'),
     default: 'keys',
-    doc: 'Which addresses exist. "keys": every address that has a key file. The others ask the users of the system, a database, a directory, or a service of your own; each has settings of its own below.',
+    doc: 'Which addresses exist. "keys": every address that has a key file. The others ask the users of the system, a file of accounts, a database, a directory, or a service of your own; each has settings of its own below.',
   },
   'recipients.preset': {
     kind: oneOf('none', 'postfixadmin', 'mailcow', 'iredmail', 'modoboa', 'vimbadmin', 'mailinabox'),
@@ -79,6 +79,17 @@ export const recipientSettings = {
     kind: count({ min: 1, max: 4_294_967_294 }),
     default: 1000,
     doc: 'Users with a lower number are no recipients.',
+  },
+
+  'recipients.accounts.file': {
+    kind: pathOrNone,
+    default: '',
+    doc: 'File with an address at the start of each line, before a "|" or ":". It is read again when it has changed.',
+  },
+  'recipients.accounts.quotas': {
+    kind: pathOrNone,
+    default: '',
+    doc: 'File with lines as "alice@example.com:5G". It may be missing.',
   },
 
   'recipients.sql.url': {

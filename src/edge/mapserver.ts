@@ -2,6 +2,7 @@
  * Answers Postfix's questions in its socketmap protocol (socketmap_table(5)): netstrings with the name of a
  * map and a key, one after the other on each connection. Knows no map.
  */
+import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { NetstringReader, netstring } from '../core/netstring.ts';
 
@@ -40,7 +41,9 @@ async function serve(socket: Socket, answer: AnswerMap): Promise<void> {
   for await (const bytes of socket) {
     for (const question of reader.update(bytes as Buffer)) {
       const [, map = '', key = ''] = /^(\S*) ?([\s\S]*)$/.exec(question) ?? [];
-      socket.write(netstring(await answer(map, key)));
+      const isTaken = socket.write(netstring(await answer(map, key)));
+      // a client that never reads must not fill our memory
+      if (!isTaken) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
     }
   }
 }

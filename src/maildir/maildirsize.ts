@@ -24,6 +24,8 @@ const { O_WRONLY, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 export class MaildirSizes {
   readonly #parts: MaildirSizesParts;
+  /** Mailbox -> its last note: notes of one process must not wait for each other's lock. */
+  readonly #underWay = new Map<string, Promise<void>>();
 
   constructor(parts: MaildirSizesParts) {
     this.#parts = parts;
@@ -31,28 +33,32 @@ export class MaildirSizes {
 
   /** A message of so many bytes is durable in a mailbox. Returns at once, and never throws. */
   stored(mailbox: string, bytes: number): void {
-    const { fileSystems, fault } = this.#parts;
-    fileSystems.run(mailbox, () => this.#note(mailbox, bytes)).catch(fault);
+    const before = this.#underWay.get(mailbox) ?? Promise.resolve();
+    const noting = before.then(() => this.#note(mailbox, bytes)).catch(this.#parts.fault);
+    this.#underWay.set(mailbox, noting);
+    void noting.then(() => {
+      if (this.#underWay.get(mailbox) === noting) this.#underWay.delete(mailbox);
+    });
   }
 
   async #note(mailbox: string, bytes: number): Promise<void> {
     const path = join(mailbox, 'maildirsize');
-    const file = await open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return undefined;
-        throw error;
-      },
-    );
+    const ask = <T>(call: () => Promise<T>) => this.#parts.fileSystems.run(mailbox, call);
+    const opening = ask(() => open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK));
+    const file = await opening.catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
     if (file === undefined) return;
     try {
-      if (!(await file.stat()).isFile()) throw new Error(`${path} is no file`);
+      if (!(await ask(() => file.stat())).isFile()) throw new Error(`${path} is no file`);
       for (let n = 0; !this.#parts.lock(file.fd); n++) {
         if (n === TRIES) throw new Error(`${path} is locked by another program`);
         await new Promise((resolve) => setTimeout(resolve, TRY_MS));
       }
-      await file.write(`${bytes} 1\n`);
+      await ask(() => file.write(`${bytes} 1\n`));
     } finally {
-      await file.close();
+      await ask(() => file.close());
     }
   }
 }

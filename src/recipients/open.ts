@@ -11,11 +11,12 @@ import type { Recipient, RecipientSource } from './source.ts';
 
 /** As in the configuration; times are milliseconds, and '' stands for what is not set. */
 export interface SourceSettings {
-  readonly source: 'passwd' | 'sql' | 'ldap' | 'socketmap' | 'http';
+  readonly source: 'passwd' | 'accounts' | 'sql' | 'ldap' | 'socketmap' | 'http';
   readonly preset: PresetName;
   readonly cache: number;
   readonly negative_cache: number;
   readonly timeout: number;
+  readonly accounts: { readonly file: string; readonly quotas: string };
   readonly passwd: { readonly domains: readonly string[]; readonly min_uid: number };
   readonly sql: {
     readonly url: string;
@@ -94,6 +95,10 @@ export async function loadSource(settings: SourceSettings, same: SameAddress): P
     case 'http': {
       const { HttpSource } = await import('./http.ts');
       return new HttpSource({ url: settings.http.url, tokenFile: settings.http.token_file, waitMs }, same);
+    }
+    case 'accounts': {
+      const { AccountsFile } = await import('./accounts.ts');
+      return new AccountsFile(settings.accounts, same);
     }
     case 'passwd': {
       const { PasswdSource } = await import('./passwd.ts');

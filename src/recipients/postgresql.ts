@@ -16,8 +16,7 @@ export async function openPostgresql(options: DatabaseOptions): Promise<Database
     ...(passwordFile === '' ? {} : { password: async () => (await readFile(passwordFile, 'utf8')).trim() }),
     max: connections,
     connectionTimeoutMillis: waitMs,
-    query_timeout: waitMs,
-    statement_timeout: waitMs,
+    query_timeout: waitMs, // not statement_timeout, which PgBouncer does not know
     idleTimeoutMillis: IDLE_MS,
     application_name: 'sealdir',
   });

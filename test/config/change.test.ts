@@ -43,9 +43,9 @@ test('who we are, where we listen, where mail lies and what is remembered need a
       'store.maildir',
       'store.duplicates',
       'store.state',
-    'store.maildirsize',
-    'recipients.roots',
-    'recipients.map_listen',
+      'store.maildirsize',
+      'recipients.roots',
+      'recipients.map_listen',
       'metrics.listen',
     ],
   );

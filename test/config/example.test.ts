@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { EXAMPLE_MACHINE, exampleToml, settingsMarkdown } from '../../src/config/example.ts';
 import { parseSettings } from '../../src/config/load.ts';
 import { entries, splitPath } from '../../src/config/paths.ts';
+import { examples } from '../support/examples.ts';
 
 // From dist/test/config to the root of the repository.
 const exampleFile = new URL('../../../config/sealdir.toml.example', import.meta.url);
@@ -40,4 +41,12 @@ test('the Markdown table has one row of four cells for each setting', () => {
     entries.map(([path]) => path),
   );
   for (const row of rows) assert.equal(row.split(/(?<!\\)\|/).length, 6, row);
+});
+
+test('every example in README.md is a configuration', () => {
+  assert.ok(examples().length >= 4);
+  for (const text of examples()) {
+    const loaded = parseSettings(text, 'README.md', EXAMPLE_MACHINE);
+    assert.ok(loaded.ok, loaded.ok ? '' : loaded.errors.map(({ message }) => message).join('\n'));
+  }
 });

@@ -60,6 +60,7 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       case: 'ignore',
       map_listen: { type: 'off' },
       passwd: { domains: [], min_uid: 1000 },
+      accounts: { file: '', quotas: '' },
       sql: { url: '', password_file: '', query: '', connections: 4 },
       ldap: {
         url: '',

@@ -39,7 +39,9 @@ test('each message is a line of its own, however many come at one time', async (
 
 test('where there is no such file none is made, and a link or a directory is a fault', async (t) => {
   const { sizes, mailbox, path, faults } = await openSizes(t);
-  sizes.stored(mailbox, 1);
+  const other = join(mailbox, 'other');
+  await mkdir(other);
+  sizes.stored(other, 1);
   sizes.stored(join(mailbox, 'missing'), 1);
   await symlink('/etc/passwd', path);
   sizes.stored(mailbox, 1);
@@ -48,7 +50,8 @@ test('where there is no such file none is made, and a link or a directory is a f
   await mkdir(path);
   sizes.stored(mailbox, 1);
   await until('another was', () => faults.length === 2);
-  assert.deepEqual(await readdir(mailbox), ['maildirsize']);
+  assert.deepEqual(await readdir(mailbox), ['maildirsize', 'other']);
+  assert.deepEqual(await readdir(other), []);
 });
 
 test('a program that holds the lock is waited for, and not for long', async (t) => {

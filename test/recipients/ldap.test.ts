@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { filterFor, type LdapOptions, LdapSource } from '../../src/recipients/ldap.ts';
 import { valuesOf } from '../../src/recipients/query.ts';
+import { exampleWith } from '../support/examples.ts';
 import { needs } from '../support/peers.ts';
 import { ADMIN, person, type Slapd, startSlapd } from '../support/slapd.ts';
 
@@ -79,6 +80,18 @@ describe('OpenLDAP', needs('slapd', 'ldapadd'), () => {
       assert.equal(await source.find(address), undefined, address);
     assert.equal(await source.find(`${'x'.repeat(10_000)}@example.com`), undefined);
     assert.ok(await source.find('alice@example.com'));
+    await source.close();
+  });
+
+  test('the example of README.md', async () => {
+    const { filter, attributes } = exampleWith('# a directory').recipients.ldap;
+    const source = await open({ filter, attributes });
+    assert.deepEqual(await source.find('alice@example.com'), {
+      address: 'alice@example.com',
+      quota: 5 * 2 ** 30,
+    });
+    assert.equal((await source.find('keys@example.com'))?.keys?.length, 2);
+    assert.equal(await source.find('nobody@example.com'), undefined);
     await source.close();
   });
 

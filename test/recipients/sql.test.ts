@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Dialect } from '../../src/recipients/database.ts';
 import type { RecipientSource } from '../../src/recipients/source.ts';
 import { openSql, type SqlOptions } from '../../src/recipients/sql.ts';
+import { exampleWith } from '../support/examples.ts';
 import { startMariadb } from '../support/mariadb.ts';
 import { leftOut, needs, needsPackage } from '../support/peers.ts';
 import { postgresqlPath, processesOf, type SqlServer, startPostgresql } from '../support/postgresql.ts';
@@ -217,6 +218,24 @@ describe('PostgreSQL', isPostgresqlThere ? needs('setpriv') : leftOut('postgresq
 
   behavesAlike(served);
   endures(() => server, served);
+
+  test('the example of README.md for tables of your own', async () => {
+    const { sql: example } = exampleWith('# your own tables').recipients;
+    const own = await database('example');
+    await own.sql(`CREATE TABLE users (email text, home text, quota_bytes bigint, pgp_key text, active boolean);
+      INSERT INTO users VALUES ('alice@example.com', '/var/vmail/alice', 1000, 'KEY', true),
+        ('bob@example.com', '/var/vmail/bob', 0, NULL, false);`);
+    const source = await open(served, { url: own.url, query: example.query });
+    const alice = {
+      address: 'alice@example.com',
+      maildir: '/var/vmail/alice/Maildir',
+      quota: 1000,
+      keys: ['KEY'],
+    };
+    assert.deepEqual(await source.find('alice@example.com'), alice);
+    assert.equal(await source.find('bob@example.com'), undefined);
+    await source.close?.();
+  });
 });
 
 describe('MariaDB', needs('mariadbd', 'mariadb-install-db', 'mariadb'), () => {
