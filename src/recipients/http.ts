@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { SameAddress } from '../core/address.ts';
+import { Semaphore } from '../core/semaphore.ts';
 import { type Fields, recipientOf } from './answer.ts';
 import { type QueryValues, valuesOf } from './query.ts';
 import type { Recipient, RecipientSource } from './source.ts';
@@ -18,8 +19,11 @@ export interface HttpOptions {
 
 const MOST_BYTES = 1024 * 1024;
 
+const MOST_REQUESTS = 16;
+
 export class HttpSource implements RecipientSource {
   readonly #options: HttpOptions;
+  readonly #requests = new Semaphore(MOST_REQUESTS);
   readonly #same: SameAddress;
 
   constructor(options: HttpOptions, same: SameAddress) {
@@ -27,7 +31,11 @@ export class HttpSource implements RecipientSource {
     this.#same = same;
   }
 
-  async find(address: string): Promise<Recipient | undefined> {
+  find(address: string): Promise<Recipient | undefined> {
+    return this.#requests.run(() => this.#find(address));
+  }
+
+  async #find(address: string): Promise<Recipient | undefined> {
     const { url, tokenFile, waitMs } = this.#options;
     const token = tokenFile === '' ? undefined : (await readFile(tokenFile, 'utf8')).trim();
     const response = await fetch(urlFor(url, valuesOf(address)), {

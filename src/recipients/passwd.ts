@@ -4,6 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { partsOf } from '../core/address.ts';
+import { Semaphore } from '../core/semaphore.ts';
 import type { Recipient, RecipientSource } from './source.ts';
 
 export interface PasswdOptions {
@@ -19,8 +20,12 @@ const USER_NAME = /^[a-z_][a-z0-9_.-]{0,31}$/i;
 /** getent's exit code where there is no such user. */
 const NO_SUCH_KEY = 2;
 
+/** Processes at one time: whoever asks for unknown users must not fill the machine with them. */
+const MOST_PROCESSES = 4;
+
 export class PasswdSource implements RecipientSource {
   readonly #options: PasswdOptions;
+  readonly #processes = new Semaphore(MOST_PROCESSES);
 
   constructor(options: PasswdOptions) {
     this.#options = options;
@@ -30,7 +35,7 @@ export class PasswdSource implements RecipientSource {
     const { local, domain } = partsOf(address);
     const { domains, minUid } = this.#options;
     if (!domains.includes(domain) || !USER_NAME.test(local)) return undefined;
-    const line = await this.#getent(local);
+    const line = await this.#processes.run(() => this.#getent(local));
     if (line === undefined) return undefined;
     const [name = '', , uid = ''] = line.split(':');
     if (name.toLowerCase() !== local.toLowerCase() || !/^\d+$/.test(uid))

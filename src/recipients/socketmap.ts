@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import type { SameAddress } from '../core/address.ts';
 import type { Listener } from '../core/listener.ts';
 import { NetstringReader, netstring } from '../core/netstring.ts';
+import { Semaphore } from '../core/semaphore.ts';
 import { recipientOf } from './answer.ts';
 import { rowsOf } from './http.ts';
 import type { Recipient, RecipientSource } from './source.ts';
@@ -23,18 +24,18 @@ const MOST_BYTES = 1024 * 1024;
 export class SocketmapSource implements RecipientSource {
   readonly #options: SocketmapOptions;
   readonly #same: SameAddress;
+  readonly #turns: Semaphore;
   readonly #idle: Connection[] = [];
-  readonly #waiting: ((connection: Connection) => void)[] = [];
-  #open = 0;
 
   constructor(options: SocketmapOptions, same: SameAddress) {
     this.#options = options;
     this.#same = same;
+    this.#turns = new Semaphore(options.connections);
   }
 
   async find(address: string): Promise<Recipient | undefined> {
     const { map } = this.#options;
-    const answer = await this.#ask(`${map} ${address}`);
+    const answer = await this.#turns.run(() => this.#ask(`${map} ${address}`));
     const [, status = '', data = ''] = /^(\S+) ?([\s\S]*)$/.exec(answer) ?? [];
     if (status === 'NOTFOUND') return undefined;
     if (status !== 'OK') throw new Error(`the recipient source answered ${answer.slice(0, 100)}`);
@@ -48,38 +49,21 @@ export class SocketmapSource implements RecipientSource {
   }
 
   async #ask(question: string): Promise<string> {
-    const connection = await this.#connection();
+    const connection = this.#connection();
     try {
       const answer = await connection.ask(question);
-      this.#release(connection);
+      this.#idle.push(connection);
       return answer;
     } catch (error) {
       connection.end();
-      this.#open--;
-      const next = this.#waiting.shift();
-      if (next !== undefined) next(this.#newConnection());
       throw error;
     }
   }
 
-  #connection(): Promise<Connection> {
-    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-      if (!idle.isClosed) return Promise.resolve(idle);
-      this.#open--;
-    }
-    if (this.#open < this.#options.connections) return Promise.resolve(this.#newConnection());
-    return new Promise((resolve) => void this.#waiting.push(resolve));
-  }
-
-  #newConnection(): Connection {
-    this.#open++;
+  #connection(): Connection {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop())
+      if (!idle.isClosed) return idle;
     return new Connection(this.#options.address, this.#options.waitMs);
-  }
-
-  #release(connection: Connection): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#idle.push(connection);
-    else next(connection);
   }
 }
 
@@ -89,6 +73,7 @@ class Connection {
   readonly #reader = new NetstringReader(MOST_BYTES);
   #answered: (answer: string) => void = () => {};
   #failed: (error: Error) => void = () => {};
+  #isAsking = false;
 
   constructor(address: Listener, waitMs: number) {
     this.#socket = address.type === 'unix' ? connect(address.path) : connect(address.port, address.host);
@@ -99,8 +84,6 @@ class Connection {
     this.#socket.on('error', (error) => this.#failed(error));
     this.#socket.on('close', () => this.#failed(new Error('the recipient source closed the connection')));
   }
-
-  #isAsking = false;
 
   get isClosed(): boolean {
     return this.#socket.destroyed || this.#socket.readableEnded;

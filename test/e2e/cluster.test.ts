@@ -116,6 +116,28 @@ test('F16: a worker that dies in the middle of messages leaves its own unacknowl
   }
 });
 
+test('a client may close its side after its last command, and a worker still answers', {
+  timeout: 60_000,
+}, async () => {
+  const key = await makeKey(ALICE);
+  const server = await startChild({ keys: { [ALICE]: key.certificate }, toml: { processes: 2 } });
+  try {
+    for (const to of [server.socketPath, server.port]) {
+      const client = await connectLmtp(to);
+      client.socket.end(`LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<${ALICE}>\r\nDATA\r\n${MESSAGE}.\r\nNOOP\r\n`);
+      const replies: string[] = [];
+      for (let reply = await client.reply(); reply !== ''; reply = await client.reply()) replies.push(reply);
+      assert.deepEqual(
+        replies.map((reply) => reply.slice(0, 3)),
+        ['220', '250', '250', '250', '354', '250', '250'],
+      );
+      await client.vanish();
+    }
+  } finally {
+    assert.equal(await server.stop(), 0);
+  }
+});
+
 test('a stop does not wait for a worker that is only just starting', { timeout: 60_000 }, async () => {
   const server = await startChild({ toml: { processes: 2 } });
   const before = server.workers();
