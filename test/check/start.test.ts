@@ -101,6 +101,26 @@ const FAULTS: readonly Fault[] = [
     stops: /another server listens here/,
   },
   {
+    name: 'one path for LMTP and the maps',
+    arrange: async (site) => ({ recipients: `map_listen = "${site.at('run/lmtp.sock')}"` }),
+    says: /lmtp\.listen and recipients\.map_listen: \S+lmtp\.sock is in use twice/,
+    stops: /another server listens here/,
+  },
+  {
+    name: 'a missing directory for mailboxes of a source',
+    arrange: async (site) => ({ recipients: `roots = ["${site.at('mail')}", "${site.at('vmail')}"]` }),
+    says: /recipients\.roots: \S+vmail does not exist/,
+    stops: /recipients\.roots: \S+vmail is no directory/,
+  },
+  {
+    name: 'a preset for another database',
+    arrange: async () => ({
+      recipients: 'source = "sql"\npreset = "mailinabox"\nsql.url = "mysql://u@127.0.0.1/mail"',
+    }),
+    says: /recipients\.source: recipients\.preset: mailinabox has no mysql database/,
+    stops: /recipients\.source: recipients\.preset: mailinabox has no mysql database/,
+  },
+  {
     name: 'one port for LMTP and metrics',
     async arrange() {
       const port = await freePort();
