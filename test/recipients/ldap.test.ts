@@ -21,7 +21,7 @@ test('no value of an address is ever more than a value in a filter', () => {
   );
 });
 
-describe('OpenLDAP', needs('slapd', 'ldapadd'), () => {
+describe('OpenLDAP', needs('slapd', 'ldapadd', 'openssl'), () => {
   let slapd: Slapd;
   const open = (more: Partial<LdapOptions> = {}) =>
     LdapSource.open(
@@ -93,6 +93,18 @@ describe('OpenLDAP', needs('slapd', 'ldapadd'), () => {
     assert.equal((await source.find('keys@example.com'))?.keys?.length, 2);
     assert.equal(await source.find('nobody@example.com'), undefined);
     await source.close();
+  });
+
+  test('over TLS, from the start or from STARTTLS on, with the authority that is named and no other', async () => {
+    const ldaps = `ldaps://127.0.0.1:${slapd.tlsPort}`;
+    for (const more of [{ url: ldaps }, { starttls: true }]) {
+      const source = await open({ ...more, caFile: slapd.caFile });
+      assert.ok(await source.find('alice@example.com'));
+      await source.close();
+      const distrustful = await open(more);
+      await assert.rejects(distrustful.find('alice@example.com'), /certificate/i);
+      await distrustful.close();
+    }
   });
 
   test('a wrong password, base or filter is an error, never nobody', async () => {

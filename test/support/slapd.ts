@@ -9,6 +9,10 @@ import { run, start } from './process.ts';
 
 export interface Slapd {
   readonly port: number;
+  /** The port of LDAP over TLS. */
+  readonly tlsPort: number;
+  /** The certificate of the server, which is its own authority. */
+  readonly caFile: string;
   readonly pid: number;
   readonly passwordFile: string;
   /** Adds entries in LDIF. */
@@ -32,14 +36,20 @@ objectclass ( 1.3.6.1.4.1.99999.2.1 NAME 'mailUser' SUP top AUXILIARY MAY ( mail
 export async function startSlapd(): Promise<Slapd> {
   const directory = await mkdtemp(join(tmpdir(), 'sealdir-ldap-'));
   const port = await freePort();
+  const tlsPort = await freePort();
   const url = `ldap://127.0.0.1:${port}`;
   const config = join(directory, 'slapd.conf');
   const passwordFile = join(directory, 'password');
   await mkdir(join(directory, 'data'));
+  const caFile = join(directory, 'certificate.pem');
+  await makeCertificate(caFile, join(directory, 'key.pem'));
   await writeFile(join(directory, 'own.schema'), OWN_SCHEMA);
   await writeFile(passwordFile, 'pass\n');
   await writeFile(config, slapdConf(directory));
-  const begin = () => start('slapd', ['-f', config, '-h', url, '-d', '0'], { ready: () => accepts(port) });
+  const begin = () =>
+    start('slapd', ['-f', config, '-h', `${url} ldaps://127.0.0.1:${tlsPort}`, '-d', '0'], {
+      ready: () => accepts(port),
+    });
   let running = await begin();
   const add = async (ldif: string) => {
     const { code, stderr } = await run('ldapadd', ['-x', '-H', url, '-D', ADMIN, '-w', 'pass'], {
@@ -59,6 +69,8 @@ ou: people
 `);
   return {
     port,
+    tlsPort,
+    caFile,
     get pid() {
       return running.pid;
     },
@@ -76,6 +88,13 @@ ou: people
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function makeCertificate(certificate: string, key: string): Promise<void> {
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', ...names];
+  const { code, stderr } = await run('openssl', [...args, '-keyout', key, '-out', certificate, '-days', '2']);
+  if (code !== 0) throw new Error(stderr);
 }
 
 /** Returns an entry of a user in LDIF. */
@@ -100,6 +119,8 @@ include ${join(directory, 'own.schema')}
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile ${join(directory, 'pid')}
+TLSCertificateFile ${join(directory, 'certificate.pem')}
+TLSCertificateKeyFile ${join(directory, 'key.pem')}
 database mdb
 maxsize 104857600
 suffix "dc=example,dc=com"
