@@ -9,7 +9,8 @@ export interface CombinationProblem {
 export function combinationProblems({ recipients }: Settings): CombinationProblem[] {
   const { source, preset, accounts, sql, ldap, socketmap, http } = recipients;
   const missing: Path[] = [];
-  if (source === 'accounts' && accounts.file === '') missing.push('recipients.accounts.file');
+  const isOfFiles = preset === 'docker-mailserver';
+  if (source === 'accounts' && accounts.file === '' && !isOfFiles) missing.push('recipients.accounts.file');
   if (source === 'sql' && sql.url === '') missing.push('recipients.sql.url');
   if (source === 'sql' && sql.query === '' && preset === 'none') missing.push('recipients.sql.query');
   if (source === 'ldap' && ldap.url === '') missing.push('recipients.ldap.url');
@@ -19,8 +20,9 @@ export function combinationProblems({ recipients }: Settings): CombinationProble
   if (source === 'socketmap' && socketmap.address === undefined) missing.push('recipients.socketmap.address');
   if (source === 'http' && http.url === '') missing.push('recipients.http.url');
   const problems = missing.map((path) => about(path, `is needed by recipients.source = "${source}"`));
-  if (preset !== 'none' && source !== 'sql')
-    problems.push(about('recipients.preset', 'is for recipients.source = "sql"'));
+  const wanted = isOfFiles ? 'accounts' : 'sql';
+  if (preset !== 'none' && source !== wanted)
+    problems.push(about('recipients.preset', `is for recipients.source = "${wanted}"`));
   if (preset !== 'none' && sql.query !== '')
     problems.push(about('recipients.sql.query', 'and recipients.preset are both set: remove one'));
   if (sql.url !== '' && !/^(postgres(ql)?|mysql|mariadb|sqlite):/.test(sql.url))

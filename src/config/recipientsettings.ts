@@ -22,9 +22,18 @@ export const recipientSettings = {
     doc: 'Which addresses exist. "keys": every address that has a key file. The others ask the users of the system, a file of accounts, a database, a directory, or a service of your own; each has settings of its own below.',
   },
   'recipients.preset': {
-    kind: oneOf('none', 'postfixadmin', 'mailcow', 'iredmail', 'modoboa', 'vimbadmin', 'mailinabox'),
+    kind: oneOf(
+      'none',
+      'postfixadmin',
+      'mailcow',
+      'iredmail',
+      'modoboa',
+      'vimbadmin',
+      'mailinabox',
+      'docker-mailserver',
+    ),
     default: 'none',
-    doc: 'The query for the database of a panel, instead of recipients.sql.query.',
+    doc: 'How a panel keeps its users: the query for its database (recipients.source = "sql"), instead of recipients.sql.query; for docker-mailserver its files (recipients.source = "accounts").',
   },
   'recipients.roots': {
     kind: directories,

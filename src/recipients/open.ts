@@ -6,7 +6,7 @@ import type { SameAddress } from '../core/address.ts';
 import type { Listener } from '../core/listener.ts';
 import type { World } from '../core/world.ts';
 import { CachedSource } from './cached.ts';
-import type { PresetName } from './presets.ts';
+import { DOCKER_MAILSERVER, type PresetName } from './presets.ts';
 import type { Recipient, RecipientSource } from './source.ts';
 
 /** As in the configuration; times are milliseconds, and '' stands for what is not set. */
@@ -98,7 +98,9 @@ export async function loadSource(settings: SourceSettings, same: SameAddress): P
     }
     case 'accounts': {
       const { AccountsFile } = await import('./accounts.ts');
-      return new AccountsFile(settings.accounts, same);
+      const { file, quotas } = settings.accounts;
+      const usual = settings.preset === 'docker-mailserver' ? DOCKER_MAILSERVER : settings.accounts;
+      return new AccountsFile({ file: file || usual.file, quotas: quotas || usual.quotas }, same);
     }
     case 'passwd': {
       const { PasswdSource } = await import('./passwd.ts');

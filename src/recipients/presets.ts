@@ -68,13 +68,19 @@ const PRESETS = {
   mailinabox: { sqlite: MAILINABOX },
 } as const satisfies Record<string, Partial<Record<Dialect, string>>>;
 
-export type PresetName = keyof typeof PRESETS | 'none';
+/** The files of docker-mailserver, as its container sees them. */
+export const DOCKER_MAILSERVER = {
+  file: '/tmp/docker-mailserver/postfix-accounts.cf',
+  quotas: '/tmp/docker-mailserver/dovecot-quotas.cf',
+};
+
+export type PresetName = keyof typeof PRESETS | 'docker-mailserver' | 'none';
 
 /** Returns the query of a preset. Throws, with a sentence, where there is none for this kind of database. */
 export function presetQuery(preset: PresetName, dialect: Dialect): string {
   if (preset === 'none') throw new Error('recipients.sql.query is empty, and there is no preset');
-  const queries: Partial<Record<Dialect, string>> = PRESETS[preset];
-  const query = queries[dialect];
+  const queries: Partial<Record<string, Partial<Record<Dialect, string>>>> = PRESETS;
+  const query = queries[preset]?.[dialect];
   if (query === undefined) throw new Error(`recipients.preset: ${preset} has no ${dialect} database`);
   return query;
 }

@@ -8,6 +8,8 @@ import type { HiredWorker } from './hiredworker.ts';
 
 /** Workers may die by the dozen, but a connection that they die of must not be given to all that follow. */
 const MOST_OFFERS = 10;
+/** As many wait for a worker as the kernel would keep for us (edge/sockets.ts); more are closed. */
+const MOST_WAITING = 4096;
 
 interface Waiting {
   readonly socket: Socket;
@@ -15,21 +17,15 @@ interface Waiting {
 }
 
 export class Dealer {
-  readonly #mostWaiting: number;
   readonly #waiting: Waiting[] = [];
   /** Those that wait for a connection, longest first. */
   readonly #free: HiredWorker[] = [];
   #isClosed = false;
 
-  /** Connections that come while `mostWaiting` of them wait for a worker are closed. */
-  constructor(mostWaiting: number) {
-    this.#mostWaiting = mostWaiting;
-  }
-
   /** Takes a connection, from which nothing may have been read. */
   readonly deal = (socket: Socket): void => {
     socket.on('error', () => socket.destroy());
-    if (this.#isClosed || this.#waiting.length >= this.#mostWaiting) socket.destroy();
+    if (this.#isClosed || this.#waiting.length >= MOST_WAITING) socket.destroy();
     else this.#waiting.push({ socket, offers: 0 });
     this.#next();
   };

@@ -26,7 +26,7 @@ export async function servePrimary(
   { settings, log, inherited, processes }: PrimaryParts,
   stopped: Promise<unknown>,
 ): Promise<Running | undefined> {
-  const dealer = new Dealer(settings.lmtp.max_connections);
+  const dealer = new Dealer();
   const workforce = new Workforce({ settings, log, processes, dealer });
   const shared = await startShared(settings, log, workforce);
   const fault = (error: Error) => log.fault('lmtp socket', error);

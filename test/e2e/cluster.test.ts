@@ -5,11 +5,9 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { startActivated } from '../support/activate.ts';
 import { type ChildServer, CLI, childrenOf, startChild } from '../support/child.ts';
 import { messageOfSize } from '../support/fixtures.ts';
-import { connectLmtp, deliver, openSession } from '../support/lmtp.ts';
-import { needs } from '../support/peers.ts';
+import { deliver, openSession } from '../support/lmtp.ts';
 import { start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
 import { makeKey } from '../support/testkeys.ts';
@@ -116,28 +114,6 @@ test('F16: a worker that dies in the middle of messages leaves its own unacknowl
   }
 });
 
-test('a client may close its side after its last command, and a worker still answers', {
-  timeout: 60_000,
-}, async () => {
-  const key = await makeKey(ALICE);
-  const server = await startChild({ keys: { [ALICE]: key.certificate }, toml: { processes: 2 } });
-  try {
-    for (const to of [server.socketPath, server.port]) {
-      const client = await connectLmtp(to);
-      client.socket.end(`LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<${ALICE}>\r\nDATA\r\n${MESSAGE}.\r\nNOOP\r\n`);
-      const replies: string[] = [];
-      for (let reply = await client.reply(); reply !== ''; reply = await client.reply()) replies.push(reply);
-      assert.deepEqual(
-        replies.map((reply) => reply.slice(0, 3)),
-        ['220', '250', '250', '250', '354', '250', '250'],
-      );
-      await client.vanish();
-    }
-  } finally {
-    assert.equal(await server.stop(), 0);
-  }
-});
-
 test('a stop does not wait for a worker that is only just starting', { timeout: 60_000 }, async () => {
   const server = await startChild({ toml: { processes: 2 } });
   const before = server.workers();
@@ -209,64 +185,6 @@ test('a start succeeds while /metrics is asked for from the first moment on', {
   } finally {
     clearInterval(asking);
     await rm(site, { recursive: true, force: true });
-  }
-});
-
-/** A site whose server has two workers and listens on a socket that it inherits, or on one of its own. */
-async function startWithSocket(isInherited: boolean) {
-  const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
-  const config = join(site, 'sealdir.toml');
-  const toml = tomlFor(site, { toml: { processes: 2 } });
-  await writeFile(config, isInherited ? toml.replace(/^listen = \[.*$/m, 'listen = ["systemd"]') : toml);
-  const path = join(site, isInherited ? 'inherited.sock' : 'lmtp.sock');
-  const args = [CLI, 'serve', '-c', config];
-  const ready = (output: string) => output.includes('"msg":"listening"');
-  const server = isInherited
-    ? await startActivated(path, args)
-    : await start(process.execPath, args, { ready });
-  return { server, path, remove: () => rm(site, { recursive: true, force: true }) };
-}
-
-for (const isInherited of [false, true]) {
-  const whose = isInherited ? 'an inherited socket' : 'a socket of its own';
-  test(`F31: on ${whose}, clients that come while no worker is left are served by the next`, {
-    ...(isInherited ? needs('python3') : {}),
-    timeout: 60_000,
-  }, async () => {
-    const { server, path, remove } = await startWithSocket(isInherited);
-    try {
-      for (const pid of childrenOf(server.pid)) process.kill(pid, 'SIGKILL');
-      const sessions = await Promise.all(Array.from({ length: 20 }, () => openSession(path)));
-      for (const session of sessions) {
-        assert.match(
-          (await deliver(session, { to: [ALICE], message: MESSAGE })).final[0] ?? '',
-          /^250 2\.0\.0 /,
-        );
-        await session.vanish();
-      }
-      assert.equal(childrenOf(server.pid).length, 2);
-    } finally {
-      assert.equal(await server.stop(), 0);
-      await remove();
-    }
-  });
-}
-
-test('F31: a connection on its way to a worker that dies is greeted by another', {
-  timeout: 60_000,
-}, async () => {
-  const server = await startChild({ toml: { processes: 2 } });
-  try {
-    const workers = server.workers();
-    // workers that are stopped take nothing, so that their connections are on their way
-    for (const pid of workers) process.kill(pid, 'SIGSTOP');
-    const clients = await Promise.all(Array.from({ length: 5 }, () => connectLmtp(server.socketPath)));
-    const greetings = clients.map((client) => client.reply());
-    for (const pid of workers) process.kill(pid, 'SIGKILL');
-    for (const greeting of greetings) assert.match(await greeting, /^220 /);
-    await Promise.all(clients.map((client) => client.vanish()));
-  } finally {
-    assert.equal(await server.stop(), 0);
   }
 });
 

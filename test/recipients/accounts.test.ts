@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { AccountsFile } from '../../src/recipients/accounts.ts';
+import { loadSource } from '../../src/recipients/open.ts';
+import { exampleWith } from '../support/examples.ts';
 
 const SAME = { localCase: 'ignore', defaultDomain: 'mx.example.com' } as const;
 
@@ -52,4 +54,11 @@ test('a file that changes counts at once; one that is missing or empty is an err
   assert.equal(await source.find('alice@example.com'), undefined);
   await writeFile(quotas, 'bob@example.com:much\n');
   await assert.rejects(source.find('bob@example.com'), /bad quota/);
+});
+
+test('the preset reads the files where docker-mailserver has them', async () => {
+  const { recipients } = exampleWith('# docker-mailserver');
+  assert.equal(recipients.source, 'accounts');
+  const source = await loadSource({ ...recipients, source: 'accounts' }, SAME);
+  await assert.rejects(source.find('alice@example.com'), /\/tmp\/docker-mailserver\/postfix-accounts\.cf/);
 });

@@ -1,0 +1,113 @@
+// How connections get to workers: all of them, in whatever state the workers are.
+
+import assert from 'node:assert/strict';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startActivated } from '../support/activate.ts';
+import { CLI, childrenOf, startChild } from '../support/child.ts';
+import { connectLmtp, deliver, openSession } from '../support/lmtp.ts';
+import { needs, needsDescriptors } from '../support/peers.ts';
+import { start } from '../support/process.ts';
+import { makeSite, tomlFor } from '../support/sealdir.ts';
+import { makeKey } from '../support/testkeys.ts';
+
+const ALICE = 'alice@example.com';
+const MESSAGE = Buffer.from('Subject: x\r\n\r\nx\r\n');
+
+test('a client may close its side after its last command, and a worker still answers', {
+  timeout: 60_000,
+}, async () => {
+  const key = await makeKey(ALICE);
+  const server = await startChild({ keys: { [ALICE]: key.certificate }, toml: { processes: 2 } });
+  try {
+    for (const to of [server.socketPath, server.port]) {
+      const client = await connectLmtp(to);
+      client.socket.end(`LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<${ALICE}>\r\nDATA\r\n${MESSAGE}.\r\nNOOP\r\n`);
+      const replies: string[] = [];
+      for (let reply = await client.reply(); reply !== ''; reply = await client.reply()) replies.push(reply);
+      assert.deepEqual(
+        replies.map((reply) => reply.slice(0, 3)),
+        ['220', '250', '250', '250', '354', '250', '250'],
+      );
+      await client.vanish();
+    }
+  } finally {
+    assert.equal(await server.stop(), 0);
+  }
+});
+
+/** A site whose server has two workers and listens on a socket that it inherits, or on one of its own. */
+async function startWithSocket(isInherited: boolean) {
+  const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
+  const config = join(site, 'sealdir.toml');
+  const toml = tomlFor(site, { toml: { processes: 2 } });
+  await writeFile(config, isInherited ? toml.replace(/^listen = \[.*$/m, 'listen = ["systemd"]') : toml);
+  const path = join(site, isInherited ? 'inherited.sock' : 'lmtp.sock');
+  const args = [CLI, 'serve', '-c', config];
+  const ready = (output: string) => output.includes('"msg":"listening"');
+  const server = isInherited
+    ? await startActivated(path, args)
+    : await start(process.execPath, args, { ready });
+  return { server, path, remove: () => rm(site, { recursive: true, force: true }) };
+}
+
+for (const isInherited of [false, true]) {
+  const whose = isInherited ? 'an inherited socket' : 'a socket of its own';
+  test(`F31: on ${whose}, clients that come while no worker is left are served by the next`, {
+    ...(isInherited ? needs('python3') : {}),
+    timeout: 60_000,
+  }, async () => {
+    const { server, path, remove } = await startWithSocket(isInherited);
+    try {
+      for (const pid of childrenOf(server.pid)) process.kill(pid, 'SIGKILL');
+      const sessions = await Promise.all(Array.from({ length: 20 }, () => openSession(path)));
+      for (const session of sessions) {
+        assert.match(
+          (await deliver(session, { to: [ALICE], message: MESSAGE })).final[0] ?? '',
+          /^250 2\.0\.0 /,
+        );
+        await session.vanish();
+      }
+      assert.equal(childrenOf(server.pid).length, 2);
+    } finally {
+      assert.equal(await server.stop(), 0);
+      await remove();
+    }
+  });
+}
+
+test('a thousand clients at one moment are all greeted, or told that they are too many', {
+  ...needsDescriptors(2500),
+  timeout: 60_000,
+}, async () => {
+  const server = await startChild({ toml: { processes: 2, lmtp: 'max_connections = 300' } });
+  try {
+    const clients = await Promise.all(Array.from({ length: 1000 }, () => connectLmtp(server.socketPath)));
+    const greetings = await Promise.all(clients.map((client) => client.reply()));
+    const codes = greetings.map((greeting) => greeting.slice(0, 3));
+    assert.deepEqual([...new Set(codes)].sort(), ['220', '421']);
+    assert.ok(codes.filter((code) => code === '220').length >= 300);
+    await Promise.all(clients.map((client) => client.vanish()));
+  } finally {
+    assert.equal(await server.stop(), 0);
+  }
+});
+
+test('F31: a connection on its way to a worker that dies is greeted by another', {
+  timeout: 60_000,
+}, async () => {
+  const server = await startChild({ toml: { processes: 2 } });
+  try {
+    const workers = server.workers();
+    // workers that are stopped take nothing, so that their connections are on their way
+    for (const pid of workers) process.kill(pid, 'SIGSTOP');
+    const clients = await Promise.all(Array.from({ length: 5 }, () => connectLmtp(server.socketPath)));
+    const greetings = clients.map((client) => client.reply());
+    for (const pid of workers) process.kill(pid, 'SIGKILL');
+    for (const greeting of greetings) assert.match(await greeting, /^220 /);
+    await Promise.all(clients.map((client) => client.vanish()));
+  } finally {
+    assert.equal(await server.stop(), 0);
+  }
+});
