@@ -70,12 +70,12 @@ maildir = ${JSON.stringify(join(directory, 'mail/{domain}/{local}'))}
 duplicates = "${toml?.duplicates ?? 'off'}"
 state = ${JSON.stringify(join(directory, 'state'))}
 ${toml?.store ?? ''}
+[recipients]
+${toml?.recipients?.replaceAll('DIR', directory) ?? ''}
 [metrics]
 listen = "127.0.0.1:0"
 [keys]
 directory = ${JSON.stringify(join(directory, 'keys'))}
-[recipients]
-${toml?.recipients?.replaceAll('DIR', directory) ?? ''}
 ${toml?.rest ?? ''}
 `;
 }
