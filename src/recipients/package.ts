@@ -6,7 +6,7 @@ export async function optionalPackage<T>(name: string, version: string, load: ()
     return await load();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new Error(`the package ${name} is missing: npm install --no-save ${name}@${version}`, {
+    throw new Error(`the package ${name} is missing: npm install -g ${name}@${version}`, {
       cause: error,
     });
   }
