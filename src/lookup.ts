@@ -40,6 +40,11 @@ export class Lookup {
     return address === undefined ? refusal('badRecipient') : resolve(address, this.#addressing);
   }
 
+  /** Tells whether a recipient has any key, usable or not. Throws if that could not be asked. */
+  async hasKey(recipient: Recipient): Promise<boolean> {
+    return (await this.#keys.keysOf(recipient)) !== undefined;
+  }
+
   /** Returns the keys that mail for a recipient is sealed with now. Throws if they could not be asked for. */
   async keys(recipient: Recipient): Promise<SealingKeys | Refusal> {
     const entry = await this.#keys.keysOf(recipient);

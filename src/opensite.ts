@@ -3,6 +3,7 @@
  * What lasts as long as the process (`openSite`) is apart from what each reload makes anew (`deliveryParts`).
  * Opens no socket and knows no command.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Settings } from './config/settings.ts';
 import type { Meter } from './core/meter.ts';
 import type { OutcomeLog } from './core/outcomelog.ts';
@@ -54,7 +55,7 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
   const fileSystems = openFileSystems(diskOptions);
   const { disk = openDisk({ ...diskOptions, fileSystems }) } = surroundings;
   const { storeRoot, maildir } = pathsOf(settings);
-  const { roots } = settings.recipients;
+  const { roots, folder } = settings.recipients;
   const memory = memoryOf(settings, surroundings);
   return {
     world,
@@ -62,7 +63,7 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
     outcomeLog,
     store: new Store({ disk, world, meter, roots: [storeRoot, ...roots] }),
     mailboxes: new Slots(),
-    mailboxPaths: new MailboxPaths(disk, maildir, roots),
+    mailboxPaths: new MailboxPaths(disk, maildir, roots, folder),
     space: new Space(disk),
     sizes: settings.store.maildirsize ? sizesOf(fileSystems, surroundings) : undefined,
     fileSystems,
@@ -88,14 +89,34 @@ function memoryOf(
   return new RememberedDeliveries({ directory: state, windowMs: store.duplicates, world, fault });
 }
 
+/** What a reload replaces. */
+export interface FormerParts {
+  readonly settings: Settings;
+  readonly parts: DeliveryParts;
+}
+
+function keptAddressing(
+  settings: Settings,
+  former: FormerParts | undefined,
+): DeliveryParts['addressing'] | undefined {
+  if (former === undefined || settings.recipients.source === 'keys') return undefined;
+  const isSame =
+    former.settings.hostname === settings.hostname &&
+    isDeepStrictEqual(former.settings.recipients, settings.recipients);
+  return isSame ? former.parts.addressing : undefined;
+}
+
 /** Returns what makes calls to key files for somebody who has no site: they are under the same limits. */
 export function openCalls(settings: Settings, world: World): FileSystems['run'] {
   const fileSystems = openFileSystems({ hungMs: settings.lmtp.stall_timeout, world });
   return (directory, call) => fileSystems.run(directory, call);
 }
 
-/** Returns everything a delivery needs; the key cache starts empty. */
-export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
+/**
+ * Returns everything a delivery needs; the key cache starts empty. The recipient source of `former` stays, if
+ * its settings do: who was found is then still found while it is down.
+ */
+export function deliveryParts(settings: Settings, site: Site, former?: FormerParts): DeliveryParts {
   const keyDirectory = keyDirectoryOf(settings, site.world, {
     run: (directory, call) => site.fileSystems.run(directory, call),
     onSilence: (message) => site.outcomeLog.fault('keys.directory', new Error(message)),
@@ -104,7 +125,7 @@ export function deliveryParts(settings: Settings, site: Site): DeliveryParts {
   return {
     ...site,
     keys: keySourceOf(keyDirectory),
-    addressing: addressingOf(settings, keyDirectory, site.world),
+    addressing: keptAddressing(settings, former) ?? addressingOf(settings, keyDirectory, site.world),
     keyRules: keyRulesOf(settings),
     headerPolicy: headers.policy,
     limits: {

@@ -7,7 +7,7 @@ export interface CombinationProblem {
 }
 
 export function combinationProblems({ recipients }: Settings): CombinationProblem[] {
-  const { source, preset, accounts, sql, ldap, socketmap, http } = recipients;
+  const { source, preset, folder, accounts, sql, ldap, socketmap, http } = recipients;
   const missing: Path[] = [];
   const isOfFiles = preset === 'docker-mailserver';
   if (source === 'accounts' && accounts.file === '' && !isOfFiles) missing.push('recipients.accounts.file');
@@ -25,6 +25,12 @@ export function combinationProblems({ recipients }: Settings): CombinationProble
     problems.push(about('recipients.preset', `is for recipients.source = "${wanted}"`));
   if (preset !== 'none' && sql.query !== '')
     problems.push(about('recipients.sql.query', 'and recipients.preset are both set: remove one'));
+  if (preset === 'mailcow' && folder === '')
+    problems.push(
+      about('recipients.folder', 'is needed by the preset mailcow: MAILDIR_SUB, or "." if it is empty'),
+    );
+  if (folder.startsWith('/') || folder.split('/').includes('..'))
+    problems.push(about('recipients.folder', 'leaves the path that it is below'));
   if (sql.url !== '' && !/^(postgres(ql)?|mysql|mariadb|sqlite):/.test(sql.url))
     problems.push(about('recipients.sql.url', 'begins with none of postgresql:, mysql:, mariadb:, sqlite:'));
   if (ldap.url !== '' && !/^ldap[si]?:\/\//.test(ldap.url))

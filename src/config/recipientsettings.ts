@@ -41,6 +41,12 @@ export const recipientSettings = {
     doc: 'Directories under which a source may place mailboxes. The path of a Maildir from a source has to be under one of them; one that is not absolute is under the first. Sealdir never creates them. A source that names no path leaves that to store.maildir.',
     restart: true,
   },
+  'recipients.folder': {
+    kind: text,
+    default: '',
+    doc: 'Directory below the path that a source names, such as "Maildir"; "." or "" for the path itself. The preset mailcow needs it: MAILDIR_SUB of mailcow.conf, or "." if that is empty.',
+    restart: true,
+  },
   'recipients.cache': {
     kind: duration,
     default: '1m',
@@ -75,7 +81,7 @@ export const recipientSettings = {
   'recipients.map_listen': {
     kind: metricsListener,
     default: 'off',
-    doc: 'Address on which a mail server asks who exists, in Postfix\'s socketmap protocol: the map "recipients" has every address that exists, "enrolled" those of them whose mail can be sealed now. "host:port", "[v6]:port", the path of a Unix socket (with a "/"), or "off".',
+    doc: 'Address on which a mail server asks who exists, in Postfix\'s socketmap protocol: the map "recipients" has every address that exists, "enrolled" those of them who have a key, be it usable or not. "host:port", "[v6]:port", the path of a Unix socket (with a "/"), or "off".',
     restart: true,
   },
 

@@ -1,22 +1,49 @@
 /** Lets so many pieces of work go at one time; the others wait, first come first served. */
+import { performance } from 'node:perf_hooks';
+
+interface Waiting {
+  readonly until: number;
+  begin(): void;
+  giveUp(): void;
+}
 
 export class Semaphore {
   #free: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #patienceMs: number;
+  readonly #waiting: Waiting[] = [];
 
-  constructor(most: number) {
+  /**
+   * What has waited for longer than `patienceMs` is not begun any more: whoever asked for it has left, and it
+   * would only make the others wait.
+   */
+  constructor(most: number, patienceMs: number) {
     this.#free = most;
+    this.#patienceMs = patienceMs;
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => void this.#waiting.push(resolve));
+    else await this.#turn();
     try {
       return await work();
     } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
+      this.#next();
     }
+  }
+
+  #turn(): Promise<void> {
+    const until = performance.now() + this.#patienceMs;
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(new Error(`more at one time than can be done in ${this.#patienceMs} ms`));
+      this.#waiting.push({ until, begin: resolve, giveUp });
+    });
+  }
+
+  #next(): void {
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if (next.until >= performance.now()) return next.begin();
+      next.giveUp();
+    }
+    this.#free++;
   }
 }

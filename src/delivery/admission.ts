@@ -104,9 +104,9 @@ export class Admission {
     return { account: { ...recipient, mailbox }, keys };
   }
 
-  /** As far as the source knows of both. */
-  #isOverQuota({ quota, used = 0 }: Account): boolean {
-    return quota !== undefined && used + this.#sender.size * SEALED_GROWTH > quota;
+  /** As far as the source knows of both; what it said before may be true no longer. */
+  #isOverQuota({ quota, used = 0, isFormer }: Account): boolean {
+    return !isFormer && quota !== undefined && used + this.#sender.size * SEALED_GROWTH > quota;
   }
 
   /** Says what is lacking for one more copy. Assumes that all copies go to the same disk. */

@@ -21,13 +21,15 @@ export class MailboxPaths {
   readonly #template: string;
   readonly #firstRoot: string | undefined;
   readonly #roots: Roots;
+  readonly #folder: string;
 
-  /** `roots`: where sources may place mailboxes. */
-  constructor(disk: Pick<Disk, 'isDirectory'>, template: string, roots: readonly string[] = []) {
+  /** `roots`: where sources may place mailboxes; `folder`: where below their paths. */
+  constructor(disk: Pick<Disk, 'isDirectory'>, template: string, roots: readonly string[] = [], folder = '') {
     this.#disk = disk;
     this.#template = template;
     this.#firstRoot = roots[0];
     this.#roots = new Roots(roots);
+    this.#folder = folder;
   }
 
   /**
@@ -44,7 +46,7 @@ export class MailboxPaths {
 
   #placed(maildir: string): string | undefined {
     const whole = isAbsolute(maildir) ? maildir : join(this.#firstRoot ?? '', maildir);
-    const path = resolve(whole);
+    const path = resolve(whole, this.#folder);
     const leaves = maildir.split('/').includes('..') || this.#roots.of(path) === undefined;
     if (leaves || !isAbsolute(whole)) throw new Error(`recipients.roots: ${maildir} is under none of them`);
     return isStorable(path) ? path : undefined;

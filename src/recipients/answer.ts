@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { canonicalAddress, catchAllOf, parseAddress, partsOf, type SameAddress } from '../core/address.ts';
-import type { Recipient } from './source.ts';
+import { AnswerError, type Recipient } from './source.ts';
 
 /** All that is known of a recipient; a value that is null or missing is not known. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -35,7 +35,7 @@ export function recipientOf(
   const recipient = { address: accountOf(first, asked, same), ...placeOf(first), ...limitsOf(first) };
   const others = rows.map((row) => accountOf(row, asked, same));
   if (others.some((other) => other !== recipient.address))
-    throw new Error(`several accounts for ${asked}: ${[...new Set(others)].join(', ')}`);
+    throw new AnswerError(`several accounts for ${asked}: ${[...new Set(others)].join(', ')}`);
   const keys = rows.map((row) => fieldOf(row, 'key')).filter((key) => key !== undefined);
   return keys.length === 0 ? recipient : { ...recipient, keys: keys.map(keyOf) };
 }
@@ -58,8 +58,8 @@ function placeOf(row: Fields): Pick<Recipient, 'maildir'> {
   if (written === undefined) return {};
   const [, path = '', options = ''] = /^(?:maildir:)?([^:]*)((?::[^:]*)*)$/.exec(written) ?? [];
   if (path === '' || /\p{Cc}/u.test(written)) return wrong('maildir', written);
-  // its folders are directories and not dotted names, so that no Maildir++ program would find them
-  if (/:LAYOUT=(?!\+\+)/i.test(options)) return wrong('maildir', written);
+  // of LAYOUT=fs the inbox is the same directory, and more than inboxes is never written to
+  if (/:LAYOUT=(?!\+\+|fs)/i.test(options)) return wrong('maildir', written);
   return { maildir: path };
 }
 
@@ -98,5 +98,5 @@ function fieldOf(row: Fields, name: Field): unknown {
 }
 
 function wrong(name: Field, value: string): never {
-  throw new Error(`the recipient source has a bad ${name}: ${JSON.stringify(value.slice(0, 100))}`);
+  throw new AnswerError(`the recipient source has a bad ${name}: ${JSON.stringify(value.slice(0, 100))}`);
 }

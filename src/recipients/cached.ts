@@ -5,7 +5,7 @@
  */
 import { within } from '../core/deadline.ts';
 import type { World } from '../core/world.ts';
-import { type Recipient, type RecipientSource, SourceError } from './source.ts';
+import { AnswerError, type Recipient, type RecipientSource, SourceError } from './source.ts';
 
 export interface CacheOptions {
   readonly world: Pick<World, 'micros'>;
@@ -22,17 +22,21 @@ const STALE_MS = 60 * 60_000;
 const STALE_WAIT_MS = 500;
 const RETRY_MS = 5000;
 const MOST_FOUND = 100_000;
+/** Of keys, which may be large. */
+const MOST_FOUND_BYTES = 32 * 1024 * 1024;
 const MOST_NONE = 10_000;
 
 interface Found {
   readonly recipient: Recipient;
   readonly atMs: number;
+  readonly bytes: number;
 }
 
 export class CachedSource implements RecipientSource {
   readonly #source: RecipientSource;
   readonly #options: CacheOptions;
   readonly #found = new Map<string, Found>();
+  #foundBytes = 0;
   readonly #none = new Map<string, number>(); // address -> when that was answered
   readonly #asking = new Map<string, Promise<Recipient | undefined>>();
   #failedAtMs = Number.NEGATIVE_INFINITY;
@@ -48,11 +52,16 @@ export class CachedSource implements RecipientSource {
     const found = this.#found.get(address);
     if (found !== undefined && now - found.atMs < foundMs) return found.recipient;
     if (now - (this.#none.get(address) ?? Number.NEGATIVE_INFINITY) < noneMs) return undefined;
-    const former = found !== undefined && now - found.atMs < STALE_MS ? found.recipient : undefined;
+    const isRecent = found !== undefined && now - found.atMs < STALE_MS;
+    const former = isRecent ? { ...found.recipient, isFormer: true } : undefined;
     if (former !== undefined && now - this.#failedAtMs < RETRY_MS) return former;
     const answer = this.#askOnce(address);
     if (former === undefined) return answer;
-    const inTime = await within(answer, Math.min(STALE_WAIT_MS, this.#options.waitMs)).catch(() => former);
+    const waitMs = Math.min(STALE_WAIT_MS, this.#options.waitMs);
+    const inTime = await within(answer, waitMs).catch((error: unknown) => {
+      if (error instanceof AnswerError) throw error;
+      return former;
+    });
     return inTime === 'late' ? former : inTime;
   }
 
@@ -78,17 +87,35 @@ export class CachedSource implements RecipientSource {
       this.#keep(address, recipient);
       return recipient;
     } catch (error) {
+      // one answer that makes no sense says nothing of the others
+      if (error instanceof AnswerError) throw error;
       this.#failedAtMs = this.#nowMs();
       throw new SourceError(`recipients.source: ${messageOf(error)}`, { cause: error });
     }
   }
 
   #keep(address: string, recipient: Recipient | undefined): void {
-    this.#found.delete(address);
+    this.#drop(address);
     this.#none.delete(address);
     const atMs = this.#nowMs();
-    if (recipient === undefined) add(this.#none, address, atMs, MOST_NONE);
-    else add(this.#found, address, { recipient, atMs }, MOST_FOUND);
+    if (recipient === undefined) {
+      this.#none.set(address, atMs);
+      const [oldest] = this.#none.keys();
+      if (this.#none.size > MOST_NONE && oldest !== undefined) this.#none.delete(oldest);
+      return;
+    }
+    const bytes = (recipient.keys ?? []).reduce((sum, key) => sum + key.length, 0);
+    this.#found.set(address, { recipient, atMs, bytes });
+    this.#foundBytes += bytes;
+    for (const oldest of this.#found.keys()) {
+      if (this.#found.size <= MOST_FOUND && this.#foundBytes <= MOST_FOUND_BYTES) return;
+      this.#drop(oldest);
+    }
+  }
+
+  #drop(address: string): void {
+    this.#foundBytes -= this.#found.get(address)?.bytes ?? 0;
+    this.#found.delete(address);
   }
 
   #nowMs(): number {
@@ -100,11 +127,4 @@ export class CachedSource implements RecipientSource {
 function messageOf(error: unknown): string {
   const [first] = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
   return first instanceof Error ? first.message : String(first);
-}
-
-/** Adds the newest entry, and drops the oldest if there are too many. */
-function add<V>(map: Map<string, V>, key: string, value: V, most: number): void {
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > most && oldest !== undefined) map.delete(oldest);
 }

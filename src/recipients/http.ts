@@ -5,9 +5,9 @@
 import { readFile } from 'node:fs/promises';
 import type { SameAddress } from '../core/address.ts';
 import { Semaphore } from '../core/semaphore.ts';
-import { type Fields, recipientOf } from './answer.ts';
+import { FIELDS, type Fields, recipientOf } from './answer.ts';
 import { type QueryValues, valuesOf } from './query.ts';
-import type { Recipient, RecipientSource } from './source.ts';
+import { AnswerError, type Recipient, type RecipientSource } from './source.ts';
 
 export interface HttpOptions {
   /** With {address}, or {local} and {domain}. */
@@ -23,15 +23,19 @@ const MOST_REQUESTS = 16;
 
 export class HttpSource implements RecipientSource {
   readonly #options: HttpOptions;
-  readonly #requests = new Semaphore(MOST_REQUESTS);
+  readonly #requests: Semaphore;
   readonly #same: SameAddress;
 
   constructor(options: HttpOptions, same: SameAddress) {
     this.#options = options;
     this.#same = same;
+    this.#requests = new Semaphore(MOST_REQUESTS, options.waitMs);
   }
 
-  find(address: string): Promise<Recipient | undefined> {
+  async find(address: string): Promise<Recipient | undefined> {
+    // a URL with one of these between two slashes is another URL, even where they are encoded
+    const { local, domain } = valuesOf(address);
+    if ([local, domain].some((value) => value === '.' || value === '..')) return undefined;
     return this.#requests.run(() => this.#find(address));
   }
 
@@ -68,15 +72,20 @@ async function bodyOf(response: Response): Promise<string> {
 /** Returns the rows of an answer in JSON. */
 export function rowsOf(answer: unknown): Fields[] {
   const rows = Array.isArray(answer) ? answer : [answer];
-  if (rows.every((row): row is Fields => typeof row === 'object' && row !== null && !Array.isArray(row)))
-    return rows;
-  throw new Error('the answer of the recipient source is no JSON object');
+  const isRow = (row: unknown): row is Fields =>
+    typeof row === 'object' && row !== null && !Array.isArray(row) && isKnown(Object.keys(row));
+  if (rows.every(isRow)) return rows;
+  throw new AnswerError('the answer of the recipient source is no JSON object of a recipient');
+}
+
+/** An object with other names alone, such as `error`, speaks of something else. */
+function isKnown(names: readonly string[]): boolean {
+  return names.length === 0 || FIELDS.some((field) => names.includes(field));
 }
 
 /** Returns the URL with the values in it; none can be more than a part of the path or a parameter. */
 export function urlFor(url: string, values: QueryValues): string {
-  return url.replace(/\{(address|local|domain)\}/g, (_, name: keyof QueryValues) => {
-    const value = encodeURIComponent(values[name]);
-    return /^\.{1,2}$/.test(value) ? value.replaceAll('.', '%2E') : value;
-  });
+  return url.replace(/\{(address|local|domain)\}/g, (_, name: keyof QueryValues) =>
+    encodeURIComponent(values[name]),
+  );
 }

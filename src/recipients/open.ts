@@ -105,7 +105,7 @@ export async function loadSource(settings: SourceSettings, same: SameAddress): P
     case 'passwd': {
       const { PasswdSource } = await import('./passwd.ts');
       const { domains, min_uid: minUid } = settings.passwd;
-      return new PasswdSource({
+      return PasswdSource.open({
         domains: domains.length === 0 ? [same.defaultDomain] : domains,
         minUid,
         waitMs,

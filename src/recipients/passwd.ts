@@ -1,40 +1,60 @@
 /**
- * `recipients.source = "passwd"`: the users of the system, wherever it keeps them (nsswitch.conf(5)). They
- * are asked for by getent(1), since Node has no getpwnam(3).
+ * `recipients.source = "passwd"`: the users of the system, as far as it keeps them in files. They are asked
+ * for by getent(1), since Node has no getpwnam(3). getent does not tell "no such user" from a service that is
+ * down, so users from a network (sss, ldap, winbind) are not asked for.
  */
 import { execFile } from 'node:child_process';
-import { partsOf } from '../core/address.ts';
+import { readFile } from 'node:fs/promises';
+import { asciiDomain, partsOf } from '../core/address.ts';
 import { Semaphore } from '../core/semaphore.ts';
 import type { Recipient, RecipientSource } from './source.ts';
 
 export interface PasswdOptions {
-  /** Whose local parts are users, in A-label form. */
+  /** Whose local parts are users. */
   readonly domains: readonly string[];
   /** Users below are the system's own. */
   readonly minUid: number;
   readonly waitMs: number;
 }
 
-/** A name of digits would be taken for the number of a user, and one that begins with "-" for an option. */
-const USER_NAME = /^[a-z_][a-z0-9_.-]{0,31}$/i;
+/** Digits alone would be taken for the number of a user, and what begins with "-" for an option. */
+const USER_NAME = /^(?!\d+$)[a-z0-9_][a-z0-9_.-]{0,255}$/i;
 /** getent's exit code where there is no such user. */
 const NO_SUCH_KEY = 2;
 
 /** Processes at one time: whoever asks for unknown users must not fill the machine with them. */
 const MOST_PROCESSES = 4;
 
+const NSSWITCH = '/etc/nsswitch.conf';
+/** Services that are there whenever the system is (nsswitch.conf(5)). */
+const LOCAL_SERVICES = ['files', 'compat', 'systemd'];
+
 export class PasswdSource implements RecipientSource {
   readonly #options: PasswdOptions;
-  readonly #processes = new Semaphore(MOST_PROCESSES);
+  readonly #domains: readonly (string | undefined)[];
+  readonly #processes: Semaphore;
+
+  /** Throws, with a sentence, where users come from services that may be down. */
+  static async open(options: PasswdOptions, nsswitch = NSSWITCH): Promise<PasswdSource> {
+    const text = await readFile(nsswitch, 'utf8').catch(() => '');
+    const [, services = ''] = /^\s*passwd:([^#\n]*)/m.exec(text) ?? [];
+    const others = services.split(/\s+/).filter((word) => /^\w/.test(word) && !LOCAL_SERVICES.includes(word));
+    if (others.length === 0) return new PasswdSource(options);
+    throw new Error(
+      `${nsswitch} has ${others.join(', ')} for passwd, and nobody could tell a user who is gone from a service that is down: ask it by "ldap" or "sql"`,
+    );
+  }
 
   constructor(options: PasswdOptions) {
     this.#options = options;
+    this.#domains = options.domains.map(asciiDomain);
+    this.#processes = new Semaphore(MOST_PROCESSES, options.waitMs);
   }
 
   async find(address: string): Promise<Recipient | undefined> {
     const { local, domain } = partsOf(address);
-    const { domains, minUid } = this.#options;
-    if (!domains.includes(domain) || !USER_NAME.test(local)) return undefined;
+    const { minUid } = this.#options;
+    if (!this.#domains.includes(domain) || !USER_NAME.test(local)) return undefined;
     const line = await this.#processes.run(() => this.#getent(local));
     if (line === undefined) return undefined;
     const [name = '', , uid = ''] = line.split(':');

@@ -30,7 +30,7 @@ export class SocketmapSource implements RecipientSource {
   constructor(options: SocketmapOptions, same: SameAddress) {
     this.#options = options;
     this.#same = same;
-    this.#turns = new Semaphore(options.connections);
+    this.#turns = new Semaphore(options.connections, options.waitMs);
   }
 
   async find(address: string): Promise<Recipient | undefined> {

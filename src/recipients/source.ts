@@ -12,12 +12,17 @@ export interface Recipient {
   readonly quota?: number | undefined;
   /** Bytes of the quota that are used; left out: not known. */
   readonly used?: number | undefined;
+  /** The source could not be asked just now: this is what it said before. */
+  readonly isFormer?: boolean | undefined;
   /** OpenPGP certificates, each text or bytes. Left out: the key directory has them. */
   readonly keys?: readonly (string | Buffer)[] | undefined;
 }
 
 /** A source that could not be asked, or whose answer makes no sense. */
 export class SourceError extends Error {}
+
+/** A source that was asked, and whose answer about one recipient makes no sense. */
+export class AnswerError extends SourceError {}
 
 export interface RecipientSource {
   /**

@@ -8,6 +8,8 @@ import type { HiredWorker } from './hiredworker.ts';
 
 /** Workers may die by the dozen, but a connection that they die of must not be given to all that follow. */
 const MOST_OFFERS = 10;
+/** Until a worker that could not take a connection is given another. */
+const PAUSE_MS = 200;
 /** As many wait for a worker as the kernel would keep for us (edge/sockets.ts); more are closed. */
 const MOST_WAITING = 4096;
 
@@ -55,7 +57,9 @@ export class Dealer {
   async #offer(connection: Waiting, worker: HiredWorker): Promise<void> {
     connection.offers += 1;
     const isTaken = await worker.take(connection.socket);
-    if (worker.isReachable) this.#free.push(worker);
+    if (isTaken) this.#free.push(worker);
+    // it has no descriptor left, or is gone
+    else setTimeout(() => this.join(worker), PAUSE_MS).unref();
     if (isTaken || this.#isClosed || connection.offers >= MOST_OFFERS) connection.socket.destroy();
     else this.#waiting.unshift(connection);
     this.#next();

@@ -17,7 +17,7 @@ const MOST_WORDS = 4000;
 
 /** How far a worker has come. It died, or the system could not start it, and then it has no end either. */
 export type Progress =
-  | Exclude<Report, { report: 'figures' | 'taken' }>
+  | Exclude<Report, { report: 'figures' | 'taken' | 'missed' }>
   | { readonly report: 'died' }
   | { readonly report: 'unborn' };
 
@@ -97,8 +97,9 @@ export class HiredWorker {
   }
 
   /**
-   * Hands over a connection, one at a time. Resolves to false if the worker is gone and never took it: then
-   * the client has not been greeted. The socket stays open on this side either way.
+   * Hands over a connection, one at a time. Resolves to false if the worker is gone and never took it, or had
+   * no descriptor for it: then the client has not been greeted. The socket stays open on this side either
+   * way.
    */
   take(socket: Socket): Promise<boolean> {
     if (!this.isReachable) return Promise.resolve(false);
@@ -108,6 +109,7 @@ export class HiredWorker {
       this.#worker.send(order, socket, { keepOpen: true }, (error) => {
         if (error !== null) resolve(false);
       });
+      this.send({ order: 'confirm' });
     });
   }
 
@@ -144,6 +146,7 @@ export class HiredWorker {
 
   #hear(report: Report): void {
     if (report.report === 'taken') return this.#took(true);
+    if (report.report === 'missed') return this.#took(false);
     if (this.#hasEnded) return;
     if (report.report !== 'figures') return this.#progress(report);
     this.#figures = report.figures;

@@ -38,6 +38,7 @@ export function startDeliveries(
   const world = realWorld(settings.hostname);
   const surroundings = { world, meter: metrics, outcomeLog: log, state, disk, lock: lockDescriptor };
   const site = openSite(settings, surroundings);
+  let current = settings;
   let parts = deliveryParts(settings, site);
   const begin: LmtpOptions['begin'] = (rest, client) => beginTransaction(rest, client, parts);
   const optionsFor = (chosen: Settings): LmtpOptions => ({
@@ -60,9 +61,12 @@ export function startDeliveries(
   return {
     connect: (socket) => server.connect(socket),
     reload(fresh) {
+      const former = parts;
+      parts = deliveryParts(fresh, site, { settings: current, parts: former });
+      current = fresh;
       // transactions under way go on to ask the source that they began with
-      setTimeout(retire, fresh.lmtp.transaction_timeout, parts).unref();
-      parts = deliveryParts(fresh, site);
+      if (parts.addressing !== former.addressing)
+        setTimeout(retire, fresh.lmtp.session_timeout + fresh.lmtp.transaction_timeout, former).unref();
       server.configure(optionsFor(fresh));
     },
     async stop(graceMs = DRAIN_MS) {

@@ -1,7 +1,8 @@
 /**
  * The maps that a mail server asks (`recipients.map_listen`): `recipients` has every address that exists,
- * `enrolled` those of them whose mail can be sealed now. Without the cache of a mail server, they know of a
- * change as soon as a delivery does.
+ * `enrolled` those of them who have a key, be it usable or not: mail for them must come here and wait, and
+ * go nowhere else in clear. Without the cache of a mail server, they know of a change as soon as a delivery
+ * does.
  */
 import type { Settings } from '../config/settings.ts';
 import { within } from '../core/deadline.ts';
@@ -12,6 +13,9 @@ import { realWorld } from '../edge/world.ts';
 import { Lookup } from '../lookup.ts';
 import { openCalls } from '../opensite.ts';
 import { blamingSetting } from './starterror.ts';
+
+/** The longest path (RFC 5321 §4.5.3.1.3). */
+const MOST_KEY_BYTES = 254;
 
 export interface Maps {
   reload(settings: Settings): void;
@@ -38,7 +42,8 @@ export async function openMaps(settings: Settings, log: Log): Promise<Maps | und
     reload(fresh) {
       const old = lookup;
       lookup = new Lookup(fresh, world, { run });
-      setTimeout(retire, fresh.recipients.timeout, old).unref();
+      // a look-up asks up to three times
+      setTimeout(retire, 10 * fresh.recipients.timeout, old).unref();
     },
     close() {
       close();
@@ -49,7 +54,8 @@ export async function openMaps(settings: Settings, log: Log): Promise<Maps | und
 
 async function answer(lookup: Lookup, map: string, key: string, waitMs: number): Promise<string> {
   if (map !== 'recipients' && map !== 'enrolled') return 'PERM the maps are recipients and enrolled';
-  if (!key.includes('@')) return 'NOTFOUND '; // a mail server asks for domains and local parts too
+  // a mail server asks for domains and local parts too
+  if (!key.includes('@') || Buffer.byteLength(key) > MOST_KEY_BYTES) return 'NOTFOUND ';
   const found = await within(find(lookup, map, key), waitMs);
   return found === 'late' ? 'TEMP the look-up took too long' : found;
 }
@@ -58,6 +64,5 @@ async function find(lookup: Lookup, map: string, key: string): Promise<string> {
   const recipient = await lookup.recipient(key);
   if ('why' in recipient) return 'NOTFOUND ';
   if (map === 'recipients') return `OK ${recipient.address}`;
-  const keys = await lookup.keys(recipient);
-  return 'why' in keys ? 'NOTFOUND ' : `OK ${recipient.address}`;
+  return (await lookup.hasKey(recipient)) ? `OK ${recipient.address}` : 'NOTFOUND ';
 }

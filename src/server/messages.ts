@@ -25,6 +25,8 @@ export type Order =
   | { readonly order: 'stop'; readonly graceMs?: number | undefined }
   /** A connection, which comes along as a socket; only to one that is serving. */
   | { readonly order: 'connection' }
+  /** Comes after each connection: one that came without its socket was missed. */
+  | { readonly order: 'confirm' }
   /** Asks for its figures; only of one that is serving. */
   | { readonly order: 'tell' };
 
@@ -35,6 +37,8 @@ export type Report =
   | { readonly report: 'serving' }
   /** The connection is its own; it has not said a word to the client yet. */
   | { readonly report: 'taken' }
+  /** The last connection came without its socket: there was no descriptor for it. */
+  | { readonly report: 'missed' }
   /** The answer to `tell`. */
   | { readonly report: 'figures'; readonly figures: Figures };
 

@@ -7,9 +7,9 @@ import { changeOf } from '../config/change.ts';
 import { formatError, type Loaded } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../edge/log.ts';
-import { pathsOf } from '../site.ts';
+import { pathsOf, trySource } from '../site.ts';
 import type { Running } from './serve.ts';
-import { mustBeDirectory } from './starterror.ts';
+import { blamingSetting, mustBeDirectory } from './starterror.ts';
 
 export interface ReloadParts {
   readonly log: Log;
@@ -33,6 +33,7 @@ export function createReload({ log, running, load }: ReloadParts, settings: Sett
     if (!loaded.ok) return refuse(loaded.errors.map(formatError));
     const { settings: next, taken, waiting } = changeOf(current, loaded.settings);
     mustBeDirectory('keys.directory', pathsOf(next).keys);
+    await blamingSetting('recipients.source', trySource(next));
     running.reload(next);
     current = next;
     running.noteReload('taken');

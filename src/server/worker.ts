@@ -53,6 +53,7 @@ class Orders {
   #newest: Settings | undefined;
   #tell: () => void = () => {};
   #connect: (socket: Socket) => void = (socket) => socket.destroy();
+  #hasSocket = false; // of the last connection
   #stop: ((order: Of<'stop'>) => void) | undefined;
   #stopOrder: Of<'stop'> | undefined;
 
@@ -105,7 +106,13 @@ class Orders {
         this.#stop?.(order);
         break;
       case 'connection':
+        this.#hasSocket = socket instanceof Socket;
         if (socket instanceof Socket) this.#connect(socket);
+        break;
+      case 'confirm':
+        // Node passes a message whose socket was lost on to nobody
+        if (!this.#hasSocket) report({ report: 'missed' });
+        this.#hasSocket = false;
         break;
       case 'tell':
         this.#tell();

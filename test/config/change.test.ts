@@ -45,6 +45,7 @@ test('who we are, where we listen, where mail lies and what is remembered need a
       'store.state',
       'store.maildirsize',
       'recipients.roots',
+      'recipients.folder',
       'recipients.map_listen',
       'metrics.listen',
     ],

@@ -157,6 +157,7 @@ test('settings that are good alone and not together are told so, on the line of 
     'f:1: recipients.sql.query: is needed by recipients.source = "sql"',
   ]);
   assert.deepEqual(errorsIn('[recipients]\n\npreset = "mailcow"\n'), [
+    'f:1: recipients.folder: is needed by the preset mailcow: MAILDIR_SUB, or "." if it is empty',
     'f:3: recipients.preset: is for recipients.source = "sql"',
   ]);
   assert.deepEqual(errorsIn('[recipients.sql]\nurl = "oracle:x"\n'), [

@@ -52,6 +52,7 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       source: 'keys',
       preset: 'none',
       roots: [],
+      folder: '',
       cache: 60_000,
       negative_cache: 5000,
       timeout: 5000,

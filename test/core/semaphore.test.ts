@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Semaphore } from '../../src/core/semaphore.ts';
 
 test('so many go at one time, in the order in which they came, and an error frees its place', async () => {
-  const semaphore = new Semaphore(2);
+  const semaphore = new Semaphore(2, 60_000);
   let running = 0;
   const begun: number[] = [];
   const work = (n: number) => async () => {
@@ -23,4 +23,16 @@ test('so many go at one time, in the order in which they came, and an error free
     all.map(({ status }) => status === 'rejected'),
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => n % 3 === 0),
   );
+});
+
+test('what has waited too long is not begun, and holds up nobody', async () => {
+  const semaphore = new Semaphore(1, 20);
+  let begun = 0;
+  const slow = semaphore.run(() => new Promise((resolve) => setTimeout(resolve, 60)));
+  const waiting = Array.from({ length: 50 }, () => semaphore.run(async () => void begun++));
+  await slow;
+  const ended = await Promise.allSettled(waiting);
+  assert.ok(ended.every(({ status }) => status === 'rejected'));
+  assert.equal(begun, 0);
+  assert.equal(await semaphore.run(async () => 'next'), 'next');
 });

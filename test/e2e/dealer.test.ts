@@ -4,13 +4,15 @@ import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { within } from '../../src/core/deadline.ts';
 import { startActivated } from '../support/activate.ts';
 import { CLI, childrenOf, startChild } from '../support/child.ts';
 import { connectLmtp, deliver, openSession } from '../support/lmtp.ts';
 import { needs, needsDescriptors } from '../support/peers.ts';
-import { start } from '../support/process.ts';
+import { run, start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
 import { makeKey } from '../support/testkeys.ts';
+import { until } from '../support/until.ts';
 
 const ALICE = 'alice@example.com';
 const MESSAGE = Buffer.from('Subject: x\r\n\r\nx\r\n');
@@ -89,6 +91,34 @@ test('a thousand clients at one moment are all greeted, or told that they are to
     assert.deepEqual([...new Set(codes)].sort(), ['220', '421']);
     assert.ok(codes.filter((code) => code === '220').length >= 300);
     await Promise.all(clients.map((client) => client.vanish()));
+  } finally {
+    assert.equal(await server.stop(), 0);
+  }
+});
+
+test('F31: workers that had no descriptor left get connections again when they have', {
+  ...needs('prlimit'),
+  timeout: 60_000,
+}, async () => {
+  const server = await startChild({ toml: { processes: 2 } });
+  const limit = async (most: number) => {
+    for (const pid of server.workers()) await run('prlimit', ['--pid', String(pid), `--nofile=${most}:`]);
+  };
+  try {
+    await limit(40);
+    const clients = await Promise.all(Array.from({ length: 60 }, () => connectLmtp(server.socketPath)));
+    const greetings = clients.map((client) => client.reply());
+    await until('some are greeted', async () => (await Promise.race(greetings)).startsWith('220'));
+    // more than a worker has descriptors for: they are greeted by nobody, or closed
+    await Promise.all(clients.map((client) => client.vanish()));
+    await limit(4096);
+    await until('new ones are greeted', async () => {
+      const client = await connectLmtp(server.socketPath);
+      const isGreeted = (await within(client.reply(), 1000)) !== 'late';
+      await client.vanish();
+      return isGreeted;
+    });
+    for (let n = 0; n < 4; n++) await (await openSession(server.socketPath)).vanish();
   } finally {
     assert.equal(await server.stop(), 0);
   }

@@ -12,6 +12,7 @@ import { needsPackage } from '../support/peers.ts';
 import { run } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
 import { makeKey, readSealed, type TestKey } from '../support/testkeys.ts';
+import { until } from '../support/until.ts';
 
 const QUERY =
   "SELECT account, path AS maildir, quota, used, pgp AS 'key' FROM users WHERE address = :address";
@@ -114,6 +115,26 @@ describe('recipients in a database', needsPackage('better-sqlite3'), () => {
     assert.match(await send('new@example.com'), /^550 5\.1\.1 /);
   });
 
+  test('F32: a reload while the database is gone forgets nobody, and one to a source that is none is refused', async () => {
+    const config = join(server.directory, 'sealdir.toml');
+    const [toml, file] = [await readFile(config, 'utf8'), join(server.directory, 'users.sqlite')];
+    const reload = async (what: string) => {
+      const before = server.process.output().split(what).length;
+      server.process.signal('SIGHUP');
+      await until(what, () => server.process.output().split(what).length > before);
+    };
+    assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
+    const bytes = await readFile(file);
+    await rm(file);
+    await reload('configuration and keys reloaded');
+    assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
+    await writeFile(file, bytes);
+    await writeFile(config, toml.replace(/^sql\.query = .*$/m, 'sql.query = "SELECT 1"'));
+    await reload('configuration refused');
+    assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
+    await writeFile(config, toml);
+  });
+
   test('lookup says what a delivery would find', async () => {
     const lookup = (address: string) =>
       run(process.execPath, [CLI, 'lookup', '-c', join(server.directory, 'sealdir.toml'), address]);
@@ -156,8 +177,11 @@ test('a start says what is missing for a source', async () => {
   assert.match(await start('source = "sql"'), /recipients\.sql\.url: is needed by/);
   assert.match(await start('source = "ldap"'), /recipients\.ldap\.url: is needed by/);
   assert.match(await start('roots = ["/missing"]'), /recipients\.roots: \/missing is no directory/);
-  const preset = 'source = "sql"\npreset = "mailcow"\nsql.url = "sqlite:x"';
+  const preset = 'source = "sql"\nfolder = "."\npreset = "mailcow"\nsql.url = "sqlite:x"';
   assert.match(await start(preset), /recipients\.source: recipients\.preset: mailcow has no sqlite database/);
-  assert.match(await start('preset = "mailcow"'), /recipients\.preset: is for recipients\.source = "sql"/);
+  assert.match(
+    await start('folder = "."\npreset = "mailcow"'),
+    /recipients\.preset: is for recipients\.source = "sql"/,
+  );
   await rm(site, { recursive: true, force: true });
 });

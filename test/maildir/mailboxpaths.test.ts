@@ -62,6 +62,16 @@ test('a path from a source counts if it is under a root, and a relative one is u
   await assert.rejects(rootless.of({ address: 'a@example.com', maildir: 'x' }), /is under none/);
 });
 
+test('mailboxes of a source may be in a folder below their paths', async () => {
+  const of = (folder: string, maildir: string) =>
+    new MailboxPaths(new FakeDisk(), '/mail/{domain}/{local}', ['/var/vmail'], folder).of({
+      address: 'alice@example.com',
+      maildir,
+    });
+  assert.equal(await of('Maildir', '/var/vmail/example.com/alice/'), '/var/vmail/example.com/alice/Maildir');
+  assert.equal(await of('.', 'example.com/alice'), '/var/vmail/example.com/alice');
+});
+
 test('who takes what nobody else does has a mailbox that no address has', async () => {
   const paths = new MailboxPaths(new FakeDisk(), '/mail/{domain}/{local}');
   const all = await paths.of({ address: '@example.com' });

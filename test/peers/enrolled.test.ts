@@ -70,6 +70,15 @@ describe(
       await rm(keyFile('@example.com'));
     });
 
+    test('mail for somebody whose key is damaged waits for Sealdir, and goes nowhere else', async () => {
+      await writeFile(keyFile('carol@example.com'), 'half a key');
+      await send('carol@example.com');
+      await until('it is deferred', async () =>
+        (await postfix.queue()).some((line) => /carol.*4\.7\.5/.test(line)),
+      );
+      await rm(keyFile('carol@example.com'));
+    });
+
     test('while Sealdir cannot be asked, mail waits and is not refused', async () => {
       process.kill(sealdir.process.pid, 'SIGSTOP');
       const asked = send('alice@example.com').catch((error: Error) => error.message);

@@ -33,7 +33,8 @@ test('a path is that of a Maildir, or a home and a folder, or what Dovecot has',
   assert.equal(of({ home: '/home/alice' })?.maildir, '/home/alice');
   assert.equal(of({ maildir: Buffer.from('/var/vmail/a') })?.maildir, '/var/vmail/a');
   assert.equal(of({ maildir: 'maildir:/srv/vmail/a:INDEX=MEMORY' })?.maildir, '/srv/vmail/a');
-  for (const maildir of ['maildir:/srv/a:LAYOUT=fs', 'maildir:', '/a\nb', 'x:/y:LAYOUT=index'])
+  assert.equal(of({ maildir: 'maildir:/srv/vmail/a:LAYOUT=fs' })?.maildir, '/srv/vmail/a');
+  for (const maildir of ['maildir:', '/a\nb', 'x:/y:LAYOUT=index'])
     assert.throws(() => of({ maildir }), /bad maildir/, maildir);
 });
 

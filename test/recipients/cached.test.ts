@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CachedSource } from '../../src/recipients/cached.ts';
-import { type Recipient, SourceError } from '../../src/recipients/source.ts';
+import { AnswerError, type Recipient, SourceError } from '../../src/recipients/source.ts';
 
 const ALICE = 'alice@example.com';
 const FOUND_MS = 60_000;
@@ -71,11 +71,11 @@ for (const [what, answer] of [
     await cached.find(ALICE);
     state.answer = answer;
     state.ms = HOUR_MS - 1;
-    assert.deepEqual(await cached.find(ALICE), { address: ALICE });
+    assert.deepEqual(await cached.find(ALICE), { address: ALICE, isFormer: true });
     await assert.rejects(cached.find('bob@example.com'), SourceError);
     // at once: the source is not asked for each message
     const { asked } = state;
-    for (let n = 0; n < 10; n++) assert.deepEqual(await cached.find(ALICE), { address: ALICE });
+    for (let n = 0; n < 10; n++) assert.equal((await cached.find(ALICE))?.isFormer, true);
     assert.equal(state.asked, asked);
     state.ms = HOUR_MS;
     await assert.rejects(cached.find(ALICE), SourceError);
@@ -96,4 +96,17 @@ test('look-ups of one address at one time are one question', async () => {
   const { state, cached } = openCached();
   await Promise.all(Array.from({ length: 100 }, () => cached.find(ALICE)));
   assert.equal(state.asked, 1);
+});
+
+test('an answer that makes no sense is told, and says nothing of anybody else', async () => {
+  const { state, cached } = openCached();
+  await cached.find(ALICE);
+  const nonsense = () => Promise.reject<undefined>(new AnswerError('a quota that is none'));
+  state.ms = FOUND_MS;
+  state.answer = nonsense;
+  await assert.rejects(cached.find('bob@example.com'), AnswerError);
+  await assert.rejects(cached.find(ALICE), AnswerError);
+  // who has gone meanwhile is gone
+  state.answer = () => Promise.resolve(undefined);
+  assert.equal(await cached.find(ALICE), undefined);
 });

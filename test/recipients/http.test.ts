@@ -70,11 +70,18 @@ test('the token of a file is sent, and a service that does not answer is an erro
   await assert.rejects(silent.find('alice@example.com'));
 });
 
+test('an address that would be another URL is nobody, and not asked for', async (t) => {
+  const source = await openSource(
+    t,
+    ({ url }, response) => void response.writeHead(url === '' ? 500 : 200).end('{}'),
+  );
+  for (const local of ['.', '..']) assert.equal(await source.find(`${local}@example.com`), undefined);
+});
+
 test('no address is more than a part of the URL', () => {
   const url = 'http://h/d/{domain}/u/{local}?a={address}';
   assert.equal(
     urlFor(url, valuesOf('../x?y#z&a=b@example.com')),
     'http://h/d/example.com/u/..%2Fx%3Fy%23z%26a%3Db?a=..%2Fx%3Fy%23z%26a%3Db%40example.com',
   );
-  assert.equal(urlFor('http://h/{local}', valuesOf('..@example.com')), 'http://h/%2E%2E');
 });

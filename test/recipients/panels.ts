@@ -180,8 +180,7 @@ INSERT INTO mailbox (username, quota, active, maildir, maildir_size, delete_pend
   ('bob@off.example', 0, 1, 'maildir:/x', NULL, 0, 2);`,
     expected: {
       'alice@example.com': { maildir: '/srv/vmail/example.com/alice/mail', quota: 5000, used: 400 },
-      // folders of that layout are no Maildir++ folders
-      'flat@example.com': 'error',
+      'flat@example.com': { maildir: '/srv/vmail/example.com/flat/mail' },
       'leaving@example.com': undefined,
       'off@example.com': undefined,
       'bob@off.example': undefined,

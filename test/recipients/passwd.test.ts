@@ -1,6 +1,9 @@
 // The users of this system as recipients: whoever runs the tests is one of them.
 
 import assert from 'node:assert/strict';
+import { rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { PasswdSource } from '../../src/recipients/passwd.ts';
 import { needs } from '../support/peers.ts';
@@ -32,4 +35,25 @@ test('what is no name of a user is never asked for', needs('getent'), async () =
     '*',
   ])
     assert.equal(await source(1).find(`${local}@example.com`), undefined, local);
+});
+
+test(
+  'domains are the same in any spelling, and names may begin with a digit or be long',
+  needs('getent'),
+  async () => {
+    const odd = new PasswdSource({ domains: ['Example.COM'], minUid: 1, waitMs: 5000 });
+    assert.deepEqual(await odd.find('nobody@example.com'), { address: 'nobody@example.com' });
+    for (const local of ['1nobody', 'x'.repeat(100)])
+      assert.equal(await odd.find(`${local}@example.com`), undefined);
+  },
+);
+
+test('where users come from services that may be down, there is no such source', async () => {
+  const file = join(tmpdir(), `sealdir-nsswitch-${process.pid}`);
+  const options = { domains: [], minUid: 1, waitMs: 5000 };
+  await writeFile(file, '# x\npasswd: files systemd [NOTFOUND=return] # sss\ngroup: files sss\n');
+  await PasswdSource.open(options, file);
+  await writeFile(file, 'passwd:         files sss\n');
+  await assert.rejects(PasswdSource.open(options, file), /has sss for passwd/);
+  await rm(file);
 });
