@@ -100,13 +100,20 @@ async function answerScrapes({ lmtp, metrics }: Settings, source: MetricsSource)
 function startSweeping(settings: Settings, log: Log): () => void {
   const world = realWorld(settings.hostname);
   const sweep = openSweep(settings, world);
-  const run = () =>
-    sweep().then(
+  let isSweeping = false; // a large site may take longer than an hour
+  const run = () => {
+    if (isSweeping) return;
+    isSweeping = true;
+    const swept = sweep().finally(() => {
+      isSweeping = false;
+    });
+    swept.then(
       (result) => {
         if (result.removed + result.failed > 0) log.info('swept old files from tmp/', result);
       },
       (error) => log.fault('sweep', error),
     );
+  };
   const timer = setInterval(run, SWEEP_EVERY_MS);
   timer.unref();
   run();
