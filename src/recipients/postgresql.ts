@@ -10,10 +10,10 @@ const IDLE_MS = 60_000;
 export async function openPostgresql(options: DatabaseOptions): Promise<Database> {
   const { default: pg } = await optionalPackage('pg', '8', () => import('pg'));
   const { url, passwordFile, connections, waitMs } = options;
+  const password = passwordFile === '' ? undefined : (await readFile(passwordFile, 'utf8')).trim();
   const query = compileQuery(options.query, 'numbered');
   const pool = new pg.Pool({
-    connectionString: url,
-    ...(passwordFile === '' ? {} : { password: async () => (await readFile(passwordFile, 'utf8')).trim() }),
+    connectionString: password === undefined ? url : withPassword(url, password),
     max: connections,
     connectionTimeoutMillis: waitMs,
     query_timeout: waitMs, // not statement_timeout, which PgBouncer does not know
@@ -28,4 +28,14 @@ export async function openPostgresql(options: DatabaseOptions): Promise<Database
     },
     close: () => pool.end(),
   };
+}
+
+/** The start of a URL, its user, and a password. `new URL` knows no URL without a host, as sockets have. */
+const USER = /^(postgres(?:ql)?:\/\/)([^@/:?]+)(?::[^@/]*)?@/;
+
+/** A password beside a URL would not do: pg takes the one in the URL, even if there is none. */
+function withPassword(url: string, password: string): string {
+  if (!USER.test(url)) throw new Error('recipients.sql.url names no user that password_file could be for');
+  // of a URL with a space in it, pg would encode every percent sign once more
+  return url.replaceAll(' ', '%20').replace(USER, `$1$2:${encodeURIComponent(password)}@`);
 }

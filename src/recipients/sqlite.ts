@@ -8,11 +8,14 @@ import { compileQuery } from './query.ts';
 
 /** The calls are synchronous: a file that a writer has locked must not stop deliveries for long. */
 const BUSY_MS = 100;
+/** After such a wait nobody waits for a second: many look-ups would add their waits up. */
+const IMPATIENT_MS = 1000;
 
 interface Opened {
   readonly file: DatabaseFile.Database;
   readonly statement: DatabaseFile.Statement<string[], Fields>;
   readonly identity: string;
+  readonly busyMs: number;
 }
 
 export async function openSqlite({ url, query: written }: DatabaseOptions): Promise<Database> {
@@ -20,15 +23,16 @@ export async function openSqlite({ url, query: written }: DatabaseOptions): Prom
   const path = url.replace(/^sqlite:(?:\/\/)?/, '');
   const query = compileQuery(written, 'questions');
   let opened: Opened | undefined;
+  let waitedAtMs = Number.NEGATIVE_INFINITY;
   const close = () => {
     opened?.file.close();
     opened = undefined;
   };
-  const open = (): Opened => {
+  const open = (busyMs: number): Opened => {
     const identity = identityOf(path);
-    const file = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: BUSY_MS });
+    const file = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: busyMs });
     try {
-      opened = { file, statement: file.prepare(query.text), identity };
+      opened = { file, statement: file.prepare(query.text), identity, busyMs };
       return opened;
     } catch (error) {
       file.close();
@@ -37,11 +41,14 @@ export async function openSqlite({ url, query: written }: DatabaseOptions): Prom
   };
   return {
     async query(values) {
+      const busyMs = performance.now() - waitedAtMs < IMPATIENT_MS ? 0 : BUSY_MS;
       // a file that was put in place of the former one would never be seen
       if (opened !== undefined && opened.identity !== identityOf(path)) close();
+      if (opened?.busyMs !== busyMs) close(); // what was opened in the second of a lock would never wait
       try {
-        return (opened ?? open()).statement.all(...query.valuesFor(values));
+        return (opened ?? open(busyMs)).statement.all(...query.valuesFor(values));
       } catch (error) {
+        if (busyMs > 0 && isLocked(error)) waitedAtMs = performance.now();
         close();
         throw error;
       }
@@ -50,6 +57,11 @@ export async function openSqlite({ url, query: written }: DatabaseOptions): Prom
       close();
     },
   };
+}
+
+function isLocked(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^SQLITE_(?:BUSY|LOCKED)/.test(code);
 }
 
 function identityOf(path: string): string {

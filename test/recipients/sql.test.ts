@@ -2,10 +2,14 @@
 // servers that are killed, stopped or out of connections, and the tables of the panels that have a preset.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { within } from '../../src/core/deadline.ts';
 import type { Dialect } from '../../src/recipients/database.ts';
 import type { RecipientSource } from '../../src/recipients/source.ts';
 import { openSql, type SqlOptions } from '../../src/recipients/sql.ts';
@@ -140,12 +144,57 @@ function endures(server: () => SqlServer, served: Served): void {
     await source.close?.();
   });
 
+  test('connections that go silent are given up after one wait, and new ones are made', async (t) => {
+    const proxy = await startProxy(Number(new URL(server().url).port));
+    t.after(() => proxy.stop());
+    const url = server().url.replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${proxy.port}`);
+    const source = await open(served, { url, waitMs: 1000 });
+    const ask = (count: number) => Array.from({ length: count }, () => source.find('alice@example.com'));
+    assert.ok((await Promise.all(ask(20))).every(Boolean));
+    proxy.silence();
+    // those that wait for a connection meanwhile may still have one in time
+    const asked = await within(Promise.allSettled(ask(20)), 10_000);
+    assert.ok(asked !== 'late' && asked.filter(({ status }) => status === 'rejected').length >= 2);
+    for (const one of ask(20)) assert.ok(await one);
+    await source.close?.();
+  });
+
   test('more look-ups at one time than there are connections all have their answer', async () => {
     const source = await open(served);
     const found = await Promise.all(Array.from({ length: 200 }, () => source.find('alice@example.com')));
     assert.ok(found.every((recipient) => recipient?.quota === 9_000_000_000));
     await source.close?.();
   });
+}
+
+/** A proxy whose connections can be made silent for ever, as those of a broken network: none is closed. */
+async function startProxy(target: number) {
+  const sockets = new Set<Socket>();
+  let silent = new Set<Socket>();
+  const proxy = createServer((near) => {
+    const far = connect(target, '127.0.0.1');
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => undefined);
+      from.on('data', (data) => silent.has(from) || to.write(data));
+      from.on('end', () => silent.has(from) || to.end());
+    }
+  }).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  return {
+    port: (proxy.address() as AddressInfo).port,
+    silence() {
+      silent = new Set(sockets);
+    },
+    async stop() {
+      for (const socket of sockets) socket.destroy();
+      proxy.close();
+      await once(proxy, 'close');
+    },
+  };
 }
 
 describe('SQLite', needsPackage('better-sqlite3'), () => {
@@ -198,11 +247,35 @@ describe('SQLite', needsPackage('better-sqlite3'), () => {
     assert.ok(await source.find('alice@example.com'));
     await source.close?.();
   });
+
+  test('many look-ups while a file is locked wait no longer together than one, and then one waits again', async () => {
+    const { default: Sqlite } = await import('better-sqlite3');
+    const writer = new Sqlite(path('users'));
+    const source = await open(served);
+    const refusedAfterMs = async () => {
+      const begun = performance.now();
+      await assert.rejects(source.find('alice@example.com'), /locked|busy/i);
+      return performance.now() - begun;
+    };
+    writer.exec('BEGIN EXCLUSIVE');
+    let waitedMs = 0;
+    for (let i = 0; i < 40; i++) waitedMs += await refusedAfterMs();
+    assert.ok(waitedMs < 1500, `${waitedMs} ms`);
+    writer.exec('ROLLBACK');
+    assert.ok(await source.find('alice@example.com'));
+    await pause(1100);
+    writer.exec('BEGIN EXCLUSIVE');
+    assert.ok((await refusedAfterMs()) > 50);
+    writer.exec('ROLLBACK');
+    writer.close();
+    assert.ok(await source.find('alice@example.com'));
+    await source.close?.();
+  });
 });
 
 const isPostgresqlThere = postgresqlPath('postgres') !== undefined;
 describe('PostgreSQL', isPostgresqlThere ? needs('setpriv') : leftOut('postgresql'), () => {
-  let server: SqlServer;
+  let server: Awaited<ReturnType<typeof startPostgresql>>;
   const database = async (name: string) => {
     await server.sql(`CREATE DATABASE ${name};`);
     const url = server.url.replace(/postgres$/, name);
@@ -218,6 +291,26 @@ describe('PostgreSQL', isPostgresqlThere ? needs('setpriv') : leftOut('postgresq
 
   behavesAlike(served);
   endures(() => server, served);
+
+  test('with the password from a file, over TCP and a socket', async () => {
+    const password = 'p@s:s/w%41d $1?#&';
+    await server.sql(`CREATE ROLE pw LOGIN PASSWORD '${password}'; GRANT SELECT ON users TO pw;`);
+    const passwordFile = join(tmpdir(), `sealdir-pg-password-${process.pid}`);
+    await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+    const find = async (url: string, file: string) => {
+      const source = await open(served, { url, passwordFile: file });
+      return source.find('alice@example.com').finally(() => source.close?.());
+    };
+    for (const url of [server.url, server.socketUrl]) {
+      const wrong = url.replace('sealdir@', 'pw:wrong@');
+      await assert.rejects(find(wrong, ''), /password/);
+      assert.ok(await find(wrong, passwordFile));
+      assert.ok(await find(url.replace('sealdir@', 'pw@'), passwordFile));
+    }
+    const nobody = server.url.replace('sealdir@', '');
+    await assert.rejects(find(nobody, passwordFile), /recipients\.sql\.url names no user/);
+    await rm(passwordFile);
+  });
 
   test('the example of README.md for tables of your own', async () => {
     const { sql: example } = exampleWith('# your own tables').recipients;

@@ -1,8 +1,8 @@
-// A private PostgreSQL on a port of 127.0.0.1, with one database. It refuses to run as root, so it runs as
-// `nobody` if the test does.
+// A private PostgreSQL on a port of 127.0.0.1 and a Unix socket, with one database. It refuses to run as
+// root, so it runs as `nobody` if the test does. It asks the role `pw` for a password, and nobody else.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { programPath } from './peers.ts';
@@ -32,7 +32,7 @@ export function postgresqlPath(name: string): string | undefined {
   );
 }
 
-export async function startPostgresql(): Promise<SqlServer> {
+export async function startPostgresql(): Promise<SqlServer & { readonly socketUrl: string }> {
   const directory = await mkdtemp(join(tmpdir(), 'sealdir-pg-'));
   await makeTraversable(directory);
   const home = join(directory, 'home');
@@ -44,6 +44,9 @@ export async function startPostgresql(): Promise<SqlServer> {
   const data = join(home, 'data');
   const initdb = ['-D', data, '-U', 'sealdir', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
   await asOwner(isRoot, postgresqlPath('initdb') ?? 'initdb', initdb);
+  const access = join(data, 'pg_hba.conf');
+  const asksForPassword = 'local all pw scram-sha-256\nhost all pw 127.0.0.1/32 scram-sha-256\n';
+  await writeFile(access, asksForPassword + (await readFile(access, 'utf8')));
   const url = `postgresql://sealdir@127.0.0.1:${port}/postgres`;
   const sql = async (statements: string) => {
     const psql = ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', '-', url];
@@ -58,13 +61,14 @@ export async function startPostgresql(): Promise<SqlServer> {
       ready: (output) => output.includes('ready to accept connections') && accepts(port),
     });
   let running = await begin();
-  return serverOf(url, sql, {
+  const server = serverOf(url, sql, {
     current: () => running,
     async again() {
       running = await begin();
     },
     remove: () => rm(directory, { recursive: true, force: true }),
   });
+  return Object.assign(server, { socketUrl: `postgresql://sealdir@/postgres?host=${home}&port=${port}` });
 }
 
 /** What all database servers have in common. */
