@@ -33,8 +33,8 @@ export function combinationProblems({ recipients }: Settings): CombinationProble
     problems.push(about('recipients.folder', 'leaves the path that it is below'));
   if (sql.url !== '' && !/^(postgres(ql)?|mysql|mariadb|sqlite):/.test(sql.url))
     problems.push(about('recipients.sql.url', 'begins with none of postgresql:, mysql:, mariadb:, sqlite:'));
-  if (ldap.url !== '' && !/^ldap[si]?:\/\//.test(ldap.url))
-    problems.push(about('recipients.ldap.url', 'begins with none of ldap://, ldaps://, ldapi://'));
+  if (ldap.url !== '' && !/^ldaps?:\/\//.test(ldap.url))
+    problems.push(about('recipients.ldap.url', 'begins with neither ldap:// nor ldaps://'));
   if (http.url !== '' && !/^https?:\/\/.*\{(address|local)\}/.test(http.url))
     problems.push(about('recipients.http.url', 'is no http: or https: URL with {address} or {local}'));
   return problems;

@@ -131,7 +131,7 @@ export const recipientSettings = {
   'recipients.ldap.url': {
     kind: text,
     default: '',
-    doc: 'The directory: "ldap://host", "ldaps://host", or "ldapi://%2Frun%2Fslapd%2Fldapi". The package ldapts has to be installed.',
+    doc: 'The directory: "ldap://host" or "ldaps://host". The package ldapts has to be installed.',
   },
   'recipients.ldap.starttls': {
     kind: onOff,

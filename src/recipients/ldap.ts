@@ -1,8 +1,10 @@
 /** `recipients.source = "ldap"`: one search finds a recipient, by the package ldapts. */
 import { readFile } from 'node:fs/promises';
+import type { ConnectionOptions } from 'node:tls';
 import type * as Ldapts from 'ldapts';
-import type { Client, Entry } from 'ldapts';
+import type { Client, Entry, SearchOptions } from 'ldapts';
 import type { SameAddress } from '../core/address.ts';
+import { within } from '../core/deadline.ts';
 import { FIELDS, type Fields, recipientOf } from './answer.ts';
 import { optionalPackage } from './package.ts';
 import { type QueryValues, valuesOf } from './query.ts';
@@ -27,13 +29,16 @@ export interface LdapOptions {
 
 /** One more than there may be is enough to know that there are too many. */
 const MOST_ENTRIES = 2;
+const MOST_TRIES = 2;
 
 export class LdapSource implements RecipientSource {
   readonly #options: LdapOptions;
   readonly #same: SameAddress;
   readonly #attributes: ReadonlyMap<string, string>; // field -> attribute
+  /** The attribute of the keys, in the spellings that are known of it. */
+  readonly #keyNames: string[] = [];
   readonly #ldapts: typeof Ldapts;
-  #connecting: Promise<Client> | undefined;
+  #connecting: Promise<Connection> | undefined;
 
   /** Connects when it is first asked. Throws, with a sentence, if the package is missing. */
   static async open(options: LdapOptions, same: SameAddress): Promise<LdapSource> {
@@ -45,11 +50,12 @@ export class LdapSource implements RecipientSource {
     this.#options = options;
     this.#same = same;
     this.#attributes = attributesOf(options.attributes);
+    const key = this.#attributes.get('key');
+    if (key !== undefined) this.#keyNames.push(key);
   }
 
   async find(address: string): Promise<Recipient | undefined> {
-    // a server that was restarted has closed the connection; the first search to notice tries a new one
-    const entries = await this.#search(address).catch(() => this.#search(address));
+    const entries = await this.#search(address);
     return recipientOf(
       entries.flatMap((entry) => this.#rowsOf(entry)),
       address,
@@ -58,46 +64,51 @@ export class LdapSource implements RecipientSource {
   }
 
   async close(): Promise<void> {
-    const client = await this.#connecting?.catch(() => undefined);
+    const connection = await this.#connecting?.catch(() => undefined);
     this.#connecting = undefined;
-    await client?.unbind().catch(() => undefined);
+    await connection?.close();
   }
 
+  /** Tries a new connection when a search fails, since a server that was restarted has closed the old one. */
   async #search(address: string): Promise<Entry[]> {
-    this.#connecting ??= this.#connect();
-    const connecting = this.#connecting;
-    try {
-      const client = await connecting;
-      const key = this.#attributes.get('key');
-      const { searchEntries } = await client.search(this.#options.base, {
-        scope: 'sub',
-        filter: filterFor(this.#options.filter, valuesOf(address)),
-        attributes: [...this.#attributes.values()],
-        // a key may be binary
-        explicitBufferAttributes: key === undefined ? [] : [key],
-        sizeLimit: MOST_ENTRIES,
-        timeLimit: Math.ceil(this.#options.waitMs / 1000),
+    for (let tries = 1; ; tries++) {
+      this.#connecting ??= Connection.open(this.#ldapts, this.#options);
+      const connecting = this.#connecting;
+      const forget = () => {
+        if (this.#connecting === connecting) this.#connecting = undefined;
+      };
+      const connection = await connecting.catch((error: unknown) => {
+        forget();
+        throw error;
       });
-      return searchEntries;
-    } catch (error) {
-      if (this.#connecting === connecting) await this.close();
-      throw error;
+      try {
+        return await this.#ask(connection, address);
+      } catch (error) {
+        forget();
+        connection.retire();
+        if (tries === MOST_TRIES) throw error;
+      }
     }
   }
 
-  async #connect(): Promise<Client> {
-    const { url, starttls, caFile, bindDn, passwordFile, waitMs } = this.#options;
-    const tls = caFile === '' ? {} : { ca: await readFile(caFile) };
-    const isTls = url.startsWith('ldaps:');
-    const client = new this.#ldapts.Client({
-      url,
-      timeout: waitMs,
-      connectTimeout: waitMs,
-      ...(isTls ? { tlsOptions: tls } : {}),
+  async #ask(connection: Connection, address: string): Promise<Entry[]> {
+    const entries = await connection.search(this.#options.base, {
+      scope: 'sub',
+      filter: filterFor(this.#options.filter, valuesOf(address)),
+      attributes: [...this.#attributes.values()],
+      // a key may be binary
+      explicitBufferAttributes: this.#keyNames,
+      sizeLimit: MOST_ENTRIES,
+      timeLimit: Math.ceil(this.#options.waitMs / 1000),
     });
-    if (starttls && !isTls) await client.startTLS(tls);
-    if (bindDn !== '') await client.bind(bindDn, (await readFile(passwordFile, 'utf8')).trim());
-    return client;
+    const [known = ''] = this.#keyNames;
+    const spelled = entries
+      .flatMap((entry) => Object.keys(entry))
+      .find((name) => isSameName(name, known) && !this.#keyNames.includes(name));
+    if (spelled === undefined) return entries;
+    // servers answer in the spelling of their schema, and ldapts makes text of all that is not spelled alike
+    this.#keyNames.push(spelled);
+    return this.#ask(connection, address);
   }
 
   /** Returns a row for each value of the key, which all have the other fields. */
@@ -105,12 +116,99 @@ export class LdapSource implements RecipientSource {
     const row: Record<string, unknown> = {};
     let keys: readonly unknown[] = [];
     for (const [field, attribute] of this.#attributes) {
-      const values = [entry[attribute] ?? []].flat();
+      const values = Object.entries(entry).flatMap(([name, of]) => (isSameName(name, attribute) ? of : []));
+      // a directory keeps no order of values, so that none is the first
+      if (field === 'account' && values.length > 1)
+        throw new Error(
+          `${entry.dn} has several values of ${attribute}: let another attribute be the account`,
+        );
       if (field === 'key') keys = values;
       else row[field] = values[0];
     }
     return keys.length === 0 ? [row] : keys.map((key) => ({ ...row, key }));
   }
+}
+
+/**
+ * One TCP connection that is bound. ldapts makes another by itself when it is lost, and nobody has bound that
+ * one: a directory may let it search and show it nothing, and then everybody would be unknown.
+ */
+class Connection {
+  #client: Client | undefined;
+  /** With StartTLS, ldapts notes the TCP socket here. It does not notice itself when that one is closed. */
+  #tls: ConnectionOptions = {};
+  #isBound = false;
+  #searches = 0;
+  #isRetired = false;
+
+  /** Connects and binds, within the time that is set. */
+  static async open(ldapts: typeof Ldapts, options: LdapOptions): Promise<Connection> {
+    const connection = new Connection();
+    const bound = connection.#bind(ldapts, options);
+    try {
+      const { url, waitMs } = options;
+      if ((await within(bound, waitMs)) === 'late')
+        throw new Error(`no connection to ${url} in ${waitMs} ms`);
+      return connection;
+    } catch (error) {
+      void connection.close();
+      // what is late may have connected after all
+      void bound.catch(() => undefined).then(() => connection.close());
+      throw error;
+    }
+  }
+
+  /** Always binds, as nobody too: two searches that both have to connect would lose one of the sockets. */
+  async #bind(ldapts: typeof Ldapts, options: LdapOptions): Promise<void> {
+    const { url, starttls, caFile, bindDn, passwordFile, waitMs } = options;
+    this.#tls = caFile === '' ? {} : { ca: await readFile(caFile) };
+    const password = bindDn === '' ? '' : (await readFile(passwordFile, 'utf8')).trim();
+    const isTls = url.startsWith('ldaps:');
+    const client = new ldapts.Client({
+      url,
+      timeout: waitMs,
+      connectTimeout: waitMs,
+      ...(isTls ? { tlsOptions: this.#tls } : {}),
+    });
+    this.#client = client;
+    if (starttls && !isTls) await client.startTLS(this.#tls);
+    await client.bind(bindDn, password);
+    this.#isBound = true;
+  }
+
+  get #isOpen(): boolean {
+    return this.#isBound && this.#client?.isConnected === true && this.#tls.socket?.destroyed !== true;
+  }
+
+  async search(base: string, options: SearchOptions): Promise<Entry[]> {
+    const client = this.#client;
+    if (client === undefined || !this.#isOpen) throw new Error('the connection to the directory was lost');
+    this.#searches++;
+    try {
+      return (await client.search(base, options)).searchEntries;
+    } finally {
+      this.#searches--;
+      if (this.#isRetired) this.retire();
+    }
+  }
+
+  /** Closes it when the searches that others have begun have ended. */
+  retire(): void {
+    this.#isRetired = true;
+    if (this.#searches === 0) void this.close();
+  }
+
+  async close(): Promise<void> {
+    const isOpen = this.#isOpen;
+    const unbound = this.#client?.unbind().catch(() => undefined);
+    if (isOpen) await unbound;
+    // what is lost or half made may never tell that it has ended
+    else this.#tls.socket?.destroy();
+  }
+}
+
+function isSameName(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
 }
 
 function attributesOf(written: readonly string[]): Map<string, string> {

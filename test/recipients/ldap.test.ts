@@ -1,13 +1,15 @@
-// Recipients in a real OpenLDAP: who is found, keys, hostile addresses, and a server that is killed or
-// stopped.
+// Recipients in a real OpenLDAP: who is found, keys, hostile addresses, and a server that is killed,
+// stopped, or slow to shake hands.
 
 import assert from 'node:assert/strict';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { filterFor, type LdapOptions, LdapSource } from '../../src/recipients/ldap.ts';
 import { valuesOf } from '../../src/recipients/query.ts';
 import { exampleWith } from '../support/examples.ts';
 import { needs } from '../support/peers.ts';
-import { ADMIN, person, type Slapd, startSlapd } from '../support/slapd.ts';
+import { ADMIN, openGate, PEOPLE, person, type Slapd, startSlapd } from '../support/slapd.ts';
+import { until } from '../support/until.ts';
 
 const SAME = { localCase: 'ignore', defaultDomain: 'mx.example.com' } as const;
 const WAIT_MS = 2000;
@@ -31,7 +33,7 @@ describe('OpenLDAP', needs('slapd', 'ldapadd', 'openssl'), () => {
         caFile: '',
         bindDn: ADMIN,
         passwordFile: slapd.passwordFile,
-        base: 'ou=people,dc=example,dc=com',
+        base: PEOPLE,
         filter: '(mail={address})',
         attributes: ['account=mail', 'quota=mailQuota', 'key=pgpKey', 'home=labeledURI'],
         waitMs: WAIT_MS,
@@ -46,10 +48,13 @@ describe('OpenLDAP', needs('slapd', 'ldapadd', 'openssl'), () => {
     await slapd.add(
       person('alice', 'alice@example.com', ['mailQuota: 5G']) +
         person('keys', 'keys@example.com', [key, `pgpKey:: ${Buffer.from('TWO').toString('base64')}`]) +
+        // text, but for the mark at its start that a decoder leaves out
+        person('text', 'text@example.com', [`pgpKey:: ${Buffer.from('\ufeffTEXT').toString('base64')}`]) +
         person('twice', 'twice@example.com') +
         person('twice2', 'twice@example.com') +
         person('all', '@example.net') +
-        person('home', 'home@example.com', ['labeledURI: /home/x']),
+        person('home', 'home@example.com', ['labeledURI: /home/x']) +
+        person('several', 'several@example.com', ['mail: other@example.com']),
     );
   });
   after(() => slapd.stop());
@@ -113,7 +118,6 @@ describe('OpenLDAP', needs('slapd', 'ldapadd', 'openssl'), () => {
       { base: 'ou=missing,dc=example,dc=com' },
       { filter: '(mail={address}' },
       { url: 'ldap://127.0.0.1:1' },
-      { bindDn: '' },
     ]) {
       const source = await open(more);
       await assert.rejects(source.find('alice@example.com'), Error, JSON.stringify(more));
@@ -134,6 +138,88 @@ describe('OpenLDAP', needs('slapd', 'ldapadd', 'openssl'), () => {
     await source.close();
   });
 
+  test('after a lost connection nobody is looked for without binding again', async () => {
+    for (const more of [{}, { starttls: true, caFile: slapd.caFile }]) {
+      const source = await open(more);
+      assert.ok(await source.find('alice@example.com'));
+      await slapd.kill();
+      await slapd.restart();
+      const begun = performance.now();
+      const found = await Promise.all(
+        ['alice', 'alice', 'keys'].map((name) => source.find(`${name}@example.com`)),
+      );
+      assert.ok(
+        found.every((recipient) => recipient !== undefined),
+        JSON.stringify(more),
+      );
+      assert.ok(performance.now() - begun < WAIT_MS, 'and nobody waits for the lost one');
+      await source.close();
+    }
+  });
+
+  test('who binds as nobody is one connection, however many ask at first', async () => {
+    const before = sockets();
+    const source = await open({ bindDn: '', filter: '(ou=people)', attributes: ['account=ou'] });
+    for (let round = 0; round < 2; round++) {
+      const found = await Promise.all(Array.from({ length: 20 }, () => source.find('alice@example.com')));
+      assert.deepEqual(
+        new Set(found.map((recipient) => recipient?.address)),
+        new Set(['people@example.com']),
+      );
+      assert.equal(sockets(), before + 1);
+      await slapd.kill();
+      await slapd.restart();
+    }
+    await source.close();
+    assert.equal(sockets(), before);
+  });
+
+  test('a connection that could not be bound is closed', async () => {
+    const before = sockets();
+    const source = await open({ bindDn: 'cn=other,dc=example,dc=com' });
+    for (let count = 0; count < 10; count++) await assert.rejects(source.find('alice@example.com'));
+    await until('they are closed', () => sockets() === before);
+    await source.close();
+  });
+
+  test('a handshake that stalls is an error in time, and the next search tries again', async () => {
+    const gate = await openGate(slapd.port);
+    const source = await open({
+      url: `ldap://127.0.0.1:${gate.port}`,
+      starttls: true,
+      caFile: slapd.caFile,
+      waitMs: 500,
+    });
+    gate.lets = 'the answer to StartTLS';
+    for (let count = 1; count <= 2; count++) {
+      await assert.rejects(source.find('alice@example.com'), /in 500 ms/);
+      await until('the connection is closed', () => gate.open.size === 0);
+      assert.equal(gate.accepted, count);
+    }
+    gate.lets = 'all';
+    assert.ok(await source.find('alice@example.com'));
+    await source.close();
+    gate.server.close();
+  });
+
+  test('names of attributes count without case, and a key is bytes however its attribute is spelled', async () => {
+    const source = await open({ attributes: ['account=MAIL', 'quota=mailquota', 'key=PGPKEY'] });
+    assert.equal((await source.find('alice@example.com'))?.quota, 5 * 2 ** 30);
+    const { keys = [] } = (await source.find('text@example.com')) ?? {};
+    assert.deepEqual(keys, [Buffer.from('\ufeffTEXT')]);
+    await source.close();
+  });
+
+  test('several values of the account are an error that says so', async () => {
+    const source = await open();
+    await assert.rejects(
+      source.find('several@example.com'),
+      /uid=several.* has several values of mail: let another attribute be the account/,
+    );
+    assert.ok(await source.find('alice@example.com'));
+    await source.close();
+  });
+
   test('a server that is stopped is an error in time', async () => {
     const source = await open({ waitMs: 500 });
     assert.ok(await source.find('alice@example.com'));
@@ -146,3 +232,14 @@ describe('OpenLDAP', needs('slapd', 'ldapadd', 'openssl'), () => {
     await source.close();
   });
 });
+
+/** Returns how many sockets this process has. */
+function sockets(): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
+    } catch {
+      return false; // that of the directory, which is closed by now
+    }
+  }).length;
+}

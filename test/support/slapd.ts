@@ -1,7 +1,10 @@
 // A private OpenLDAP on a port of 127.0.0.1. Its entries are under dc=example,dc=com; cn=admin there has the
-// password `pass`, and nobody may read without it.
+// password `pass`. Who has not bound may read the entry above the people and none of the people: a search for
+// one succeeds and finds nobody, which is how many directories are set up.
 
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accepts, freePort } from './port.ts';
@@ -23,6 +26,7 @@ export interface Slapd {
 }
 
 export const ADMIN = 'cn=admin,dc=example,dc=com';
+export const PEOPLE = 'ou=people,dc=example,dc=com';
 const SCHEMAS = ['core', 'cosine', 'inetorgperson', 'nis'];
 /** Attributes of mail servers, as several panels have them. */
 const OWN_SCHEMA = `
@@ -63,7 +67,7 @@ objectClass: organization
 dc: example
 o: Example
 
-dn: ou=people,dc=example,dc=com
+dn: ${PEOPLE}
 objectClass: organizationalUnit
 ou: people
 `);
@@ -100,7 +104,7 @@ async function makeCertificate(certificate: string, key: string): Promise<void> 
 /** Returns an entry of a user in LDIF. */
 export function person(uid: string, mail: string, more: readonly string[] = []): string {
   return [
-    `dn: uid=${uid},ou=people,dc=example,dc=com`,
+    `dn: uid=${uid},${PEOPLE}`,
     'objectClass: inetOrgPerson',
     'objectClass: mailUser',
     `uid: ${uid}`,
@@ -127,6 +131,39 @@ suffix "dc=example,dc=com"
 rootdn "${ADMIN}"
 rootpw pass
 directory ${join(directory, 'data')}
-access to * by * auth
+access to dn.base="${PEOPLE}" by * read
+access to * by users read by anonymous auth
 `;
+}
+
+export interface Gate {
+  readonly server: Server;
+  readonly port: number;
+  readonly open: ReadonlySet<Socket>;
+  readonly accepted: number;
+  lets: 'all' | 'the answer to StartTLS';
+}
+
+/** Stands before a server, and lets through all that the server says or its first words. */
+export async function openGate(port: number): Promise<Gate> {
+  const open = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    const { lets } = gate;
+    gate.accepted++;
+    open.add(near);
+    near.pipe(far).on('error', () => near.destroy());
+    near.on('error', () => far.destroy()).on('close', () => open.delete(near) && far.destroy());
+    if (lets === 'all') far.pipe(near);
+    else far.once('data', (words) => near.write(words));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const gate = {
+    server,
+    port: (server.address() as AddressInfo).port,
+    open,
+    accepted: 0,
+    lets: 'all' as Gate['lets'],
+  };
+  return gate;
 }
