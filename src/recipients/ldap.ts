@@ -8,7 +8,7 @@ import { within } from '../core/deadline.ts';
 import { FIELDS, type Fields, recipientOf } from './answer.ts';
 import { optionalPackage } from './package.ts';
 import { type QueryValues, valuesOf } from './query.ts';
-import type { Recipient, RecipientSource } from './source.ts';
+import { AnswerError, type Recipient, type RecipientSource } from './source.ts';
 
 export interface LdapOptions {
   /** `ldap:` or `ldaps:`. */
@@ -119,7 +119,7 @@ export class LdapSource implements RecipientSource {
       const values = Object.entries(entry).flatMap(([name, of]) => (isSameName(name, attribute) ? of : []));
       // a directory keeps no order of values, so that none is the first
       if (field === 'account' && values.length > 1)
-        throw new Error(
+        throw new AnswerError(
           `${entry.dn} has several values of ${attribute}: let another attribute be the account`,
         );
       if (field === 'key') keys = values;
@@ -171,8 +171,14 @@ class Connection {
       ...(isTls ? { tlsOptions: this.#tls } : {}),
     });
     this.#client = client;
-    if (starttls && !isTls) await client.startTLS(this.#tls);
-    await client.bind(bindDn, password);
+    if (starttls && !isTls) {
+      this.#tls.host = new URL(url).hostname.replace(/^\[|\]$/g, ''); // whose certificate it has to be
+      await client.startTLS(this.#tls);
+    }
+    await client.bind(bindDn, password).catch((error: unknown) => {
+      // a directory that refuses to bind nobody may let nobody search all the same
+      if (bindDn !== '' || !(error instanceof ldapts.InappropriateAuthError)) throw error;
+    });
     this.#isBound = true;
   }
 
