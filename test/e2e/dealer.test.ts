@@ -9,7 +9,7 @@ import { startActivated } from '../support/activate.ts';
 import { CLI, childrenOf, startChild } from '../support/child.ts';
 import { connectLmtp, deliver, openSession } from '../support/lmtp.ts';
 import { needs, needsDescriptors } from '../support/peers.ts';
-import { run, start } from '../support/process.ts';
+import { freeze, run, start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
 import { makeKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
@@ -131,7 +131,7 @@ test('F31: a connection on its way to a worker that dies is greeted by another',
   try {
     const workers = server.workers();
     // workers that are stopped take nothing, so that their connections are on their way
-    for (const pid of workers) process.kill(pid, 'SIGSTOP');
+    for (const pid of workers) await freeze(pid);
     const clients = await Promise.all(Array.from({ length: 5 }, () => connectLmtp(server.socketPath)));
     const greetings = clients.map((client) => client.reply());
     for (const pid of workers) process.kill(pid, 'SIGKILL');

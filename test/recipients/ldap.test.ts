@@ -8,6 +8,7 @@ import { filterFor, type LdapOptions, LdapSource } from '../../src/recipients/ld
 import { valuesOf } from '../../src/recipients/query.ts';
 import { exampleWith } from '../support/examples.ts';
 import { needs } from '../support/peers.ts';
+import { freeze } from '../support/process.ts';
 import { ADMIN, openGate, PEOPLE, person, type Slapd, startSlapd } from '../support/slapd.ts';
 import { until } from '../support/until.ts';
 
@@ -223,7 +224,7 @@ describe('OpenLDAP', needs('slapd', 'ldapadd', 'openssl'), () => {
   test('a server that is stopped is an error in time', async () => {
     const source = await open({ waitMs: 500 });
     assert.ok(await source.find('alice@example.com'));
-    process.kill(slapd.pid, 'SIGSTOP');
+    await freeze(slapd.pid);
     const begun = performance.now();
     await assert.rejects(source.find('alice@example.com'));
     assert.ok(performance.now() - begun < 5000);

@@ -17,6 +17,7 @@ import { exampleWith } from '../support/examples.ts';
 import { startMariadb } from '../support/mariadb.ts';
 import { leftOut, needs, needsPackage } from '../support/peers.ts';
 import { postgresqlPath, processesOf, type SqlServer, startPostgresql } from '../support/postgresql.ts';
+import { freeze } from '../support/process.ts';
 import { PANELS } from './panels.ts';
 
 const SAME = { localCase: 'ignore', defaultDomain: 'mx.example.com' } as const;
@@ -135,7 +136,7 @@ function endures(server: () => SqlServer, served: Served): void {
     const source = await open(served);
     assert.ok(await source.find('alice@example.com'));
     const stopped = processesOf(server().pid);
-    for (const pid of stopped) process.kill(pid, 'SIGSTOP');
+    for (const pid of stopped) await freeze(pid);
     const begun = performance.now();
     await assert.rejects(source.find('alice@example.com'));
     assert.ok(performance.now() - begun < 3 * WAIT_MS);

@@ -136,6 +136,14 @@ export async function start(
   return { pid, output, ended, signal: (name) => void child.kill(name), stop };
 }
 
+/** Stops a program with SIGSTOP, and waits until none of its threads runs any more: that takes a moment. */
+export async function freeze(pid: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  const isStopped = (thread: string) =>
+    / T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1').replace(/^.*\)/s, ''));
+  await until(`${pid} is stopped`, () => readdirSync(`/proc/${pid}/task`).every(isStopped));
+}
+
 function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
