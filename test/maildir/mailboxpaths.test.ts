@@ -57,6 +57,8 @@ test('a path from a source counts if it is under a root, and a relative one is u
   for (const path of ['/etc', '/var/vmail', '/var/vmail/', '/var/vmailx/y', '/srv/a/x', '/var/vmail/../etc'])
     await assert.rejects(of(path), /is under none of them/, path);
   await assert.rejects(of('a/../../../etc'), /is under none of them/);
+  const slashed = new MailboxPaths(new FakeDisk(), '/mail/{domain}/{local}', ['/var/vmail/']);
+  assert.equal(await slashed.of({ address: 'a@example.com', maildir: '/var/vmail/x' }), '/var/vmail/x');
   const rootless = new MailboxPaths(new FakeDisk(), '/mail/{domain}/{local}');
   await assert.rejects(rootless.of({ address: 'a@example.com', maildir: '/mail/x' }), /is under none/);
   await assert.rejects(rootless.of({ address: 'a@example.com', maildir: 'x' }), /is under none/);
