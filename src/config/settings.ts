@@ -3,6 +3,7 @@
 // A default is written as an operator would write it; a test proves that each one is valid.
 // Names are those of the file: settings.lmtp.max_recipients is `max_recipients` under `[lmtp]`.
 
+import { keySettings } from './keysettings.ts';
 import {
   count,
   duration,
@@ -140,28 +141,7 @@ export const table = {
     restart: true,
   },
 
-  'keys.directory': {
-    kind: path,
-    default: '/etc/sealdir/keys',
-    doc: 'Directory of the public keys, with one file for each recipient: <address>.asc or <address>.pgp.',
-  },
-  'keys.unusable': {
-    kind: oneOf('defer', 'reject'),
-    default: 'defer',
-    doc: 'What to reply if a recipient exists but has no usable key (expired, revoked or unreadable). With "defer" the mail server tries again later; with "reject" it returns the message to the sender.',
-  },
-  'keys.subkeys': {
-    kind: oneOf('all', 'newest'),
-    default: 'all',
-    doc: 'Which encryption subkeys of a key to use: "all" that are valid now, or only the "newest". "all" suits people who have a subkey for each device.',
-  },
-
-  'keys.unsupported_subkeys': {
-    kind: oneOf('defer', 'ignore'),
-    default: 'defer',
-    doc: 'What to do with a key that has an encryption subkey of a kind that Sealdir cannot use, a post-quantum one for instance, or one whose binding signature is damaged or cannot be checked: "defer" its mail, so that none is sealed more weakly than its owner meant, or "ignore" that subkey and seal to the others.',
-  },
-
+  ...keySettings,
   ...recipientSettings,
 
   'headers.policy': {
