@@ -16,9 +16,8 @@ import { openDisk, openFileSystems } from './disk/open.ts';
 import { RememberedDeliveries } from './duplicates/memory.ts';
 import { type OwnedDirectory, ownStateDirectory, type StateOptions } from './duplicates/statedirectory.ts';
 import { MailboxPaths } from './maildir/mailboxpaths.ts';
-import { MaildirSizes } from './maildir/maildirsize.ts';
-import { Space } from './maildir/space.ts';
 import { Store } from './maildir/store.ts';
+import { Stores } from './maildir/stores.ts';
 import { type SweepResult, sweep } from './maildir/sweep.ts';
 import { addressingOf, keyDirectoryOf, keyRulesOf, keySourceOf, pathsOf } from './site.ts';
 
@@ -53,19 +52,22 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
   const { world, meter, outcomeLog } = surroundings;
   const diskOptions = { hungMs: settings.lmtp.stall_timeout, world };
   const fileSystems = openFileSystems(diskOptions);
-  const { disk = openDisk({ ...diskOptions, fileSystems }) } = surroundings;
+  const { disk = openDisk({ ...diskOptions, fileSystems, lock: surroundings.lock }) } = surroundings;
   const { storeRoot, maildir } = pathsOf(settings);
   const { roots, folder } = settings.recipients;
   const memory = memoryOf(settings, surroundings);
+  const noteSizes = settings.store.maildirsize
+    ? { noteSizes: (error: unknown) => outcomeLog.fault('store.maildirsize', error) }
+    : {};
+  const storeOn = (disk: Disk) =>
+    new Store({ disk, world, meter, roots: [storeRoot, ...roots], ...noteSizes });
   return {
     world,
     meter,
     outcomeLog,
-    store: new Store({ disk, world, meter, roots: [storeRoot, ...roots] }),
+    stores: new Stores(storeOn(disk)),
     mailboxes: new Slots(),
-    mailboxPaths: new MailboxPaths(disk, maildir, roots, folder),
-    space: new Space(disk),
-    sizes: settings.store.maildirsize ? sizesOf(fileSystems, surroundings) : undefined,
+    mailboxPaths: new MailboxPaths(maildir, roots, folder),
     fileSystems,
     memory,
     close() {
@@ -73,11 +75,6 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
       disk.close();
     },
   };
-}
-
-function sizesOf(fileSystems: FileSystems, { lock, outcomeLog }: Surroundings): MaildirSizes {
-  const fault = (error: unknown) => outcomeLog.fault('store.maildirsize', error);
-  return new MaildirSizes({ fileSystems, lock, fault });
 }
 
 function memoryOf(

@@ -99,9 +99,10 @@ export class Admission {
     if (entry !== undefined && entry.problems.length > 0) meter.keyFileRefused();
     const keys = await select(entry, keyRules, world.now());
     if ('why' in keys) return keys;
-    const mailbox = await this.#parts.mailboxPaths.of(recipient);
+    const store = this.#parts.stores.of(recipient.owner);
+    const mailbox = await this.#parts.mailboxPaths.of(recipient, store);
     if (mailbox === undefined) return refusal('nameTooLong');
-    return { account: { ...recipient, mailbox }, keys };
+    return { account: { ...recipient, mailbox, store }, keys };
   }
 
   /** As far as the source knows of both; what it said before may be true no longer. */
@@ -110,12 +111,12 @@ export class Admission {
   }
 
   /** Says what is lacking for one more copy. Assumes that all copies go to the same disk. */
-  async #shortageOfSpace({ address, mailbox }: Account): Promise<string | undefined> {
-    const { space, limits } = this.#parts;
+  async #shortageOfSpace({ address, mailbox, store }: Account): Promise<string | undefined> {
+    const { limits } = this.#parts;
     if (limits.minFreeBytes === 0 || this.#destinations.has(address)) return undefined;
     const copies = this.#destinations.size + 1;
     const messageBytes = Math.ceil(this.#sender.size * SEALED_GROWTH) * copies;
-    return space.shortage(mailbox, limits.minFreeBytes + messageBytes);
+    return store.space.shortage(mailbox, limits.minFreeBytes + messageBytes);
   }
 
   /**
@@ -123,11 +124,11 @@ export class Admission {
    * busy.
    */
   #copyFor(account: Account, keys: SealingKeys, path: string): Copy | undefined {
-    const { mailboxes, limits, store } = this.#parts;
+    const { mailboxes, limits } = this.#parts;
     const existing = this.#destinations.get(account.address);
     if (existing !== undefined) return existing.copy;
     if (mailboxes.isFull(account.mailbox, limits.maxMailboxDeliveries)) return undefined;
-    const copy = new Copy(account, store.stage(account.mailbox));
+    const copy = new Copy(account, account.store.stage(account.mailbox));
     this.#destinations.set(account.address, { copy, keys, path });
     return copy;
   }

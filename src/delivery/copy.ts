@@ -6,6 +6,7 @@
 import { CopyFailure } from '../core/errors.ts';
 import { whyOfDiskError } from '../core/outcome.ts';
 import type { StagedFile } from '../maildir/stagedfile.ts';
+import type { Store } from '../maildir/store.ts';
 import type { Recipient } from '../recipients/source.ts';
 import type { OuterFields, Sealer } from './seal.ts';
 
@@ -13,6 +14,8 @@ import type { OuterFields, Sealer } from './seal.ts';
 export interface Account extends Recipient {
   /** The path of their Maildir. */
   readonly mailbox: string;
+  /** The store that it is in. */
+  readonly store: Store;
 }
 
 export class Copy {

@@ -72,6 +72,8 @@ export function identify(secret: Buffer, delivery: Delivery, paths: readonly str
 export interface Storing {
   readonly account: string;
   readonly mailbox: string;
+  /** The store that the mailbox is in. */
+  readonly store: StoreView;
   /** The paths of the RCPTs that it answers. */
   readonly paths: readonly string[];
   /** Its final name. */
@@ -90,7 +92,6 @@ export interface StoreView {
 export interface DuplicatesParts {
   /** Undefined: nothing is hashed, and nothing is a duplicate. */
   readonly memory: DeliveryMemory | undefined;
-  readonly store: StoreView;
   readonly sender: Buffer;
 }
 
@@ -115,7 +116,8 @@ export class Duplicates {
    * for an earlier copy that is being stored now. To be called after the end of the message.
    */
   async storeOnce(copy: Storing, waitMs: number): Promise<boolean> {
-    const { memory, store } = this.#parts;
+    const { memory } = this.#parts;
+    const { store } = copy;
     // asked now, not at MAIL: what counts is the store into which the copy goes
     const identity = memory === undefined ? undefined : await store.identity(copy.mailbox);
     if (memory === undefined || identity === undefined || copy.paths.length === 0)
@@ -160,7 +162,7 @@ export class Duplicates {
     waitMs: number,
   ): Promise<boolean> {
     if (found !== 'unknown') {
-      const looking = this.#parts.store.holds(copy.mailbox, found.isFile);
+      const looking = copy.store.holds(copy.mailbox, found.isFile);
       if (await this.#inTime(looking, waitMs)) {
         found.stored();
         return false;

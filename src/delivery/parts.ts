@@ -6,8 +6,7 @@ import type { Slots } from '../core/slots.ts';
 import type { World } from '../core/world.ts';
 import type { KeySource } from '../keys/source.ts';
 import type { MailboxPaths } from '../maildir/mailboxpaths.ts';
-import type { Space } from '../maildir/space.ts';
-import type { Store } from '../maildir/store.ts';
+import type { Stores } from '../maildir/stores.ts';
 import type { HeaderPolicy } from '../mime/policy.ts';
 import type { DeliveryMemory } from './duplicate.ts';
 import type { Addressing } from './resolve.ts';
@@ -36,13 +35,10 @@ export interface DeliveryParts {
   readonly world: World;
   readonly meter: Meter;
   readonly outcomeLog: OutcomeLog;
-  readonly store: Store;
+  readonly stores: Stores;
   /** One slot, under the path of its mailbox, for each copy under way. */
   readonly mailboxes: Slots;
   readonly mailboxPaths: MailboxPaths;
-  readonly space: Space;
-  /** Where the bytes of each mailbox are counted; undefined if they are not. */
-  readonly sizes?: { stored(mailbox: string, bytes: number): void } | undefined;
   /** Recent deliveries; undefined: a message that is sent again is stored again. */
   readonly memory: DeliveryMemory | undefined;
   readonly keys: KeySource;

@@ -59,8 +59,7 @@ export class Transaction {
     this.#id = parts.world.random(8).toString('hex');
     this.#admission = new Admission(parts, sender);
     this.#replies = new Replies(parts, this.#id, sender.sender);
-    const { memory, store } = parts;
-    this.#duplicates = new Duplicates({ memory, store, sender: sender.sender });
+    this.#duplicates = new Duplicates({ memory: parts.memory, sender: sender.sender });
     this.#scanner = new HeaderScanner(parts.limits.maxHeaderBytes);
   }
 
@@ -192,14 +191,14 @@ export class Transaction {
     const isStored = await this.#duplicates.storeOnce(this.#storing(copy), this.#parts.limits.stallMs);
     // An equal copy is durable already: this one is dropped, and the client is told 250 (`duplicate`).
     if (!isStored) throw new CopyFailure('duplicate');
-    this.#parts.sizes?.stored(copy.account.mailbox, copy.bytes);
+    copy.account.store.sizes?.stored(copy.account.mailbox, copy.bytes);
   }
 
   #storing(copy: Copy): Storing {
-    const { address, mailbox } = copy.account;
+    const { address, mailbox, store } = copy.account;
     const own = this.#admission.recipients.filter((recipient) => recipient.copy === copy);
     const paths = own.map(({ path }) => path);
-    return { account: address, mailbox, paths, file: copy.file, commit: () => copy.commit() };
+    return { account: address, mailbox, store, paths, file: copy.file, commit: () => copy.commit() };
   }
 
   /** The client gave up: removes all copies that are not durable. */

@@ -38,6 +38,11 @@ export interface Disk {
   /** Tells what is at a path, links followed. */
   stat(path: string): Promise<Stats>;
   /**
+   * Adds a line to a file that is there, under its lock (flock(2)). Fails with ENOENT where there is none, and
+   * where another program keeps the lock. Follows no link.
+   */
+  append(path: string, line: string): Promise<void>;
+  /**
    * Tells what is left on the file system that a directory, there or not, is or would be on. The
    * figures are up to a second old. Undefined where they cannot be had within a second.
    */

@@ -3,6 +3,7 @@
  * (threadshare.ts).
  */
 import { dirname } from 'node:path';
+import { appendLocked, type Lock } from './append.ts';
 import type { FileCalls } from './calls.ts';
 import type { Disk, OpenFile } from './disk.ts';
 import type { FileSystems } from './filesystems.ts';
@@ -10,10 +11,10 @@ import type { ThreadShare } from './threadshare.ts';
 
 export type SharedCalls = Pick<
   Disk,
-  'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'list' | 'stat' | 'free'
+  'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'list' | 'stat' | 'append' | 'free'
 >;
 
-export function sharedCalls(calls: FileCalls, fileSystems: FileSystems): SharedCalls {
+export function sharedCalls(calls: FileCalls, fileSystems: FileSystems, lock: Lock): SharedCalls {
   const shareOf = async (directory: string) => (await fileSystems.of(directory)).threads;
   return {
     async create(path, mode) {
@@ -43,6 +44,10 @@ export function sharedCalls(calls: FileCalls, fileSystems: FileSystems): SharedC
     async stat(path) {
       const share = await shareOf(path);
       return share.run(() => calls.stat(path));
+    },
+    async append(path, line) {
+      const share = await shareOf(dirname(path));
+      await appendLocked(path, line, lock, (call) => share.run(call));
     },
     free: (directory) => fileSystems.free(directory),
   };

@@ -1,92 +1,15 @@
 /**
- * The body of a disk thread: takes one batch at a time, makes its calls and answers. The calls are
- * synchronous, since the thread has nothing else to do; only where fsyncs are to go together they go
- * to libuv's threads. Loads no package, above all not fs-ext, which aborts in threads.
+ * The body of a disk thread: takes one batch at a time, makes its calls (perform.ts) and answers. Loads no
+ * package, above all not fs-ext, which aborts in threads.
  */
-import * as fs from 'node:fs';
-import { performance } from 'node:perf_hooks';
-import { promisify } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type Calls, type Done, deliverAll, type Order } from './batch.ts';
-import { runAsync, runSync } from './steps.ts';
+import type { Order } from './batch.ts';
+import { performBatch } from './perform.ts';
 
-const { O_CREAT, O_EXCL, O_WRONLY, O_RDONLY, O_DIRECTORY } = fs.constants;
 const slot = Buffer.from(workerData as SharedArrayBuffer);
-const schedstat = openSchedstat();
-const figures = Buffer.alloc(64); // three numbers
 
-const calls: Calls<number> = {
-  create: (path, mode) => fs.openSync(path, O_CREAT | O_EXCL | O_WRONLY, mode),
-  writev: fs.writevSync,
-  sync: fs.fsyncSync,
-  close: fs.closeSync,
-  rename: fs.renameSync,
-  unlink: fs.unlinkSync,
-  openDirectory: (path) => fs.openSync(path, O_RDONLY | O_DIRECTORY),
-  syncDirectory(fd) {
-    fs.fsyncSync(fd);
-    mustBeLinked(fd);
-  },
-};
-const fsync = promisify(fs.fsync);
-const togetherCalls: Calls<number> = {
-  ...calls,
-  sync: fsync,
-  async syncDirectory(fd) {
-    await fsync(fd);
-    mustBeLinked(fd);
-  },
-};
-
-/** Somebody may have removed the directory, and the files with it, after it was opened. */
-function mustBeLinked(fd: number): void {
-  if (fs.fstatSync(fd).nlink === 0)
-    throw Object.assign(new Error('the directory was removed'), { code: 'ENOENT', syscall: 'fsync' });
-}
-
-parentPort?.on('message', (message: string) => {
-  // a string, since an object would be cloned, at several times the price
-  const answer = (done: Done) => parentPort?.postMessage(JSON.stringify(done));
-  const { jobs, syncsAtOnce } = JSON.parse(message) as Order;
-  // a single file waits for nobody, and wake-ups would only cost it time
-  if (syncsAtOnce > 1 && jobs.length > 1) {
-    const answers = runAsync(deliverAll(togetherCalls, jobs, slot), syncsAtOnce);
-    answers.then((each) => answer({ answers: each, fsyncMs: undefined }));
-  } else answer(deliverAlone(jobs));
+// strings, since objects would be cloned, at several times the price
+parentPort?.on('message', async (message: string) => {
+  const done = await performBatch(JSON.parse(message) as Order, slot);
+  parentPort?.postMessage(JSON.stringify(done));
 });
-
-/** Makes all calls one after the other, and measures the first fsync. */
-function deliverAlone(jobs: Order['jobs']): Done {
-  let fsyncMs: number | undefined;
-  const sync = (fd: number) => {
-    if (fsyncMs !== undefined) return fs.fsyncSync(fd);
-    const [start, ownStart] = [performance.now(), ownMs()];
-    fs.fsyncSync(fd);
-    fsyncMs = Math.max(performance.now() - start - (ownMs() - ownStart), 0);
-  };
-  const answers = runSync(deliverAll({ ...calls, sync }, jobs, slot));
-  return { answers, fsyncMs };
-}
-
-/**
- * Returns how long this thread has run so far, or waited for a processor to run on; 0 where the kernel does
- * not tell.
- */
-function ownMs(): number {
-  if (schedstat === undefined) return 0;
-  try {
-    const length = fs.readSync(schedstat, figures, 0, figures.length, 0);
-    const [ran = 0, waited = 0] = figures.toString('latin1', 0, length).split(' ').map(Number);
-    return (ran + waited) / 1e6;
-  } catch {
-    return 0; // no delivery fails because its time cannot be measured
-  }
-}
-
-function openSchedstat(): number | undefined {
-  try {
-    return fs.openSync('/proc/thread-self/schedstat', O_RDONLY);
-  } catch {
-    return undefined;
-  }
-}

@@ -4,7 +4,6 @@
  * that a mailbox never moves by an update.
  */
 import { isAbsolute, join, resolve } from 'node:path';
-import type { Disk } from '../disk/disk.ts';
 import { Roots } from './roots.ts';
 import { formerMailboxPath, isStorable, mailboxPath } from './template.ts';
 
@@ -16,16 +15,19 @@ export interface MailboxOwner {
   readonly maildir?: string | undefined;
 }
 
+/** Where a path is looked at: the store of the mailbox. */
+export interface Directories {
+  isDirectory(path: string): Promise<boolean>;
+}
+
 export class MailboxPaths {
-  readonly #disk: Pick<Disk, 'isDirectory'>;
   readonly #template: string;
   readonly #firstRoot: string | undefined;
   readonly #roots: Roots;
   readonly #folder: string;
 
   /** `roots`: where sources may place mailboxes; `folder`: where below their paths. */
-  constructor(disk: Pick<Disk, 'isDirectory'>, template: string, roots: readonly string[] = [], folder = '') {
-    this.#disk = disk;
+  constructor(template: string, roots: readonly string[] = [], folder = '') {
     this.#template = template;
     this.#firstRoot = roots[0];
     this.#roots = new Roots(roots);
@@ -36,11 +38,11 @@ export class MailboxPaths {
    * Returns a Maildir path; undefined if it is too long for a file system. Throws if the source's path is
    * under none of the roots.
    */
-  async of({ address, maildir }: MailboxOwner): Promise<string | undefined> {
+  async of({ address, maildir }: MailboxOwner, store: Directories): Promise<string | undefined> {
     if (maildir !== undefined) return this.#placed(maildir);
     const path = mailboxPath(this.#template, address);
     const former = formerMailboxPath(this.#template, address);
-    if (former !== path && isStorable(former) && (await this.#disk.isDirectory(former))) return former;
+    if (former !== path && isStorable(former) && (await store.isDirectory(former))) return former;
     return isStorable(path) ? path : undefined;
   }
 

@@ -13,7 +13,9 @@ import type { World } from '../core/world.ts';
 import type { Disk } from '../disk/disk.ts';
 import { uniqueName } from './filename.ts';
 import { Maildirs } from './maildirs.ts';
+import { MaildirSizes } from './maildirsize.ts';
 import { Roots } from './roots.ts';
+import { Space } from './space.ts';
 import { StagedFile } from './stagedfile.ts';
 import { holds } from './stored.ts';
 import { StoreIdentity } from './storeidentity.ts';
@@ -24,9 +26,14 @@ export interface StoreParts {
   readonly meter: Meter;
   /** All mailboxes are under these directories, which are never created; nothing above them is synced. */
   readonly roots: readonly string[];
+  /** Is told what went wrong with a `maildirsize`. Left out: no bytes are counted. */
+  noteSizes?(error: unknown): void;
 }
 
 export class Store {
+  readonly space: Space;
+  /** Where the bytes of each mailbox are counted; undefined if they are not. */
+  readonly sizes: MaildirSizes | undefined;
   readonly #parts: StoreParts;
   readonly #maildirs: Maildirs;
   readonly #roots: Roots;
@@ -36,6 +43,8 @@ export class Store {
   constructor(parts: StoreParts) {
     this.#parts = parts;
     this.#roots = new Roots(parts.roots);
+    this.space = new Space(parts.disk);
+    this.sizes = parts.noteSizes && new MaildirSizes({ disk: parts.disk, fault: parts.noteSizes });
     this.#maildirs = new Maildirs(parts.disk, this.#roots);
   }
 
@@ -54,6 +63,11 @@ export class Store {
   /** Whether a message is whole in a mailbox; makes sure that it stays. See holds(). */
   holds(mailbox: string, isIt: (name: string) => boolean): Promise<boolean> {
     return holds(this.#parts.disk, mailbox, isIt);
+  }
+
+  /** Tells whether a path is a directory, or a link to one. Throws where that cannot be asked. */
+  isDirectory(path: string): Promise<boolean> {
+    return this.#parts.disk.isDirectory(path);
   }
 
   /** Whether a mailbox is there, with whatever is in it. Throws where that cannot be asked. */

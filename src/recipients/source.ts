@@ -1,4 +1,5 @@
 /** Who exists. A recipient may exist and have no key that can be used. */
+import type { Owner } from '../core/owner.ts';
 
 export interface Recipient {
   /**
@@ -8,6 +9,8 @@ export interface Recipient {
   readonly address: string;
   /** The path of the Maildir as the source has it. Left out: where the store's template has it. */
   readonly maildir?: string | undefined;
+  /** Whose files they are to be. Left out: those of the user that Sealdir runs as. */
+  readonly owner?: Owner | undefined;
   /** Bytes; left out: no limit. */
   readonly quota?: number | undefined;
   /** Bytes of the quota that are used; left out: not known. */

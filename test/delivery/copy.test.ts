@@ -30,6 +30,7 @@ test('a piece whose memory was given back before it was written fails the copy',
   const account = {
     address: 'alice@example.com',
     mailbox: join(root, 'alice'),
+    store,
   };
   for (const isTooEarly of [false, true]) {
     const staged = store.stage(account.mailbox);

@@ -183,6 +183,7 @@ test('F21: the files of a hung file system are closed in turn, not each with a t
   const shared = sharedCalls(
     disk.fileCalls(),
     new FileSystems({ calls: disk.fileCalls(), world: stillClock(), hungMs: HUNG_MS }),
+    () => true,
   );
   const files = await Promise.all(
     Array.from({ length: 12 }, (_, n) => shared.create(join(root, `${n}`), 0o600)),

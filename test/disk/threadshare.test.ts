@@ -30,7 +30,7 @@ async function openTwo(t: TestContext) {
   fake.trouble = { before: (call) => (isHeld(call) ? thaw.opened : undefined) };
   const clock = stillClock();
   const calls = fake.fileCalls();
-  const disk = sharedCalls(calls, new FileSystems({ calls, world: clock, hungMs: HUNG_MS }));
+  const disk = sharedCalls(calls, new FileSystems({ calls, world: clock, hungMs: HUNG_MS }), () => true);
   return { hangs, other, fake, thaw, disk, clock, isOneFileSystem };
 }
 

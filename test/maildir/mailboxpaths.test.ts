@@ -14,8 +14,8 @@ async function openPaths(t: TestContext) {
   const root = await mkdtemp(join(tmpdir(), 'sealdir-paths-'));
   t.after(() => rm(root, { recursive: true, force: true }));
   const disk = new FakeDisk();
-  const paths = new MailboxPaths(disk, join(root, '{domain}/{local}'));
-  return { root, disk, of: (local: string) => paths.of({ address: `${local}@example.com` }) };
+  const paths = new MailboxPaths(join(root, '{domain}/{local}'));
+  return { root, disk, of: (local: string) => paths.of({ address: `${local}@example.com` }, disk) };
 }
 
 test('a mailbox is where %d/%n of another program finds it', async (t) => {
@@ -49,37 +49,46 @@ test('a name of 255 bytes can be stored, and one of 256 cannot', async (t) => {
 });
 
 test('a path from a source counts if it is under a root, and a relative one is under the first', async () => {
-  const paths = new MailboxPaths(new FakeDisk(), '/mail/{domain}/{local}', ['/var/vmail', '/srv/a/b']);
-  const of = (maildir: string) => paths.of({ address: 'alice@example.com', maildir });
+  const paths = new MailboxPaths('/mail/{domain}/{local}', ['/var/vmail', '/srv/a/b']);
+  const of = (maildir: string) => paths.of({ address: 'alice@example.com', maildir }, new FakeDisk());
   assert.equal(await of('/var/vmail/example.com/a/l/alice/'), '/var/vmail/example.com/a/l/alice');
   assert.equal(await of('example.com/alice/'), '/var/vmail/example.com/alice');
   assert.equal(await of('/srv/a/b/alice'), '/srv/a/b/alice');
   for (const path of ['/etc', '/var/vmail', '/var/vmail/', '/var/vmailx/y', '/srv/a/x', '/var/vmail/../etc'])
     await assert.rejects(of(path), /is under none of them/, path);
   await assert.rejects(of('a/../../../etc'), /is under none of them/);
-  const slashed = new MailboxPaths(new FakeDisk(), '/mail/{domain}/{local}', ['/var/vmail/']);
-  assert.equal(await slashed.of({ address: 'a@example.com', maildir: '/var/vmail/x' }), '/var/vmail/x');
-  const rootless = new MailboxPaths(new FakeDisk(), '/mail/{domain}/{local}');
-  await assert.rejects(rootless.of({ address: 'a@example.com', maildir: '/mail/x' }), /is under none/);
-  await assert.rejects(rootless.of({ address: 'a@example.com', maildir: 'x' }), /is under none/);
+  const slashed = new MailboxPaths('/mail/{domain}/{local}', ['/var/vmail/']);
+  assert.equal(
+    await slashed.of({ address: 'a@example.com', maildir: '/var/vmail/x' }, new FakeDisk()),
+    '/var/vmail/x',
+  );
+  const rootless = new MailboxPaths('/mail/{domain}/{local}');
+  await assert.rejects(
+    rootless.of({ address: 'a@example.com', maildir: '/mail/x' }, new FakeDisk()),
+    /is under none/,
+  );
+  await assert.rejects(
+    rootless.of({ address: 'a@example.com', maildir: 'x' }, new FakeDisk()),
+    /is under none/,
+  );
 });
 
 test('mailboxes of a source may be in a folder below their paths', async () => {
   const of = (folder: string, maildir: string) =>
-    new MailboxPaths(new FakeDisk(), '/mail/{domain}/{local}', ['/var/vmail'], folder).of({
-      address: 'alice@example.com',
-      maildir,
-    });
+    new MailboxPaths('/mail/{domain}/{local}', ['/var/vmail'], folder).of(
+      { address: 'alice@example.com', maildir },
+      new FakeDisk(),
+    );
   assert.equal(await of('Maildir', '/var/vmail/example.com/alice/'), '/var/vmail/example.com/alice/Maildir');
   assert.equal(await of('.', 'example.com/alice'), '/var/vmail/example.com/alice');
 });
 
 test('who takes what nobody else does has a mailbox that no address has', async () => {
-  const paths = new MailboxPaths(new FakeDisk(), '/mail/{domain}/{local}');
-  const all = await paths.of({ address: '@example.com' });
+  const paths = new MailboxPaths('/mail/{domain}/{local}');
+  const all = await paths.of({ address: '@example.com' }, new FakeDisk());
   assert.equal(all, '/mail/example.com/%all');
   for (const local of ['%all', 'all', '%25all', '@', '%'])
-    assert.notEqual(await paths.of({ address: `${local}@example.com` }), all);
+    assert.notEqual(await paths.of({ address: `${local}@example.com` }, new FakeDisk()), all);
 });
 
 test('a mailbox whose messages would have paths over 4,095 bytes cannot be stored', () => {

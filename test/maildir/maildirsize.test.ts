@@ -7,7 +7,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { openDisk } from '../../src/disk/open.ts';
 import { lockDescriptor } from '../../src/edge/lock.ts';
+import { realWorld } from '../../src/edge/world.ts';
 import { MaildirSizes } from '../../src/maildir/maildirsize.ts';
 import { startChild } from '../support/child.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
@@ -20,9 +22,10 @@ async function openSizes(t: TestContext) {
   const mailbox = await mkdtemp(join(tmpdir(), 'sealdir-size-'));
   t.after(() => rm(mailbox, { recursive: true, force: true }));
   const faults: string[] = [];
-  const fileSystems = { run: <T>(_: string, call: () => Promise<T>) => call() };
+  const disk = openDisk({ hungMs: 30_000, world: realWorld('mx.example.com'), lock: lockDescriptor });
+  t.after(() => disk.close());
   const fault = (error: unknown) => faults.push((error as Error).message);
-  const sizes = new MaildirSizes({ fileSystems, lock: lockDescriptor, fault });
+  const sizes = new MaildirSizes({ disk, fault });
   return { sizes, mailbox, faults, path: join(mailbox, 'maildirsize') };
 }
 

@@ -18,8 +18,8 @@ import { openDisk } from '../../src/disk/open.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { KeyDirectory } from '../../src/keys/directory.ts';
 import { MailboxPaths } from '../../src/maildir/mailboxpaths.ts';
-import { Space } from '../../src/maildir/space.ts';
 import { Store } from '../../src/maildir/store.ts';
+import { Stores } from '../../src/maildir/stores.ts';
 import { KeyFiles } from '../../src/recipients/keyfiles.ts';
 import { type FreshKey, openSealed } from './freshkey.ts';
 
@@ -88,10 +88,9 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     world,
     meter: UNMETERED,
     outcomeLog: { outcome: (line) => outcomeLog.push(line), fault: () => {} },
-    store: new Store({ disk, world, meter: UNMETERED, roots: [store] }),
+    stores: new Stores(new Store({ disk, world, meter: UNMETERED, roots: [store] })),
     mailboxes: new Slots(),
-    mailboxPaths: new MailboxPaths(disk, join(store, '{domain}/{local}')),
-    space: new Space(disk),
+    mailboxPaths: new MailboxPaths(join(store, '{domain}/{local}')),
     memory: options.memory,
     keys: { keysOf: ({ address }) => keyDirectory.lookup(address) },
     addressing: {

@@ -6,12 +6,14 @@
 import { constants } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import type { World } from '../../src/core/world.ts';
+import { appendLocked } from '../../src/disk/append.ts';
 import { type Calls, deliverAll, type Job } from '../../src/disk/batch.ts';
 import { type FileCalls, realCalls } from '../../src/disk/calls.ts';
 import type { Disk, Free, OpenFile, Stats } from '../../src/disk/disk.ts';
 import { FileSystems } from '../../src/disk/filesystems.ts';
 import type { Mounts } from '../../src/disk/mounts.ts';
 import { runAsync } from '../../src/disk/steps.ts';
+import { lockDescriptor } from '../../src/edge/lock.ts';
 import { realWorld } from '../../src/edge/world.ts';
 
 export interface DiskCall {
@@ -172,6 +174,10 @@ export class FakeDisk implements Disk {
 
   stat(path: string): Promise<Stats> {
     return this.#call('stat', path, () => realCalls.stat(path));
+  }
+
+  append(path: string, line: string): Promise<void> {
+    return appendLocked(path, line, lockDescriptor, (call) => call());
   }
 
   free(directory: string): Promise<Free | undefined> {

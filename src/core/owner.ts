@@ -1,0 +1,5 @@
+/** The user of the system that a mailbox belongs to. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
