@@ -17,6 +17,7 @@ const USAGE = `usage:
   sealdir seal  [-c FILE] (-r RECIPIENT | -k KEYFILE)        message on stdin -> sealed message on stdout
   sealdir open  [-k SECRETKEY] [--passphrase-file F] [FILE]  sealed message -> the original on stdout
   sealdir lookup [-c FILE] ADDRESS                           who gets its mail, and with which keys
+  sealdir owners [-c FILE]                                   writes the files of other users, as root
   sealdir check [-c FILE]                                    look at configuration, keys, permissions, MTA
   sealdir --version
 Without -c: /etc/sealdir/sealdir.toml, or where there is none a demo under ./var.
@@ -39,6 +40,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   seal: { takes: ['config', 'recipient', 'key'], maxOperands: 0, run: seal },
   open: { takes: ['key', 'passphrase-file'], maxOperands: 1, run: open },
   lookup: { takes: ['config'], maxOperands: 1, run: lookup },
+  owners: { takes: ['config'], maxOperands: 0, run: owners },
   check: { takes: ['config'], maxOperands: 0, run: check },
 };
 
@@ -117,6 +119,12 @@ async function lookup({ options, operands: [address] }: Given): Promise<number> 
   const { realWorld } = await import('./edge/world.ts');
   await lookUp({ settings, world: realWorld(settings.hostname), address, print });
   return 0;
+}
+
+async function owners({ options }: Given): Promise<number> {
+  const { settings } = await settingsOf(options.config);
+  const { serveOwners } = await import('./commands/owners.ts');
+  return serveOwners({ settings, inherited: inheritedSockets() });
 }
 
 async function check({ options }: Given): Promise<number> {

@@ -3,22 +3,25 @@
  * What lasts as long as the process (`openSite`) is apart from what each reload makes anew (`deliveryParts`).
  * Opens no socket and knows no command.
  */
+import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Settings } from './config/settings.ts';
 import type { Meter } from './core/meter.ts';
 import type { OutcomeLog } from './core/outcomelog.ts';
+import type { Owner } from './core/owner.ts';
 import { Slots } from './core/slots.ts';
 import type { World } from './core/world.ts';
 import type { DeliveryParts } from './delivery/parts.ts';
 import type { Disk } from './disk/disk.ts';
 import type { FileSystems } from './disk/filesystems.ts';
-import { openDisk, openFileSystems } from './disk/open.ts';
+import { type DiskOptions, openDisk, openFileSystems } from './disk/open.ts';
 import { RememberedDeliveries } from './duplicates/memory.ts';
 import { type OwnedDirectory, ownStateDirectory, type StateOptions } from './duplicates/statedirectory.ts';
 import { MailboxPaths } from './maildir/mailboxpaths.ts';
 import { Store } from './maildir/store.ts';
 import { Stores } from './maildir/stores.ts';
 import { type SweepResult, sweep } from './maildir/sweep.ts';
+import { openOwnedDisk } from './owners/owneddisk.ts';
 import { addressingOf, keyDirectoryOf, keyRulesOf, keySourceOf, pathsOf } from './site.ts';
 
 /** For the log, when the state directory cannot be used. */
@@ -65,7 +68,7 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
     world,
     meter,
     outcomeLog,
-    stores: new Stores(storeOn(disk)),
+    stores: new Stores(storeOn(disk), ownedStores(settings, diskOptions, storeOn)),
     mailboxes: new Slots(),
     mailboxPaths: new MailboxPaths(maildir, roots, folder),
     fileSystems,
@@ -75,6 +78,17 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
       disk.close();
     },
   };
+}
+
+/** Returns undefined if all files belong to the user that Sealdir runs as. */
+function ownedStores(
+  { owners }: Settings,
+  options: Pick<DiskOptions, 'hungMs' | 'world'>,
+  storeOn: (disk: Disk) => Store,
+): ((owner: Owner) => Store) | undefined {
+  if (owners.socket === '') return undefined;
+  const path = resolve(owners.socket);
+  return (owner) => storeOn(openOwnedDisk({ ...options, path, owner }));
 }
 
 function memoryOf(

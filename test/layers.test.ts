@@ -20,10 +20,12 @@ const BELOW: Record<string, readonly string[]> = {
   keys: ['core', 'openpgp'], // agrees on an encryption that openpgp/ then does
   recipients: ['core', 'keys'],
   maildir: ['core', 'disk'],
+  // a process of its own for each user, and what a server knows of it
+  owners: ['core', 'disk', 'maildir', 'edge'],
   delivery: ['core', 'mime', 'openpgp', 'keys', 'maildir', 'recipients'], // is given settings, reads none
   'site.ts': ['core', 'config', 'keys', 'recipients', 'maildir', 'delivery'],
   'lookup.ts': ['core', 'config', 'delivery', 'keys', 'recipients', 'site.ts'],
-  'opensite.ts': ['core', 'config', 'disk', 'maildir', 'duplicates', 'delivery', 'site.ts'],
+  'opensite.ts': ['core', 'config', 'disk', 'maildir', 'owners', 'duplicates', 'delivery', 'site.ts'],
   // for the command, and for the server at its start
   check: ['core', 'config', 'keys', 'maildir', 'duplicates', 'edge', 'site.ts'],
   commands: [
@@ -33,6 +35,7 @@ const BELOW: Record<string, readonly string[]> = {
     'edge',
     'keys',
     'maildir',
+    'owners',
     'config',
     'delivery',
     'site.ts',

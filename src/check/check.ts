@@ -9,6 +9,7 @@ import type { Finding } from './finding.ts';
 import { checkKeyDirectory, checkKeyReplacement } from './keydirectory.ts';
 import { checkKeys } from './keys.ts';
 import { checkLimits } from './limits.ts';
+import { checkOwners } from './owners.ts';
 import { checkPostfix } from './postfix.ts';
 import { checkProcess } from './process.ts';
 import { checkSockets } from './sockets.ts';
@@ -45,6 +46,7 @@ export async function checkRunning({
     ...checkKeyReplacement(settings, mostKeyFiles),
     ...(await checkKeys(settings, now, mostKeyFiles)),
     ...(await checkSource(settings, realWorld(settings.hostname))),
+    ...checkOwners(settings),
     ...checkStore(settings),
     ...(await checkState(settings)),
     ...checkSockets(settings),

@@ -38,7 +38,7 @@ export const recipientSettings = {
   'recipients.roots': {
     kind: directories,
     default: [],
-    doc: 'Directories under which a source may place mailboxes. The path of a Maildir from a source has to be under one of them; one that is not absolute is under the first. Sealdir never creates them. A source that names no path leaves that to store.maildir.',
+    doc: 'Directories under which a source may place mailboxes. With "passwd" they are then in the homes, else where store.maildir says. The path of a Maildir from a source has to be under one of them; one that is not absolute is under the first. Sealdir never creates them. A source that names no path leaves that to store.maildir.',
     restart: true,
   },
   'recipients.folder': {
@@ -120,7 +120,7 @@ export const recipientSettings = {
   'recipients.sql.query': {
     kind: text,
     default: '',
-    doc: 'Finds a recipient by :address, :local and :domain, which the database is given as values. Columns: account (an address; else the one that was asked for: name it where the comparison lets other spellings pass), maildir, or home and folder, quota, used (bytes, or "5G"), key (OpenPGP). A query for "@example.com" asks for a recipient that takes what nobody else in the domain does.',
+    doc: 'Finds a recipient by :address, :local and :domain, which the database is given as values. Columns: account (an address; else the one that was asked for: name it where the comparison lets other spellings pass), maildir, or home and folder, uid and gid (with owners.socket), quota, used (bytes, or "5G"), key (OpenPGP). A query for "@example.com" asks for a recipient that takes what nobody else in the domain does.',
   },
   'recipients.sql.connections': {
     kind: count({ min: 1, max: 100 }),

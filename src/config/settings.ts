@@ -19,6 +19,7 @@ import {
   sizeOrOff,
 } from './kinds.ts';
 import { lmtpListeners, metricsListener } from './listenerkinds.ts';
+import { ownerSettings } from './ownersettings.ts';
 import { recipientSettings } from './recipientsettings.ts';
 import type { Setting } from './setting.ts';
 
@@ -143,6 +144,7 @@ export const table = {
 
   ...keySettings,
   ...recipientSettings,
+  ...ownerSettings,
 
   'headers.policy': {
     kind: oneOf('visible'),

@@ -38,8 +38,8 @@ export interface Disk {
   /** Tells what is at a path, links followed. */
   stat(path: string): Promise<Stats>;
   /**
-   * Adds a line to a file that is there, under its lock (flock(2)). Fails with ENOENT where there is none, and
-   * where another program keeps the lock. Follows no link.
+   * Adds a line to a file that is there, under its lock (flock(2)). Fails with ENOENT where there is none,
+   * and where another program keeps the lock. Follows no link.
    */
   append(path: string, line: string): Promise<void>;
   /**

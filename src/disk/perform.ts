@@ -1,6 +1,6 @@
 /**
- * Makes the calls of one batch (batch.ts), for a process or thread that has nothing else to do meanwhile: they
- * are synchronous. Only where fsyncs are to go together they go to libuv's threads.
+ * Makes the calls of one batch (batch.ts), for a process or thread that has nothing else to do meanwhile:
+ * they are synchronous. Only where fsyncs are to go together they go to libuv's threads.
  */
 import * as fs from 'node:fs';
 import { performance } from 'node:perf_hooks';

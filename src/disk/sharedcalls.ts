@@ -14,7 +14,11 @@ export type SharedCalls = Pick<
   'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'list' | 'stat' | 'append' | 'free'
 >;
 
-export function sharedCalls(calls: FileCalls, fileSystems: FileSystems, lock: Lock): SharedCalls {
+export function sharedCalls(
+  calls: FileCalls,
+  fileSystems: Pick<FileSystems, 'of' | 'free'>,
+  lock: Lock,
+): SharedCalls {
   const shareOf = async (directory: string) => (await fileSystems.of(directory)).threads;
   return {
     async create(path, mode) {

@@ -48,12 +48,22 @@ export async function sweep(parts: SweepParts): Promise<SweepResult> {
   return sweeper.result;
 }
 
+/** Sweeps the tmp/ of one mailbox. */
+export async function sweepMailbox(
+  mailbox: string,
+  parts: Omit<SweepParts, 'template'>,
+): Promise<SweepResult> {
+  const sweeper = new Sweeper(parts);
+  await sweeper.sweepMailbox(mailbox);
+  return sweeper.result;
+}
+
 class Sweeper {
-  readonly #parts: SweepParts;
+  readonly #parts: Omit<SweepParts, 'template'>;
   #removed = 0;
   #failed = 0;
 
-  constructor(parts: SweepParts) {
+  constructor(parts: Omit<SweepParts, 'template'>) {
     this.#parts = parts;
   }
 

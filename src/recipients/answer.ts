@@ -10,7 +10,7 @@ import { AnswerError, type Recipient } from './source.ts';
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** The names that an answer may use. */
-export const FIELDS = ['account', 'maildir', 'home', 'folder', 'quota', 'used', 'key'] as const;
+export const FIELDS = ['account', 'maildir', 'home', 'folder', 'uid', 'gid', 'quota', 'used', 'key'] as const;
 type Field = (typeof FIELDS)[number];
 
 const UNITS = new Map([
@@ -32,7 +32,12 @@ export function recipientOf(
 ): Recipient | undefined {
   const [first] = rows;
   if (first === undefined) return undefined;
-  const recipient = { address: accountOf(first, asked, same), ...placeOf(first), ...limitsOf(first) };
+  const recipient = {
+    address: accountOf(first, asked, same),
+    ...placeOf(first),
+    ...ownerOf(first),
+    ...limitsOf(first),
+  };
   const others = rows.map((row) => accountOf(row, asked, same));
   if (others.some((other) => other !== recipient.address))
     throw new AnswerError(`several accounts for ${asked}: ${[...new Set(others)].join(', ')}`);
@@ -61,6 +66,19 @@ function placeOf(row: Fields): Pick<Recipient, 'maildir'> {
   // of LAYOUT=fs the inbox is the same directory, and more than inboxes is never written to
   if (/:LAYOUT=(?!\+\+|fs)/i.test(options)) return wrong('maildir', written);
   return { maildir: path };
+}
+
+function ownerOf(row: Fields): Pick<Recipient, 'owner'> {
+  const [uid, gid] = [idOf(row, 'uid'), idOf(row, 'gid')];
+  if (uid === undefined && gid === undefined) return {};
+  if (uid === undefined || gid === undefined) return wrong(uid === undefined ? 'uid' : 'gid', 'missing');
+  return { owner: { uid, gid } };
+}
+
+function idOf(row: Fields, name: 'uid' | 'gid'): number | undefined {
+  const written = textOf(row, name);
+  if (written === undefined) return undefined;
+  return /^\d{1,10}$/.test(written) && Number(written) < 2 ** 32 - 1 ? Number(written) : wrong(name, written);
 }
 
 function limitsOf(row: Fields): Pick<Recipient, 'quota' | 'used'> {

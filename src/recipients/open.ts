@@ -13,6 +13,7 @@ import type { Recipient, RecipientSource } from './source.ts';
 export interface SourceSettings {
   readonly source: 'passwd' | 'accounts' | 'sql' | 'ldap' | 'socketmap' | 'http';
   readonly preset: PresetName;
+  readonly roots: readonly string[];
   readonly cache: number;
   readonly negative_cache: number;
   readonly timeout: number;
@@ -108,6 +109,7 @@ export async function loadSource(settings: SourceSettings, same: SameAddress): P
       return PasswdSource.open({
         domains: domains.length === 0 ? [same.defaultDomain] : domains,
         minUid,
+        mailboxes: settings.roots.length > 0 ? 'home' : 'template',
         waitMs,
       });
     }

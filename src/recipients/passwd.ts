@@ -14,6 +14,8 @@ export interface PasswdOptions {
   readonly domains: readonly string[];
   /** Users below are the system's own. */
   readonly minUid: number;
+  /** Whether mailboxes are in the homes; else they are where the store's template has them. */
+  readonly mailboxes: 'home' | 'template';
   readonly waitMs: number;
 }
 
@@ -53,14 +55,16 @@ export class PasswdSource implements RecipientSource {
 
   async find(address: string): Promise<Recipient | undefined> {
     const { local, domain } = partsOf(address);
-    const { minUid } = this.#options;
+    const { minUid, mailboxes } = this.#options;
     if (!this.#domains.includes(domain) || !USER_NAME.test(local)) return undefined;
     const line = await this.#processes.run(() => this.#getent(local));
     if (line === undefined) return undefined;
-    const [name = '', , uid = ''] = line.split(':');
-    if (name.toLowerCase() !== local.toLowerCase() || !/^\d+$/.test(uid))
+    const [name = '', , uid = '', gid = '', , home = ''] = line.split(':');
+    if (name.toLowerCase() !== local.toLowerCase() || !/^\d+$/.test(uid) || !/^\d+$/.test(gid))
       throw new Error(`getent passwd ${local} printed something else`);
-    return Number(uid) < minUid ? undefined : { address };
+    if (Number(uid) < minUid) return undefined;
+    const recipient = { address, owner: { uid: Number(uid), gid: Number(gid) } };
+    return mailboxes === 'home' ? { ...recipient, maildir: home } : recipient;
   }
 
   #getent(name: string): Promise<string | undefined> {

@@ -37,7 +37,8 @@ SELECT CASE WHEN EXISTS (SELECT 1 FROM admin_mailboxoperation o WHERE o.mailbox_
    AND ${isTrue('d.enabled')} AND ${isTrue('u.is_active')} AND ${isFalse('mb.is_send_only')}`;
 
 const VIMBADMIN = `
-SELECT m.username AS account, m.maildir AS maildir, m.quota AS quota, m.maildir_size AS used
+SELECT m.username AS account, m.maildir AS maildir, m.uid AS uid, m.gid AS gid,
+       m.quota AS quota, m.maildir_size AS used
   FROM mailbox m JOIN domain d ON d.id = m.Domain_id
  WHERE m.username = :address AND m.active = 1 AND m.delete_pending = 0 AND d.active = 1 AND d.backupmx = 0`;
 

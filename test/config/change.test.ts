@@ -47,6 +47,10 @@ test('who we are, where we listen, where mail lies and what is remembered need a
       'recipients.roots',
       'recipients.folder',
       'recipients.map_listen',
+      'owners.socket',
+      'owners.min_uid',
+      'owners.min_gid',
+      'owners.writers',
       'metrics.listen',
     ],
   );

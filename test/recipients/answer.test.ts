@@ -38,6 +38,16 @@ test('a path is that of a Maildir, or a home and a folder, or what Dovecot has',
     assert.throws(() => of({ maildir }), /bad maildir/, maildir);
 });
 
+test('an owner is a uid and a gid, never one of them, and no number that means something else', () => {
+  assert.deepEqual(of({ uid: 5000, gid: '5001' })?.owner, { uid: 5000, gid: 5001 });
+  assert.deepEqual(of({ uid: 0n, gid: 0 })?.owner, { uid: 0, gid: 0 }); // refused where it would be used
+  assert.equal(of({ uid: null, gid: '' })?.owner, undefined);
+  assert.throws(() => of({ uid: 5000 }), /bad gid/);
+  assert.throws(() => of({ gid: 5000 }), /bad uid/);
+  for (const uid of [-1, '-1', 1.5, '4294967295', 2 ** 32, 'vmail', '0x10', ' 5', '99999999999'])
+    assert.throws(() => of({ uid, gid: 5000 }), /bad uid/, String(uid));
+});
+
 test('sizes are bytes or have a unit, and no limit is written in many ways', () => {
   const sizes: [unknown, number | undefined][] = [
     [1000, 1000],

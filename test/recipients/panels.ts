@@ -173,13 +173,19 @@ CREATE TABLE mailbox (id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY, username va
   active tinyint(1) NOT NULL DEFAULT 1, homedir varchar(255), maildir varchar(255), uid bigint, gid bigint,
   homedir_size bigint, maildir_size bigint, delete_pending tinyint(1) NOT NULL DEFAULT 0, Domain_id bigint);
 INSERT INTO domain (id, domain, active) VALUES (1, 'example.com', 1), (2, 'off.example', 0);
-INSERT INTO mailbox (username, quota, active, maildir, maildir_size, delete_pending, Domain_id) VALUES
-  ('alice@example.com', 5000, 1, 'maildir:/srv/vmail/example.com/alice/mail', 400, 0, 1),
-  ('flat@example.com', 0, 1, 'maildir:/srv/vmail/example.com/flat/mail:LAYOUT=fs', NULL, 0, 1),
-  ('leaving@example.com', 0, 1, 'maildir:/x', NULL, 1, 1), ('off@example.com', 0, 0, 'maildir:/x', NULL, 0, 1),
-  ('bob@off.example', 0, 1, 'maildir:/x', NULL, 0, 2);`,
+INSERT INTO mailbox (username, quota, active, maildir, uid, gid, maildir_size, delete_pending, Domain_id) VALUES
+  ('alice@example.com', 5000, 1, 'maildir:/srv/vmail/example.com/alice/mail', 2000, 2001, 400, 0, 1),
+  ('flat@example.com', 0, 1, 'maildir:/srv/vmail/example.com/flat/mail:LAYOUT=fs', NULL, NULL, NULL, 0, 1),
+  ('leaving@example.com', 0, 1, 'maildir:/x', 1, 1, NULL, 1, 1),
+  ('off@example.com', 0, 0, 'maildir:/x', 1, 1, NULL, 0, 1),
+  ('bob@off.example', 0, 1, 'maildir:/x', 1, 1, NULL, 0, 2);`,
     expected: {
-      'alice@example.com': { maildir: '/srv/vmail/example.com/alice/mail', quota: 5000, used: 400 },
+      'alice@example.com': {
+        maildir: '/srv/vmail/example.com/alice/mail',
+        owner: { uid: 2000, gid: 2001 },
+        quota: 5000,
+        used: 400,
+      },
       'flat@example.com': { maildir: '/srv/vmail/example.com/flat/mail' },
       'leaving@example.com': undefined,
       'off@example.com': undefined,

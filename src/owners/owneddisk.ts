@@ -1,0 +1,56 @@
+/**
+ * The disk of one owner: every call is made by their writer. All that an owner has counts as one file system,
+ * so that one whose home hangs holds up nobody else.
+ */
+import type { World } from '../core/world.ts';
+import type { FileCalls } from '../disk/calls.ts';
+import type { Disk } from '../disk/disk.ts';
+import { FileSystem } from '../disk/filesystem.ts';
+import { Liveness } from '../disk/liveness.ts';
+import { diskOf } from '../disk/open.ts';
+import { DiskQueue } from '../disk/queue.ts';
+import { sharedCalls } from '../disk/sharedcalls.ts';
+import { POOL_SHARE, ThreadShare } from '../disk/threadshare.ts';
+import type { LinkOptions } from './link.ts';
+import { WriterCalls } from './writercalls.ts';
+import { WriterThread } from './writerthread.ts';
+
+export interface OwnedDiskOptions extends LinkOptions {
+  /** How long the writer may be silent before calls fail at once. */
+  readonly hungMs: number;
+  readonly world: Pick<World, 'micros'>;
+}
+
+export function openOwnedDisk({ hungMs, world, ...link }: OwnedDiskOptions): Disk {
+  const writer = new WriterCalls(link);
+  const calls: FileCalls = { ...writer.calls, readlink: never, mounts: () => new Map() };
+  const pool = new ThreadShare(POOL_SHARE, new Liveness(world, hungMs));
+  const fileSystem = new FileSystem({ calls, world, hungMs, pool });
+  const one = { of: () => fileSystem, free: (path: string) => fileSystem.free(path) };
+  const queue = new DiskQueue({
+    world,
+    beginThread: (changed) => new WriterThread(link, world, changed),
+  });
+  const disk = diskOf(
+    sharedCalls(calls, one, () => false),
+    queue,
+    one.of,
+  );
+  return {
+    ...disk,
+    append: (path, line) => fileSystem.threads.run(() => writer.append(path, line)),
+    async renameAndSync(from, to, isWanted) {
+      await disk.renameAndSync(from, to, isWanted);
+      writer.finished(from);
+    },
+    close() {
+      disk.close();
+      writer.close();
+    },
+  };
+}
+
+/** The writer looks at links, by rules of its own. */
+function never(): Promise<string> {
+  return Promise.reject(new Error('links are not asked for here'));
+}

@@ -1,0 +1,233 @@
+// Mail that belongs to the users of the system, in their homes: the server and those who write for it run as
+// their units run them, without a right that the units do not give.
+
+import assert from 'node:assert/strict';
+import { readFileSync, statSync } from 'node:fs';
+import { chmod, chown, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { needsUnits, startUnit, statusOf } from '../support/asunit.ts';
+import { HungMount, needsHungMount } from '../support/hungmount.ts';
+import { deliver, openSession } from '../support/lmtp.ts';
+import type { Running } from '../support/process.ts';
+import { makeSite } from '../support/sealdir.ts';
+import { makeKey, readSealed } from '../support/testkeys.ts';
+import { until } from '../support/until.ts';
+
+const SEALDIR = 64_000;
+/** Each has the group of the same number. */
+const USERS = {
+  alice: 64_001,
+  bob: 64_002,
+  carol: 64_003,
+  linked: 64_004,
+  foreign: 64_005,
+  shared: 64_006,
+  hung: 64_007,
+};
+type User = keyof typeof USERS;
+const NAMES = Object.keys(USERS) as User[];
+const SMALL = Buffer.from('Subject: x\r\n\r\nsmall\r\n');
+const LARGE = Buffer.from(`Subject: x\r\n\r\n${`${'x'.repeat(70)}\r\n`.repeat(10_000)}`);
+
+const { skip } = await needsUnits();
+const { skip: noHungMount } = await needsHungMount();
+
+describe('files that belong to users', { skip: skip || noHungMount }, () => {
+  let directory = '';
+  let owners: Running;
+  let server: Running;
+  let hung: HungMount;
+  const key = makeKey('alice@example.com');
+
+  before(async () => {
+    const { certificate } = await key;
+    directory = await makeSite(Object.fromEntries(NAMES.map((name) => [`${name}@example.com`, certificate])));
+    for (const name of ['home', 'run', 'state', 'run-owners', 'elsewhere'])
+      await mkdir(join(directory, name));
+    for (const name of ['run', 'state', 'mail', 'keys', 'run-owners'])
+      await chown(join(directory, name), SEALDIR, SEALDIR);
+    for (const name of NAMES) await makeHome(name);
+    hung = await HungMount.open(join(directory, 'home/hung'));
+    await chown(join(directory, 'home/hung'), USERS.hung, USERS.hung);
+    await writeFile(join(directory, 'passwd'), passwd());
+    await writeFile(join(directory, 'sealdir.toml'), configuration());
+    const bind = [`${join(directory, 'passwd')}:/etc/passwd`];
+    const args = ['-c', join(directory, 'sealdir.toml')];
+    owners = await startUnit({
+      unit: 'sealdir-owners.service',
+      directory,
+      args: ['owners', ...args],
+      writable: [join(directory, 'home')],
+      socket: { path: join(directory, 'run-owners/socket'), user: `${SEALDIR}:${SEALDIR}` },
+    });
+    server = await startUnit({
+      unit: 'sealdir.service',
+      directory,
+      args: ['serve', ...args],
+      user: `${SEALDIR}:${SEALDIR}`,
+      writable: ['run', 'state', 'mail'].map((name) => join(directory, name)),
+      bind,
+    });
+  });
+
+  after(async () => {
+    await hung?.close();
+    await server?.stop();
+    await owners?.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  async function makeHome(name: User): Promise<void> {
+    const home = join(directory, 'home', name);
+    await mkdir(home, { mode: 0o700 });
+    await chown(home, USERS[name], USERS[name]);
+    if (name === 'shared') await chmod(home, 0o770);
+    if (name === 'foreign') await chown(home, USERS.alice, USERS.alice);
+    if (name !== 'linked') return;
+    await rm(home, { recursive: true });
+    await symlink('alice', home);
+    const { lchown } = await import('node:fs/promises');
+    await lchown(home, USERS.linked, USERS.linked);
+  }
+
+  function passwd(): string {
+    const lines = NAMES.map(
+      (name) => `${name}:x:${USERS[name]}:${USERS[name]}::${directory}/home/${name}:/bin/sh`,
+    );
+    return `${readFileSync('/etc/passwd', 'utf8').trimEnd()}\n${lines.join('\n')}\n`;
+  }
+
+  const configuration = () => `hostname = "mx.example.com"
+processes = 2
+lmtp = { listen = ["${directory}/run/lmtp.sock"], stall_timeout = "1s", transaction_timeout = "4s" }
+store = { maildir = "${directory}/mail/{domain}/{local}", state = "${directory}/state/s", duplicates = "1h", maildirsize = true }
+keys = { directory = "${directory}/keys" }
+metrics = { listen = "off" }
+owners = { socket = "${directory}/run-owners/socket" }
+[recipients]
+source = "passwd"
+roots = ["${directory}/home"]
+folder = "Maildir"
+passwd = { domains = ["example.com"] }
+`;
+
+  async function send(to: readonly User[], message: Buffer): Promise<string[]> {
+    const session = await openSession(join(directory, 'run/lmtp.sock'));
+    try {
+      const { rcpt, final } = await deliver(session, {
+        to: to.map((name) => `${name}@example.com`),
+        message,
+      });
+      return [...rcpt.filter((reply) => !reply.startsWith('250')), ...final];
+    } finally {
+      await session.vanish();
+    }
+  }
+
+  const inbox = (name: User) => join(directory, 'home', name, 'Maildir/new');
+
+  test('three users get a small and a large message, in files of their own that nobody else can read', async () => {
+    for (const message of [SMALL, LARGE]) {
+      const replies = await send(['alice', 'bob', 'carol'], message);
+      assert.deepEqual(
+        replies.map((reply) => reply.slice(0, 9)),
+        Array(3).fill('250 2.0.0'),
+      );
+    }
+    for (const name of ['alice', 'bob', 'carol'] as const) {
+      const files = await readdir(inbox(name));
+      assert.equal(files.length, 2);
+      for (const path of [
+        join(inbox(name), '..'),
+        inbox(name),
+        ...files.map((file) => join(inbox(name), file)),
+      ]) {
+        const { uid, gid, mode } = statSync(path);
+        assert.deepEqual([uid, gid, mode & 0o077], [USERS[name], USERS[name], 0], path);
+      }
+      assert.deepEqual(await readdir(join(inbox(name), '../tmp')), []);
+      const opened = await Promise.all(
+        files.map(async (file) => readSealed(await readFile(join(inbox(name), file)), await key)),
+      );
+      assert.deepEqual(opened.map(({ length }) => length).sort(), [SMALL.length, LARGE.length].sort());
+    }
+  });
+
+  test('a message that comes again is stored once', async () => {
+    const message = Buffer.from('Subject: again\r\n\r\nx\r\n');
+    const before = (await readdir(inbox('bob'))).length;
+    assert.match((await send(['bob'], message)).join(), /^250 2\.0\.0 Sealed /);
+    assert.match((await send(['bob'], message)).join(), /^250 2\.0\.0 Sealed before/);
+    assert.equal((await readdir(inbox('bob'))).length, before + 1);
+  });
+
+  test('the size of a message is noted in the maildirsize of its owner', async () => {
+    const path = join(inbox('carol'), '../maildirsize');
+    await writeFile(path, '1000000S\n');
+    await chown(path, USERS.carol, USERS.carol);
+    await send(['carol'], SMALL);
+    await until('it is noted', async () => /^1000000S\n\d+ 1\n$/.test(await readFile(path, 'utf8')));
+  });
+
+  const refused: readonly (readonly [User, RegExp])[] = [
+    ['linked', /home\/linked is a symbolic link/],
+    ['foreign', /home\/foreign belongs to user 64001, not to user 64005/],
+    ['shared', /home\/shared is writable by its group/],
+  ];
+  for (const [name, reason] of refused) {
+    test(`F33: a home that is not its user's alone (${name}) defers them alone, with the reason in the log`, async () => {
+      const [own = '', other = ''] = await send([name, 'carol'], SMALL);
+      assert.match(own, /^451 4\.3\.0/);
+      assert.match(other, /^250/);
+      assert.match(server.output(), reason);
+    });
+  }
+
+  test('F33: a home on a disk that hangs defers its user, and nobody else notices', async () => {
+    hung.hang();
+    const slow = send(['hung'], SMALL);
+    const begun = performance.now();
+    for (let n = 0; n < 20; n++) assert.match((await send(['alice'], SMALL)).join(), /^250/);
+    assert.ok(performance.now() - begun < 2000);
+    assert.match((await slow).join(), /^451/);
+    hung.resume();
+  });
+
+  test('only the parent can become somebody else, and no writer can become anybody', async () => {
+    await send(['alice'], SMALL);
+    assert.equal(statusOf(owners.pid, 'CapEff'), '00000000000000c0'); // setuid and setgid
+    assert.equal(statusOf(server.pid, 'CapEff'), '0000000000000000');
+    const children = readFileSync(`/proc/${owners.pid}/task/${owners.pid}/children`, 'utf8')
+      .trim()
+      .split(' ');
+    const uids = children.map((pid) => statusOf(Number(pid), 'Uid').split('\t')[0]);
+    assert.ok(uids.includes(`${USERS.alice}`), uids.join());
+    for (const pid of children.map(Number)) {
+      for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'])
+        assert.equal(statusOf(pid, set), '0000000000000000');
+      assert.equal(statusOf(pid, 'Groups').trim(), '');
+      assert.equal(statusOf(pid, 'NoNewPrivs'), '1');
+    }
+  });
+
+  test('a writer that dies in the middle defers, and the next message begins another', async () => {
+    await send(['carol'], SMALL);
+    const children = () =>
+      readFileSync(`/proc/${owners.pid}/task/${owners.pid}/children`, 'utf8')
+        .trim()
+        .split(' ')
+        .filter(Boolean)
+        .map(Number);
+    const own = children().find((pid) => statusOf(pid, 'Uid').startsWith(`${USERS.carol}\t`));
+    assert.ok(own !== undefined);
+    process.kill(own, 'SIGKILL');
+    await until('it is gone', () => !children().includes(own));
+    await until('another one writes', async () => (await send(['carol'], SMALL)).join().startsWith('250'));
+  });
+
+  test('writers end when they have had nothing to do', async () => {
+    const children = () => readFileSync(`/proc/${owners.pid}/task/${owners.pid}/children`, 'utf8').trim();
+    await until('all are gone', () => children() === '', 40_000);
+  });
+});
