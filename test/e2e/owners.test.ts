@@ -2,6 +2,7 @@
 // their units run them, without a right that the units do not give.
 
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { chmod, chown, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -27,7 +28,8 @@ const USERS = {
 };
 type User = keyof typeof USERS;
 const NAMES = Object.keys(USERS) as User[];
-const SMALL = Buffer.from('Subject: x\r\n\r\nsmall\r\n');
+/** Each is another message: one that comes again is not stored again. */
+const small = () => Buffer.from(`Subject: ${randomUUID()}\r\n\r\nsmall\r\n`);
 const LARGE = Buffer.from(`Subject: x\r\n\r\n${`${'x'.repeat(70)}\r\n`.repeat(10_000)}`);
 
 const { skip } = await needsUnits();
@@ -128,7 +130,8 @@ passwd = { domains = ["example.com"] }
   const inbox = (name: User) => join(directory, 'home', name, 'Maildir/new');
 
   test('three users get a small and a large message, in files of their own that nobody else can read', async () => {
-    for (const message of [SMALL, LARGE]) {
+    const messages = [small(), LARGE];
+    for (const message of messages) {
       const replies = await send(['alice', 'bob', 'carol'], message);
       assert.deepEqual(
         replies.map((reply) => reply.slice(0, 9)),
@@ -150,7 +153,10 @@ passwd = { domains = ["example.com"] }
       const opened = await Promise.all(
         files.map(async (file) => readSealed(await readFile(join(inbox(name), file)), await key)),
       );
-      assert.deepEqual(opened.map(({ length }) => length).sort(), [SMALL.length, LARGE.length].sort());
+      assert.deepEqual(
+        opened.map(({ length }) => length).sort(),
+        messages.map(({ length }) => length).sort(),
+      );
     }
   });
 
@@ -166,7 +172,7 @@ passwd = { domains = ["example.com"] }
     const path = join(inbox('carol'), '../maildirsize');
     await writeFile(path, '1000000S\n');
     await chown(path, USERS.carol, USERS.carol);
-    await send(['carol'], SMALL);
+    await send(['carol'], small());
     await until('it is noted', async () => /^1000000S\n\d+ 1\n$/.test(await readFile(path, 'utf8')));
   });
 
@@ -177,7 +183,7 @@ passwd = { domains = ["example.com"] }
   ];
   for (const [name, reason] of refused) {
     test(`F33: a home that is not its user's alone (${name}) defers them alone, with the reason in the log`, async () => {
-      const [own = '', other = ''] = await send([name, 'carol'], SMALL);
+      const [own = '', other = ''] = await send([name, 'carol'], small());
       assert.match(own, /^451 4\.3\.0/);
       assert.match(other, /^250/);
       assert.match(server.output(), reason);
@@ -186,16 +192,16 @@ passwd = { domains = ["example.com"] }
 
   test('F33: a home on a disk that hangs defers its user, and nobody else notices', async () => {
     hung.hang();
-    const slow = send(['hung'], SMALL);
+    const slow = send(['hung'], small());
     const begun = performance.now();
-    for (let n = 0; n < 20; n++) assert.match((await send(['alice'], SMALL)).join(), /^250/);
+    for (let n = 0; n < 20; n++) assert.match((await send(['alice'], small())).join(), /^250/);
     assert.ok(performance.now() - begun < 2000);
     assert.match((await slow).join(), /^451/);
     hung.resume();
   });
 
   test('only the parent can become somebody else, and no writer can become anybody', async () => {
-    await send(['alice'], SMALL);
+    await send(['alice'], small());
     assert.equal(statusOf(owners.pid, 'CapEff'), '00000000000000c0'); // setuid and setgid
     assert.equal(statusOf(server.pid, 'CapEff'), '0000000000000000');
     const children = readFileSync(`/proc/${owners.pid}/task/${owners.pid}/children`, 'utf8')
@@ -212,7 +218,7 @@ passwd = { domains = ["example.com"] }
   });
 
   test('a writer that dies in the middle defers, and the next message begins another', async () => {
-    await send(['carol'], SMALL);
+    await send(['carol'], small());
     const children = () =>
       readFileSync(`/proc/${owners.pid}/task/${owners.pid}/children`, 'utf8')
         .trim()
@@ -223,7 +229,7 @@ passwd = { domains = ["example.com"] }
     assert.ok(own !== undefined);
     process.kill(own, 'SIGKILL');
     await until('it is gone', () => !children().includes(own));
-    await until('another one writes', async () => (await send(['carol'], SMALL)).join().startsWith('250'));
+    await until('another one writes', async () => (await send(['carol'], small())).join().startsWith('250'));
   });
 
   test('writers end when they have had nothing to do', async () => {
