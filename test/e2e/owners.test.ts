@@ -8,6 +8,7 @@ import { chmod, chown, mkdir, readdir, readFile, rm, symlink, writeFile } from '
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { needsUnits, startUnit, statusOf } from '../support/asunit.ts';
+import { examples } from '../support/examples.ts';
 import { HungMount, needsHungMount } from '../support/hungmount.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
 import type { Running } from '../support/process.ts';
@@ -31,6 +32,15 @@ const NAMES = Object.keys(USERS) as User[];
 /** Each is another message: one that comes again is not stored again. */
 const small = () => Buffer.from(`Subject: ${randomUUID()}\r\n\r\nsmall\r\n`);
 const LARGE = Buffer.from(`Subject: x\r\n\r\n${`${'x'.repeat(70)}\r\n`.repeat(10_000)}`);
+
+/** The example of README, with the paths of the test. */
+function exampleOf(directory: string): string {
+  const [found = ''] = examples().filter((text) => text.includes('sealdir-owners/socket'));
+  assert.match(found, /source = "passwd"/);
+  return found
+    .replace('/run/sealdir-owners', `${directory}/run-owners`)
+    .replace('"/home"', `"${directory}/home"`);
+}
 
 const { skip } = await needsUnits();
 const { skip: noHungMount } = await needsHungMount();
@@ -106,13 +116,7 @@ lmtp = { listen = ["${directory}/run/lmtp.sock"], stall_timeout = "1s", transact
 store = { maildir = "${directory}/mail/{domain}/{local}", state = "${directory}/state/s", duplicates = "1h", maildirsize = true }
 keys = { directory = "${directory}/keys" }
 metrics = { listen = "off" }
-owners = { socket = "${directory}/run-owners/socket" }
-[recipients]
-source = "passwd"
-roots = ["${directory}/home"]
-folder = "Maildir"
-passwd = { domains = ["example.com"] }
-`;
+${exampleOf(directory)}`;
 
   async function send(to: readonly User[], message: Buffer): Promise<string[]> {
     const session = await openSession(join(directory, 'run/lmtp.sock'));
