@@ -15,6 +15,7 @@ import { visible } from './core/visible.ts';
 const USAGE = `usage:
   sealdir serve [-c FILE]                                    LMTP server
   sealdir seal  [-c FILE] (-r RECIPIENT | -k KEYFILE)        message on stdin -> sealed message on stdout
+  sealdir deliver [-c FILE] [-f SENDER] [-a DETAIL] RECIPIENT...  message on stdin -> the running server
   sealdir open  [-k SECRETKEY] [--passphrase-file F] [FILE]  sealed message -> the original on stdout
   sealdir lookup [-c FILE] ADDRESS                           who gets its mail, and with which keys
   sealdir owners [-c FILE]                                   writes the files of other users, as root
@@ -24,7 +25,9 @@ Without -c: /etc/sealdir/sealdir.toml, or where there is none a demo under ./var
 `;
 
 interface Given {
-  readonly options: Readonly<Partial<Record<'config' | 'recipient' | 'key' | 'passphrase-file', string>>>;
+  readonly options: Readonly<
+    Partial<Record<'config' | 'recipient' | 'sender' | 'detail' | 'key' | 'passphrase-file', string>>
+  >;
   readonly operands: readonly string[];
 }
 
@@ -38,6 +41,7 @@ interface Command {
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { takes: ['config'], maxOperands: 0, run: serve },
   seal: { takes: ['config', 'recipient', 'key'], maxOperands: 0, run: seal },
+  deliver: { takes: ['config', 'sender', 'detail'], maxOperands: Number.POSITIVE_INFINITY, run: deliver },
   open: { takes: ['key', 'passphrase-file'], maxOperands: 1, run: open },
   lookup: { takes: ['config'], maxOperands: 1, run: lookup },
   owners: { takes: ['config'], maxOperands: 0, run: owners },
@@ -69,6 +73,8 @@ function given(args: string[]): Given {
       options: {
         config: { type: 'string', short: 'c' },
         recipient: { type: 'string', short: 'r' },
+        sender: { type: 'string', short: 'f' },
+        detail: { type: 'string', short: 'a' },
         key: { type: 'string', short: 'k' },
         'passphrase-file': { type: 'string' },
       },
@@ -100,6 +106,14 @@ async function seal({ options }: Given): Promise<number> {
   const world = realWorld(settings.hostname);
   const { recipient, key: keyFile } = options;
   await commands.seal(standardInput(), process.stdout, { settings, world, recipient, keyFile });
+  return 0;
+}
+
+async function deliver({ options, operands: recipients }: Given): Promise<number> {
+  const { settings } = await settingsOf(options.config);
+  const { deliverToServer } = await import('./commands/deliver.ts');
+  const { sender, detail } = options;
+  await deliverToServer({ settings, message: standardInput(), sender, detail, recipients });
   return 0;
 }
 
@@ -171,16 +185,26 @@ function print(text: string): number {
 
 main(process.argv.slice(2)).then(
   (code) => exitWhenWritten(code),
-  (error: unknown) => {
-    const { kind, lines } =
-      error instanceof CommandError
-        ? error
-        : { kind: 'software' as const, lines: [error instanceof Error ? error.message : String(error)] };
-    // an MTA puts this into its log, or into a bounce
+  async (error: unknown) => {
+    const { lines, code } = await failureOf(error);
     process.stderr.write(`sealdir: ${lines.map(visible).join('\n')}\n`);
-    exitWhenWritten(EXIT[kind]);
+    exitWhenWritten(code);
   },
 );
+
+/** What a mail server runs says nothing that a stranger may not read, unless a person is looking. */
+async function failureOf(
+  error: unknown,
+): Promise<{ readonly lines: readonly string[]; readonly code: number }> {
+  const { kind, everything: lines } =
+    error instanceof CommandError
+      ? error
+      : { kind: 'software' as const, everything: [error instanceof Error ? error.message : String(error)] };
+  if (process.argv[2] !== 'deliver') return { lines, code: EXIT[kind] };
+  const { failureForMta } = await import('./commands/formta.ts');
+  const failure = failureForMta(error);
+  return process.stderr.isTTY ? { lines, code: failure.code } : failure;
+}
 
 /** A pipe may not have taken everything yet; exiting now would cut a message short. */
 function exitWhenWritten(code: number): void {

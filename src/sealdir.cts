@@ -5,10 +5,13 @@
  * thread costs next to nothing until it is used. Why so many: disk/threadshare.ts.
  */
 if (process.argv[2] === 'serve') process.env.UV_THREADPOOL_SIZE = '512';
-// `seal` runs once for each message that an MTA pipes through it. As one file it starts in two thirds of the
-// time: the same code, put together by `npm run bundle`.
-import(process.argv[2] === 'seal' ? './bundle/cli.js' : './cli.js').catch((error: unknown) => {
-  // half of a new version is there: a message must wait (EX_TEMPFAIL), not bounce
+// These run once for each message that an MTA hands to them. As one file they start in two thirds of the time:
+// the same code, put together by `npm run bundle`.
+const isForMta = ['seal', 'deliver'].includes(process.argv[2] ?? '');
+// half of a new version is there, or there is a bug: a message must wait (EX_TEMPFAIL), not bounce
+const wait = (error: unknown) => {
   console.error(error);
-  process.exitCode = 75;
-});
+  process.exit(75);
+};
+if (isForMta) process.once('uncaughtException', wait);
+import(isForMta ? './bundle/cli.js' : './cli.js').catch(wait);

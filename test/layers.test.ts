@@ -36,6 +36,7 @@ const BELOW: Record<string, readonly string[]> = {
     'keys',
     'maildir',
     'owners',
+    'lmtp',
     'config',
     'delivery',
     'site.ts',

@@ -16,11 +16,23 @@ export const CHECK_EXIT = { clean: 0, warnings: 1, errors: 2 } as const;
 export class CommandError extends Error {
   readonly kind: keyof typeof EXIT;
   readonly lines: readonly string[];
+  /** What is for operators only: it may name files and keys. */
+  reason: string | undefined;
 
   /** A line end inside of a line is shown as text, since it came with a value. */
   constructor(kind: keyof typeof EXIT, ...lines: readonly string[]) {
     super(lines.join('\n'));
     this.kind = kind;
     this.lines = lines;
+  }
+
+  get everything(): readonly string[] {
+    return this.reason === undefined ? this.lines : [...this.lines, this.reason];
+  }
+
+  /** Adds what is for operators only. */
+  because(reason: string): this {
+    this.reason = reason;
+    return this;
   }
 }
