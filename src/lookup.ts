@@ -8,24 +8,22 @@ import { type Refusal, refusal } from './core/outcome.ts';
 import type { World } from './core/world.ts';
 import { type Addressing, resolve } from './delivery/resolve.ts';
 import { select } from './delivery/select.ts';
-import type { DirectoryOptions } from './keys/directory.ts';
+import type { Origin, RecipientKeys } from './keys/recipientkeys.ts';
 import type { SealingKeys } from './keys/sessionkeys.ts';
-import type { KeySource } from './keys/source.ts';
 import type { Recipient } from './recipients/source.ts';
-import { addressingOf, keyDirectoryOf, keyRulesOf, keySourceOf } from './site.ts';
+import { addressingOf, type KeySourceOptions, keyRulesOf, keySourceOf } from './site.ts';
 
 export class Lookup {
   readonly #settings: Settings;
   readonly #world: World;
   readonly #addressing: Addressing;
-  readonly #keys: KeySource;
+  readonly #keys: RecipientKeys;
 
-  constructor(settings: Settings, world: World, options: DirectoryOptions = {}) {
-    const directory = keyDirectoryOf(settings, world, options);
+  constructor(settings: Settings, world: World, options: Pick<KeySourceOptions, 'run'> = {}) {
     this.#settings = settings;
     this.#world = world;
-    this.#addressing = addressingOf(settings, directory, world);
-    this.#keys = keySourceOf(directory);
+    this.#keys = keySourceOf(settings, world, { ...options, pinning: 'never' });
+    this.#addressing = addressingOf(settings, this.#keys, world);
   }
 
   /** `@example.com` asks for whoever takes what nobody else there does. Throws if that could not be asked. */
@@ -45,10 +43,14 @@ export class Lookup {
     return (await this.#keys.keysOf(recipient)) !== undefined;
   }
 
-  /** Returns the keys that mail for a recipient is sealed with now. Throws if they could not be asked for. */
-  async keys(recipient: Recipient): Promise<SealingKeys | Refusal> {
-    const entry = await this.#keys.keysOf(recipient);
-    return select(entry, keyRulesOf(this.#settings), this.#world.now());
+  /**
+   * Returns the keys that mail for a recipient is sealed with now, and where they are from. Throws if they
+   * could not be asked for.
+   */
+  async keys(recipient: Recipient): Promise<{ selected: SealingKeys | Refusal; origin: Origin | undefined }> {
+    const found = await this.#keys.find(recipient);
+    const selected = await select(found?.entry, keyRulesOf(this.#settings), this.#world.now());
+    return { selected, origin: found?.origin };
   }
 
   async close(): Promise<void> {

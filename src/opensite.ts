@@ -20,7 +20,14 @@ import { MaildirSizes } from './maildir/maildirsize.ts';
 import { Space } from './maildir/space.ts';
 import { Store } from './maildir/store.ts';
 import { type SweepResult, sweep } from './maildir/sweep.ts';
-import { addressingOf, keyDirectoryOf, keyRulesOf, keySourceOf, pathsOf } from './site.ts';
+import {
+  addressingOf,
+  type KeySourceOptions,
+  keyRulesOf,
+  keySourceOf,
+  pathsOf,
+  type SiteSources,
+} from './site.ts';
 
 /** For the log, when the state directory cannot be used. */
 export const FORGETFUL = 'store.state: duplicates are recognised within each process only';
@@ -92,8 +99,11 @@ function memoryOf(
 /** What a reload replaces. */
 export interface FormerParts {
   readonly settings: Settings;
-  readonly parts: DeliveryParts;
+  readonly parts: SiteParts;
 }
+
+/** What a delivery needs, and what the next reload takes over from it. */
+export type SiteParts = DeliveryParts & Pick<SiteSources, 'keys'>;
 
 function keptAddressing(
   settings: Settings,
@@ -116,16 +126,22 @@ export function openCalls(settings: Settings, world: World): FileSystems['run'] 
  * Returns everything a delivery needs; the key cache starts empty. The recipient source of `former` stays, if
  * its settings do: who was found is then still found while it is down.
  */
-export function deliveryParts(settings: Settings, site: Site, former?: FormerParts): DeliveryParts {
-  const keyDirectory = keyDirectoryOf(settings, site.world, {
+export function deliveryParts(settings: Settings, site: Site, former?: FormerParts): SiteParts {
+  const keyOptions: KeySourceOptions = {
     run: (directory, call) => site.fileSystems.run(directory, call),
-    onSilence: (message) => site.outcomeLog.fault('keys.directory', new Error(message)),
-  });
+    onSilence: (setting, message) => site.outcomeLog.fault(setting, new Error(message)),
+  };
+  const keys = keySourceOf(
+    settings,
+    site.world,
+    keyOptions,
+    former && { settings: former.settings, keys: former.parts.keys },
+  );
   const { lmtp, store, headers, recipients } = settings;
   return {
     ...site,
-    keys: keySourceOf(keyDirectory),
-    addressing: keptAddressing(settings, former) ?? addressingOf(settings, keyDirectory, site.world),
+    keys,
+    addressing: keptAddressing(settings, former) ?? addressingOf(settings, keys, site.world),
     keyRules: keyRulesOf(settings),
     headerPolicy: headers.policy,
     limits: {

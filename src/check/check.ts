@@ -16,6 +16,7 @@ import { checkSource } from './source.ts';
 import { checkStart } from './start.ts';
 import { checkState } from './state.ts';
 import { checkStore } from './store.ts';
+import { checkWkd } from './wkd.ts';
 
 /** What is checked. */
 export interface Checked {
@@ -44,6 +45,7 @@ export async function checkRunning({
     ...checkKeyDirectory(settings),
     ...checkKeyReplacement(settings, mostKeyFiles),
     ...(await checkKeys(settings, now, mostKeyFiles)),
+    ...checkWkd(settings),
     ...(await checkSource(settings, realWorld(settings.hostname))),
     ...checkStore(settings),
     ...(await checkState(settings)),
