@@ -10,16 +10,10 @@
  * One that cannot be asked ends the search: the others could have less than its owner meant. Only a key
  * directory without any file does not, as long as a key is found elsewhere (D18).
  */
-import { createHash } from 'node:crypto';
 import { EmptyDirectoryError } from './directory.ts';
-import { FileCache } from './filecache.ts';
-import { type KeyFile, MAX_KEY_FILE_BYTES, merge, parseKeyFile } from './parsedfiles.ts';
 import type { KeyEntry, KeyOwner, KeySource } from './source.ts';
+import { SourceKeys } from './sourcekeys.ts';
 import type { RemoteWkd } from './wkdremote.ts';
-import { WORDS } from './words.ts';
-
-/** What a problem with such a key begins with, as others do with the name of a file. */
-const NAME = 'the key of the recipient source';
 
 /** Where a key was found, in the words of an operator. */
 export type Origin =
@@ -43,7 +37,7 @@ export interface KeySources {
 
 export class RecipientKeys implements KeySource {
   readonly sources: KeySources;
-  readonly #parsed = new FileCache<KeyFile>();
+  readonly #sourceKeys = new SourceKeys();
 
   constructor(sources: KeySources) {
     this.sources = sources;
@@ -58,8 +52,7 @@ export class RecipientKeys implements KeySource {
     const { directory, tree, remote } = this.sources;
     const { address, keys } = owner;
     if (keys !== undefined) {
-      const entry = await merge(await Promise.all(keys.map((key) => this.#parse(key))));
-      return { entry, origin: 'recipients.source' };
+      return { entry: await this.#sourceKeys.entryOf(keys), origin: 'recipients.source' };
     }
     const own = await unlessEmpty(directory.keysOf(owner));
     if (own !== undefined) return { entry: own, origin: 'keys.directory' };
@@ -70,21 +63,6 @@ export class RecipientKeys implements KeySource {
     // an empty directory fails here: nobody can say who has no key
     const common = await directory.keysOf({ address: address.slice(address.lastIndexOf('@')) });
     return common && { entry: common, origin: 'keys.directory, of the domain' };
-  }
-
-  /** Parses a key once: it is known by its bytes. */
-  async #parse(key: string | Buffer): Promise<KeyFile> {
-    const bytes = Buffer.from(key as string);
-    const identity = createHash('sha256').update(bytes).digest('base64');
-    const known = this.#parsed.get(identity, identity);
-    if (known !== undefined) return known;
-    const entry =
-      bytes.length > MAX_KEY_FILE_BYTES
-        ? { certificates: [], problems: [`${NAME} ${WORDS.tooLarge(MAX_KEY_FILE_BYTES / 1024)}`] }
-        : await parseKeyFile(NAME, bytes);
-    const parsed = { ...entry, identity, bytes: bytes.length };
-    this.#parsed.set(identity, parsed);
-    return parsed;
   }
 }
 
