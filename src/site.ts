@@ -68,7 +68,7 @@ export function keySourceOf(
   settings: Settings,
   world: World,
   options: KeySourceOptions = {},
-  former?: Pick<SiteSources, 'settings' | 'keys'>,
+  former?: SiteSources,
 ): RecipientKeys {
   const { run, onSilence = () => {} } = options;
   const told = (setting: string): DirectoryOptions => ({
@@ -84,10 +84,7 @@ export function keySourceOf(
   });
 }
 
-function keptRemote(
-  settings: Settings,
-  former: Pick<SiteSources, 'settings' | 'keys'> | undefined,
-): RemoteWkd | undefined {
+function keptRemote(settings: Settings, former: SiteSources | undefined): RemoteWkd | undefined {
   const isSame =
     former !== undefined &&
     isDeepStrictEqual(former.settings.keys, settings.keys) &&
@@ -124,6 +121,35 @@ export function addressingOf(
   const source: RecipientSource =
     wanted === undefined ? new KeyFiles(directory, tree) : openSource(wanted, same, world);
   return { recipients: source, same, delimiters: recipients.delimiter };
+}
+
+/**
+ * Returns where keys and recipients are found. What `former` was told by others stays, if their settings do:
+ * who was found is then still found while they are down.
+ */
+export function siteSourcesOf(
+  settings: Settings,
+  world: World,
+  options: KeySourceOptions,
+  former?: SiteSources,
+): SiteSources {
+  const keys = keySourceOf(settings, world, options, former);
+  return {
+    settings,
+    keys,
+    addressing: keptAddressing(settings, former) ?? addressingOf(settings, keys, world),
+  };
+}
+
+function keptAddressing(
+  settings: Settings,
+  former: SiteSources | undefined,
+): DeliveryParts['addressing'] | undefined {
+  if (former === undefined || settings.recipients.source === 'keys') return undefined;
+  const isSame =
+    former.settings.hostname === settings.hostname &&
+    isDeepStrictEqual(former.settings.recipients, settings.recipients);
+  return isSame ? former.addressing : undefined;
 }
 
 /** Throws, with a sentence, if the recipient source cannot be used, as far as is known without asking it. */

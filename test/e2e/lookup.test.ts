@@ -3,9 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type Sqlite from 'better-sqlite3';
+import { NetstringReader, netstring } from '../../src/core/netstring.ts';
 import { type ChildServer, CLI, startChild } from '../support/child.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
 import { needsPackage } from '../support/peers.ts';
@@ -19,9 +21,23 @@ const QUERY =
 const RECIPIENTS = `source = "sql"
 roots = ["DIR/vmail"]
 cache = "1s"
+map_listen = "DIR/map.sock"
 sql.url = "sqlite:DIR/users.sqlite"
 sql.query = """${QUERY}"""`;
 const MESSAGE = Buffer.from('Subject: x\r\n\r\nx\r\n');
+
+/** Asks as a mail server does. */
+async function askMap(path: string, question: string): Promise<string> {
+  const socket = connect(path);
+  socket.write(netstring(question));
+  const reader = new NetstringReader(1000);
+  try {
+    for await (const bytes of socket) for (const answer of reader.update(bytes as Buffer)) return answer;
+    throw new Error('no answer');
+  } finally {
+    socket.destroy();
+  }
+}
 
 describe('recipients in a database', needsPackage('better-sqlite3'), () => {
   let server: ChildServer;
@@ -123,10 +139,13 @@ describe('recipients in a database', needsPackage('better-sqlite3'), () => {
       server.process.signal('SIGHUP');
       await until(what, () => server.process.output().split(what).length > before);
     };
+    const exists = () => askMap(join(server.directory, 'map.sock'), 'recipients filed@example.com');
     assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
+    assert.equal(await exists(), 'OK filed@example.com');
     const bytes = await readFile(file);
     await rm(file);
     await reload('configuration and keys reloaded');
+    assert.equal(await exists(), 'OK filed@example.com');
     assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
     await writeFile(file, bytes);
     await writeFile(config, toml.replace(/^sql\.query = .*$/m, 'sql.query = "SELECT 1"'));
