@@ -184,6 +184,24 @@ test(
   },
 );
 
+test(
+  'a start refuses an empty password file of a database, with a sentence',
+  needsPackage('pg'),
+  async () => {
+    const site = await makeSite();
+    const config = join(site, 'sealdir.toml');
+    await writeFile(join(site, 'password'), '\n');
+    const recipients =
+      'source = "sql"\nsql.url = "postgresql://sealdir@127.0.0.1:1/mail"\nsql.query = "SELECT :address AS account"\n' +
+      'sql.password_file = "DIR/password"';
+    await writeFile(config, tomlFor(site, { toml: { recipients } }));
+    const { code, stderr } = await run(process.execPath, [CLI, 'serve', '-c', config]);
+    assert.equal(code, 78, stderr);
+    assert.match(stderr, /recipients\.source: \S+password is empty: put the password there/);
+    await rm(site, { recursive: true, force: true });
+  },
+);
+
 test('a start says what is missing for a source', async () => {
   const site = await makeSite();
   const config = join(site, 'sealdir.toml');
