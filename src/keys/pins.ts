@@ -77,15 +77,18 @@ export class Pins {
   /** Returns what is pinned: what was before, else these. */
   async #pinned(path: string, fingerprints: readonly string[]): Promise<readonly string[]> {
     const before = await read(path);
+    if (this.#options.pinning === 'never') return before ?? fingerprints;
+    if (before === undefined) await this.#create(path, fingerprints);
+    // of another process too: it may have come this far and no further
+    await sync(this.#directory);
+    await sync(this.#state);
     if (before !== undefined) return before;
-    if (this.#options.pinning === 'never') return fingerprints;
-    await this.#create(path, fingerprints);
     const now = await read(path);
     if (now === undefined) throw Object.assign(new Error('removed again'), { code: 'ENOENT', path });
     return now;
   }
 
-  /** Makes the file whole under its name, unless there is one by then, and both durable. */
+  /** Makes the file whole under its name, unless there is one by then. */
   async #create(path: string, fingerprints: readonly string[]): Promise<void> {
     const staged = join(this.#directory, `.${this.#options.world.random(16).toString('hex')}`);
     const file = await open(staged, 'wx', 0o600);
@@ -99,8 +102,6 @@ export class Pins {
       await file.close();
       await unlink(staged);
     }
-    await sync(this.#directory);
-    await sync(this.#state);
   }
 
   #fail(error: NodeJS.ErrnoException): never {

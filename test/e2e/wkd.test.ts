@@ -82,6 +82,16 @@ describe('a local web key directory', needsWksClient(), () => {
   });
 });
 
+test('a start without the local web key directory that is set is refused', async () => {
+  const site = await makeSite();
+  const config = join(site, 'sealdir.toml');
+  await writeFile(config, tomlFor(site, { toml: { rest: 'wkd_directory = "DIR/missing"' } }));
+  const { code, stderr } = await run(process.execPath, [CLI, 'serve', '-c', config]);
+  assert.equal(code, 78, stderr);
+  assert.match(stderr, /keys\.wkd_directory: \S+missing is no directory/);
+  await rm(site, { recursive: true, force: true });
+});
+
 /** In the network of the test this is the web server of example.com; no other exists there. */
 const ADDRESS = '11.22.33.44';
 
