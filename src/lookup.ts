@@ -6,52 +6,66 @@ import type { Settings } from './config/settings.ts';
 import { catchAllOf, parseAddress } from './core/address.ts';
 import { type Refusal, refusal } from './core/outcome.ts';
 import type { World } from './core/world.ts';
-import { type Addressing, resolve } from './delivery/resolve.ts';
+import { resolve } from './delivery/resolve.ts';
 import { select } from './delivery/select.ts';
-import type { DirectoryOptions } from './keys/directory.ts';
+import type { Origin } from './keys/recipientkeys.ts';
 import type { SealingKeys } from './keys/sessionkeys.ts';
-import type { KeySource } from './keys/source.ts';
 import type { Recipient } from './recipients/source.ts';
-import { addressingOf, keyDirectoryOf, keyRulesOf, keySourceOf } from './site.ts';
+import { type KeySourceOptions, keyRulesOf, type SiteSources, siteSourcesOf } from './site.ts';
 
 export class Lookup {
-  readonly #settings: Settings;
   readonly #world: World;
-  readonly #addressing: Addressing;
-  readonly #keys: KeySource;
+  readonly #sources: SiteSources;
 
-  constructor(settings: Settings, world: World, options: DirectoryOptions = {}) {
-    const directory = keyDirectoryOf(settings, world, options);
-    this.#settings = settings;
+  /** The recipient source of `former` stays, if its settings do. */
+  constructor(
+    settings: Settings,
+    world: World,
+    options: Pick<KeySourceOptions, 'run'> = {},
+    former?: Lookup,
+  ) {
     this.#world = world;
-    this.#addressing = addressingOf(settings, directory, world);
-    this.#keys = keySourceOf(directory);
+    this.#sources = siteSourcesOf(
+      settings,
+      world,
+      { ...options, pinning: 'never' },
+      former === undefined ? undefined : former.#sources,
+    );
+  }
+
+  /** Tells whether both ask one recipient source, which is closed for both then. */
+  sharesSourceWith(other: Lookup): boolean {
+    return this.#sources.addressing === other.#sources.addressing;
   }
 
   /** `@example.com` asks for whoever takes what nobody else there does. Throws if that could not be asked. */
   async recipient(written: string): Promise<Recipient | Refusal> {
-    const { recipients, same } = this.#addressing;
+    const { recipients, same } = this.#sources.addressing;
     if (written.startsWith('@')) {
       const all = catchAllOf(written.slice(1), same);
       const recipient = all === undefined ? undefined : await recipients.find(all);
       return recipient ?? refusal('unknownRecipient');
     }
     const address = parseAddress(written);
-    return address === undefined ? refusal('badRecipient') : resolve(address, this.#addressing);
+    return address === undefined ? refusal('badRecipient') : resolve(address, this.#sources.addressing);
   }
 
   /** Tells whether a recipient has any key, usable or not. Throws if that could not be asked. */
   async hasKey(recipient: Recipient): Promise<boolean> {
-    return (await this.#keys.keysOf(recipient)) !== undefined;
+    return (await this.#sources.keys.keysOf(recipient)) !== undefined;
   }
 
-  /** Returns the keys that mail for a recipient is sealed with now. Throws if they could not be asked for. */
-  async keys(recipient: Recipient): Promise<SealingKeys | Refusal> {
-    const entry = await this.#keys.keysOf(recipient);
-    return select(entry, keyRulesOf(this.#settings), this.#world.now());
+  /**
+   * Returns the keys that mail for a recipient is sealed with now, and where they are from. Throws if they
+   * could not be asked for.
+   */
+  async keys(recipient: Recipient): Promise<{ selected: SealingKeys | Refusal; origin: Origin | undefined }> {
+    const found = await this.#sources.keys.find(recipient);
+    const selected = await select(found?.entry, keyRulesOf(this.#sources.settings), this.#world.now());
+    return { selected, origin: found?.origin };
   }
 
   async close(): Promise<void> {
-    await this.#addressing.recipients.close?.();
+    await this.#sources.addressing.recipients.close?.();
   }
 }

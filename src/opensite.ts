@@ -4,7 +4,6 @@
  * Opens no socket and knows no command.
  */
 import { resolve } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { Settings } from './config/settings.ts';
 import type { Meter } from './core/meter.ts';
 import type { OutcomeLog } from './core/outcomelog.ts';
@@ -22,7 +21,7 @@ import { Store } from './maildir/store.ts';
 import { Stores } from './maildir/stores.ts';
 import { type SweepResult, sweep } from './maildir/sweep.ts';
 import { openOwnedDisk } from './owners/owneddisk.ts';
-import { addressingOf, keyDirectoryOf, keyRulesOf, keySourceOf, pathsOf } from './site.ts';
+import { type KeySourceOptions, keyRulesOf, pathsOf, type SiteSources, siteSourcesOf } from './site.ts';
 
 /** For the log, when the state directory cannot be used. */
 export const FORGETFUL = 'store.state: duplicates are recognised within each process only';
@@ -100,22 +99,8 @@ function memoryOf(
   return new RememberedDeliveries({ directory: state, windowMs: store.duplicates, world, fault });
 }
 
-/** What a reload replaces. */
-export interface FormerParts {
-  readonly settings: Settings;
-  readonly parts: DeliveryParts;
-}
-
-function keptAddressing(
-  settings: Settings,
-  former: FormerParts | undefined,
-): DeliveryParts['addressing'] | undefined {
-  if (former === undefined || settings.recipients.source === 'keys') return undefined;
-  const isSame =
-    former.settings.hostname === settings.hostname &&
-    isDeepStrictEqual(former.settings.recipients, settings.recipients);
-  return isSame ? former.parts.addressing : undefined;
-}
+/** What a delivery needs, and what the next reload takes over from it. */
+export type SiteParts = DeliveryParts & SiteSources;
 
 /** Returns what makes calls to key files for somebody who has no site: they are under the same limits. */
 export function openCalls(settings: Settings, world: World): FileSystems['run'] {
@@ -123,20 +108,16 @@ export function openCalls(settings: Settings, world: World): FileSystems['run'] 
   return (directory, call) => fileSystems.run(directory, call);
 }
 
-/**
- * Returns everything a delivery needs; the key cache starts empty. The recipient source of `former` stays, if
- * its settings do: who was found is then still found while it is down.
- */
-export function deliveryParts(settings: Settings, site: Site, former?: FormerParts): DeliveryParts {
-  const keyDirectory = keyDirectoryOf(settings, site.world, {
+/** Returns everything a delivery needs; the cache of key files starts empty. */
+export function deliveryParts(settings: Settings, site: Site, former?: SiteSources): SiteParts {
+  const keyOptions: KeySourceOptions = {
     run: (directory, call) => site.fileSystems.run(directory, call),
-    onSilence: (message) => site.outcomeLog.fault('keys.directory', new Error(message)),
-  });
+    onSilence: (setting, message) => site.outcomeLog.fault(setting, new Error(message)),
+  };
   const { lmtp, store, headers, recipients } = settings;
   return {
     ...site,
-    keys: keySourceOf(keyDirectory),
-    addressing: keptAddressing(settings, former) ?? addressingOf(settings, keyDirectory, site.world),
+    ...siteSourcesOf(settings, site.world, keyOptions, former),
     keyRules: keyRulesOf(settings),
     headerPolicy: headers.policy,
     limits: {

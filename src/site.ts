@@ -3,13 +3,15 @@
  * resolved. Opens nothing; what a server keeps open is in opensite.ts, which `seal` has no need to load.
  */
 import { resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { addressRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
 import type { World } from './core/world.ts';
 import type { DeliveryParts } from './delivery/parts.ts';
 import { type DirectoryOptions, KeyDirectory } from './keys/directory.ts';
 import { RecipientKeys } from './keys/recipientkeys.ts';
-import type { KeySource } from './keys/source.ts';
+import { RemoteWkd, type RemoteWkdOptions } from './keys/wkdremote.ts';
+import { WkdTree } from './keys/wkdtree.ts';
 import { splitTemplate } from './maildir/template.ts';
 import { KeyFiles } from './recipients/keyfiles.ts';
 import { loadSource, openSource, type SourceSettings } from './recipients/open.ts';
@@ -23,12 +25,18 @@ export interface SitePaths {
   readonly storeRoot: string;
   readonly keys: string;
   readonly state: string;
+  /** What is remembered about keys. */
+  readonly keyState: string;
+  /** The local web key directory, if there is one. */
+  readonly wkd: string | undefined;
 }
 
 export function pathsOf({ store, keys }: Settings): SitePaths {
   const maildir = resolve(store.maildir);
   const { root: storeRoot } = splitTemplate(maildir);
-  return { maildir, storeRoot, keys: resolve(keys.directory), state: resolve(store.state) };
+  const wkd = keys.wkd_directory === '' ? undefined : resolve(keys.wkd_directory);
+  const state = resolve(store.state);
+  return { maildir, storeRoot, keys: resolve(keys.directory), state, keyState: resolve(keys.state), wkd };
 }
 
 /** Returns the key directory with nothing read yet. */
@@ -40,9 +48,61 @@ export function keyDirectoryOf(
   return new KeyDirectory(pathsOf(settings).keys, addressRules(settings), world, options);
 }
 
-/** Returns where the keys of a recipient are looked for, the key directory among others. */
-export function keySourceOf(directory: KeyDirectory): KeySource {
-  return new RecipientKeys(directory);
+export interface KeySourceOptions extends Pick<DirectoryOptions, 'run'>, Pick<RemoteWkdOptions, 'pinning'> {
+  /** Is told the setting of a directory that hangs, while keys of before are used. */
+  readonly onSilence?: (setting: string, message: string) => void;
+}
+
+/** Where a site finds keys and recipients. */
+export interface SiteSources {
+  readonly settings: Settings;
+  readonly keys: RecipientKeys;
+  readonly addressing: DeliveryParts['addressing'];
+}
+
+/**
+ * Returns where the keys of recipients are looked for, with nothing read and nobody asked yet. What `former`
+ * was told by web key directories elsewhere stays, if its settings do.
+ */
+export function keySourceOf(
+  settings: Settings,
+  world: World,
+  options: KeySourceOptions = {},
+  former?: SiteSources,
+): RecipientKeys {
+  const { run, onSilence = () => {} } = options;
+  const told = (setting: string): DirectoryOptions => ({
+    ...(run && { run }),
+    onSilence: (message) => onSilence(setting, message),
+  });
+  const same = addressRules(settings);
+  const { wkd } = pathsOf(settings);
+  return new RecipientKeys({
+    directory: keyDirectoryOf(settings, world, told('keys.directory')),
+    tree: wkd === undefined ? undefined : new WkdTree(wkd, same, world, told('keys.wkd_directory')),
+    remote: keptRemote(settings, former) ?? remoteOf(settings, world, options),
+  });
+}
+
+function keptRemote(settings: Settings, former: SiteSources | undefined): RemoteWkd | undefined {
+  const isSame =
+    former !== undefined &&
+    isDeepStrictEqual(former.settings.keys, settings.keys) &&
+    isDeepStrictEqual(addressRules(former.settings), addressRules(settings));
+  return isSame ? former.keys.sources.remote : undefined;
+}
+
+function remoteOf(
+  settings: Settings,
+  world: World,
+  { run, pinning }: KeySourceOptions,
+): RemoteWkd | undefined {
+  const { wkd, wkd_domains: domains, wkd_ca_file: caFile, wkd_timeout: waitMs } = settings.keys;
+  if (wkd === 'off') return undefined;
+  const { keyState: state } = pathsOf(settings);
+  const lowered = domains.map((each) => each.toLowerCase());
+  const same = addressRules(settings);
+  return new RemoteWkd({ world, same, state, domains: lowered, caFile, waitMs, run, pinning });
 }
 
 export function keyRulesOf({ keys }: Settings): DeliveryParts['keyRules'] {
@@ -52,15 +112,44 @@ export function keyRulesOf({ keys }: Settings): DeliveryParts['keyRules'] {
 /** Returns how addresses are resolved to accounts. Nothing is opened before the first is asked for. */
 export function addressingOf(
   settings: Settings,
-  keyDirectory: KeyDirectory,
+  { sources: { directory, tree } }: RecipientKeys,
   world: World,
 ): DeliveryParts['addressing'] {
   const { recipients } = settings;
   const wanted = sourceSettingsOf(settings);
   const same = addressRules(settings);
   const source: RecipientSource =
-    wanted === undefined ? new KeyFiles(keyDirectory) : openSource(wanted, same, world);
+    wanted === undefined ? new KeyFiles(directory, tree) : openSource(wanted, same, world);
   return { recipients: source, same, delimiters: recipients.delimiter };
+}
+
+/**
+ * Returns where keys and recipients are found. What `former` was told by others stays, if their settings do:
+ * who was found is then still found while they are down.
+ */
+export function siteSourcesOf(
+  settings: Settings,
+  world: World,
+  options: KeySourceOptions,
+  former?: SiteSources,
+): SiteSources {
+  const keys = keySourceOf(settings, world, options, former);
+  return {
+    settings,
+    keys,
+    addressing: keptAddressing(settings, former) ?? addressingOf(settings, keys, world),
+  };
+}
+
+function keptAddressing(
+  settings: Settings,
+  former: SiteSources | undefined,
+): DeliveryParts['addressing'] | undefined {
+  if (former === undefined || settings.recipients.source === 'keys') return undefined;
+  const isSame =
+    former.settings.hostname === settings.hostname &&
+    isDeepStrictEqual(former.settings.recipients, settings.recipients);
+  return isSame ? former.addressing : undefined;
 }
 
 /** Throws, with a sentence, if the recipient source cannot be used, as far as is known without asking it. */

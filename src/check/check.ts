@@ -17,6 +17,7 @@ import { checkSource } from './source.ts';
 import { checkStart } from './start.ts';
 import { checkState } from './state.ts';
 import { checkStore } from './store.ts';
+import { checkWkd } from './wkd.ts';
 
 /** What is checked. */
 export interface Checked {
@@ -45,6 +46,7 @@ export async function checkRunning({
     ...checkKeyDirectory(settings),
     ...checkKeyReplacement(settings, mostKeyFiles),
     ...(await checkKeys(settings, now, mostKeyFiles)),
+    ...checkWkd(settings),
     ...(await checkSource(settings, realWorld(settings.hostname))),
     ...checkOwners(settings),
     ...checkStore(settings),

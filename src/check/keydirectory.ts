@@ -12,17 +12,20 @@ const SHOWN = 3;
 
 /** Returns why no key can be looked up at all, as a finding. */
 export function checkKeyDirectory(settings: Settings): Finding[] {
-  const path = pathsOf(settings).keys;
+  return checkReadable('keys.directory', pathsOf(settings).keys);
+}
+
+export function checkReadable(setting: string, path: string): Finding[] {
   const trouble = troubleWithDirectory(path);
   if (trouble !== undefined) {
     const { isMissing, closed } = trouble;
     const opening = closed === undefined ? 'set it to a directory' : `chmod a+x ${quoted(closed)}`;
     const fix = isMissing ? `mkdir -m 755 ${quoted(path)}` : opening;
-    return [error(`keys.directory: ${path} ${trouble.why}`, fix)];
+    return [error(`${setting}: ${path} ${trouble.why}`, fix)];
   }
   const closed = troubleWithUse(path, constants.R_OK | constants.X_OK);
   if (closed === undefined) return [];
-  return [error(`keys.directory: ${path} ${closed.why}`, `chmod a+rx ${quoted(path)}`)];
+  return [error(`${setting}: ${path} ${closed.why}`, `chmod a+rx ${quoted(path)}`)];
 }
 
 /**
@@ -39,7 +42,7 @@ export function checkKeyReplacement(settings: Settings, mostFiles: number): Find
     const stats = lookAtLink(path);
     return 'why' in stats || isSafe(stats, trusted) ? [] : trail.gaps(path);
   });
-  return [...gaps.map(directoryFinding), ...fileFindings(inFiles)];
+  return [...gaps.map((gap) => replacementFinding('keys.directory', gap)), ...fileFindings(inFiles)];
 }
 
 /** Spares the usual file its way from the root. */
@@ -47,8 +50,9 @@ function isSafe(stats: Stats, trusted: ReadonlySet<number>): boolean {
   return !stats.isSymbolicLink() && (stats.mode & 0o022) === 0 && trusted.has(stats.uid);
 }
 
-function directoryFinding({ path, who, command }: Gap): Finding {
-  const what = `keys.directory: ${who} may put another key below ${path}, and then read new mail`;
+/** Says that the people of a gap may put keys of their own into a directory of the setting. */
+export function replacementFinding(setting: string, { path, who, command }: Gap): Finding {
+  const what = `${setting}: ${who} may put another key below ${path}, and then read new mail`;
   return error(what, `${command} ${quoted(path)}`);
 }
 

@@ -1,7 +1,7 @@
 /** The recipient source: whether it can be asked, and answers something that makes sense. */
 import type { Settings } from '../config/settings.ts';
 import type { World } from '../core/world.ts';
-import { addressingOf, keyDirectoryOf, trySource } from '../site.ts';
+import { addressingOf, keySourceOf, trySource } from '../site.ts';
 import { error, type Finding } from './finding.ts';
 
 /** Asks for an address that need not exist. */
@@ -14,7 +14,7 @@ export async function checkSource(settings: Settings, world: World): Promise<Fin
       error(`recipients.source: ${(fault as Error).message}`, 'mend that; no mail is taken without it'),
     ];
   }
-  const { recipients } = addressingOf(settings, keyDirectoryOf(settings, world), world);
+  const { recipients } = addressingOf(settings, keySourceOf(settings, world), world);
   try {
     await recipients.find(`postmaster@${settings.hostname}`);
     return [];

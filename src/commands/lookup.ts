@@ -21,12 +21,13 @@ export async function lookUp({ settings, world, address, print }: LookupOptions)
   try {
     const recipient = await lookup.recipient(address).catch(couldNotAsk);
     if ('why' in recipient) throw new CommandError('noUser', `${address}: no such recipient`);
-    const keys = await lookup.keys(recipient).catch(couldNotAsk);
+    const { selected: keys, origin } = await lookup.keys(recipient).catch(couldNotAsk);
     print(`account  ${recipient.address}\n`);
     if (recipient.maildir !== undefined) print(`maildir  ${recipient.maildir}\n`);
     if (recipient.quota !== undefined)
       print(`quota    ${recipient.quota} bytes, ${recipient.used ?? 'not known how many'} used\n`);
     print('why' in keys ? `keys     none usable: ${keys.reasons.join('; ')}\n` : 'keys     usable\n');
+    if (origin !== undefined) print(`from     ${origin}\n`);
   } finally {
     await lookup.close();
   }

@@ -19,7 +19,7 @@ import { MAX_KEY_FILE_BYTES } from '../keys/parsedfiles.ts';
 import type { SealingKeys } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
 import { WORDS } from '../keys/words.ts';
-import { addressingOf, keyDirectoryOf, keyRulesOf, keySourceOf } from '../site.ts';
+import { addressingOf, keyRulesOf, keySourceOf } from '../site.ts';
 import { CommandError } from './errors.ts';
 import { readInput } from './inputfile.ts';
 
@@ -80,15 +80,15 @@ async function entryOfRecipient(options: SealOptions): Promise<KeyEntry | undefi
     throw new CommandError('usage', 'give a recipient (-r ADDRESS) or a key (-k KEYFILE)');
   const address = parseAddress(recipient);
   if (address === undefined) throw new CommandError('usage', notAnAddress(recipient));
-  const keyDirectory = keyDirectoryOf(settings, world);
+  const keys = keySourceOf(settings, world);
   const couldNotAsk = (error: Error) => {
     throw new CommandError('tempFail', error.message);
   };
-  const addressing = addressingOf(settings, keyDirectory, world);
+  const addressing = addressingOf(settings, keys, world);
   try {
     const account = await resolve(address, addressing).catch(couldNotAsk);
     if ('why' in account) throw new CommandError('noUser', `${recipient}: no such recipient`);
-    return await keySourceOf(keyDirectory).keysOf(account).catch(couldNotAsk);
+    return await keys.keysOf(account).catch(couldNotAsk);
   } finally {
     await addressing.recipients.close?.();
   }

@@ -1,6 +1,6 @@
 // The settings about keys: a part of the table in settings.ts.
 
-import { oneOf, path } from './kinds.ts';
+import { domains, duration, oneOf, path, pathOrNone } from './kinds.ts';
 import type { Setting } from './setting.ts';
 
 export const keySettings = {
@@ -9,6 +9,39 @@ export const keySettings = {
     default: '/etc/sealdir/keys',
     doc: 'Directory of the public keys, with one file for each recipient: <address>.asc or <address>.pgp.',
   },
+  'keys.state': {
+    kind: path,
+    default: '/var/lib/sealdir',
+    doc: 'Directory for what is remembered about keys: it must survive a reboot.',
+    restart: true,
+  },
+
+  'keys.wkd_directory': {
+    kind: pathOrNone,
+    default: '',
+    doc: 'Directory with a web key directory, the one that a web server serves as .well-known/openpgpkey: it has <domain>/hu/, and for the hostname as a domain hu/ as well. Its keys are for recipients who have no file in keys.directory.',
+  },
+  'keys.wkd': {
+    kind: oneOf('off', 'on'),
+    default: 'off',
+    doc: 'Whether to fetch the keys of recipients who have no key here from the web key directory of their domain, over HTTPS. It tells whoever runs that web server, and everybody on the way who sees names, that mail has come. The first key of an address is pinned in keys.state; no other is used later.',
+  },
+  'keys.wkd_domains': {
+    kind: domains,
+    default: [],
+    doc: 'Domains whose web key directories are asked; [] for those of all recipients that exist.',
+  },
+  'keys.wkd_timeout': {
+    kind: duration,
+    default: '5s',
+    doc: 'How long to wait for a key from a web key directory. Then the recipient is deferred, unless a key came in the last day.',
+  },
+  'keys.wkd_ca_file': {
+    kind: pathOrNone,
+    default: '',
+    doc: 'Certificates of authorities that web key directories are trusted by, beside those that Node knows.',
+  },
+
   'keys.unusable': {
     kind: oneOf('defer', 'reject'),
     default: 'defer',

@@ -5,11 +5,9 @@
  * name is asked once whether it is a link, since a link may lead anywhere.
  */
 import { join } from 'node:path';
+import { MAX_LINKS } from '../core/links.ts';
 import type { FileCalls } from './calls.ts';
 import type { FileSystem } from './filesystem.ts';
-
-/** As many as the kernel follows (path_resolution(7)). */
-const MAX_LINKS = 40;
 
 /** Where a path leads. */
 export interface Place {

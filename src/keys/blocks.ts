@@ -3,6 +3,7 @@
  * several of these one after the other, with text around them. Nothing that looks like a key is left out: a
  * file is refused if a key is in it that cannot be read here, and for a secret key above all.
  */
+import { latin1 } from '../core/latin1.ts';
 import { readPacket, readPackets, TAG } from '../openpgp/packets.ts';
 import { type ArmorPart, readArmor } from './armored.ts';
 import { holdsPacket, holdsSecretKey, PUBLIC_TAGS, SECRET_TAGS } from './keyscan.ts';
@@ -134,8 +135,4 @@ function isText(text: string): boolean {
 function noKey(text: string, parts: readonly ArmorPart[]): string {
   if (parts.length > 0) return WORDS.noKeyInArmor(parts[0]?.type ?? '');
   return text.includes('BEGIN PGP') ? WORDS.oddBeginLine : WORDS.noKey;
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }

@@ -5,10 +5,9 @@
  * a change or removal after a second at most. "Could not look" is an error, never "does not exist".
  */
 import type { SameAddress } from '../core/address.ts';
-import { within } from '../core/deadline.ts';
 import type { World } from '../core/world.ts';
-import { FileCalls, LinkedCalls, type Runner, SILENT_AFTER_MS, SilentError } from './calls.ts';
-import { FileCache, type ParsedFile } from './filecache.ts';
+import { FileCalls, LinkedCalls, type Runner } from './calls.ts';
+import { LastFound } from './lastfound.ts';
 import { type DirectoryEntry, listDirectory } from './listing.ts';
 import { NameIndex } from './nameindex.ts';
 import { usualNames } from './names.ts';
@@ -23,23 +22,16 @@ export interface DirectoryOptions {
   readonly onSilence?: (message: string) => void;
 }
 
-/** While the directory hangs, keys that were found this recently are used. */
-const KNOWN_MS = 5 * 60_000;
-const TELL_MS = 1000;
-
-type Known = ParsedFile & { readonly entry: KeyEntry; readonly at: number };
+/** There is no key file at all: nobody can say who has none (D18). */
+export class EmptyDirectoryError extends Error {}
 
 export class KeyDirectory implements KeySource {
   readonly #directory: string;
   readonly #same: SameAddress;
-  readonly #world: Pick<World, 'now'>;
-  readonly #calls: FileCalls;
   readonly #files: ParsedFiles;
   readonly #index: NameIndex;
   readonly #watched: WatchedDirectory<KeyEntry>;
-  readonly #known = new FileCache<Known>();
-  readonly #onSilence: (message: string) => void;
-  #toldAt = 0;
+  readonly #last: LastFound;
 
   constructor(
     directory: string,
@@ -49,12 +41,11 @@ export class KeyDirectory implements KeySource {
   ) {
     this.#directory = directory;
     this.#same = same;
-    this.#world = world;
-    this.#calls = new FileCalls(directory, run);
-    this.#files = new ParsedFiles(directory, world, this.#calls, new LinkedCalls(run));
-    this.#index = new NameIndex(directory, same, world, this.#calls);
+    const calls = new FileCalls(directory, run);
+    this.#files = new ParsedFiles(directory, world, calls, new LinkedCalls(run));
+    this.#index = new NameIndex(directory, same, world, calls);
     this.#watched = new WatchedDirectory(directory);
-    this.#onSilence = onSilence;
+    this.#last = new LastFound(directory, calls, world, onSilence);
   }
 
   keysOf({ address }: KeyOwner): Promise<KeyEntry | undefined> {
@@ -66,20 +57,8 @@ export class KeyDirectory implements KeySource {
    * a missing file: "could not look" must never be taken for "does not exist". If the directory hangs, the
    * entry is the one of the last minutes.
    */
-  async lookup(address: string): Promise<KeyEntry | undefined> {
-    if (this.#calls.isSilent) {
-      const known = this.#knownEntry(address);
-      // nobody else begins to wait: those that wait already are enough to find out when it answers again
-      if (known === undefined) throw new SilentError(this.#directory);
-      return known;
-    }
-    const asked = this.#watched.get(address, () => this.#lookup(address));
-    const found = await within(asked, SILENT_AFTER_MS).catch((error: unknown) => {
-      const known = error instanceof SilentError ? this.#knownEntry(address) : undefined;
-      if (known === undefined) throw error;
-      return known;
-    });
-    return found === 'late' ? (this.#knownEntry(address) ?? asked) : found;
+  lookup(address: string): Promise<KeyEntry | undefined> {
+    return this.#last.find(address, () => this.#watched.get(address, () => this.#lookup(address)));
   }
 
   async #lookup(address: string): Promise<KeyEntry | undefined> {
@@ -87,10 +66,10 @@ export class KeyDirectory implements KeySource {
     if (found.length > 0) return this.#remembered(address, found);
     const { others, fileCount } = await this.#index.current();
     // an empty directory is more likely one that is not mounted than a site where nobody exists (D18)
-    if (fileCount === 0) throw new Error(`${this.#directory} holds no key file`);
+    if (fileCount === 0) throw new EmptyDirectoryError(`${this.#directory} holds no key file`);
     const inOtherSpellings = await this.#files.load(others.get(address) ?? []);
     if (inOtherSpellings.length > 0) return this.#remembered(address, inOtherSpellings);
-    this.#known.delete(address);
+    this.#last.forget(address);
     return undefined;
   }
 
@@ -104,20 +83,7 @@ export class KeyDirectory implements KeySource {
 
   async #remembered(address: string, files: readonly KeyFile[]): Promise<KeyEntry> {
     const entry = await merge(files);
-    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-    this.#known.set(address, { identity: '', bytes, entry, at: this.#world.now() });
+    this.#last.remember(address, files, entry);
     return entry;
-  }
-
-  /** Returns what was found for an address in the last minutes. Asked only while the directory hangs. */
-  #knownEntry(address: string): KeyEntry | undefined {
-    const now = this.#world.now();
-    const known = this.#known.get(address, '');
-    if (known === undefined || now - known.at > KNOWN_MS) return undefined;
-    if (now - this.#toldAt >= TELL_MS) {
-      this.#toldAt = now;
-      this.#onSilence(`${this.#directory} does not answer: keys that were read before are used`);
-    }
-    return known.entry;
   }
 }

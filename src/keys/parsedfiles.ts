@@ -7,6 +7,7 @@ import * as fs from 'node:fs';
 import { open, readlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { MAX_LINKS } from '../core/links.ts';
 import type { World } from '../core/world.ts';
 import { KeyFileError } from './blocks.ts';
 import type { FileCalls, LinkedCalls } from './calls.ts';
@@ -20,8 +21,6 @@ export type KeyFile = KeyEntry & ParsedFile;
 
 // a look-up takes such a call; promisified callbacks cost half of what node:fs/promises does
 const lstat = promisify(fs.lstat);
-/** As many as the kernel follows (path_resolution(7)). */
-const MAX_LINKS = 40;
 
 /** A certificate with 400 user IDs has 200 KiB; a larger one is full of other people's signatures. */
 export const MAX_KEY_FILE_BYTES = 256 * 1024;
@@ -151,7 +150,7 @@ function unusable(name: string, problem: string): KeyEntry {
 }
 
 /** Returns the keys of several files as those of one recipient. */
-export async function merge(files: readonly KeyFile[]): Promise<KeyEntry> {
+export async function merge(files: readonly KeyEntry[]): Promise<KeyEntry> {
   const problems = files.flatMap((file) => file.problems);
   try {
     return { certificates: await uniteCertificates(files.flatMap((file) => file.certificates)), problems };

@@ -2,6 +2,7 @@
  * What a certificate consists of, by the bodies of its packets: each packet once, in an order that does not
  * depend on that of the file, so that all spellings of a certificate are the same afterwards.
  */
+import { latin1 } from '../core/latin1.ts';
 import type { SignatureHead } from './signaturehead.ts';
 
 /** A signature packet; `head` is what it says of itself. */
@@ -76,7 +77,7 @@ function mergeCopies(copies: readonly CertificateParts[]): CertificateParts | un
 export function united(components: readonly Component[]): Component[] {
   const byBody = new Map<string, RawSignature[]>();
   for (const { body, signatures } of components) {
-    const key = textOf(body);
+    const key = latin1(body);
     const known = byBody.get(key);
     if (known === undefined) byBody.set(key, [...signatures]);
     else known.push(...signatures);
@@ -87,10 +88,6 @@ export function united(components: readonly Component[]): Component[] {
 }
 
 export function distinct(signatures: readonly RawSignature[]): RawSignature[] {
-  const byBody = new Map(signatures.map((each) => [textOf(each.body), each]));
+  const byBody = new Map(signatures.map((each) => [latin1(each.body), each]));
   return [...byBody].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, signature]) => signature);
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }

@@ -1,43 +1,75 @@
 /**
- * The keys of a recipient: those that the recipient source has, else their own in the key directory, else
- * those of `@domain` there, which serve everybody in the domain who has none.
+ * The keys of a recipient. The first of these that has any is asked for no other:
+ *
+ * 1. the recipient source, in its column or attribute for keys
+ * 2. their own file in the key directory
+ * 3. their own file in the local web key directory
+ * 4. the web key directory of their domain, over the network
+ * 5. the file of `@domain` in the key directory, which serves everybody in the domain who has no key
+ *
+ * One that cannot be asked ends the search: the others could have less than its owner meant. Only a key
+ * directory without any file does not, as long as a key is found elsewhere (D18).
  */
-import { createHash } from 'node:crypto';
-import { FileCache } from './filecache.ts';
-import { type KeyFile, MAX_KEY_FILE_BYTES, merge, parseKeyFile } from './parsedfiles.ts';
+import { EmptyDirectoryError } from './directory.ts';
 import type { KeyEntry, KeyOwner, KeySource } from './source.ts';
-import { WORDS } from './words.ts';
+import { SourceKeys } from './sourcekeys.ts';
+import type { RemoteWkd } from './wkdremote.ts';
 
-/** What a problem with such a key begins with, as others do with the name of a file. */
-const NAME = 'the key of the recipient source';
+/** Where a key was found, in the words of an operator. */
+export type Origin =
+  | 'recipients.source'
+  | 'keys.directory'
+  | 'keys.wkd_directory'
+  | 'keys.wkd'
+  | 'keys.directory, of the domain';
+
+export interface FoundKeys {
+  readonly entry: KeyEntry;
+  readonly origin: Origin;
+}
+
+export interface KeySources {
+  readonly directory: KeySource;
+  /** Undefined where the site has none. */
+  readonly tree: KeySource | undefined;
+  readonly remote: RemoteWkd | undefined;
+}
 
 export class RecipientKeys implements KeySource {
-  readonly #directory: KeySource;
-  readonly #parsed = new FileCache<KeyFile>();
+  readonly sources: KeySources;
+  readonly #sourceKeys = new SourceKeys();
 
-  constructor(directory: KeySource) {
-    this.#directory = directory;
+  constructor(sources: KeySources) {
+    this.sources = sources;
   }
 
-  async keysOf({ address, keys }: KeyOwner): Promise<KeyEntry | undefined> {
-    if (keys !== undefined) return merge(await Promise.all(keys.map((key) => this.#parse(key))));
-    const own = await this.#directory.keysOf({ address });
-    if (own !== undefined || address.startsWith('@')) return own;
-    return this.#directory.keysOf({ address: address.slice(address.lastIndexOf('@')) });
+  async keysOf(owner: KeyOwner): Promise<KeyEntry | undefined> {
+    return (await this.find(owner))?.entry;
   }
 
-  /** Parses a key once: it is known by its bytes. */
-  async #parse(key: string | Buffer): Promise<KeyFile> {
-    const bytes = Buffer.from(key as string);
-    const identity = createHash('sha256').update(bytes).digest('base64');
-    const known = this.#parsed.get(identity, identity);
-    if (known !== undefined) return known;
-    const entry =
-      bytes.length > MAX_KEY_FILE_BYTES
-        ? { certificates: [], problems: [`${NAME} ${WORDS.tooLarge(MAX_KEY_FILE_BYTES / 1024)}`] }
-        : await parseKeyFile(NAME, bytes);
-    const parsed = { ...entry, identity, bytes: bytes.length };
-    this.#parsed.set(identity, parsed);
-    return parsed;
+  /** Returns undefined if nobody has a key. Throws if somebody could not be asked. */
+  async find(owner: KeyOwner): Promise<FoundKeys | undefined> {
+    const { directory, tree, remote } = this.sources;
+    const { address, keys } = owner;
+    if (keys !== undefined) {
+      return { entry: await this.#sourceKeys.entryOf(keys), origin: 'recipients.source' };
+    }
+    const own = await unlessEmpty(directory.keysOf(owner));
+    if (own !== undefined) return { entry: own, origin: 'keys.directory' };
+    const published = await tree?.keysOf(owner);
+    if (published !== undefined) return { entry: published, origin: 'keys.wkd_directory' };
+    const fetched = await remote?.keysOf(owner);
+    if (fetched !== undefined) return { entry: fetched, origin: 'keys.wkd' };
+    // an empty directory fails here: nobody can say who has no key
+    const common = await directory.keysOf({ address: address.slice(address.lastIndexOf('@')) });
+    return common && { entry: common, origin: 'keys.directory, of the domain' };
   }
+}
+
+/** Takes a directory without a key file for one without the key that was asked for. */
+async function unlessEmpty(looking: Promise<KeyEntry | undefined>): Promise<KeyEntry | undefined> {
+  return looking.catch((error: unknown) => {
+    if (error instanceof EmptyDirectoryError) return undefined;
+    throw error;
+  });
 }

@@ -5,6 +5,7 @@
  * imports may import this file, since the server never has a private key.
  */
 import type * as openpgp from 'openpgp';
+import { latin1 } from '../core/latin1.ts';
 import { type Packet, readPacket, readPackets, TAG } from '../openpgp/packets.ts';
 import { type ArmorPart, readArmor } from './armored.ts';
 import { isWideText } from './blocks.ts';
@@ -32,7 +33,7 @@ const FLAWS = {
 /** Reads every secret key of a file. Throws with a sentence for the terminal, to follow the file's name. */
 export async function readSecretKeys(bytes: Uint8Array): Promise<SecretKeys> {
   if (bytes.length === 0) throw new Error('is empty');
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  const text = latin1(bytes);
   if (isWideText(text)) throw new Error(WORDS.utf16);
   const parts = readArmor(text);
   const pieces = [...parts.flatMap(({ chunks }) => chunks), ...aroundArmor(bytes, parts)];

@@ -46,6 +46,8 @@ export const WORDS = {
   weakRsaExponent:
     'holds an RSA key that protects nothing (its exponent is 1 or even): its owner has to make a new one',
   outsized: 'holds a key with numbers of an absurd size: its owner has to make a new one',
+  notTheirs: (address: string) =>
+    `holds no key with a user ID for ${address}: remove it, or put a key there that has one`,
   notAFile: 'is not a regular file: put the exported public key there',
   linkToNothing: 'is a link to nothing: mend the link, or mount what it leads to',
   unreadable: (code: string | undefined) => `cannot be read (${code ?? 'unknown error'})`,
@@ -101,6 +103,17 @@ export const REASONS = {
     'has too many signatures that do not fit where they stand to try them all elsewhere: ask its owner to export it again',
   unjudged:
     'cannot be judged, since its contents are not as they should be: ask its owner to export it again',
+} as const;
+
+/** About pins of keys from web key directories elsewhere. */
+export const PINS = {
+  another: (address: string, now: string, pinned: readonly string[], path: string) =>
+    `the key of ${address} in its web key directory is another one than before: ${now}, where ` +
+    `${pinned.join(' and ')} was pinned; it is not used. If its owner confirms the new key, remove ${path}, or put ` +
+    'the key in keys.directory',
+  damaged: (path: string) => `keys.state: ${path} is damaged: remove it, if its owner confirms the key`,
+  noPlace: (code: string, path: string) =>
+    `keys.state: no key can be pinned, so none is taken from a web key directory: ${code} at ${path}`,
 } as const;
 
 /** About subkeys that a message is not sealed to, though it is sealed to others of the certificate. */

@@ -5,6 +5,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { canonicalAddress, parseAddress, type SameAddress } from '../core/address.ts';
+import { identityOf } from '../keys/identity.ts';
 import { recipientOf } from './answer.ts';
 import type { Recipient, RecipientSource } from './source.ts';
 
@@ -55,8 +56,7 @@ class LinesOfFile {
   }
 
   async current(): Promise<Lines> {
-    const { ino, size, mtimeNs, ctimeNs } = await stat(this.path, { bigint: true });
-    const identity = [ino, size, mtimeNs, ctimeNs].join();
+    const identity = identityOf(await stat(this.path, { bigint: true }));
     if (identity !== this.#identity) {
       this.#lines = this.#parse(await readFile(this.path, 'utf8'));
       this.#identity = identity;

@@ -45,6 +45,20 @@ export function recipientOf(
   return keys.length === 0 ? recipient : { ...recipient, keys: keys.map(keyOf) };
 }
 
+/** Returns the rows of an answer in JSON. */
+export function rowsOf(answer: unknown): Fields[] {
+  const rows = Array.isArray(answer) ? answer : [answer];
+  const isRow = (row: unknown): row is Fields =>
+    typeof row === 'object' && row !== null && !Array.isArray(row) && isKnown(Object.keys(row));
+  if (rows.every(isRow)) return rows;
+  throw new AnswerError('the answer of the recipient source is no JSON object of a recipient');
+}
+
+/** An object with other names alone, such as `error`, speaks of something else. */
+function isKnown(names: readonly string[]): boolean {
+  return names.length === 0 || FIELDS.some((field) => names.includes(field));
+}
+
 function accountOf(row: Fields, asked: string, same: SameAddress): string {
   const account = textOf(row, 'account');
   if (account === undefined) return asked;

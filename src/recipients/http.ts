@@ -5,9 +5,9 @@
 import { readFile } from 'node:fs/promises';
 import type { SameAddress } from '../core/address.ts';
 import { Semaphore } from '../core/semaphore.ts';
-import { FIELDS, type Fields, recipientOf } from './answer.ts';
+import { recipientOf, rowsOf } from './answer.ts';
 import { type QueryValues, valuesOf } from './query.ts';
-import { AnswerError, type Recipient, type RecipientSource } from './source.ts';
+import type { Recipient, RecipientSource } from './source.ts';
 
 export interface HttpOptions {
   /** With {address}, or {local} and {domain}. */
@@ -67,20 +67,6 @@ async function bodyOf(response: Response): Promise<string> {
     pieces.push(piece as Uint8Array);
   }
   return Buffer.concat(pieces).toString('utf8');
-}
-
-/** Returns the rows of an answer in JSON. */
-export function rowsOf(answer: unknown): Fields[] {
-  const rows = Array.isArray(answer) ? answer : [answer];
-  const isRow = (row: unknown): row is Fields =>
-    typeof row === 'object' && row !== null && !Array.isArray(row) && isKnown(Object.keys(row));
-  if (rows.every(isRow)) return rows;
-  throw new AnswerError('the answer of the recipient source is no JSON object of a recipient');
-}
-
-/** An object with other names alone, such as `error`, speaks of something else. */
-function isKnown(names: readonly string[]): boolean {
-  return names.length === 0 || FIELDS.some((field) => names.includes(field));
 }
 
 /** Returns the URL with the values in it; none can be more than a part of the path or a parameter. */

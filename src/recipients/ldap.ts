@@ -7,6 +7,7 @@ import type { SameAddress } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
 import { FIELDS, type Fields, recipientOf } from './answer.ts';
 import { optionalPackage } from './package.ts';
+import { readPassword } from './passwordfile.ts';
 import { type QueryValues, valuesOf } from './query.ts';
 import { AnswerError, type Recipient, type RecipientSource } from './source.ts';
 
@@ -162,7 +163,7 @@ class Connection {
   async #bind(ldapts: typeof Ldapts, options: LdapOptions): Promise<void> {
     const { url, starttls, caFile, bindDn, passwordFile, waitMs } = options;
     this.#tls = caFile === '' ? {} : { ca: await readFile(caFile) };
-    const password = bindDn === '' ? '' : (await readFile(passwordFile, 'utf8')).trim();
+    const password = bindDn === '' ? '' : await readPassword(passwordFile);
     const isTls = url.startsWith('ldaps:');
     const client = new ldapts.Client({
       url,

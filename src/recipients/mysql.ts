@@ -1,9 +1,9 @@
 /** Recipients in MySQL or MariaDB, by the package mysql2. */
-import { readFile } from 'node:fs/promises';
 import { within } from '../core/deadline.ts';
 import type { Fields } from './answer.ts';
 import type { Database, DatabaseOptions } from './database.ts';
 import { optionalPackage } from './package.ts';
+import { readPassword } from './passwordfile.ts';
 import { compileQuery } from './query.ts';
 
 /** Look-ups that wait for a connection; more of them would wait longer than anybody does. */
@@ -13,7 +13,7 @@ export async function openMysql(options: DatabaseOptions): Promise<Database> {
   const mysql = await optionalPackage('mysql2', '3', () => import('mysql2/promise'));
   const { url, passwordFile, connections, waitMs } = options;
   const query = compileQuery(options.query, 'questions');
-  const password = passwordFile === '' ? {} : { password: (await readFile(passwordFile, 'utf8')).trim() };
+  const password = passwordFile === '' ? {} : { password: await readPassword(passwordFile) };
   const pool = mysql.createPool({
     uri: url.replace(/^mariadb:/, 'mysql:'),
     ...password,

@@ -1,8 +1,8 @@
 /** Recipients in PostgreSQL, by the package pg. */
-import { readFile } from 'node:fs/promises';
 import type { Fields } from './answer.ts';
 import type { Database, DatabaseOptions } from './database.ts';
 import { optionalPackage } from './package.ts';
+import { readPassword } from './passwordfile.ts';
 import { compileQuery } from './query.ts';
 
 const IDLE_MS = 60_000;
@@ -10,7 +10,7 @@ const IDLE_MS = 60_000;
 export async function openPostgresql(options: DatabaseOptions): Promise<Database> {
   const { default: pg } = await optionalPackage('pg', '8', () => import('pg'));
   const { url, passwordFile, connections, waitMs } = options;
-  const password = passwordFile === '' ? undefined : (await readFile(passwordFile, 'utf8')).trim();
+  const password = passwordFile === '' ? undefined : await readPassword(passwordFile);
   const query = compileQuery(options.query, 'numbered');
   const pool = new pg.Pool({
     connectionString: password === undefined ? url : withPassword(url, password),

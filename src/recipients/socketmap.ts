@@ -7,8 +7,7 @@ import type { SameAddress } from '../core/address.ts';
 import type { Listener } from '../core/listener.ts';
 import { NetstringReader, netstring } from '../core/netstring.ts';
 import { Semaphore } from '../core/semaphore.ts';
-import { recipientOf } from './answer.ts';
-import { rowsOf } from './http.ts';
+import { recipientOf, rowsOf } from './answer.ts';
 import type { Recipient, RecipientSource } from './source.ts';
 
 export interface SocketmapOptions {

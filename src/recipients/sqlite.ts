@@ -50,7 +50,7 @@ export async function openSqlite({ url, query: written }: DatabaseOptions): Prom
       } catch (error) {
         if (busyMs > 0 && isLocked(error)) waitedAtMs = performance.now();
         close();
-        throw error;
+        throw isUnopenedWal(error) ? new Error(closedWal(path), { cause: error }) : error;
       }
     },
     async close() {
@@ -62,6 +62,21 @@ export async function openSqlite({ url, query: written }: DatabaseOptions): Prom
 function isLocked(error: unknown): boolean {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' && /^SQLITE_(?:BUSY|LOCKED)/.test(code);
+}
+
+/**
+ * A database in WAL mode is read with the help of two files beside it. Writers make them, and remove them
+ * when the last one closes it: from then on a reader has to make them.
+ */
+function isUnopenedWal(error: unknown): boolean {
+  return (error as { code?: unknown }).code === 'SQLITE_READONLY_DIRECTORY';
+}
+
+function closedWal(path: string): string {
+  return (
+    `${path} is in WAL mode, and no other program has it open: it can be read only if Sealdir may write to its ` +
+    'directory; allow that, or set PRAGMA journal_mode = DELETE'
+  );
 }
 
 function identityOf(path: string): string {

@@ -38,7 +38,6 @@ export function startDeliveries(
   const world = realWorld(settings.hostname);
   const surroundings = { world, meter: metrics, outcomeLog: log, state, disk, lock: lockDescriptor };
   const site = openSite(settings, surroundings);
-  let current = settings;
   let parts = deliveryParts(settings, site);
   const begin: LmtpOptions['begin'] = (rest, client) => beginTransaction(rest, client, parts);
   const optionsFor = (chosen: Settings): LmtpOptions => ({
@@ -62,8 +61,7 @@ export function startDeliveries(
     connect: (socket) => server.connect(socket),
     reload(fresh) {
       const former = parts;
-      parts = deliveryParts(fresh, site, { settings: current, parts: former });
-      current = fresh;
+      parts = deliveryParts(fresh, site, former);
       // transactions under way go on to ask the source that they began with
       if (parts.addressing !== former.addressing)
         setTimeout(retire, fresh.lmtp.session_timeout + fresh.lmtp.transaction_timeout, former).unref();

@@ -41,7 +41,8 @@ export async function openMaps(settings: Settings, log: Log): Promise<Maps | und
   return {
     reload(fresh) {
       const old = lookup;
-      lookup = new Lookup(fresh, world, { run });
+      lookup = new Lookup(fresh, world, { run }, old);
+      if (lookup.sharesSourceWith(old)) return;
       // a look-up asks up to three times
       setTimeout(retire, 10 * fresh.recipients.timeout, old).unref();
     },

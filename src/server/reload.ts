@@ -32,7 +32,9 @@ export function createReload({ log, running, load }: ReloadParts, settings: Sett
     const loaded = await load();
     if (!loaded.ok) return refuse(loaded.errors.map(formatError));
     const { settings: next, taken, waiting } = changeOf(current, loaded.settings);
-    mustBeDirectory('keys.directory', pathsOf(next).keys);
+    const { keys, wkd } = pathsOf(next);
+    mustBeDirectory('keys.directory', keys);
+    if (wkd !== undefined) mustBeDirectory('keys.wkd_directory', wkd);
     await blamingSetting('recipients.source', trySource(next));
     running.reload(next);
     current = next;

@@ -33,9 +33,10 @@ export async function startShared(settings: Settings, log: Log, metrics: Metrics
       log.warn('core dumps are not turned off: one may hold mail in clear', { reason });
   });
   try {
-    const { storeRoot, keys } = pathsOf(settings);
+    const { storeRoot, keys, wkd } = pathsOf(settings);
     mustBeDirectory('store.maildir', storeRoot);
     mustBeDirectory('keys.directory', keys);
+    if (wkd !== undefined) mustBeDirectory('keys.wkd_directory', wkd);
     for (const root of settings.recipients.roots) mustBeDirectory('recipients.roots', root);
     await blamingSetting('recipients.source', trySource(settings));
     const claim = await blamingSetting('lmtp.listen', claimPaths(listenersOf(settings)));

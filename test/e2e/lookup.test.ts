@@ -3,9 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type Sqlite from 'better-sqlite3';
+import { NetstringReader, netstring } from '../../src/core/netstring.ts';
 import { type ChildServer, CLI, startChild } from '../support/child.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
 import { needsPackage } from '../support/peers.ts';
@@ -19,9 +21,23 @@ const QUERY =
 const RECIPIENTS = `source = "sql"
 roots = ["DIR/vmail"]
 cache = "1s"
+map_listen = "DIR/map.sock"
 sql.url = "sqlite:DIR/users.sqlite"
 sql.query = """${QUERY}"""`;
 const MESSAGE = Buffer.from('Subject: x\r\n\r\nx\r\n');
+
+/** Asks as a mail server does. */
+async function askMap(path: string, question: string): Promise<string> {
+  const socket = connect(path);
+  socket.write(netstring(question));
+  const reader = new NetstringReader(1000);
+  try {
+    for await (const bytes of socket) for (const answer of reader.update(bytes as Buffer)) return answer;
+    throw new Error('no answer');
+  } finally {
+    socket.destroy();
+  }
+}
 
 describe('recipients in a database', needsPackage('better-sqlite3'), () => {
   let server: ChildServer;
@@ -123,10 +139,13 @@ describe('recipients in a database', needsPackage('better-sqlite3'), () => {
       server.process.signal('SIGHUP');
       await until(what, () => server.process.output().split(what).length > before);
     };
+    const exists = () => askMap(join(server.directory, 'map.sock'), 'recipients filed@example.com');
     assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
+    assert.equal(await exists(), 'OK filed@example.com');
     const bytes = await readFile(file);
     await rm(file);
     await reload('configuration and keys reloaded');
+    assert.equal(await exists(), 'OK filed@example.com');
     assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
     await writeFile(file, bytes);
     await writeFile(config, toml.replace(/^sql\.query = .*$/m, 'sql.query = "SELECT 1"'));
@@ -161,6 +180,24 @@ test(
     const { default: Database } = await import('better-sqlite3');
     new Database(join(site, 'users.sqlite')).exec('CREATE TABLE x (y)').close();
     assert.doesNotMatch(await check(), /recipients\.source/);
+    await rm(site, { recursive: true, force: true });
+  },
+);
+
+test(
+  'a start refuses an empty password file of a database, with a sentence',
+  needsPackage('pg'),
+  async () => {
+    const site = await makeSite();
+    const config = join(site, 'sealdir.toml');
+    await writeFile(join(site, 'password'), '\n');
+    const recipients =
+      'source = "sql"\nsql.url = "postgresql://sealdir@127.0.0.1:1/mail"\nsql.query = "SELECT :address AS account"\n' +
+      'sql.password_file = "DIR/password"';
+    await writeFile(config, tomlFor(site, { toml: { recipients } }));
+    const { code, stderr } = await run(process.execPath, [CLI, 'serve', '-c', config]);
+    assert.equal(code, 78, stderr);
+    assert.match(stderr, /recipients\.source: \S+password is empty: put the password there/);
     await rm(site, { recursive: true, force: true });
   },
 );

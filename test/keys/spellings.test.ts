@@ -1,12 +1,8 @@
 // The same packets in one armor, in several, binary, with text around them, in another order: one verdict for
-// every spelling. And nothing in a file is left out without a word: other kinds of keys, revocations, secret
-// keys.
+// every spelling. And nothing in a file is left out without a word: other kinds of keys, revocations.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { KeyFileError } from '../../src/keys/blocks.ts';
-import { parseCertificates } from '../../src/keys/certificates.ts';
-import { judgeCertificate } from '../../src/keys/judgement.ts';
 import {
   armored,
   FLAGS,
@@ -15,45 +11,15 @@ import {
   Owner,
   oldPacket,
   packet,
-  subkeyOfAlgorithm,
   uint,
   userId,
 } from '../support/handmade.ts';
+import { DAY, MADE, NOW, packetsOf, verdictOf } from '../support/verdict.ts';
 
-const NOW = Math.trunc(Date.now() / 1000);
-const DAY = 86_400;
-const MADE = NOW - 1000 * DAY;
 const ENCRYPTS = FLAGS.communication | FLAGS.storage;
 
 const alice = madeCertificate(MADE);
 const bob = madeCertificate(MADE, '<bob@example.com>');
-
-/** What becomes of a file: how many keys each certificate gives, or why not; `refused` for a file that is. */
-async function verdictOf(
-  file: Buffer | string,
-  unsupported: 'defer' | 'ignore' = 'defer',
-): Promise<string[]> {
-  try {
-    const certificates = await parseCertificates(Buffer.from(file));
-    const judged = await Promise.all(
-      certificates.map((each) => judgeCertificate(each, new Date(NOW * 1000), 'all', unsupported)),
-    );
-    return judged
-      .map((each) => ('keys' in each ? `${each.fingerprint} ${each.keys.length}` : each.reason))
-      .sort();
-  } catch (error) {
-    assert.ok(error instanceof KeyFileError, `${error}`);
-    return [`refused: it ${error.message}`];
-  }
-}
-
-/** The packets of a certificate one by one: each is shorter than 192 octets. */
-function packetsOf(binary: Buffer): Buffer[] {
-  const packets: Buffer[] = [];
-  for (let at = 0; at < binary.length; at += 2 + binary.readUInt8(at + 1))
-    packets.push(binary.subarray(at, at + 2 + binary.readUInt8(at + 1)));
-  return packets;
-}
 
 function inOldFormat(binary: Buffer): Buffer {
   return Buffer.concat(
@@ -169,98 +135,6 @@ test('a revocation counts wherever it stands and however it is spelled', async (
   }
 });
 
-const LABELS = [
-  'ARMORED FILE',
-  'MESSAGE',
-  'PUBLIC KEY',
-  'PUBLIC KEYS',
-  'PUBLIC KEY BLOCK, PART 01/01',
-  'X',
-  'SIGNATURE',
-];
-
-test('what is in an armor counts, whatever its label', async () => {
-  const { owner, certificate } = alice;
-  const revocation = owner.revoke({ at: NOW - DAY });
-  const key = armored(certificate);
-  for (const type of LABELS) {
-    for (const file of [armored(revocation, { type }) + key, key + armored(revocation, { type })])
-      assert.match((await verdictOf(file)).join(), /is revoked/, type);
-    const two = key + armored(bob.certificate, { type });
-    assert.match((await verdictOf(two)).join(' & '), /^[0-9A-F]{40} 1 & [0-9A-F]{40} 1$/, type);
-    assert.match((await verdictOf(armored(certificate, { type }))).join(), /^[0-9A-F]{40} 1$/, type);
-  }
-});
-
-test('an armor of something else beside a key refuses the file by its label', async () => {
-  const key = armored(alice.certificate);
-  const data = packet(11, Buffer.from('b\0\0\0\0\0hello'));
-  for (const [type, content] of [
-    ['MESSAGE', data],
-    ['ARMORED FILE', Buffer.from('hello, world')],
-    ['MESSAGE', packet(1, Buffer.alloc(20, 3))],
-  ] as const) {
-    const other = armored(content, { type });
-    for (const file of [key + other, other + key])
-      assert.match(
-        (await verdictOf(file)).join(),
-        new RegExp(`a block "PGP ${type}" that is no public key: remove`),
-      );
-    assert.match((await verdictOf(other)).join(), /holds no OpenPGP public key, but a "PGP /);
-  }
-  // cut off, so that nobody knows what it was
-  const cut = armored(alice.owner.revoke({ at: NOW - DAY }), { type: 'MESSAGE' }).slice(0, 150);
-  assert.match((await verdictOf(key + cut)).join(), /a block "PGP MESSAGE" that is no public key/);
-});
-
-test('a key or signature that is written out without an armor refuses the file', async () => {
-  const { owner, certificate, subkey } = alice;
-  const key = armored(certificate);
-  for (const issuer of ['both', 'fingerprint'] as const) {
-    for (const part of [owner.revoke({ at: NOW - DAY, issuer }), bob.certificate, subkey.packet]) {
-      const base64 = part.toString('base64');
-      const texts = [
-        base64,
-        base64.replace(/.{64}/g, '$&\n'),
-        base64.replace(/.{12}/g, '$&\r'),
-        base64.replace(/.{64}/g, '* $&<br>\n'),
-        `Autocrypt: addr=bob@example.com; keydata=${base64}`,
-        part.toString('base64url'),
-        part.toString('hex'),
-        armored(part).replace('BEGIN PGP', 'BEGIN  PGP').replace('END PGP', 'END  PGP'),
-        armored(part, { type: 'public key block' }),
-        Buffer.from(armored(part)).toString('base64'),
-      ];
-      for (const text of texts)
-        for (const file of [
-          `${text}\n${key}`,
-          `${key}${text}\n`,
-          key.replace('\n\n', `\nComment: ${text.replace(/[\r\n]/g, '')}\n\n`),
-        ])
-          assert.match((await verdictOf(file)).join(), /refused: it holds a key without its line/, text);
-    }
-  }
-});
-
-test('a text that is signed in clear is no armor', async () => {
-  const signature = armored(
-    packet(
-      2,
-      Buffer.concat([
-        Buffer.of(4, 1, 22, 8, 0, 6, 5, 2),
-        uint(4, NOW),
-        Buffer.of(0, 0, 1, 1),
-        Buffer.alloc(20, 1),
-      ]),
-    ),
-    {
-      type: 'SIGNATURE',
-    },
-  );
-  const signed = `-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nMy key follows.\n${signature}`;
-  assert.match((await verdictOf(signed + armored(alice.certificate))).join(), /^[0-9A-F]{40} 1$/);
-});
-
 test('a revocation of a key that is not in the file refuses the file', async () => {
   const revocation = new Owner(MADE).revoke({ at: NOW - DAY });
   await assertOneVerdict(
@@ -317,84 +191,4 @@ test('signatures in another place than usual count all the same', async () => {
   ];
   for (const [n, order] of orders.entries())
     assert.match((await verdictOf(Buffer.concat(order))).join(), /^[0-9A-F]{40} 1$/, `order ${n}`);
-});
-
-const POST_QUANTUM = subkeyOfAlgorithm(35, MADE, Buffer.alloc(1216, 7));
-
-function withPostQuantum(options: { flags?: number; lasts?: number }): readonly Buffer[] {
-  const { owner, certificate } = alice;
-  return [certificate, POST_QUANTUM.packet, owner.bind(POST_QUANTUM, { at: MADE, ...options })];
-}
-
-test('a certificate with a subkey for encryption of an unknown kind is not sealed to the others alone', async () => {
-  for (const flags of [FLAGS.communication, FLAGS.storage, ENCRYPTS, undefined]) {
-    const file = Buffer.concat(withPostQuantum(flags === undefined ? {} : { flags }));
-    const [verdict] = await verdictOf(file);
-    assert.match(
-      verdict ?? '',
-      /cannot use \(version 4, algorithm 35, ML-KEM-768 with X25519, post-quantum\)/,
-    );
-    assert.match(verdict ?? '', /keys\.unsupported_subkeys = "ignore"/);
-    assert.match((await verdictOf(file, 'ignore')).join(), /^[0-9A-F]{40} 1$/);
-  }
-});
-
-test('a binding that cannot be checked since the subkey is hashed in an unknown way is no reason to leave the subkey out', async () => {
-  const { owner, certificate } = alice;
-  const kyber = Buffer.concat([Buffer.of(5), uint(4, MADE), Buffer.of(8), uint(4, 40), Buffer.alloc(40, 7)]);
-  const binding = Buffer.from(owner.bind({ body: kyber }, { at: MADE, flags: ENCRYPTS }));
-  // as if other bytes had been signed
-  binding.writeUInt8(binding.readUInt8(binding.length - 1) ^ 1, binding.length - 1);
-  const [verdict] = await verdictOf(Buffer.concat([certificate, packet(14, kyber), binding]));
-  assert.match(verdict ?? '', /cannot use \(version 5, of LibrePGP, algorithm 8, Kyber/);
-});
-
-test('where the setting ignores it, the subkey that was left out is told', async () => {
-  const [certificate] = await parseCertificates(Buffer.concat(withPostQuantum({ flags: ENCRYPTS })));
-  assert.ok(certificate !== undefined);
-  const judged = await judgeCertificate(certificate, new Date(NOW * 1000), 'all', 'ignore');
-  assert.match('leftOut' in judged ? judged.leftOut.join() : '', /algorithm 35.* is not used/);
-});
-
-test('a subkey of an unknown kind is no problem if it is not for encryption, expired, revoked or bound by nobody', async () => {
-  const { owner, certificate } = alice;
-  const foreign = new Owner(MADE).bind(POST_QUANTUM, { at: MADE, flags: ENCRYPTS });
-  for (const parts of [
-    withPostQuantum({ flags: FLAGS.sign }),
-    withPostQuantum({ flags: ENCRYPTS, lasts: DAY }),
-    [...withPostQuantum({ flags: ENCRYPTS }), owner.revokeSubkey(POST_QUANTUM, { at: NOW - DAY })],
-    [certificate, POST_QUANTUM.packet, foreign],
-    [certificate, POST_QUANTUM.packet],
-  ])
-    assert.match((await verdictOf(Buffer.concat(parts))).join(), /^[0-9A-F]{40} 1$/);
-});
-
-test('a certificate that has no other subkey for encryption says which kind it has', async () => {
-  const owner = new Owner(MADE);
-  const parts = [
-    owner.packet,
-    userId('<a@example.com>'),
-    owner.certify('<a@example.com>', { at: MADE, flags: FLAGS.sign }),
-    POST_QUANTUM.packet,
-    owner.bind(POST_QUANTUM, { at: MADE, flags: ENCRYPTS }),
-  ];
-  for (const unsupported of ['defer', 'ignore'] as const)
-    assert.match((await verdictOf(Buffer.concat(parts), unsupported)).join(), /algorithm 35, ML-KEM-768/);
-});
-
-test('other OpenPGP data in a file of keys refuses it, and so does a file that begins within a key', async () => {
-  const { certificate } = alice;
-  const [, ...headless] = packetsOf(certificate);
-  const cases: readonly (readonly [RegExp, Buffer])[] = [
-    [
-      /other OpenPGP data beside a key/,
-      Buffer.concat([certificate, packet(11, Buffer.from('b\0\0\0\0\0hello'))]),
-    ],
-    [/other OpenPGP data beside a key/, Buffer.concat([packet(1, Buffer.alloc(20, 3)), certificate])],
-    [/begins in the middle of a key/, Buffer.concat(headless)],
-    [/is damaged/, Buffer.concat([certificate, Buffer.of(0)])],
-    [/is damaged/, Buffer.concat([certificate, Buffer.from('\n')])],
-    [/is damaged/, Buffer.concat([certificate, Buffer.of(0xc6)])],
-  ];
-  for (const [expected, file] of cases) assert.match((await verdictOf(file)).join(), expected);
 });

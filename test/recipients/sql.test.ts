@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,11 +13,13 @@ import { within } from '../../src/core/deadline.ts';
 import type { Dialect } from '../../src/recipients/database.ts';
 import type { RecipientSource } from '../../src/recipients/source.ts';
 import { openSql, type SqlOptions } from '../../src/recipients/sql.ts';
+import { needsUsers, SERVER_UID } from '../support/checking.ts';
 import { exampleWith } from '../support/examples.ts';
 import { startMariadb } from '../support/mariadb.ts';
 import { leftOut, needs, needsPackage } from '../support/peers.ts';
 import { postgresqlPath, processesOf, type SqlServer, startPostgresql } from '../support/postgresql.ts';
-import { freeze } from '../support/process.ts';
+import { freeze, run } from '../support/process.ts';
+import { makeTraversable } from '../support/traversable.ts';
 import { PANELS } from './panels.ts';
 
 const SAME = { localCase: 'ignore', defaultDomain: 'mx.example.com' } as const;
@@ -272,6 +274,45 @@ describe('SQLite', needsPackage('better-sqlite3'), () => {
     assert.ok(await source.find('alice@example.com'));
     await source.close?.();
   });
+
+  test(
+    'in WAL mode, in a directory that is closed to us, it is read while a writer has it open, and then says why not',
+    needsUsers(),
+    async (t) => {
+      const directory = await mkdtemp(join(tmpdir(), 'sealdir-wal-'));
+      t.after(() => rm(directory, { recursive: true, force: true }));
+      await makeTraversable(directory);
+      const { default: Sqlite } = await import('better-sqlite3');
+      const path = join(directory, 'users.sqlite');
+      const writer = new Sqlite(path);
+      writer.pragma('journal_mode = WAL');
+      writer.exec(TABLE);
+      for (const file of await readdir(directory)) await chmod(join(directory, file), 0o644);
+      const options = {
+        url: `sqlite:${path}`,
+        query: QUERY,
+        passwordFile: '',
+        preset: 'none',
+        connections: 1,
+      };
+      const program = `
+      import { openSql } from '${new URL('../../src/recipients/sql.js', import.meta.url)}';
+      const source = await openSql(${JSON.stringify({ ...options, waitMs: 1000 })}, ${JSON.stringify(SAME)});
+      const found = await source.find('alice@example.com').catch((error) => error.message);
+      console.log(found.maildir ?? found);`;
+      const asOther = async () => {
+        const user = [`--reuid=${SERVER_UID}`, `--regid=${SERVER_UID}`, '--clear-groups'];
+        const node = [process.execPath, '--input-type=module', '-e', program];
+        const { stdout, stderr } = await run('setpriv', [...user, ...node]);
+        return `${stdout}${stderr}`;
+      };
+      assert.equal(await asOther(), '/var/vmail/alice\n');
+      writer.close();
+      assert.match(await asOther(), /users\.sqlite is in WAL mode, and no other program has it open/);
+      await chmod(directory, 0o777);
+      assert.equal(await asOther(), '/var/vmail/alice\n');
+    },
+  );
 });
 
 const isPostgresqlThere = postgresqlPath('postgres') !== undefined;

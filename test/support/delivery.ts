@@ -17,6 +17,7 @@ import type { Disk } from '../../src/disk/disk.ts';
 import { openDisk } from '../../src/disk/open.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { KeyDirectory } from '../../src/keys/directory.ts';
+import type { KeySource } from '../../src/keys/source.ts';
 import { MailboxPaths } from '../../src/maildir/mailboxpaths.ts';
 import { Store } from '../../src/maildir/store.ts';
 import { Stores } from '../../src/maildir/stores.ts';
@@ -83,6 +84,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
   realDisk ??= openDisk({ hungMs: 30_000, world: realWorld('mx.example.com') });
   const disk = options.disk ?? realDisk;
   const keyDirectory = options.keyDirectory ?? new KeyDirectory(keys, SAME, world);
+  const keySource: KeySource = { keysOf: ({ address }) => keyDirectory.lookup(address) };
   const outcomeLog: OutcomeLine[] = [];
   const parts: DeliveryParts = {
     world,
@@ -92,9 +94,9 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     mailboxes: new Slots(),
     mailboxPaths: new MailboxPaths(join(store, '{domain}/{local}')),
     memory: options.memory,
-    keys: { keysOf: ({ address }) => keyDirectory.lookup(address) },
+    keys: keySource,
     addressing: {
-      recipients: new KeyFiles(keyDirectory),
+      recipients: new KeyFiles(keySource),
       same: SAME,
       delimiters: '+',
     },

@@ -23,12 +23,16 @@ export interface DovecotOptions {
    * The Maildir of a user, in Dovecot's variables: `/tmp/x/mail/%d/%n` (%u user, %n local part, %d domain).
    */
   maildir: string;
+  /** Lines of configuration to add. */
+  more?: string;
 }
 
 export interface Dovecot {
   /** The port of IMAP on 127.0.0.1, without TLS. */
   port: number;
   log(): string;
+  /** Runs doveadm, and resolves to what it prints. Rejects with its error message. */
+  doveadm(...args: readonly string[]): Promise<string>;
   /**
    * Gives a directory and all below it to the user that Dovecot runs as. Does nothing unless the test is
    * root.
@@ -54,7 +58,10 @@ export async function startDovecotImap(options: DovecotOptions): Promise<Dovecot
   await mkdir(home);
   await mkdir(join(home, 'run'));
   await mkdir(join(home, 'state'));
-  await writeFile(configFile, dovecotConf(home, port, user, group, options.maildir));
+  await writeFile(
+    configFile,
+    `${dovecotConf(home, port, user, group, options.maildir)}${options.more ?? ''}`,
+  );
   await adopt(home);
   const log = () => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
   const dovecot = await start('dovecot', ['-F', '-c', configFile], {
@@ -67,6 +74,11 @@ export async function startDovecotImap(options: DovecotOptions): Promise<Dovecot
   return {
     port,
     log,
+    async doveadm(...args) {
+      const { code, stdout, stderr } = await run('doveadm', ['-c', configFile, ...args]);
+      if (code !== 0) throw new Error(`doveadm ${args.join(' ')}: exit ${code}: ${stderr}`);
+      return stdout.toString();
+    },
     adopt,
     stop: async () => void (await dovecot.stop()),
   };

@@ -50,7 +50,7 @@ export interface ServerOptions {
     readonly duplicates?: string;
     readonly lmtp?: string;
     readonly store?: string;
-    /** `DIR` stands for the server's directory. */
+    /** `DIR` stands for the server's directory, in `rest` too, which begins in the section [keys]. */
     readonly recipients?: string;
     readonly rest?: string;
   };
@@ -76,7 +76,7 @@ ${toml?.recipients?.replaceAll('DIR', directory) ?? ''}
 listen = "127.0.0.1:0"
 [keys]
 directory = ${JSON.stringify(join(directory, 'keys'))}
-${toml?.rest ?? ''}
+${toml?.rest?.replaceAll('DIR', directory) ?? ''}
 `;
 }
 
