@@ -7,25 +7,24 @@ import { catchAllOf, parseAddress } from './core/address.ts';
 import { type Refusal, refusal } from './core/outcome.ts';
 import type { World } from './core/world.ts';
 import { type Addressing, resolve } from './delivery/resolve.ts';
-import { select } from './delivery/select.ts';
+import { type KeyRules, type Selection, select } from './delivery/select.ts';
 import type { DirectoryOptions } from './keys/directory.ts';
-import type { SealingKeys } from './keys/sessionkeys.ts';
 import type { KeySource } from './keys/source.ts';
 import type { Recipient } from './recipients/source.ts';
 import { addressingOf, keyDirectoryOf, keyRulesOf, keySourceOf } from './site.ts';
 
 export class Lookup {
-  readonly #settings: Settings;
   readonly #world: World;
   readonly #addressing: Addressing;
   readonly #keys: KeySource;
+  readonly #keyRules: KeyRules;
 
   constructor(settings: Settings, world: World, options: DirectoryOptions = {}) {
     const directory = keyDirectoryOf(settings, world, options);
-    this.#settings = settings;
     this.#world = world;
     this.#addressing = addressingOf(settings, directory, world);
     this.#keys = keySourceOf(directory);
+    this.#keyRules = keyRulesOf(settings, world, options);
   }
 
   /** `@example.com` asks for whoever takes what nobody else there does. Throws if that could not be asked. */
@@ -46,9 +45,9 @@ export class Lookup {
   }
 
   /** Returns the keys that mail for a recipient is sealed with now. Throws if they could not be asked for. */
-  async keys(recipient: Recipient): Promise<SealingKeys | Refusal> {
+  async keys(recipient: Recipient): Promise<Selection | Refusal> {
     const entry = await this.#keys.keysOf(recipient);
-    return select(entry, keyRulesOf(this.#settings), this.#world.now());
+    return select(entry, this.#keyRules, this.#world.now(), recipient.unusable);
   }
 
   async close(): Promise<void> {

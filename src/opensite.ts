@@ -117,8 +117,9 @@ export function openCalls(settings: Settings, world: World): FileSystems['run'] 
  * its settings do: who was found is then still found while it is down.
  */
 export function deliveryParts(settings: Settings, site: Site, former?: FormerParts): DeliveryParts {
+  const run: FileSystems['run'] = (directory, call) => site.fileSystems.run(directory, call);
   const keyDirectory = keyDirectoryOf(settings, site.world, {
-    run: (directory, call) => site.fileSystems.run(directory, call),
+    run,
     onSilence: (message) => site.outcomeLog.fault('keys.directory', new Error(message)),
   });
   const { lmtp, store, headers, recipients } = settings;
@@ -126,7 +127,7 @@ export function deliveryParts(settings: Settings, site: Site, former?: FormerPar
     ...site,
     keys: keySourceOf(keyDirectory),
     addressing: keptAddressing(settings, former) ?? addressingOf(settings, keyDirectory, site.world),
-    keyRules: keyRulesOf(settings),
+    keyRules: keyRulesOf(settings, site.world, { run }),
     headerPolicy: headers.policy,
     limits: {
       maxMessageBytes: lmtp.max_message_size,

@@ -11,6 +11,7 @@ import { checkKeys } from './keys.ts';
 import { checkLimits } from './limits.ts';
 import { checkPostfix } from './postfix.ts';
 import { checkProcess } from './process.ts';
+import { checkSiteKeys } from './sitekeys.ts';
 import { checkSockets } from './sockets.ts';
 import { checkSource } from './source.ts';
 import { checkStart } from './start.ts';
@@ -44,6 +45,7 @@ export async function checkRunning({
     ...checkKeyDirectory(settings),
     ...checkKeyReplacement(settings, mostKeyFiles),
     ...(await checkKeys(settings, now, mostKeyFiles)),
+    ...(await checkSiteKeys(settings, now)),
     ...(await checkSource(settings, realWorld(settings.hostname))),
     ...checkStore(settings),
     ...(await checkState(settings)),

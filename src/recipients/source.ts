@@ -1,4 +1,5 @@
 /** Who exists. A recipient may exist and have no key that can be used. */
+import type { Unusable } from '../core/unusable.ts';
 
 export interface Recipient {
   /**
@@ -16,6 +17,8 @@ export interface Recipient {
   readonly isFormer?: boolean | undefined;
   /** OpenPGP certificates, each text or bytes. Left out: the key directory has them. */
   readonly keys?: readonly (string | Buffer)[] | undefined;
+  /** What is done if no key is usable. Left out: what the site does. */
+  readonly unusable?: Unusable | undefined;
 }
 
 /** A source that could not be asked, or whose answer makes no sense. */

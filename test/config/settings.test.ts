@@ -47,7 +47,16 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       state: '/run/sealdir/state',
       maildirsize: false,
     },
-    keys: { directory: '/etc/sealdir/keys', unusable: 'defer', subkeys: 'all', unsupported_subkeys: 'defer' },
+    keys: {
+      directory: '/etc/sealdir/keys',
+      unusable: 'defer',
+      hold: '',
+      also: [],
+      min_rsa_bits: 2048,
+      min_curve_bits: 256,
+      subkeys: 'all',
+      unsupported_subkeys: 'defer',
+    },
     recipients: {
       source: 'keys',
       preset: 'none',

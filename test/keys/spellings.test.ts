@@ -36,7 +36,9 @@ async function verdictOf(
   try {
     const certificates = await parseCertificates(Buffer.from(file));
     const judged = await Promise.all(
-      certificates.map((each) => judgeCertificate(each, new Date(NOW * 1000), 'all', unsupported)),
+      certificates.map((each) =>
+        judgeCertificate(each, new Date(NOW * 1000), { subkeys: 'all', unsupportedSubkeys: unsupported }),
+      ),
     );
     return judged
       .map((each) => ('keys' in each ? `${each.fingerprint} ${each.keys.length}` : each.reason))
@@ -352,7 +354,10 @@ test('a binding that cannot be checked since the subkey is hashed in an unknown 
 test('where the setting ignores it, the subkey that was left out is told', async () => {
   const [certificate] = await parseCertificates(Buffer.concat(withPostQuantum({ flags: ENCRYPTS })));
   assert.ok(certificate !== undefined);
-  const judged = await judgeCertificate(certificate, new Date(NOW * 1000), 'all', 'ignore');
+  const judged = await judgeCertificate(certificate, new Date(NOW * 1000), {
+    subkeys: 'all',
+    unsupportedSubkeys: 'ignore',
+  });
   assert.match('leftOut' in judged ? judged.leftOut.join() : '', /algorithm 35.* is not used/);
 });
 
