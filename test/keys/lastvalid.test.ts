@@ -2,15 +2,18 @@
 // ever is. Made by hand, so that each signature has its dates; then at random, against the judgement.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type KeyRules, select } from '../../src/delivery/select.ts';
 import { parseCertificates } from '../../src/keys/certificates.ts';
+import { KeyDirectory } from '../../src/keys/directory.ts';
 import { judgeCertificate } from '../../src/keys/judgement.ts';
 import { isLongForm } from '../support/fuzz.ts';
-import { FLAGS, newSubkey, Owner, REASON, userId } from '../support/handmade.ts';
+import { armored, FLAGS, newSubkey, Owner, REASON, subkeyOfAlgorithm, userId } from '../support/handmade.ts';
 import { needsKeyCollection, openKeyCollection } from '../support/keys.ts';
 import { makeCertificate, type Plan, plans } from '../support/randomkeys.ts';
 import { sharedDirectory } from '../support/shared.ts';
@@ -31,6 +34,7 @@ const bound = (subkey = first, more = {}) => [
   subkey.packet,
   owner.bind(subkey, { at: MADE + DAY, flags: ENCRYPTS, ...more }),
 ];
+const unknown = subkeyOfAlgorithm(99, MADE + DAY, Buffer.alloc(32, 1));
 const usual = [...head, certified()];
 const expired = [...head, certified({ keyLasts: 100 * DAY })];
 
@@ -93,6 +97,20 @@ const SEALED: Record<string, readonly [files: readonly (readonly Buffer[])[], ex
     ],
     lastValid(first),
   ],
+  'a subkey that came when the user ID that spoke for the key, revoked since, had let it end': [
+    [
+      [
+        ...head,
+        certified({ keyLasts: 50 * DAY, isPrimary: true }),
+        owner.revokeUserId(ALICE, { at: MADE + 200 * DAY, reason: REASON.userIdInvalid }),
+        userId(BOB),
+        owner.certify(BOB, { at: MADE, flags: SIGNS }),
+        ...bound(first, { keyLasts: 100 * DAY }),
+        ...bound(second, { at: MADE + 60 * DAY, keyLasts: 100 * DAY }),
+      ],
+    ],
+    lastValid(first),
+  ],
   'two certificates, of which the later one to expire': [
     [
       [...expired, ...bound()],
@@ -142,6 +160,12 @@ const DEFERRED: Record<string, readonly Buffer[]> = {
     new Owner(MADE).revoke({ at: MADE, issuer: 'none' }),
     ...expired.slice(1),
     ...bound(),
+  ],
+  'a subkey beside a later one of an unknown kind, as long as that counted': [
+    ...expired,
+    ...bound(),
+    unknown.packet,
+    owner.bind(unknown, { at: MADE + 50 * DAY, flags: ENCRYPTS }),
   ],
   'a subkey whose only binding is in doubt': [
     ...expired,
@@ -206,6 +230,19 @@ test('last-valid never helps where a file has a problem, or a certificate holds 
 test('the newest of several subkeys is the one that was the newest then', async () => {
   const both = [...expired, ...bound(first), ...bound(second)];
   assert.deepEqual(await chosen([both], { ...RULES, subkeys: 'newest' }), lastValid(second));
+});
+
+test('a subkey that was never the newest, but for one revoked since, is not sealed to as the newest', async () => {
+  const newest = { ...RULES, subkeys: 'newest' } as const;
+  const retired = owner.revokeSubkey(second, { at: MADE + 90 * DAY, reason: REASON.retired });
+  const both = (since: number) => [
+    ...usual,
+    ...bound(first, { at: since, keyLasts: 30 * DAY }),
+    ...bound(second),
+    retired,
+  ];
+  assert.equal(await chosen([both(MADE + DAY)], newest), 'keyUnusableNow');
+  assert.deepEqual(await chosen([both(MADE)], newest), lastValid(first), 'it was the newest for a day');
 });
 
 test('what was found is found anew when something has changed, and at another time', async () => {
@@ -308,4 +345,55 @@ test('F34: of the key collection, expired keys are sealed to, and no other that 
     else if (found.storedAs === 'storedLastValid') sealed.push(name);
   }
   assert.deepEqual(sealed.sort(), ['gpg-enc-expired', 'gpg-expired']);
+});
+
+test('F34: an expired key that was revoked is not sealed to, however its file is spelled (451 4.7.5)', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'sealdir-spellings-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const revocation = owner.revoke({ at: MADE + 200 * DAY, reason: REASON.retired });
+  const key = Buffer.concat([...expired, ...bound()]);
+  const whole = Buffer.concat([owner.packet, revocation, ...expired.slice(1), ...bound()]);
+  const armoredRevocation = armored(revocation, { type: 'PUBLIC KEY BLOCK' });
+  const spellings: Record<string, readonly (Buffer | string)[]> = {
+    binary: [whole],
+    armored: [armored(whole)],
+    'in text, with other line ends': [`a key:\r\n${armored(whole).replaceAll('\n', '\r\n')}bye\r\n`],
+    'revocation after the key': [Buffer.concat([key, revocation])],
+    'revocation in front of the key': [Buffer.concat([revocation, key])],
+    'two armors': [armored(key) + armoredRevocation],
+    'two armors, the revocation first': [armoredRevocation + armored(key)],
+    'an old copy before': [armored(key) + armored(whole)],
+    'an old copy after': [armored(whole) + armored(key)],
+    'two files': [whole, armored(key)],
+    'two files, the old copy first': [armored(key), whole],
+  };
+  const same = { localCase: 'ignore', defaultDomain: 'mx.example.com' } as const;
+  for (const [what, files] of Object.entries({ ...spellings, 'not revoked': [key, armored(key)] })) {
+    const place = await mkdtemp(join(directory, 'keys-'));
+    for (const [n, bytes] of files.entries())
+      await writeFile(join(place, `alice@example.com.${n === 0 ? 'asc' : 'pgp'}`), bytes);
+    const entry = await new KeyDirectory(place, same, { now: Date.now }).lookup('alice@example.com');
+    assert.deepEqual(entry?.problems, [], what);
+    const found = await select(entry, RULES, NOW * 1000);
+    const expectedWhy = what === 'not revoked' ? 'storedLastValid' : 'keyUnusableNow';
+    assert.equal('why' in found ? found.why : found.storedAs, expectedWhy, what);
+  }
+});
+
+test('F34: keys of sq with their revocation certificates are not sealed to (451 4.7.5)', {
+  ...needsKeyCollection(),
+}, async () => {
+  const directory = join(sharedDirectory() ?? '', 'keys');
+  const names = readdirSync(directory).filter((name) => name.endsWith('.rev.asc'));
+  assert.ok(names.length > 3);
+  for (const name of names) {
+    const [key, revocation] = [name.replace('.rev.', '.pub.'), name].map((each) =>
+      readFileSync(join(directory, each), 'latin1'),
+    );
+    for (const text of [`${key}\n${revocation}`, `${revocation}\n${key}`]) {
+      const certificates = await parseCertificates(Buffer.from(text));
+      const found = await select({ certificates, problems: [] }, RULES, NOW * 1000);
+      assert.equal('why' in found && found.why, 'keyUnusableNow', name);
+    }
+  }
 });
