@@ -1,9 +1,9 @@
 /**
  * The RCPT half of the spine: resolve -> keys -> select -> mailbox -> free space -> a copy.
  *
- * Whoever is admitted has a key that can be used now and gets exactly one reply after DATA. Two
- * paths to one account share a copy. Anybody else gets a Refusal (4yz or 5yz), before any byte of
- * the message has arrived.
+ * Whoever is admitted has a key that can be used now (or the site has one for them, D31) and gets exactly
+ * one reply after DATA. Two paths to one account share a copy. Anybody else gets a Refusal (4yz or 5yz),
+ * before any byte of the message has arrived.
  */
 import type { Address } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
