@@ -35,7 +35,10 @@ export async function checkSiteKeys(settings: Settings, now: Date): Promise<Find
 }
 
 function troubleOf(setting: SiteKeyFile['setting'], choice: SiteKeyChoice): Finding[] {
-  if ('usable' in choice) return [];
+  if ('usable' in choice) {
+    const leftOut = choice.usable.flatMap((each) => each.leftOut);
+    return leftOut.map((what) => warning(`${setting}: ${what}`, 'none is needed, if the other subkeys do'));
+  }
   return choice.reasons.map((reason) => {
     const { what, fix } = advised(reason.slice(`${setting}: `.length), 'put the exported public key there');
     return error(`${setting}: ${what}; ${DEFERRED[setting]}`, fix);

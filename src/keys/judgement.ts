@@ -28,25 +28,24 @@ export async function judgeCertificate(
 ): Promise<Judgement> {
   const { judged } = certificate;
   const at = now.getTime();
-  const name = nameOf(rules);
-  if (judged?.rules === name && judged.from <= at && at < judged.until) return judged.result;
+  if (judged && areSame(judged.rules, rules) && judged.from <= at && at < judged.until) return judged.result;
   const result = judge(certificate, at, rules).catch(() =>
     unfit(certificate, REASONS.unjudged, 'certificate'),
   );
   // kept before it is known, so that sessions that ask at the same time share one judgement
-  const judging: Judged = { rules: name, from: at, until: at + JUDGED_FOR_MS, result };
+  const judging: Judged = { rules, from: at, until: at + JUDGED_FOR_MS, result };
   certificate.judged = judging;
   const found = await result;
   if ('keys' in found) judging.until = Math.min(judging.until, found.validUntil);
   return found;
 }
 
-/** Names rules by all that they say, so that a judgement by others is not taken for one by these. */
-export function nameOf({
-  subkeys,
-  unsupportedSubkeys = 'defer',
-  strength = USUAL_STRENGTH,
-}: JudgingRules): string {
+/** Compares all that rules say, so that a judgement by some is not taken for one by others. */
+export function areSame(some: JudgingRules, others: JudgingRules): boolean {
+  return some === others || nameOf(some) === nameOf(others);
+}
+
+function nameOf({ subkeys, unsupportedSubkeys = 'defer', strength = USUAL_STRENGTH }: JudgingRules): string {
   return `${subkeys} ${unsupportedSubkeys} ${strength.minRsaBits} ${strength.minCurveBits}`;
 }
 

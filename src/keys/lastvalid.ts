@@ -6,7 +6,7 @@
 import { Turns } from '../core/turns.ts';
 import type { Certificate } from './certificates.ts';
 import { isLastMeant } from './encryptionkeys.ts';
-import { chooseKeys, nameOf, usableOf } from './judgement.ts';
+import { areSame, chooseKeys, usableOf } from './judgement.ts';
 import { USUAL_STRENGTH } from './limits.ts';
 import { weaknessOf } from './material.ts';
 import type { JudgingRules, LastValid, Unfit, UsableCertificate } from './usable.ts';
@@ -39,13 +39,12 @@ async function lastValidOf(
   if (weaknessOf(certificate.primary, rules.strength ?? USUAL_STRENGTH) !== undefined) return undefined;
   const validity = await certificate.validity();
   const { lastValid: known } = certificate;
-  const name = nameOf(rules);
-  if (known?.rules === name && known.from <= now && now < known.until) return known.result;
+  if (known && areSame(known.rules, rules) && known.from <= now && now < known.until) return known.result;
   const [until = Number.POSITIVE_INFINITY] = validity.changesAfter(now);
   // what cannot be judged is not sealed to
   const result = findLastValid(certificate, validity, now, rules).catch(() => undefined);
   // kept before it is known, so that sessions that ask at the same time share one search
-  certificate.lastValid = { rules: name, from: now, until, result };
+  certificate.lastValid = { rules, from: now, until, result };
   return result;
 }
 

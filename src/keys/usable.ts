@@ -62,7 +62,7 @@ export interface LastValid {
 
 /** A judgement and the times between which it counts, in milliseconds since the epoch. */
 export interface Judged<T = Promise<Judgement>> {
-  readonly rules: string;
+  readonly rules: JudgingRules;
   readonly from: number;
   until: number;
   readonly result: T;
