@@ -14,7 +14,6 @@ import { makeGpgKey } from '../support/gpgkey.ts';
 import { type KeyCollection, needsKeyCollection, openKeyCollection } from '../support/keys.ts';
 import { needs } from '../support/peers.ts';
 
-const NOW = new Date();
 const rules = (minRsaBits: number, minCurveBits: number): JudgingRules => ({
   subkeys: 'all',
   strength: { minRsaBits, minCurveBits },
@@ -24,12 +23,13 @@ const rules = (minRsaBits: number, minCurveBits: number): JudgingRules => ({
 async function weakness(file: Buffer, judging: JudgingRules): Promise<string | undefined> {
   const [certificate] = await parseCertificates(file);
   assert.ok(certificate !== undefined);
-  const judged = await judgeCertificate(certificate, NOW, judging);
+  const now = new Date();
+  const judged = await judgeCertificate(certificate, now, judging);
   const entry = { certificates: [certificate], problems: [] };
-  const chosen = await select(entry, { unusable: 'defer', ...judging }, NOW.getTime());
+  const chosen = await select(entry, { unusable: 'defer', ...judging }, now.getTime());
   assert.equal('keys' in judged, 'usable' in chosen);
   if ('keys' in judged) return undefined;
-  const { expiresAt } = await describeCertificate(certificate, NOW, judging);
+  const { expiresAt } = await describeCertificate(certificate, now, judging);
   assert.equal(expiresAt, undefined);
   return /too weak \((.*?)\)/.exec(judged.reason)?.[1] ?? judged.reason;
 }
@@ -48,7 +48,7 @@ test('a certificate is judged anew when the rules have changed, also in memory',
   const [certificate] = await parseCertificates((await freshKey('a@example.com')).certificate);
   assert.ok(certificate !== undefined);
   const isUsable = async (minCurveBits: number) =>
-    'keys' in (await judgeCertificate(certificate, NOW, rules(2048, minCurveBits)));
+    'keys' in (await judgeCertificate(certificate, new Date(), rules(2048, minCurveBits)));
   for (let n = 0; n < 2; n++) {
     assert.equal(await isUsable(256), true);
     assert.equal(await isUsable(384), false);
