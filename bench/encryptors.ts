@@ -35,7 +35,7 @@ export type EncryptorName = keyof typeof ENCRYPTORS;
 async function sealdir(certificate: string): Promise<Encryptor> {
   const [parsed] = await parseCertificates(Buffer.from(certificate));
   if (parsed === undefined) throw new Error('no certificate');
-  const usable = await judgeCertificate(parsed, new Date(), 'all');
+  const usable = await judgeCertificate(parsed, new Date(), { subkeys: 'all' });
   if ('reason' in usable) throw new Error(usable.reason);
   const keys = sealingKeysOf([usable]);
   return (pieces) => seal(pieces, keys);

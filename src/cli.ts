@@ -105,7 +105,8 @@ async function seal({ options }: Given): Promise<number> {
   const { realWorld } = await import('./edge/world.ts');
   const world = realWorld(settings.hostname);
   const { recipient, key: keyFile } = options;
-  await commands.seal(standardInput(), process.stdout, { settings, world, recipient, keyFile });
+  const warn = (sentence: string) => process.stderr.write(`sealdir: ${visible(sentence)}\n`);
+  await commands.seal(standardInput(), process.stdout, { settings, world, recipient, keyFile, warn });
   return 0;
 }
 

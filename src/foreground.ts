@@ -75,12 +75,13 @@ async function start(
   });
 }
 
+const LOGGED_AS = { error: 'error', warning: 'warn', note: 'info' } as const;
+
 /** Logs what `sealdir check` would find, while the first mail arrives already. */
 async function logFindings(settings: Settings, file: string, log: Log, stopped: AbortSignal): Promise<void> {
   try {
     const findings = await checkAside({ settings, file, mostKeyFiles: MOST_KEY_FILES }, stopped);
-    for (const { level, what, fix } of findings)
-      log[level === 'error' ? 'error' : 'warn']('check', { what, fix });
+    for (const { level, what, fix } of findings) log[LOGGED_AS[level]]('check', { what, fix });
   } catch (error) {
     if (!stopped.aborted) log.fault('check', error);
   }

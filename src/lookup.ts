@@ -7,15 +7,15 @@ import { catchAllOf, parseAddress } from './core/address.ts';
 import { type Refusal, refusal } from './core/outcome.ts';
 import type { World } from './core/world.ts';
 import { resolve } from './delivery/resolve.ts';
-import { select } from './delivery/select.ts';
+import { type KeyRules, type Selection, select } from './delivery/select.ts';
 import type { Origin } from './keys/recipientkeys.ts';
-import type { SealingKeys } from './keys/sessionkeys.ts';
 import type { Recipient } from './recipients/source.ts';
 import { type KeySourceOptions, keyRulesOf, type SiteSources, siteSourcesOf } from './site.ts';
 
 export class Lookup {
   readonly #world: World;
   readonly #sources: SiteSources;
+  readonly #keyRules: KeyRules;
 
   /** The recipient source of `former` stays, if its settings do. */
   constructor(
@@ -25,6 +25,7 @@ export class Lookup {
     former?: Lookup,
   ) {
     this.#world = world;
+    this.#keyRules = keyRulesOf(settings, world, options);
     this.#sources = siteSourcesOf(
       settings,
       world,
@@ -59,9 +60,9 @@ export class Lookup {
    * Returns the keys that mail for a recipient is sealed with now, and where they are from. Throws if they
    * could not be asked for.
    */
-  async keys(recipient: Recipient): Promise<{ selected: SealingKeys | Refusal; origin: Origin | undefined }> {
+  async keys(recipient: Recipient): Promise<{ selected: Selection | Refusal; origin: Origin | undefined }> {
     const found = await this.#sources.keys.find(recipient);
-    const selected = await select(found?.entry, keyRulesOf(this.#sources.settings), this.#world.now());
+    const selected = await select(found?.entry, this.#keyRules, this.#world.now(), recipient.unusable);
     return { selected, origin: found?.origin };
   }
 

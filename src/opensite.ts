@@ -110,15 +110,16 @@ export function openCalls(settings: Settings, world: World): FileSystems['run'] 
 
 /** Returns everything a delivery needs; the cache of key files starts empty. */
 export function deliveryParts(settings: Settings, site: Site, former?: SiteSources): SiteParts {
+  const run: FileSystems['run'] = (directory, call) => site.fileSystems.run(directory, call);
   const keyOptions: KeySourceOptions = {
-    run: (directory, call) => site.fileSystems.run(directory, call),
+    run,
     onSilence: (setting, message) => site.outcomeLog.fault(setting, new Error(message)),
   };
   const { lmtp, store, headers, recipients } = settings;
   return {
     ...site,
     ...siteSourcesOf(settings, site.world, keyOptions, former),
-    keyRules: keyRulesOf(settings),
+    keyRules: keyRulesOf(settings, site.world, { run }),
     headerPolicy: headers.policy,
     limits: {
       maxMessageBytes: lmtp.max_message_size,

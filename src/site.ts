@@ -8,8 +8,11 @@ import { addressRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
 import type { World } from './core/world.ts';
 import type { DeliveryParts } from './delivery/parts.ts';
+import type { KeyRules } from './delivery/select.ts';
 import { type DirectoryOptions, KeyDirectory } from './keys/directory.ts';
 import { RecipientKeys } from './keys/recipientkeys.ts';
+import { SiteKeys } from './keys/sitekeys.ts';
+import type { JudgingRules } from './keys/usable.ts';
 import { RemoteWkd, type RemoteWkdOptions } from './keys/wkdremote.ts';
 import { WkdTree } from './keys/wkdtree.ts';
 import { splitTemplate } from './maildir/template.ts';
@@ -24,6 +27,9 @@ export interface SitePaths {
   /** The directory that all Maildirs are under. */
   readonly storeRoot: string;
   readonly keys: string;
+  readonly also: readonly string[];
+  /** '' if there is none. */
+  readonly hold: string;
   readonly state: string;
   /** What is remembered about keys. */
   readonly keyState: string;
@@ -34,9 +40,16 @@ export interface SitePaths {
 export function pathsOf({ store, keys }: Settings): SitePaths {
   const maildir = resolve(store.maildir);
   const { root: storeRoot } = splitTemplate(maildir);
-  const wkd = keys.wkd_directory === '' ? undefined : resolve(keys.wkd_directory);
-  const state = resolve(store.state);
-  return { maildir, storeRoot, keys: resolve(keys.directory), state, keyState: resolve(keys.state), wkd };
+  return {
+    maildir,
+    storeRoot,
+    keys: resolve(keys.directory),
+    also: keys.also.map((path) => resolve(path)),
+    hold: keys.hold === '' ? '' : resolve(keys.hold),
+    state: resolve(store.state),
+    keyState: resolve(keys.state),
+    wkd: keys.wkd_directory === '' ? undefined : resolve(keys.wkd_directory),
+  };
 }
 
 /** Returns the key directory with nothing read yet. */
@@ -105,8 +118,31 @@ function remoteOf(
   return new RemoteWkd({ world, same, state, domains: lowered, caFile, waitMs, run, pinning });
 }
 
-export function keyRulesOf({ keys }: Settings): DeliveryParts['keyRules'] {
-  return { unusable: keys.unusable, subkeys: keys.subkeys, unsupportedSubkeys: keys.unsupported_subkeys };
+/** Returns how certificates are judged. */
+export function judgingRulesOf({ keys }: Settings): JudgingRules {
+  const strength = { minRsaBits: keys.min_rsa_bits, minCurveBits: keys.min_curve_bits };
+  return { subkeys: keys.subkeys, unsupportedSubkeys: keys.unsupported_subkeys, strength };
+}
+
+/** Returns how the keys of a copy are chosen. */
+export function keyRulesOf(
+  settings: Settings,
+  world: Pick<World, 'now'>,
+  options: Pick<DirectoryOptions, 'run'> = {},
+): KeyRules {
+  const { also, hold } = pathsOf(settings);
+  const site = also.length > 0 || hold !== '' ? siteKeysOf(settings, world, options) : undefined;
+  return { ...judgingRulesOf(settings), unusable: settings.keys.unusable, site };
+}
+
+/** Returns the keys of the site itself with nothing read yet. */
+export function siteKeysOf(
+  settings: Settings,
+  world: Pick<World, 'now'>,
+  { run }: Pick<DirectoryOptions, 'run'> = {},
+): SiteKeys {
+  const { also, hold } = pathsOf(settings);
+  return new SiteKeys({ also, hold, rules: judgingRulesOf(settings), world, run });
 }
 
 /** Returns how addresses are resolved to accounts. Nothing is opened before the first is asked for. */

@@ -12,6 +12,7 @@ import { checkLimits } from './limits.ts';
 import { checkOwners } from './owners.ts';
 import { checkPostfix } from './postfix.ts';
 import { checkProcess } from './process.ts';
+import { checkSiteKeys } from './sitekeys.ts';
 import { checkSockets } from './sockets.ts';
 import { checkSource } from './source.ts';
 import { checkStart } from './start.ts';
@@ -47,6 +48,7 @@ export async function checkRunning({
     ...checkKeyReplacement(settings, mostKeyFiles),
     ...(await checkKeys(settings, now, mostKeyFiles)),
     ...checkWkd(settings),
+    ...(await checkSiteKeys(settings, now)),
     ...(await checkSource(settings, realWorld(settings.hostname))),
     ...checkOwners(settings),
     ...checkStore(settings),

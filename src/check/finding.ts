@@ -2,8 +2,11 @@
 import { visible } from '../core/visible.ts';
 
 export interface Finding {
-  /** `error`: mail is not delivered, or not safe. `warning`: one user's trouble, or one that may come. */
-  readonly level: 'error' | 'warning';
+  /**
+   * `error`: mail is not delivered, or not safe. `warning`: one user's trouble, or one that may come. `note`:
+   * what was chosen, and an operator should not forget.
+   */
+  readonly level: 'error' | 'warning' | 'note';
   readonly what: string;
   readonly fix: string;
 }
@@ -14,6 +17,10 @@ export function error(what: string, fix: string): Finding {
 
 export function warning(what: string, fix: string): Finding {
   return { level: 'warning', what: visible(what), fix: visible(fix) };
+}
+
+export function note(what: string): Finding {
+  return { level: 'note', what: visible(what), fix: 'none is needed, if that is meant' };
 }
 
 /** Quotes a path for a shell. */

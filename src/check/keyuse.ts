@@ -3,6 +3,7 @@ import { dirname, extname, join } from 'node:path';
 import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
 import type { SameAddress } from '../core/address.ts';
+import type { Unusable } from '../core/unusable.ts';
 import type { Certificate } from '../keys/certificates.ts';
 import { describeCertificate, judgeCertificate } from '../keys/judgement.ts';
 import type { DirectoryEntry } from '../keys/listing.ts';
@@ -10,12 +11,20 @@ import { addressOfUserId, stemFor } from '../keys/names.ts';
 import { excessOf } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
 import type { Judgement, Unfit } from '../keys/usable.ts';
-import { keyRulesOf } from '../site.ts';
+import { judgingRulesOf } from '../site.ts';
 import { error, type Finding, warning } from './finding.ts';
 import { look } from './look.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const WARN_DAYS = 30;
+export const WARN_DAYS = 30;
+
+/** What becomes of mail whose recipient has no other key. */
+const THEN: Readonly<Record<Unusable, string>> = {
+  defer: 'its mail waits in the queue',
+  reject: 'its mail is refused',
+  'last-valid': 'its mail is sealed to it all the same',
+  hold: 'its mail is sealed to keys.hold',
+};
 
 /** Tells whether mail for the owner of this file is sealed now, and to all of its certificates. */
 export async function checkUse(
@@ -36,8 +45,8 @@ export async function checkUse(
 }
 
 function judgeAll({ certificates }: KeyEntry, settings: Settings, now: Date): Promise<Judgement[]> {
-  const { subkeys, unsupportedSubkeys } = keyRulesOf(settings);
-  return Promise.all(certificates.map((each) => judgeCertificate(each, now, subkeys, unsupportedSubkeys)));
+  const rules = judgingRulesOf(settings);
+  return Promise.all(certificates.map((each) => judgeCertificate(each, now, rules)));
 }
 
 /** A problem is a sentence that begins with the name of the file. */
@@ -65,7 +74,7 @@ function leftOutFinding(path: string, what: string): Finding {
 }
 
 /** Splits a sentence of `keys/words.ts` where it goes on to what has to be done. */
-function advised(sentence: string, otherwise: string): { what: string; fix: string } {
+export function advised(sentence: string, otherwise: string): { what: string; fix: string } {
   const [what = '', ...rest] = sentence.split(': ');
   return { what, fix: rest.length > 0 ? rest.join(': ') : otherwise };
 }
@@ -77,19 +86,28 @@ export async function checkCertificates(
   now: Date,
 ): Promise<Finding[]> {
   const found = file.entry.certificates.map(async (each) => [
-    ...(await checkEnd(path, each, now)),
+    ...(await checkEnd(path, each, settings, now)),
     ...checkOwner(path, file, each, addressRules(settings)),
   ]);
   return (await Promise.all(found)).flat();
 }
 
-async function checkEnd(path: string, certificate: Certificate, now: Date): Promise<Finding[]> {
-  const { fingerprint, expiresAt } = await describeCertificate(certificate, now);
+async function checkEnd(
+  path: string,
+  certificate: Certificate,
+  settings: Settings,
+  now: Date,
+): Promise<Finding[]> {
+  const { fingerprint, expiresAt } = await describeCertificate(certificate, now, judgingRulesOf(settings));
   if (expiresAt === undefined) return [];
-  const days = Math.floor((expiresAt.getTime() - now.getTime()) / DAY_MS);
+  const days = daysUntil(expiresAt, now);
   if (days < 0 || days > WARN_DAYS) return [];
-  const what = `${path}: ${fingerprint} expires in ${days} days; then its mail waits in the queue`;
+  const what = `${path}: ${fingerprint} expires in ${days} days; then ${THEN[settings.keys.unusable]}`;
   return [warning(what, 'ask its owner to extend it, and replace the file')];
+}
+
+export function daysUntil(end: Date, now: Date): number {
+  return Math.floor((end.getTime() - now.getTime()) / DAY_MS);
 }
 
 /** Tells of a key whose user IDs name other addresses: a wrong key, or a name that means another address. */

@@ -10,7 +10,7 @@ export async function checkReport(
   const findings = await checkAll(checked);
   const lines = findings.map(({ level, what, fix }) => `${level}: ${what}\n    fix: ${fix}\n`);
   const errors = findings.filter(({ level }) => level === 'error').length;
-  const warnings = findings.length - errors;
+  const warnings = findings.filter(({ level }) => level === 'warning').length;
   const text = `${lines.join('')}${visible(checked.file ?? 'demo settings')}: ${errors} errors, ${warnings} warnings\n`;
   if (errors > 0) return { text, code: CHECK_EXIT.errors };
   return { text, code: warnings > 0 ? CHECK_EXIT.warnings : CHECK_EXIT.clean };

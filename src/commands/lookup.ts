@@ -1,7 +1,10 @@
 /** `sealdir lookup ADDRESS`: who gets mail for an address, where it goes, and whether it can be sealed. */
 import type { Settings } from '../config/settings.ts';
+import type { Refusal } from '../core/outcome.ts';
 import type { World } from '../core/world.ts';
+import type { Selection } from '../delivery/select.ts';
 import { Lookup } from '../lookup.ts';
+import { pathsOf } from '../site.ts';
 import { CommandError } from './errors.ts';
 
 export interface LookupOptions {
@@ -26,9 +29,21 @@ export async function lookUp({ settings, world, address, print }: LookupOptions)
     if (recipient.maildir !== undefined) print(`maildir  ${recipient.maildir}\n`);
     if (recipient.quota !== undefined)
       print(`quota    ${recipient.quota} bytes, ${recipient.used ?? 'not known how many'} used\n`);
-    print('why' in keys ? `keys     none usable: ${keys.reasons.join('; ')}\n` : 'keys     usable\n');
+    if (recipient.unusable !== undefined) print(`unusable ${recipient.unusable}\n`);
+    print(`keys     ${stateOf(keys)}\n`);
     if (origin !== undefined) print(`from     ${origin}\n`);
+    const { also, hold } = pathsOf(settings);
+    if ('storedAs' in keys && keys.storedAs === 'storedHeld') print(`hold     ${hold}\n`);
+    for (const path of also) print(`also     ${path}\n`);
   } finally {
     await lookup.close();
   }
+}
+
+/** Says what mail is sealed with now, or why it is not. */
+function stateOf(keys: Selection | Refusal): string {
+  const reasons = keys.reasons.join('; ');
+  if ('why' in keys) return `none usable: ${reasons}`;
+  if (keys.storedAs === 'storedHeld') return `none usable, sealed to keys.hold: ${reasons}`;
+  return keys.storedAs === 'storedLastValid' ? `expired, sealed to all the same: ${reasons}` : 'usable';
 }

@@ -9,14 +9,15 @@ import type { Settings } from '../config/settings.ts';
 import { parseAddress } from '../core/address.ts';
 import { CopyFailure } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
+import { replyOf } from '../core/outcome.ts';
+import type { Unusable } from '../core/unusable.ts';
 import type { World } from '../core/world.ts';
 import { resolve } from '../delivery/resolve.ts';
 import { sealMessage } from '../delivery/sealmessage.ts';
-import { select } from '../delivery/select.ts';
+import { type Selection, select } from '../delivery/select.ts';
 import { KeyFileError } from '../keys/blocks.ts';
 import { parseCertificates } from '../keys/certificates.ts';
 import { MAX_KEY_FILE_BYTES } from '../keys/parsedfiles.ts';
-import type { SealingKeys } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
 import { WORDS } from '../keys/words.ts';
 import { addressingOf, keyRulesOf, keySourceOf } from '../site.ts';
@@ -28,6 +29,14 @@ export interface SealOptions {
   readonly world: World;
   readonly recipient: string | undefined;
   readonly keyFile: string | undefined;
+  /** Is told if the keys are not valid ones of the recipient. */
+  warn(sentence: string): void;
+}
+
+/** A recipient's keys, and what the recipient source says of them. */
+interface Found {
+  readonly entry: KeyEntry | undefined;
+  readonly unusable?: Unusable | undefined;
 }
 
 // a command that runs once has nobody to report to
@@ -52,29 +61,35 @@ export async function seal(input: Readable, output: Writable, options: SealOptio
   }
 }
 
-async function keysFor(options: SealOptions): Promise<SealingKeys> {
-  const { settings, world, recipient, keyFile } = options;
+async function keysFor(options: SealOptions): Promise<Selection> {
+  const { settings, world, recipient, keyFile, warn } = options;
   if (keyFile !== undefined && recipient !== undefined)
     throw new CommandError('usage', 'give a recipient (-r) or a key (-k), not both');
-  const entry = keyFile !== undefined ? await entryOfFile(keyFile) : await entryOfRecipient(options);
-  const selected = await select(entry, keyRulesOf(settings), world.now());
-  if (!('why' in selected)) return selected;
-  const kind = keyFile === undefined && selected.why === 'keyUnusableNow' ? 'tempFail' : 'data';
+  const { entry, unusable } = keyFile !== undefined ? await keysOfFile(keyFile) : await keysOf(options);
+  const selected = await select(entry, keyRulesOf(settings, world), world.now(), unusable);
+  if (!('why' in selected)) {
+    const { storedAs, reasons } = selected;
+    if (storedAs !== 'stored')
+      warn(`${keyFile ?? recipient}: ${replyOf(storedAs).text}: ${reasons.join('; ')}`);
+    return selected;
+  }
+  const isOfFile = keyFile !== undefined && selected.why !== 'siteKeyUnusable';
+  const kind = !isOfFile && selected.why !== 'keyUnusable' ? 'tempFail' : 'data';
   throw new CommandError(kind, `${keyFile ?? recipient}: no usable key: ${selected.reasons.join('; ')}`);
 }
 
-async function entryOfFile(keyFile: string): Promise<KeyEntry> {
+async function keysOfFile(keyFile: string): Promise<Found> {
   const tooLarge = WORDS.tooLarge(MAX_KEY_FILE_BYTES / 1024); // the verdict of the key directory
   const bytes = await readInput(keyFile, { what: 'key file', most: MAX_KEY_FILE_BYTES, tooLarge });
   try {
-    return { certificates: await parseCertificates(bytes), problems: [] };
+    return { entry: { certificates: await parseCertificates(bytes), problems: [] } };
   } catch (error) {
     if (error instanceof KeyFileError) throw new CommandError('data', `${keyFile} ${error.message}`);
     throw error;
   }
 }
 
-async function entryOfRecipient(options: SealOptions): Promise<KeyEntry | undefined> {
+async function keysOf(options: SealOptions): Promise<Found> {
   const { settings, world, recipient } = options;
   if (recipient === undefined)
     throw new CommandError('usage', 'give a recipient (-r ADDRESS) or a key (-k KEYFILE)');
@@ -88,7 +103,8 @@ async function entryOfRecipient(options: SealOptions): Promise<KeyEntry | undefi
   try {
     const account = await resolve(address, addressing).catch(couldNotAsk);
     if ('why' in account) throw new CommandError('noUser', `${recipient}: no such recipient`);
-    return await keys.keysOf(account).catch(couldNotAsk);
+    const entry = await keys.keysOf(account).catch(couldNotAsk);
+    return { entry, unusable: account.unusable };
   } finally {
     await addressing.recipients.close?.();
   }

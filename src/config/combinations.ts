@@ -6,7 +6,7 @@ export interface CombinationProblem {
   readonly message: string;
 }
 
-export function combinationProblems({ recipients }: Settings): CombinationProblem[] {
+export function combinationProblems({ recipients, keys }: Settings): CombinationProblem[] {
   const { source, preset, folder, accounts, sql, ldap, socketmap, http } = recipients;
   const missing: Path[] = [];
   const isOfFiles = preset === 'docker-mailserver';
@@ -20,6 +20,8 @@ export function combinationProblems({ recipients }: Settings): CombinationProble
   if (source === 'socketmap' && socketmap.address === undefined) missing.push('recipients.socketmap.address');
   if (source === 'http' && http.url === '') missing.push('recipients.http.url');
   const problems = missing.map((path) => about(path, `is needed by recipients.source = "${source}"`));
+  if (keys.unusable === 'hold' && keys.hold === '')
+    problems.push(about('keys.hold', 'is needed by keys.unusable = "hold"'));
   const wanted = isOfFiles ? 'accounts' : 'sql';
   if (preset !== 'none' && source !== wanted)
     problems.push(about('recipients.preset', `is for recipients.source = "${wanted}"`));

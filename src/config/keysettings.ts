@@ -1,6 +1,7 @@
 // The settings about keys: a part of the table in settings.ts.
 
-import { domains, duration, oneOf, path, pathOrNone } from './kinds.ts';
+import { UNUSABLE } from '../core/unusable.ts';
+import { count, domains, duration, files, oneOf, path, pathOrNone } from './kinds.ts';
 import type { Setting } from './setting.ts';
 
 export const keySettings = {
@@ -43,9 +44,29 @@ export const keySettings = {
   },
 
   'keys.unusable': {
-    kind: oneOf('defer', 'reject'),
+    kind: oneOf(...UNUSABLE),
     default: 'defer',
-    doc: 'What to reply if a recipient exists but has no usable key (expired, revoked or unreadable). With "defer" the mail server tries again later; with "reject" it returns the message to the sender.',
+    doc: 'What to do if a recipient exists but has no usable key (none at all, expired, revoked or weak). With "defer" the mail server tries again later; with "reject" it returns the message to the sender. "last-valid" seals to keys that have expired, as they were at the last moment before, and defers where none has (keys that are revoked, for whatever reason, are never used). "hold" seals to keys.hold instead. A recipient source may say it for each recipient (the column "unusable"). A file that cannot be read only defers, whatever is set.',
+  },
+  'keys.hold': {
+    kind: pathOrNone,
+    default: '',
+    doc: 'File with the key that mail is sealed to whose recipient has no usable key, where keys.unusable or a recipient source says "hold". It lies in the recipient\'s Maildir, and nobody but the holder of that secret key can open it: keep it on another machine.',
+  },
+  'keys.also': {
+    kind: files,
+    default: [],
+    doc: 'Files with keys that every message is sealed to as well, such as those of an escrow or a journal: whoever has one of their secret keys can read all mail. Where one of their keys cannot be used, all mail is deferred.',
+  },
+  'keys.min_rsa_bits': {
+    kind: count({ min: 2048, max: 8192 }),
+    default: 2048,
+    doc: 'RSA keys with fewer bits are weak, and never used; one bit less passes, since old programs made such keys. It is about primary keys as well as those for encryption.',
+  },
+  'keys.min_curve_bits': {
+    kind: count({ min: 256, max: 521 }),
+    default: 256,
+    doc: 'Keys on smaller curves are weak, and never used; Curve25519 counts as 256. It is about primary keys as well as those for encryption.',
   },
   'keys.subkeys': {
     kind: oneOf('all', 'newest'),

@@ -195,6 +195,12 @@ export const pathOrNone: Kind<string> = {
     .refine((written) => written === '' || isPath(written), NOT_A_PATH),
 };
 
+const NOT_FILES = 'is not a list of paths (write it like ["/etc/sealdir/escrow.asc"])';
+export const files: Kind<readonly string[]> = {
+  name: 'list of paths',
+  schema: z.array(z.string({ message: NOT_FILES }).refine(isPath, NOT_FILES), { message: NOT_FILES }),
+};
+
 const NOT_PATHS = 'is not a list of absolute paths (write it like ["/var/vmail"])';
 export const directories: Kind<readonly string[]> = {
   name: 'list of absolute paths',

@@ -12,6 +12,8 @@ const REPLIES = {
   senderOk: [250, '1.0', 'Sender OK'],
   recipientOk: [250, '1.5', 'Recipient OK'],
   stored: [250, '0.0', 'Sealed'],
+  storedLastValid: [250, '0.0', 'Sealed to an expired key of the recipient'],
+  storedHeld: [250, '0.0', 'Sealed to the key of the site, held for its operator'],
   duplicate: [250, '0.0', 'Sealed before'], // a copy of the same message is durable already
   ok: [250, '0.0', 'OK'],
   bye: [221, '0.0', 'Bye'],
@@ -23,6 +25,7 @@ const REPLIES = {
   nameTooLong: [553, '1.3', 'Mailbox name is too long to be stored'],
   keyUnusableNow: [451, '7.5', 'Recipient has no usable encryption key at the moment'],
   keyUnusable: [550, '7.5', 'Recipient has no usable encryption key'],
+  siteKeyUnusable: [451, '7.5', 'A key of this site cannot be used at the moment'],
   recipientsUnavailable: [451, '3.0', 'Recipient lookup failed, try again later'],
   sourceUnavailable: [451, '4.3', 'Recipients cannot be looked up at the moment'],
   tooManyRecipients: [452, '5.3', 'Too many recipients'],
@@ -62,6 +65,9 @@ const REPLIES = {
 
 /** Why a command or a recipient got its answer; a key of the table. */
 export type Why = keyof typeof REPLIES;
+
+/** What a copy that is durable is answered with, by the keys that it was sealed with. */
+export type StoredAs = Extract<Why, 'stored' | 'storedLastValid' | 'storedHeld'>;
 
 /** Why something is not done. `why` decides what the client is told; `reasons` go to the log only. */
 export interface Refusal {

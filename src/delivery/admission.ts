@@ -1,21 +1,20 @@
 /**
  * The RCPT half of the spine: resolve -> keys -> select -> mailbox -> free space -> a copy.
  *
- * Whoever is admitted has a key that can be used now and gets exactly one reply after DATA. Two
- * paths to one account share a copy. Anybody else gets a Refusal (4yz or 5yz), before any byte of
- * the message has arrived.
+ * Whoever is admitted has a key that can be used now (or the site has one for them, D31) and gets exactly
+ * one reply after DATA. Two paths to one account share a copy. Anybody else gets a Refusal (4yz or 5yz),
+ * before any byte of the message has arrived.
  */
 import type { Address } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
 import { type Refusal, refusal } from '../core/outcome.ts';
-import type { SealingKeys } from '../keys/sessionkeys.ts';
 import { SourceError } from '../recipients/source.ts';
 import type { AcceptedRecipient, AcceptedSender } from './accept.ts';
 import { type Account, Copy } from './copy.ts';
 import type { DeliveryParts } from './parts.ts';
 import { reasonOf } from './reply.ts';
 import { resolve } from './resolve.ts';
-import { select } from './select.ts';
+import { type Selection, select } from './select.ts';
 
 /** Bytes on disk for each byte of a message: base64, and a line end after every 64 characters. */
 const SEALED_GROWTH = (4 / 3) * (65 / 64);
@@ -26,7 +25,7 @@ const SEALED_GROWTH = (4 / 3) * (65 / 64);
  */
 export interface Destination {
   readonly copy: Copy;
-  readonly keys: SealingKeys;
+  readonly keys: Selection;
   readonly path: string;
 }
 
@@ -91,13 +90,13 @@ export class Admission {
     return undefined;
   }
 
-  async #find(address: Address): Promise<{ account: Account; keys: SealingKeys } | Refusal> {
+  async #find(address: Address): Promise<{ account: Account; keys: Selection } | Refusal> {
     const { world, meter, keys: source, addressing, keyRules } = this.#parts;
     const recipient = await resolve(address, addressing);
     if ('why' in recipient) return recipient;
     const entry = await source.keysOf(recipient);
     if (entry !== undefined && entry.problems.length > 0) meter.keyFileRefused();
-    const keys = await select(entry, keyRules, world.now());
+    const keys = await select(entry, keyRules, world.now(), recipient.unusable);
     if ('why' in keys) return keys;
     const store = this.#parts.stores.of(recipient.owner);
     const mailbox = await this.#parts.mailboxPaths.of(recipient, store);
@@ -123,12 +122,12 @@ export class Admission {
    * Returns the account's copy, and makes one if it has none yet. Returns undefined if the mailbox is too
    * busy.
    */
-  #copyFor(account: Account, keys: SealingKeys, path: string): Copy | undefined {
+  #copyFor(account: Account, keys: Selection, path: string): Copy | undefined {
     const { mailboxes, limits } = this.#parts;
     const existing = this.#destinations.get(account.address);
     if (existing !== undefined) return existing.copy;
     if (mailboxes.isFull(account.mailbox, limits.maxMailboxDeliveries)) return undefined;
-    const copy = new Copy(account, account.store.stage(account.mailbox));
+    const copy = new Copy(account, account.store.stage(account.mailbox), keys);
     this.#destinations.set(account.address, { copy, keys, path });
     return copy;
   }

@@ -4,7 +4,7 @@
  * the other copies never hear of it.
  */
 import { CopyFailure } from '../core/errors.ts';
-import { whyOfDiskError } from '../core/outcome.ts';
+import { type StoredAs, whyOfDiskError } from '../core/outcome.ts';
 import type { StagedFile } from '../maildir/stagedfile.ts';
 import type { Store } from '../maildir/store.ts';
 import type { Recipient } from '../recipients/source.ts';
@@ -18,8 +18,17 @@ export interface Account extends Recipient {
   readonly store: Store;
 }
 
+/** With which of the keys that it may be sealed with. */
+export interface Sealed {
+  readonly storedAs: StoredAs;
+  readonly reasons: readonly string[];
+}
+
 export class Copy {
   readonly account: Account;
+  /** What is answered once it is stored, and why not simply `stored`. */
+  readonly storedAs: StoredAs;
+  readonly reasons: readonly string[];
   readonly #staged: StagedFile;
   #release: () => void = () => {};
   #sealer: Sealer | undefined;
@@ -27,8 +36,10 @@ export class Copy {
   #cleanup: Promise<void> | undefined;
   #isStored = false; // S5: no later trouble takes it back
 
-  constructor(account: Account, staged: StagedFile) {
+  constructor(account: Account, staged: StagedFile, { storedAs, reasons }: Sealed) {
     this.account = account;
+    this.storedAs = storedAs;
+    this.reasons = reasons;
     this.#staged = staged;
   }
 

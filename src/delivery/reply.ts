@@ -7,7 +7,7 @@
 import { performance } from 'node:perf_hooks';
 import type { CopyFailure } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
-import { type Reply, replyOf, verdictOf } from '../core/outcome.ts';
+import { type Reply, replyOf, type StoredAs, verdictOf } from '../core/outcome.ts';
 import type { OutcomeLog } from '../core/outcomelog.ts';
 
 export interface ReplyParts {
@@ -18,6 +18,9 @@ export interface ReplyParts {
 /** What has become of one recipient's copy. */
 export interface CopyOutcome {
   readonly failure: CopyFailure | undefined;
+  /** What is answered if there is none, with reasons for the log if it is not simply `stored`. */
+  readonly storedAs: StoredAs;
+  readonly reasons: readonly string[];
   /** Name of the stored file. */
   readonly file: string;
 }
@@ -75,11 +78,15 @@ export class Replies {
   /** Returns the answer for a copy that was stored or has failed. */
   answerCopy(recipient: string, copy: CopyOutcome): Reply {
     const { failure } = copy;
-    if (failure === undefined)
-      return this.answer(recipient, replyOf('stored', this.#id), { file: copy.file });
+    if (failure === undefined) return this.#answerStored(recipient, copy);
     const reasons = failure.cause === undefined ? [] : [reasonOf(failure.cause)];
     const id = failure.why === 'duplicate' ? this.#id : undefined;
     return this.answer(recipient, replyOf(failure.why, id), { reasons });
+  }
+
+  #answerStored(recipient: string, { storedAs, reasons, file }: CopyOutcome): Reply {
+    const detail = reasons.length === 0 ? { file } : { file, reasons };
+    return this.answer(recipient, replyOf(storedAs, this.#id), detail);
   }
 
   /**
@@ -87,7 +94,7 @@ export class Replies {
    * any was.
    */
   done(copies: readonly CopyOutcome[]): void {
-    const verdicts = copies.map(({ failure }) => verdictOf(replyOf(failure?.why ?? 'stored')));
+    const verdicts = copies.map(({ failure, storedAs }) => verdictOf(replyOf(failure?.why ?? storedAs)));
     const verdict = (['stored', 'deferred', 'refused'] as const).find((each) => verdicts.includes(each));
     this.#parts.meter.time('delivery', this.#elapsedMs() / 1000);
     if (verdict !== undefined) this.#parts.meter.message(verdict, this.bytes);

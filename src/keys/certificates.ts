@@ -13,7 +13,7 @@ import { library } from './library.ts';
 import { MAX_HASHES, MAX_PACKETS, MAX_SIGNATURES, MAX_TRIALS } from './limits.ts';
 import { absurdityOf, type KeyPacket } from './material.ts';
 import { type CertificateParts, keyHead, mergeParts, type RawSignature } from './parts.ts';
-import type { Judged, UsableKey } from './usable.ts';
+import type { Judged, LastValid, Unfit, UsableKey } from './usable.ts';
 import { Validity } from './validity.ts';
 import { kindOfKey, WORDS } from './words.ts';
 
@@ -27,6 +27,8 @@ export class Certificate {
   readonly subkeys: readonly (openpgp.PublicSubkeyPacket | undefined)[];
   /** The last judgement. Kept because judging again costs more than encrypting a small message. */
   judged: Judged | undefined;
+  /** The keys it had before it expired, as they were found last. */
+  lastValid: Judged<Promise<LastValid | Unfit | undefined>> | undefined;
   /** How often its signatures may be tried elsewhere than where they stand. */
   readonly #trials: number;
   #validity: Promise<Validity> | undefined;

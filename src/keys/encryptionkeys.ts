@@ -4,8 +4,9 @@
  */
 import type { Certificate } from './certificates.ts';
 import type { Doubt, SubkeyFacts } from './facts.ts';
-import type { SubkeyState } from './history.ts';
+import { newestFirst, type SubkeyState } from './history.ts';
 import { canEncrypt, type KeyPacket, weaknessOf } from './material.ts';
+import type { Strength } from './usable.ts';
 import type { SelfSignature, Validity } from './validity.ts';
 import { boundBy, kindOfKey, LEFT_OUT, REASONS } from './words.ts';
 
@@ -32,6 +33,7 @@ export function encryptionKeysAt(
   validity: Validity,
   self: SelfSignature,
   at: number,
+  strength: Strength,
 ): EncryptionKeys {
   const subkeys = validity.subkeys.map((each) => ({ subkey: each.facts, state: each.stateAt(at) }));
   const valid = subkeys.flatMap(({ subkey, state }) =>
@@ -42,20 +44,20 @@ export function encryptionKeysAt(
     .flatMap(({ subkey: { packet } }) => (packet === undefined ? [] : [packet]))
     .sort((a, b) => b.created.getTime() - a.created.getTime() || b.algorithm - a.algorithm);
   const isPrimaryMeant = canEncrypt(primary.algorithm) && isMeant(primary.algorithm, self.keyFlags?.[0]);
-  const weak = sorted.flatMap((packet) => weaknessOf(packet) ?? []);
+  const weak = sorted.flatMap((packet) => weaknessOf(packet, strength) ?? []);
   const noPurpose = valid.filter(
     ({ subkey: { packet }, flags }) => packet && canEncrypt(packet.algorithm) && flags === undefined,
   );
   const unknown = meant.filter(({ subkey: { packet } }) => packet === undefined);
   const doubtful = subkeys.flatMap(({ subkey, state }) => {
-    const doubt = doubtOf(subkey, state);
+    const doubt = doubtOf(subkey, state, strength);
     return doubt === undefined ? [] : [{ subkey, doubt }];
   });
   const damaged = doubtful.filter(({ doubt }) => doubt.why === 'false');
-  const unbound = subkeys.filter(({ subkey, state }) => isUnbound(subkey, state));
+  const unbound = subkeys.filter(({ subkey, state }) => isUnbound(subkey, state, strength));
   return {
     keys: [
-      ...sorted.filter((packet) => weaknessOf(packet) === undefined),
+      ...sorted.filter((packet) => weaknessOf(packet, strength) === undefined),
       ...(isPrimaryMeant ? [primary] : []),
     ],
     unsupported: [
@@ -72,7 +74,14 @@ export function encryptionKeysAt(
       ...noPurpose.map(() => LEFT_OUT.noPurpose),
       ...[...unbound, ...damaged].map(() => LEFT_OUT.unbound),
     ],
-    whyNone: whyNone(subkeys, weak[0], noPurpose.length > 0 || self.keyFlags === null),
+    whyNone:
+      weak[0] === undefined
+        ? whyNone(
+            subkeys,
+            noPurpose.length > 0 || self.keyFlags === null,
+            unbound.length + doubtful.length > 0,
+          )
+        : REASONS.subkeysWeak(weak[0]),
   };
 }
 
@@ -91,6 +100,23 @@ export function isForEncryptionAt(
   return binding !== undefined && isMeant(subkey?.facts.packet?.algorithm, binding.packet.keyFlags?.[0]);
 }
 
+/**
+ * Tells whether the owner's newest word on a key up to a time is that it is for encryption, be the word
+ * lapsed or not.
+ */
+export function isLastMeant(
+  key: KeyPacket,
+  { primary }: Pick<Certificate, 'primary'>,
+  { facts }: Validity,
+  at: number,
+): boolean {
+  const ofPrimary = primary.version === 6 ? [facts.direct] : facts.userIds;
+  const subjects = key === primary ? ofPrimary : facts.subkeys.filter(({ packet }) => packet === key);
+  const words = subjects.flatMap(({ good }) => good).filter(({ from }) => from <= at);
+  const [newest] = newestFirst(words);
+  return ((newest?.packet.keyFlags?.[0] ?? 0) & FOR_ENCRYPTION) !== 0;
+}
+
 /** Tells whether a key is for encryption; one of an unknown kind is, unless its owner says that it is not. */
 function isMeant(algorithm: number | undefined, flags: number | undefined): boolean {
   if (algorithm === undefined) return flags === undefined || (flags & FOR_ENCRYPTION) !== 0;
@@ -98,36 +124,34 @@ function isMeant(algorithm: number | undefined, flags: number | undefined): bool
 }
 
 /** Returns the signature that is not believed, and by which the owner may have meant a subkey to be used. */
-function doubtOf({ packet, doubts }: SubkeyFacts, state: SubkeyState): Doubt | undefined {
-  if ('binding' in state || state.not === 'revoked' || !isPerhapsFit(packet)) return undefined;
+function doubtOf({ packet, doubts }: SubkeyFacts, state: SubkeyState, strength: Strength): Doubt | undefined {
+  if ('binding' in state || state.not === 'revoked' || !isPerhapsFit(packet, strength)) return undefined;
   const meant = doubts.filter(({ flags }) => isMeant(undefined, flags));
   return meant.find(({ why }) => why !== 'false') ?? meant[0];
 }
 
 /** Tells whether a subkey is there of which its owner says nothing, although it could be for encryption. */
-function isUnbound({ packet, doubts }: SubkeyFacts, state: SubkeyState): boolean {
-  return 'not' in state && state.not === 'unbound' && doubts.length === 0 && isPerhapsFit(packet);
+function isUnbound({ packet, doubts }: SubkeyFacts, state: SubkeyState, strength: Strength): boolean {
+  return 'not' in state && state.not === 'unbound' && doubts.length === 0 && isPerhapsFit(packet, strength);
 }
 
 /** Tells whether a key could be encrypted to as far as its numbers say; an unknown one could. */
-function isPerhapsFit(packet: SubkeyFacts['packet']): boolean {
-  return packet === undefined || (canEncrypt(packet.algorithm) && weaknessOf(packet) === undefined);
+function isPerhapsFit(packet: SubkeyFacts['packet'], strength: Strength): boolean {
+  return packet === undefined || (canEncrypt(packet.algorithm) && weaknessOf(packet, strength) === undefined);
 }
 
 function whyNone(
   subkeys: readonly { readonly subkey: SubkeyFacts; readonly state: SubkeyState }[],
-  weak: string | undefined,
   hasNoPurpose: boolean,
+  isAnyInDoubt: boolean,
 ): string {
-  if (weak !== undefined) return REASONS.subkeysWeak(weak);
   const ofEncryption = subkeys.filter(({ subkey: { packet, good } }) =>
     good.some((each) => isMeant(packet?.algorithm, each.packet.keyFlags?.[0])),
   );
   const states = ofEncryption.map(({ state }) => state);
   const early = states.flatMap((state) => ('not' in state && state.not === 'early' ? [state.when] : []));
   if (early.length > 0) return REASONS.subkeysNotYet(new Date(Math.min(...early)));
-  if (subkeys.some(({ subkey, state }) => isUnbound(subkey, state) || doubtOf(subkey, state) !== undefined))
-    return REASONS.subkeysUnbound;
+  if (isAnyInDoubt) return REASONS.subkeysUnbound;
   const ends = states.flatMap((state) => ('not' in state && state.not === 'expired' ? [state.when] : []));
   if (ends.length > 0) return REASONS.subkeysExpired(new Date(Math.max(...ends)));
   if (states.some((state) => 'not' in state && state.not === 'revoked')) return REASONS.subkeysRevoked;

@@ -9,9 +9,10 @@ import { AES_ID } from '../openpgp/algorithms.ts';
 import { type RecipientKey, sessionKeyEncryptor } from '../openpgp/pkesk.ts';
 import type { Certificate } from './certificates.ts';
 import { encryptionKeysAt, isForEncryptionAt } from './encryptionkeys.ts';
+import { USUAL_STRENGTH } from './limits.ts';
 import { costOf, type KeyPacket, recipientKeyOf, weaknessOf } from './material.ts';
 import { excessOf } from './sessionkeys.ts';
-import type { Judged, Judgement, Unfit, UsableCertificate, UsableKey } from './usable.ts';
+import type { Judged, Judgement, JudgingRules, Unfit, UsableCertificate, UsableKey } from './usable.ts';
 import type { SelfSignature, Validity } from './validity.ts';
 import { LEFT_OUT, REASONS } from './words.ts';
 
@@ -19,21 +20,16 @@ const SEIPD2_FEATURE = 0x08; // RFC 9580 §5.2.3.32
 // a key that becomes valid later is seen within this time; one that ends, at its end
 const JUDGED_FOR_MS = 60_000;
 
-/**
- * Returns the keys that may be encrypted to at `now`, or the reason why none may be. `unsupported`: whether a
- * certificate is used without a subkey for encryption that Sealdir cannot use.
- */
+/** Returns the keys that may be encrypted to at `now`, or the reason why none may be. */
 export async function judgeCertificate(
   certificate: Certificate,
   now: Date,
-  subkeys: 'all' | 'newest',
-  unsupported: 'defer' | 'ignore' = 'defer',
+  rules: JudgingRules,
 ): Promise<Judgement> {
   const { judged } = certificate;
   const at = now.getTime();
-  const rules = `${subkeys} ${unsupported}`;
-  if (judged?.rules === rules && judged.from <= at && at < judged.until) return judged.result;
-  const result = judge(certificate, at, subkeys, unsupported).catch(() =>
+  if (judged && areSame(judged.rules, rules) && judged.from <= at && at < judged.until) return judged.result;
+  const result = judge(certificate, at, rules).catch(() =>
     unfit(certificate, REASONS.unjudged, 'certificate'),
   );
   // kept before it is known, so that sessions that ask at the same time share one judgement
@@ -44,22 +40,45 @@ export async function judgeCertificate(
   return found;
 }
 
-async function judge(
-  certificate: Certificate,
-  at: number,
-  subkeys: 'all' | 'newest',
-  unsupported: 'defer' | 'ignore',
-): Promise<Judgement> {
-  const { primary, fingerprint } = certificate;
-  const weakness = weaknessOf(primary);
+/** Compares all that rules say, so that a judgement by some is not taken for one by others. */
+export function areSame(some: JudgingRules, others: JudgingRules): boolean {
+  return some === others || nameOf(some) === nameOf(others);
+}
+
+function nameOf({ subkeys, unsupportedSubkeys = 'defer', strength = USUAL_STRENGTH }: JudgingRules): string {
+  return `${subkeys} ${unsupportedSubkeys} ${strength.minRsaBits} ${strength.minCurveBits}`;
+}
+
+async function judge(certificate: Certificate, at: number, rules: JudgingRules): Promise<Judgement> {
+  // signatures of a weak key are not checked: that may be expensive, and nothing follows from them
+  const weakness = weaknessOf(certificate.primary, rules.strength ?? USUAL_STRENGTH);
   if (weakness !== undefined) return unfit(certificate, REASONS.weak(weakness), 'certificate');
   const validity = await certificate.validity();
+  const choice = chooseKeys(certificate, validity, at, rules);
+  if ('reason' in choice) return choice;
+  return usableOf(certificate, choice, endOf(certificate, validity, choice.keys, at));
+}
+
+/** The keys of a certificate that a message is sealed to. */
+export interface Choice {
+  readonly keys: readonly KeyPacket[];
+  readonly self: SelfSignature;
+  readonly leftOut: readonly string[];
+}
+
+/** Returns the keys of a certificate whose primary key is not weak by what `validity` says of a time. */
+export function chooseKeys(
+  certificate: Certificate,
+  validity: Validity,
+  at: number,
+  { subkeys, unsupportedSubkeys: unsupported = 'defer', strength = USUAL_STRENGTH }: JudgingRules,
+): Choice | Unfit {
   const { facts } = validity;
   if (facts.isIncomplete) return unfit(certificate, REASONS.tooManyMisplaced, 'recipient');
   if (facts.isRevocationInDoubt) return unfit(certificate, REASONS.doubtfulRevocation, 'recipient');
   const self = validity.selfSignatureAt(at);
   if (typeof self === 'string') return unfit(certificate, self, 'certificate');
-  const found = encryptionKeysAt(certificate, validity, self, at);
+  const found = encryptionKeysAt(certificate, validity, self, at, strength);
   const [first] = found.unsupported;
   if (first !== undefined && unsupported === 'defer')
     return unfit(certificate, REASONS.unsupportedSubkey(first), 'recipient');
@@ -69,23 +88,31 @@ async function judge(
       found.keys.length > 0 ? REASONS.falseBinding : REASONS.subkeysUnbound,
       'recipient',
     );
-  const chosen = subkeys === 'newest' ? found.keys.slice(0, 1) : found.keys;
-  if (chosen.length === 0)
+  const keys = subkeys === 'newest' ? found.keys.slice(0, 1) : found.keys;
+  if (keys.length === 0)
     return unfit(
       certificate,
       first === undefined ? found.whyNone : REASONS.unsupportedOnly(first),
       'certificate',
     );
+  return { keys, self, leftOut: [...found.unsupported.map(LEFT_OUT.unsupported), ...found.leftOut] };
+}
+
+/** Makes chosen keys ready for use until a time, or says why they cannot be used. */
+export function usableOf(
+  certificate: Certificate,
+  { keys: chosen, self, leftOut }: Choice,
+  validUntil: number,
+): Judgement {
+  const { fingerprint } = certificate;
   const keys = chosen.map((packet) => certificate.usableKey(packet, usableKeyOf));
   if (keys.includes(undefined)) return unfit(certificate, REASONS.broken, 'recipient');
   const usable: UsableCertificate = {
     fingerprint,
     keys: keys.filter((each) => each !== undefined),
     preferences: preferencesOf(self),
-    validUntil: endOf(certificate, validity, chosen, at),
-    leftOut: [...found.unsupported.map(LEFT_OUT.unsupported), ...found.leftOut].map(
-      (each) => `${fingerprint}: ${each}`,
-    ),
+    validUntil,
+    leftOut: leftOut.map((each) => `${fingerprint}: ${each}`),
   };
   const excess = excessOf([usable]);
   return excess === undefined ? usable : unfit(certificate, excess, 'recipient');
@@ -140,17 +167,24 @@ function preferencesOf(self: SelfSignature): Preferences {
 export async function describeCertificate(
   certificate: Certificate,
   now: Date,
+  rules: JudgingRules,
 ): Promise<{ fingerprint: string; userIds: string[]; expiresAt: Date | undefined }> {
   const { fingerprint, userIds } = certificate;
-  return { fingerprint, userIds, expiresAt: await endOfUse(certificate, now.getTime()) };
+  return { fingerprint, userIds, expiresAt: await endOfUse(certificate, now.getTime(), rules) };
 }
 
-async function endOfUse(certificate: Certificate, at: number): Promise<Date | undefined> {
-  if (weaknessOf(certificate.primary) !== undefined) return undefined;
+async function endOfUse(
+  certificate: Certificate,
+  at: number,
+  { strength = USUAL_STRENGTH }: JudgingRules,
+): Promise<Date | undefined> {
+  if (weaknessOf(certificate.primary, strength) !== undefined) return undefined;
   const validity = await certificate.validity();
   if (validity.facts.isIncomplete) return undefined;
   const { primary, subkeys } = certificate;
-  const strong = [primary, ...subkeys].filter((key) => key !== undefined && weaknessOf(key) === undefined);
+  const strong = [primary, ...subkeys].filter(
+    (key) => key !== undefined && weaknessOf(key, strength) === undefined,
+  );
   const isUsable = (time: number) =>
     strong.some((key) => key !== undefined && isForEncryptionAt(key, certificate, validity, time));
   if (!isUsable(at)) return undefined;

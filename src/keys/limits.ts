@@ -3,6 +3,11 @@
  * The times are those of one processor on one machine.
  */
 
+import type { Strength } from './usable.ts';
+
+/** Anything weaker is never used, whatever a site says. */
+export const USUAL_STRENGTH: Strength = { minRsaBits: 2048, minCurveBits: 256 };
+
 /** RSA of 8192 bits with an exponent of 32 costs a message 1.4 ms; of 16384 with 64, 7 ms. */
 export const MAX_RSA_BITS = 8192;
 export const MAX_RSA_EXPONENT_BITS = 32;

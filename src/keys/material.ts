@@ -6,6 +6,7 @@
 import { PUBLIC_KEY } from '../openpgp/algorithms.ts';
 import type { EcdhCurve, KeyMaterial, RecipientKey } from '../openpgp/pkesk.ts';
 import { MAX_RSA_BITS, MAX_RSA_EXPONENT_BITS } from './limits.ts';
+import type { Strength } from './usable.ts';
 import { WORDS } from './words.ts';
 
 /** A public-key packet of the library. */
@@ -27,8 +28,8 @@ const CURVES: Readonly<Record<string, EcdhCurve>> = {
   '092b240303020801010d': 'brainpoolP512r1',
 };
 const SECP256K1 = '052b8104000a';
-// as old programs made them, one bit short of what they say
-const MIN_RSA_BITS = 2047;
+/** Of EdDSA, which has no part in encryption and may be the primary key's. */
+const ED25519 = '092b06010401da470f01';
 
 /** Returns undefined for a kind of key that pkesk.ts does not do. */
 export function recipientKeyOf(packet: KeyPacket): RecipientKey | undefined {
@@ -62,14 +63,36 @@ export function absurdityOf({ algorithm, publicParams }: KeyPacket): string | un
 }
 
 /** Returns the kind of a key that is too weak to hide anything from those who can break it, or undefined. */
-export function weaknessOf({ algorithm, publicParams }: KeyPacket): string | undefined {
+export function weaknessOf({ algorithm, publicParams }: KeyPacket, strength: Strength): string | undefined {
   if (algorithm === PUBLIC_KEY.elgamal) return 'ElGamal';
   if (algorithm === PUBLIC_KEY.dsa) return 'DSA';
   const { n, oid } = fieldsOf(publicParams);
-  if (isBytes(n) && bitsOf(n) < MIN_RSA_BITS) return `RSA of ${bitsOf(n)} bits`;
+  // old programs made moduli that are one bit short of what they say
+  if (isBytes(n) && bitsOf(n) < strength.minRsaBits - 1) return `RSA of ${bitsOf(n)} bits`;
   const curve = isWritable(oid) ? Buffer.from(oid.write()).toString('hex') : '';
-  return curve === SECP256K1 ? 'the curve secp256k1' : undefined;
+  if (curve === SECP256K1) return 'the curve secp256k1';
+  const bits = bitsOfCurve(algorithm, curve);
+  return bits !== undefined && bits < strength.minCurveBits ? `a curve of ${bits} bits` : undefined;
 }
+
+/** Returns undefined for a curve that nothing is encrypted to, or that is not known here. */
+function bitsOfCurve(algorithm: unknown, curve: string): number | undefined {
+  const { x25519, x448, ed25519, ed448 } = PUBLIC_KEY;
+  if (algorithm === x448 || algorithm === ed448) return 448;
+  if (algorithm === x25519 || algorithm === ed25519 || curve === ED25519) return 256;
+  const name = CURVES[curve];
+  return name && CURVE_BITS[name];
+}
+
+const CURVE_BITS: Readonly<Record<EcdhCurve, number>> = {
+  curve25519: 256,
+  prime256v1: 256,
+  secp384r1: 384,
+  secp521r1: 521,
+  brainpoolP256r1: 256,
+  brainpoolP384r1: 384,
+  brainpoolP512r1: 512,
+};
 
 /** Tells whether a key is of a kind that can encrypt, whatever its owner wants it for. */
 export function canEncrypt(algorithm: number): boolean {

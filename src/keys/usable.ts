@@ -2,6 +2,23 @@
 import type { Preferences } from '../openpgp/agree.ts';
 import type { SessionKeyEncryptor } from '../openpgp/pkesk.ts';
 
+/** What a judgement depends on besides the certificate and the time. */
+export interface JudgingRules {
+  readonly subkeys: 'all' | 'newest';
+  /** What is done with one that has a subkey for encryption that Sealdir cannot use. Default: defer. */
+  readonly unsupportedSubkeys?: 'defer' | 'ignore';
+  /** Default: USUAL_STRENGTH. */
+  readonly strength?: Strength;
+}
+
+/** What a key has to have to be no weak one. */
+export interface Strength {
+  /** A modulus may be one bit short of it, as old programs made them. */
+  readonly minRsaBits: number;
+  /** Those of a curve by its name: 256 for Curve25519. */
+  readonly minCurveBits: number;
+}
+
 /** The keys of one certificate that a session key may be encrypted to at the time it was judged. */
 export interface UsableCertificate {
   /** Upper-case hex. */
@@ -36,10 +53,17 @@ export interface Unfit {
 
 export type Judgement = UsableCertificate | Unfit;
 
+/** A certificate as it was when it could be used for the last time. */
+export interface LastValid {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly usable: UsableCertificate;
+}
+
 /** A judgement and the times between which it counts, in milliseconds since the epoch. */
-export interface Judged {
-  readonly rules: string;
+export interface Judged<T = Promise<Judgement>> {
+  readonly rules: JudgingRules;
   readonly from: number;
   until: number;
-  readonly result: Promise<Judgement>;
+  readonly result: T;
 }

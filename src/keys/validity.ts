@@ -55,8 +55,27 @@ export class Validity {
     return expiryReason(createdAt, both, at) ?? selfSignature(certified);
   }
 
+  /** Tells, at little cost, whether the owner says anything of the key at a time, be it valid or not. */
+  speaksAt(at: number): boolean {
+    return (this.#primary.version === 6 ? this.#direct.latest(at) : this.#certified.at(at)) !== undefined;
+  }
+
   /** Returns every time after `at` when something about the certificate may change, in order. */
   changesAfter(at: number): number[] {
+    return this.#changes().filter((time) => time > at);
+  }
+
+  /** Returns every time up to `at` when something about the certificate may have changed, in order. */
+  changesUpTo(at: number): number[] {
+    return this.#changes().filter((time) => time <= at);
+  }
+
+  /** Returns the same certificate as if each of its revocations had counted from the beginning. */
+  withoutRevoked(): Validity {
+    return new Validity(this.#primary, withHardRevocations(this.facts));
+  }
+
+  #changes(): number[] {
     const { direct, directRevocations, userIds, subkeys } = this.facts;
     const subjects: (Statements & { createdAt?: number })[] = [direct, ...userIds, ...subkeys];
     const times = subjects.flatMap(({ good, revocations, createdAt = this.#primary.createdAt }) => [
@@ -65,8 +84,22 @@ export class Validity {
       ...revocations.flatMap(({ from, until }) => [from, until]),
     ]);
     const all = [...times, ...directRevocations.flatMap(({ from, until }) => [from, until])];
-    return inOrder(all.filter((time) => time > at && Number.isFinite(time)));
+    return inOrder(all.filter((time) => Number.isFinite(time)));
   }
+}
+
+function withHardRevocations(facts: Facts): Facts {
+  const hard = <T extends Pick<Statements, 'revocations'>>(about: T): T => ({
+    ...about,
+    revocations: about.revocations.map((each) => ({ ...each, isHard: true })),
+  });
+  return {
+    ...facts,
+    direct: hard(facts.direct),
+    directRevocations: facts.directRevocations.map((each) => ({ ...each, isHard: true })),
+    userIds: facts.userIds.map(hard),
+    subkeys: facts.subkeys.map(hard),
+  };
 }
 
 function selfSignature({ packet }: Statement): SelfSignature {

@@ -50,6 +50,7 @@ export const WORDS = {
     `holds no key with a user ID for ${address}: remove it, or put a key there that has one`,
   notAFile: 'is not a regular file: put the exported public key there',
   linkToNothing: 'is a link to nothing: mend the link, or mount what it leads to',
+  missing: 'does not exist: put the exported public key there',
   unreadable: (code: string | undefined) => `cannot be read (${code ?? 'unknown error'})`,
 } as const;
 

@@ -4,13 +4,25 @@
  */
 import { join } from 'node:path';
 import { canonicalAddress, catchAllOf, parseAddress, partsOf, type SameAddress } from '../core/address.ts';
+import { UNUSABLE, type Unusable } from '../core/unusable.ts';
 import { AnswerError, type Recipient } from './source.ts';
 
 /** All that is known of a recipient; a value that is null or missing is not known. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** The names that an answer may use. */
-export const FIELDS = ['account', 'maildir', 'home', 'folder', 'uid', 'gid', 'quota', 'used', 'key'] as const;
+export const FIELDS = [
+  'account',
+  'maildir',
+  'home',
+  'folder',
+  'uid',
+  'gid',
+  'quota',
+  'used',
+  'key',
+  'unusable',
+] as const;
 type Field = (typeof FIELDS)[number];
 
 const UNITS = new Map([
@@ -37,6 +49,7 @@ export function recipientOf(
     ...placeOf(first),
     ...ownerOf(first),
     ...limitsOf(first),
+    ...unusableOf(rows),
   };
   const others = rows.map((row) => accountOf(row, asked, same));
   if (others.some((other) => other !== recipient.address))
@@ -110,6 +123,15 @@ function sizeOf(row: Fields, name: 'quota' | 'used'): number | undefined {
   const factor = UNITS.get(unit.toUpperCase());
   if (digits === undefined || factor === undefined) return wrong(name, written);
   return Number(digits) * factor;
+}
+
+/** Whoever joins the keys of a recipient has the same word in each row: two would be two answers. */
+function unusableOf(rows: readonly Fields[]): { unusable?: Unusable } {
+  const words = new Set(rows.flatMap((row) => textOf(row, 'unusable') ?? []));
+  if (words.size === 0) return {};
+  const [written] = words;
+  const unusable = UNUSABLE.find((word) => words.size === 1 && word === written);
+  return unusable === undefined ? wrong('unusable', [...words].join(', ')) : { unusable };
 }
 
 function keyOf(value: unknown): string | Buffer {

@@ -119,9 +119,9 @@ export class LdapSource implements RecipientSource {
     for (const [field, attribute] of this.#attributes) {
       const values = Object.entries(entry).flatMap(([name, of]) => (isSameName(name, attribute) ? of : []));
       // a directory keeps no order of values, so that none is the first
-      if (field === 'account' && values.length > 1)
+      if ((field === 'account' || field === 'unusable') && values.length > 1)
         throw new AnswerError(
-          `${entry.dn} has several values of ${attribute}: let another attribute be the account`,
+          `${entry.dn} has several values of ${attribute}: let another attribute be the ${field}`,
         );
       if (field === 'key') keys = values;
       else row[field] = values[0];

@@ -1,5 +1,6 @@
 /** Who exists. A recipient may exist and have no key that can be used. */
 import type { Owner } from '../core/owner.ts';
+import type { Unusable } from '../core/unusable.ts';
 
 export interface Recipient {
   /**
@@ -19,6 +20,8 @@ export interface Recipient {
   readonly isFormer?: boolean | undefined;
   /** OpenPGP certificates, each text or bytes. Left out: the key directory has them. */
   readonly keys?: readonly (string | Buffer)[] | undefined;
+  /** What is done if no key is usable. Left out: what the site does. */
+  readonly unusable?: Unusable | undefined;
 }
 
 /** A source that could not be asked, or whose answer makes no sense. */

@@ -160,6 +160,9 @@ test('settings that are good alone and not together are told so, on the line of 
     'f:1: recipients.folder: is needed by the preset mailcow: MAILDIR_SUB, or "." if it is empty',
     'f:3: recipients.preset: is for recipients.source = "sql"',
   ]);
+  assert.deepEqual(errorsIn('[keys]\nunusable = "hold"\n'), [
+    'f:1: keys.hold: is needed by keys.unusable = "hold"',
+  ]);
   assert.deepEqual(errorsIn('[recipients.sql]\nurl = "oracle:x"\n'), [
     'f:2: recipients.sql.url: begins with none of postgresql:, mysql:, mariadb:, sqlite:',
   ]);

@@ -28,11 +28,13 @@ test('a detail is added to the text and changes nothing else', () => {
   assert.deepEqual(replyOf('stored', 'abc'), { ...replyOf('stored'), text: 'Sealed abc' });
 });
 
-test('only "stored", "duplicate" and the answers to commands are positive', () => {
+const STORED = ['stored', 'storedLastValid', 'storedHeld'];
+
+test('only those for what is stored, "duplicate" and the answers to commands are positive', () => {
   const positive = allReplies().filter((reply) => verdictOf(reply) === 'stored');
   assert.deepEqual(
     positive.map((reply) => reply.why),
-    ['senderOk', 'recipientOk', 'stored', 'duplicate', 'ok', 'bye', 'notVerified'],
+    ['senderOk', 'recipientOk', ...STORED, 'duplicate', 'ok', 'bye', 'notVerified'],
   );
 });
 

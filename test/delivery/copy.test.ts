@@ -25,7 +25,7 @@ test('a piece whose memory was given back before it was written fails the copy',
   const { certificate } = await freshKey('alice@example.com');
   const [parsed] = await parseCertificates(Buffer.from(certificate));
   assert.ok(parsed !== undefined);
-  const usable = await judgeCertificate(parsed, new Date(), 'all');
+  const usable = await judgeCertificate(parsed, new Date(), { subkeys: 'all' });
   assert.ok(!('reason' in usable));
   const account = {
     address: 'alice@example.com',
@@ -40,7 +40,7 @@ test('a piece whose memory was given back before it was written fails the copy',
       if (isTooEarly) pieces.forEach(releaseMemory);
       return wait;
     };
-    const copy = new Copy(account, staged);
+    const copy = new Copy(account, staged, { storedAs: 'stored', reasons: [] });
     const outer = { trace: Buffer.from('Return-Path: <>\n'), inherited: Buffer.from('Subject: x\n') };
     copy.begin(await prepareSealer(sealingKeysOf([usable]), parts), outer);
     copy.push(Buffer.alloc(100_000));

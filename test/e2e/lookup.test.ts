@@ -16,8 +16,9 @@ import { makeSite, tomlFor } from '../support/sealdir.ts';
 import { makeKey, readSealed, type TestKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
-const QUERY =
-  "SELECT account, path AS maildir, quota, used, pgp AS 'key' FROM users WHERE address = :address";
+const QUERY = `SELECT account, path AS maildir, quota, used, pgp AS 'key',
+       CASE address WHEN 'refused@example.net' THEN 'reject' END AS unusable
+  FROM users WHERE address = :address`;
 const RECIPIENTS = `source = "sql"
 roots = ["DIR/vmail"]
 cache = "1s"
@@ -63,6 +64,7 @@ describe('recipients in a database', needsPackage('better-sqlite3'), () => {
         add.run('filed@example.com', null, null, null, null, null);
         add.run('bare@example.com', null, null, null, null, null);
         add.run('keyless@example.net', null, null, null, null, null);
+        add.run('refused@example.net', null, null, null, null, null);
         add.run('outside@example.com', null, '/etc/outside', null, null, null);
         add.run('@example.org', 'filed@example.com', null, null, null, null);
         add.run('full@example.com', null, null, 1000, 990, null);
@@ -97,6 +99,7 @@ describe('recipients in a database', needsPackage('better-sqlite3'), () => {
     assert.match(await send('bare@example.com'), /^250 2\.0\.0 /);
     assert.ok((await opened('mail/example.com/bare', domainWide)).equals(MESSAGE));
     assert.match(await send('keyless@example.net'), /^451 4\.7\.5 /);
+    assert.match(await send('refused@example.net'), /^550 5\.7\.5 /, 'the column unusable says so');
   });
 
   test('whoever takes the rest of a domain gets it in their own mailbox', async () => {

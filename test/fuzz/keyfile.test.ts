@@ -55,7 +55,7 @@ async function checkFile(bytes: Buffer): Promise<void> {
     for (const packet of [certificate.primary, ...certificate.subkeys])
       assert.ok(packet === undefined || !('privateParams' in packet), 'a secret key');
     for (const subkeys of ['all', 'newest'] as const) {
-      const judged = await judgeCertificate(certificate, now, subkeys);
+      const judged = await judgeCertificate(certificate, now, { subkeys });
       if ('keys' in judged) await prepareSealer(sealingKeysOf([judged]), parts);
       else assertPlain(judged.reason);
     }

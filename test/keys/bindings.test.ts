@@ -47,7 +47,10 @@ function ofVersion5(signature: Buffer): Buffer {
 async function judged(parts: readonly Buffer[], unsupported: 'defer' | 'ignore' = 'defer') {
   const [certificate] = await parseCertificates(Buffer.concat(parts));
   assert.ok(certificate !== undefined);
-  return judgeCertificate(certificate, new Date(NOW * 1000), 'all', unsupported);
+  return judgeCertificate(certificate, new Date(NOW * 1000), {
+    subkeys: 'all',
+    unsupportedSubkeys: unsupported,
+  });
 }
 
 const UNCHECKED: Record<string, readonly [RegExp, Buffer]> = {

@@ -17,7 +17,7 @@ const MESSAGE = Buffer.from('Subject: hi\r\n\r\nbytes \xff\0\r\n', 'latin1');
 
 async function usableIn(file: Buffer, now = NOW, subkeys: 'all' | 'newest' = 'all') {
   const judged = await Promise.all(
-    (await parseCertificates(file)).map((certificate) => judgeCertificate(certificate, now, subkeys)),
+    (await parseCertificates(file)).map((certificate) => judgeCertificate(certificate, now, { subkeys })),
   );
   return judged.filter((each): each is UsableCertificate => 'keys' in each);
 }

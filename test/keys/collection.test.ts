@@ -39,7 +39,7 @@ const POLICY: Record<string, readonly [used: number | 'no key file', why: string
 
 async function judge(key: CollectedKey, now: Date, subkeys: 'all' | 'newest' = 'all') {
   const certificates = await parseCertificates(key.certificate);
-  const judged = await Promise.all(certificates.map((each) => judgeCertificate(each, now, subkeys)));
+  const judged = await Promise.all(certificates.map((each) => judgeCertificate(each, now, { subkeys })));
   return judged.filter((each): each is UsableCertificate => 'keys' in each);
 }
 

@@ -56,7 +56,7 @@ function withSubkeys(subkeys: readonly Bindable[]): Buffer {
 async function judged(file: Buffer) {
   const [certificate] = await parseCertificates(file);
   assert.ok(certificate !== undefined);
-  return judgeCertificate(certificate, new Date(NOW * 1000), 'all');
+  return judgeCertificate(certificate, new Date(NOW * 1000), { subkeys: 'all' });
 }
 
 const REFUSED: Record<string, readonly [RegExp, readonly Bindable[]]> = {

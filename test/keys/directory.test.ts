@@ -108,7 +108,7 @@ test('a revocation in one of two files counts, whichever it is in', async (t) =>
     assert.equal(entry?.certificates.length, 1);
     const [certificate] = entry.certificates;
     assert.ok(certificate !== undefined);
-    const judged = await judgeCertificate(certificate, new Date(), 'all');
+    const judged = await judgeCertificate(certificate, new Date(), { subkeys: 'all' });
     assert.match('reason' in judged ? judged.reason : '', /is revoked/);
   }
 });

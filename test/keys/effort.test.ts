@@ -31,7 +31,9 @@ function falseCertifications(owner: Owner, count: number): Buffer[] {
 
 async function judgedAll(file: Buffer, now = NOW) {
   const certificates = await parseCertificates(file);
-  return Promise.all(certificates.map((each) => judgeCertificate(each, new Date(now * 1000), 'all')));
+  return Promise.all(
+    certificates.map((each) => judgeCertificate(each, new Date(now * 1000), { subkeys: 'all' })),
+  );
 }
 
 /** Counts the turns of the event loop while something is done. */
@@ -65,7 +67,10 @@ test('misplaced signatures are not tried at thousands of user IDs, and others ha
   assert.ok(turns > (MAX_TRIALS + 1000) / 20, `${turns} turns`);
   const [certificateOfFile] = await parseCertificates(file);
   assert.ok(certificateOfFile !== undefined);
-  assert.equal((await describeCertificate(certificateOfFile, new Date())).expiresAt, undefined);
+  assert.equal(
+    (await describeCertificate(certificateOfFile, new Date(), { subkeys: 'all' })).expiresAt,
+    undefined,
+  );
 });
 
 test('all certificates of a file together are tried no more often than one', {
@@ -122,12 +127,12 @@ test('a user ID that was revoked and certified hundreds of times is judged again
   for (let minute = 0; minute < 100; minute++) {
     const { validUntil } = await usableAt(judged, (NOW + minute * 61) * 1000);
     assert.ok(validUntil > NOW * 1000);
-    await describeCertificate(judged, new Date((NOW + minute * 61) * 1000));
+    await describeCertificate(judged, new Date((NOW + minute * 61) * 1000), { subkeys: 'all' });
   }
 });
 
 async function usableAt(certificate: Certificate, at: number) {
-  const judged = await judgeCertificate(certificate, new Date(at), 'all');
+  const judged = await judgeCertificate(certificate, new Date(at), { subkeys: 'all' });
   assert.ok('keys' in judged, 'reason' in judged ? judged.reason : '');
   return judged;
 }

@@ -37,7 +37,7 @@ const tail = [subkey.packet, bound(MADE)];
 async function judged(parts: readonly Buffer[], at = NOW) {
   const [certificate] = await parseCertificates(Buffer.concat(parts));
   assert.ok(certificate !== undefined);
-  return judgeCertificate(certificate, new Date(at * 1000), 'all');
+  return judgeCertificate(certificate, new Date(at * 1000), { subkeys: 'all' });
 }
 
 const USABLE: Record<string, readonly Buffer[]> = {

@@ -72,9 +72,9 @@ test('a key with as many subkeys as somebody may really have is usable, and with
     const entry = await keyring.lookup(ALICE);
     const [certificate] = entry?.certificates ?? [];
     assert.ok(certificate !== undefined, entry?.problems.join());
-    const newest = await judgeCertificate(certificate, new Date(), 'newest');
+    const newest = await judgeCertificate(certificate, new Date(), { subkeys: 'newest' });
     assert.equal('keys' in newest && newest.keys.length, 1);
-    const all = await judgeCertificate(certificate, new Date(), 'all');
+    const all = await judgeCertificate(certificate, new Date(), { subkeys: 'all' });
     if (subkeys === MAX_SESSION_KEY_PACKETS) assert.equal('keys' in all && all.keys.length, subkeys);
     else assert.match('reason' in all ? all.reason : '', /has 17 subkeys for encryption.*16 at most/);
     if ('holdsBack' in all) assert.equal(all.holdsBack, 'recipient');
@@ -85,7 +85,7 @@ test('a subkey that a certificate has several times gets one session-key packet'
   const { keyring } = await openDirectory(t, { [`${ALICE}.asc`]: await withSubkeys(alice, 30) });
   const [certificate] = (await keyring.lookup(ALICE))?.certificates ?? [];
   assert.ok(certificate !== undefined);
-  const judged = await judgeCertificate(certificate, new Date(), 'all');
+  const judged = await judgeCertificate(certificate, new Date(), { subkeys: 'all' });
   assert.equal('keys' in judged && judged.keys.length, 1);
 });
 
@@ -134,7 +134,7 @@ test('judgements at one time share one judgement, and a refusal is kept as well'
     const [certificate] = (await keyring.lookup(address))?.certificates ?? [];
     assert.ok(certificate !== undefined);
     const now = new Date();
-    const judge = () => judgeCertificate(certificate, now, 'all');
+    const judge = () => judgeCertificate(certificate, now, { subkeys: 'all' });
     const [first, second] = await Promise.all([judge(), judge()]);
     assert.ok(first === second && first === (await judge()), address);
   }

@@ -35,7 +35,7 @@ const MESSAGE = Buffer.from('Subject: hi\r\n\r\nhello\r\n');
 async function judge(file: Buffer, atMs = NOW * 1000): Promise<Judgement> {
   const [certificate] = await parseCertificates(file);
   assert.ok(certificate !== undefined);
-  return judgeCertificate(certificate, new Date(atMs), 'all');
+  return judgeCertificate(certificate, new Date(atMs), { subkeys: 'all' });
 }
 
 function keyIdsOf(judged: Judgement): string[] {

@@ -51,7 +51,10 @@ test('a binding that cannot be checked since the subkey is hashed in an unknown 
 test('where the setting ignores it, the subkey that was left out is told', async () => {
   const [certificate] = await parseCertificates(Buffer.concat(withPostQuantum({ flags: ENCRYPTS })));
   assert.ok(certificate !== undefined);
-  const judged = await judgeCertificate(certificate, new Date(NOW * 1000), 'all', 'ignore');
+  const judged = await judgeCertificate(certificate, new Date(NOW * 1000), {
+    subkeys: 'all',
+    unsupportedSubkeys: 'ignore',
+  });
   assert.match('leftOut' in judged ? judged.leftOut.join() : '', /algorithm 35.* is not used/);
 });
 

@@ -26,7 +26,7 @@ async function sentencesAbout(file: Uint8Array): Promise<string[]> {
   try {
     const now = new Date();
     const judged = await Promise.all(
-      (await parseCertificates(file)).map((each) => judgeCertificate(each, now, 'all')),
+      (await parseCertificates(file)).map((each) => judgeCertificate(each, now, { subkeys: 'all' })),
     );
     return judged.flatMap((each) => ('reason' in each ? [each.reason] : each.leftOut));
   } catch (error) {

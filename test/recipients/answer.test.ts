@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Fields, recipientOf } from '../../src/recipients/answer.ts';
+import { AnswerError } from '../../src/recipients/source.ts';
 
 const SAME = { localCase: 'ignore', defaultDomain: 'mx.example.com' } as const;
 const ASKED = 'alice@example.com';
@@ -71,4 +72,19 @@ test('several rows are one account with several keys, and never several accounts
   assert.deepEqual(of({ key: one }, { key: two }, { key: null })?.keys, [one, two]);
   assert.throws(() => of({ account: 'a@example.com' }, { account: 'b@example.com' }), /several accounts/);
   assert.throws(() => of({ key: 5 }), /bad key/);
+});
+
+test('a word about mail without a usable key is one of four, and the same in each row', () => {
+  for (const unusable of ['defer', 'reject', 'last-valid', 'hold'])
+    assert.deepEqual(of({ unusable }), { address: ASKED, unusable });
+  assert.equal(of({ unusable: Buffer.from('hold') })?.unusable, 'hold');
+  for (const unusable of [null, undefined, '']) assert.deepEqual(of({ unusable }), { address: ASKED });
+  const rows = [
+    { key: 'KEY 1', unusable: 'hold' },
+    { key: 'KEY 2', unusable: null },
+  ];
+  assert.equal(of(...rows)?.unusable, 'hold');
+  for (const unusable of ['Hold', 'hold ', 'lastvalid', 'none', '0', 1, true, {}])
+    assert.throws(() => of({ unusable }), AnswerError, String(unusable));
+  assert.throws(() => of({ unusable: 'hold' }, { unusable: 'defer' }), AnswerError);
 });

@@ -55,7 +55,10 @@ describe('OpenLDAP', needs('slapd', 'ldapadd', 'openssl'), () => {
         person('twice2', 'twice@example.com') +
         person('all', '@example.net') +
         person('home', 'home@example.com', ['labeledURI: /home/x']) +
-        person('several', 'several@example.com', ['mail: other@example.com']),
+        person('several', 'several@example.com', ['mail: other@example.com']) +
+        person('held', 'held@example.com', ['description: hold']) +
+        person('torn', 'torn@example.com', ['description: hold', 'description: reject']) +
+        person('odd', 'odd@example.com', ['description: sometimes']),
     );
   });
   after(() => slapd.stop());
@@ -218,6 +221,18 @@ describe('OpenLDAP', needs('slapd', 'ldapadd', 'openssl'), () => {
       /uid=several.* has several values of mail: let another attribute be the account/,
     );
     assert.ok(await source.find('alice@example.com'));
+    await source.close();
+  });
+
+  test('what is done without a usable key is one word, and anything else an error about that recipient', async () => {
+    const source = await open({ attributes: ['account=mail', 'unusable=description'] });
+    assert.deepEqual(await source.find('held@example.com'), {
+      address: 'held@example.com',
+      unusable: 'hold',
+    });
+    assert.equal((await source.find('alice@example.com'))?.unusable, undefined);
+    await assert.rejects(source.find('torn@example.com'), /uid=torn.* has several values of description/);
+    await assert.rejects(source.find('odd@example.com'), /bad unusable: "sometimes"/);
     await source.close();
   });
 

@@ -42,7 +42,7 @@ test('the map and the address are asked for; the data is an account or JSON', as
   const answers: Record<string, string> = {
     'users alice@example.com': 'OK alice@example.com',
     'users alias@example.com': 'OK Bob@Example.com',
-    'users json@example.com': 'OK {"quota": "1K"}',
+    'users json@example.com': 'OK {"quota": "1K", "unusable": "last-valid"}',
     'users nobody@example.com': 'NOTFOUND ',
     'users trouble@example.com': 'TEMP database is down',
     'users denied@example.com': 'PERM no such map',
@@ -52,7 +52,11 @@ test('the map and the address are asked for; the data is an account or JSON', as
   const find = (name: string) => source.find(`${name}@example.com`);
   assert.deepEqual(await find('alice'), { address: 'alice@example.com' });
   assert.deepEqual(await find('alias'), { address: 'bob@example.com' });
-  assert.deepEqual(await find('json'), { address: 'json@example.com', quota: 1024 });
+  assert.deepEqual(await find('json'), {
+    address: 'json@example.com',
+    quota: 1024,
+    unusable: 'last-valid',
+  });
   assert.equal(await find('nobody'), undefined);
   for (const name of ['trouble', 'denied', 'odd']) await assert.rejects(find(name), Error, name);
 });

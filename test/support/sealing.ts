@@ -53,7 +53,7 @@ export async function newReader(): Promise<Reader> {
   });
   const [certificate] = await parseCertificates(Buffer.from(pair.publicKey));
   if (certificate === undefined) throw new Error('no certificate was generated');
-  const usable = await judgeCertificate(certificate, new Date(), 'all');
+  const usable = await judgeCertificate(certificate, new Date(), { subkeys: 'all' });
   if ('reason' in usable) throw new Error(usable.reason);
   const decryptionKeys = await openpgp.readPrivateKey({ armoredKey: pair.privateKey });
   return {

@@ -18,7 +18,9 @@ export async function verdictOf(
   try {
     const certificates = await parseCertificates(Buffer.from(file));
     const judged = await Promise.all(
-      certificates.map((each) => judgeCertificate(each, new Date(NOW * 1000), 'all', unsupported)),
+      certificates.map((each) =>
+        judgeCertificate(each, new Date(NOW * 1000), { subkeys: 'all', unsupportedSubkeys: unsupported }),
+      ),
     );
     return judged
       .map((each) => ('keys' in each ? `${each.fingerprint} ${each.keys.length}` : each.reason))
