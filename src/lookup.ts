@@ -10,7 +10,7 @@ import { type Addressing, resolve } from './delivery/resolve.ts';
 import { select } from './delivery/select.ts';
 import type { DirectoryOptions } from './keys/directory.ts';
 import type { SealingKeys } from './keys/sessionkeys.ts';
-import type { KeySource } from './keys/source.ts';
+import type { KeyEntry, KeySource } from './keys/source.ts';
 import type { Recipient } from './recipients/source.ts';
 import { addressingOf, keyDirectoryOf, keyRulesOf, keySourceOf } from './site.ts';
 
@@ -38,6 +38,11 @@ export class Lookup {
     }
     const address = parseAddress(written);
     return address === undefined ? refusal('badRecipient') : resolve(address, this.#addressing);
+  }
+
+  /** Returns all keys of a recipient, or undefined. Throws if they could not be asked for. */
+  entry(recipient: Recipient): Promise<KeyEntry | undefined> {
+    return this.#keys.keysOf(recipient);
   }
 
   /** Tells whether a recipient has any key, usable or not. Throws if that could not be asked. */

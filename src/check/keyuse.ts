@@ -4,18 +4,17 @@ import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
 import type { SameAddress } from '../core/address.ts';
 import type { Certificate } from '../keys/certificates.ts';
-import { describeCertificate, judgeCertificate } from '../keys/judgement.ts';
+import { daysLeft } from '../keys/judgedentry.ts';
+import { judgeCertificate } from '../keys/judgement.ts';
 import type { DirectoryEntry } from '../keys/listing.ts';
 import { addressOfUserId, stemFor } from '../keys/names.ts';
 import { excessOf } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
+import { keyStateOf } from '../keys/state.ts';
 import type { Judgement, Unfit } from '../keys/usable.ts';
 import { keyRulesOf } from '../site.ts';
 import { error, type Finding, warning } from './finding.ts';
 import { look } from './look.ts';
-
-const DAY_MS = 24 * 60 * 60 * 1000;
-const WARN_DAYS = 30;
 
 /** Tells whether mail for the owner of this file is sealed now, and to all of its certificates. */
 export async function checkUse(
@@ -65,7 +64,7 @@ function leftOutFinding(path: string, what: string): Finding {
 }
 
 /** Splits a sentence of `keys/words.ts` where it goes on to what has to be done. */
-function advised(sentence: string, otherwise: string): { what: string; fix: string } {
+export function advised(sentence: string, otherwise: string): { what: string; fix: string } {
   const [what = '', ...rest] = sentence.split(': ');
   return { what, fix: rest.length > 0 ? rest.join(': ') : otherwise };
 }
@@ -77,18 +76,22 @@ export async function checkCertificates(
   now: Date,
 ): Promise<Finding[]> {
   const found = file.entry.certificates.map(async (each) => [
-    ...(await checkEnd(path, each, now)),
+    ...(await checkEnd(path, each, settings, now)),
     ...checkOwner(path, file, each, addressRules(settings)),
   ]);
   return (await Promise.all(found)).flat();
 }
 
-async function checkEnd(path: string, certificate: Certificate, now: Date): Promise<Finding[]> {
-  const { fingerprint, expiresAt } = await describeCertificate(certificate, now);
-  if (expiresAt === undefined) return [];
-  const days = Math.floor((expiresAt.getTime() - now.getTime()) / DAY_MS);
-  if (days < 0 || days > WARN_DAYS) return [];
-  const what = `${path}: ${fingerprint} expires in ${days} days; then its mail waits in the queue`;
+async function checkEnd(
+  path: string,
+  certificate: Certificate,
+  settings: Settings,
+  now: Date,
+): Promise<Finding[]> {
+  const state = await keyStateOf(certificate, now, keyRulesOf(settings));
+  if (state.state !== 'expiring') return [];
+  const { fingerprint } = certificate;
+  const what = `${path}: ${fingerprint} expires in ${daysLeft(state, now)} days; then its mail waits in the queue`;
   return [warning(what, 'ask its owner to extend it, and replace the file')];
 }
 

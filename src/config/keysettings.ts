@@ -9,6 +9,12 @@ export const keySettings = {
     default: '/etc/sealdir/keys',
     doc: 'Directory of the public keys, with one file for each recipient: <address>.asc or <address>.pgp.',
   },
+  'keys.state': {
+    kind: path,
+    default: '/var/lib/sealdir',
+    doc: 'Directory for what is remembered about keys: it must survive a reboot.',
+    restart: true,
+  },
   'keys.unusable': {
     kind: oneOf('defer', 'reject'),
     default: 'defer',

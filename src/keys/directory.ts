@@ -9,7 +9,7 @@ import { within } from '../core/deadline.ts';
 import type { World } from '../core/world.ts';
 import { FileCalls, LinkedCalls, type Runner, SILENT_AFTER_MS, SilentError } from './calls.ts';
 import { FileCache, type ParsedFile } from './filecache.ts';
-import { type DirectoryEntry, listDirectory } from './listing.ts';
+import { type DirectoryEntry, listDirectory, type Walk, walkDirectory } from './listing.ts';
 import { NameIndex } from './nameindex.ts';
 import { usualNames } from './names.ts';
 import { type KeyFile, merge, ParsedFiles } from './parsedfiles.ts';
@@ -100,6 +100,11 @@ export class KeyDirectory implements KeySource {
    */
   list(): Promise<DirectoryEntry[]> {
     return listDirectory(this.#directory, this.#same, this.#files);
+  }
+
+  /** Does the same in groups. `wanted`: the addresses that are asked for; all if left out. */
+  walk(wanted?: ReadonlySet<string>): Promise<Walk> {
+    return walkDirectory(this.#directory, this.#same, this.#files, wanted);
   }
 
   async #remembered(address: string, files: readonly KeyFile[]): Promise<KeyEntry> {

@@ -151,7 +151,7 @@ function unusable(name: string, problem: string): KeyEntry {
 }
 
 /** Returns the keys of several files as those of one recipient. */
-export async function merge(files: readonly KeyFile[]): Promise<KeyEntry> {
+export async function merge(files: readonly KeyEntry[]): Promise<KeyEntry> {
   const problems = files.flatMap((file) => file.problems);
   try {
     return { certificates: await uniteCertificates(files.flatMap((file) => file.certificates)), problems };

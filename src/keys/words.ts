@@ -48,6 +48,8 @@ export const WORDS = {
   outsized: 'holds a key with numbers of an absurd size: its owner has to make a new one',
   notAFile: 'is not a regular file: put the exported public key there',
   linkToNothing: 'is a link to nothing: mend the link, or mount what it leads to',
+  hidden: (address: string) =>
+    `is not used, since ${address} has a file in the usual spelling: remove it, or merge the two`,
   unreadable: (code: string | undefined) => `cannot be read (${code ?? 'unknown error'})`,
 } as const;
 
