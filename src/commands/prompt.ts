@@ -65,7 +65,7 @@ export class Terminal {
         if (echo === 'shown') writeSync(this.#output, `\r\x1b[K${visible(question + line.toString('utf8'))}`);
       }
     } finally {
-      writeSync(this.#output, '\n');
+      if (this.#isOpen) writeSync(this.#output, '\n');
     }
   }
 

@@ -42,13 +42,13 @@ export async function run(given: KeyArguments, { stdout, stderr }: Streams): Pro
   };
   for (const path of Object.values(paths)) await refuseTaken(path);
   const world = realWorld('localhost');
+  const passphrase = await newPassphrase({
+    file: given.text('passphrase-file'),
+    fd: given.text('passphrase-fd'),
+    none: given.has('no-passphrase'),
+    canAsk: stderr.isTTY === true,
+  });
   const pair = await untilInterrupted(async (pause) => {
-    const passphrase = await newPassphrase({
-      file: given.text('passphrase-file'),
-      fd: given.text('passphrase-fd'),
-      none: given.has('no-passphrase'),
-      canAsk: stderr.isTTY === true,
-    });
     const made = await generateKeyPair({ email, name, passphrase, lifetime, madeAt: new Date(world.now()) });
     pause();
     writeAll(filesOf(made, paths), world.random(8).toString('hex'));
