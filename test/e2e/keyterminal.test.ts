@@ -1,5 +1,5 @@
-// `sealdir key` and `open` at a real terminal (tmux): prompts without echo, a bar that goes away, and Ctrl-C at
-// any moment, after which nothing is half done and the terminal is as it was.
+// `sealdir key` and `open` at a real terminal (tmux): prompts without echo, a bar that goes away, and Ctrl-C,
+// after which nothing is half done and the terminal is as it was.
 
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';

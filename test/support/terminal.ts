@@ -1,5 +1,5 @@
-// A real terminal for a test: a program in tmux, with what is typed and what is on the screen. A server of its
-// own, so that nobody's sessions are touched.
+// A real terminal for a test: a program in tmux, with what is typed and what is on the screen. A server of
+// its own, so that nobody's sessions are touched.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

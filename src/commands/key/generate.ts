@@ -2,7 +2,19 @@
  * `sealdir key generate`: a key pair for a user, on the user's own machine. Needs no configuration. The
  * secret part is locked with a passphrase that is in no argument, no environment and no file that this makes.
  */
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { asciiDomain, parseAddress, pathSegment } from '../../core/address.ts';
 import { visible } from '../../core/visible.ts';
@@ -40,6 +52,7 @@ export async function run(given: KeyArguments, { stdout, stderr }: Streams): Pro
     revocation: `${base}.revocation.asc`,
     certificate: `${base}.asc`,
   };
+  refuseUnwritable(dirname(base));
   for (const path of Object.values(paths)) await refuseTaken(path);
   const world = realWorld('localhost');
   const passphrase = await newPassphrase({
@@ -92,6 +105,18 @@ function lifetimeOf(written: string | undefined): number {
   throw new CommandError('usage', `--expires takes 90d, 6w, 18m, 2y or never, not "${written}"`);
 }
 
+/** Refuses a directory that cannot be written to, or made, before anybody is asked for a passphrase. */
+function refuseUnwritable(directory: string): void {
+  const place = existsSync(directory) ? directory : dirname(directory);
+  try {
+    accessSync(place, constants.W_OK | constants.X_OK);
+    if (statSync(place).isDirectory()) return;
+  } catch {
+    // told below
+  }
+  throw new CommandError('data', `no file can be made in ${directory}: nothing was made`);
+}
+
 async function refuseTaken(path: string): Promise<void> {
   if ((await whyNoFile(path, 'key file')) === undefined)
     throw new CommandError('data', `${path} is there already: nothing was made`);
@@ -113,7 +138,7 @@ function writeAll(files: readonly NewFile[], tag: string): void {
   const made: string[] = [];
   try {
     const [{ path: first } = { path: '' }] = files;
-    mkdirSync(dirname(first), { recursive: true, mode: 0o700 });
+    makeDirectory(dirname(first));
     const hidden = files.map((file, n) => ({
       ...file,
       temporary: join(dirname(file.path), `.sealdir-${tag}-${n}.tmp`),
@@ -140,6 +165,14 @@ function writeAll(files: readonly NewFile[], tag: string): void {
       'data',
       `the key could not be written: ${(error as Error).message}; nothing was made`,
     );
+  }
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
