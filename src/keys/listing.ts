@@ -86,6 +86,7 @@ export async function walkDirectory(
       for (const group of groups.values()) {
         const entries = await Promise.all(group.map(entryOf));
         yield entries.filter((entry) => entry !== undefined);
+        for (const { text } of group) files.forget(text);
       }
     },
   };

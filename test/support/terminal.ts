@@ -7,6 +7,9 @@ import { join } from 'node:path';
 import { run } from './process.ts';
 import { until } from './until.ts';
 
+/** Machines that run tests are busy. */
+const PATIENCE_MS = 60_000;
+
 export interface Terminal {
   /** Types text as it is. */
   type(text: string): Promise<void>;
@@ -45,10 +48,11 @@ export async function openTerminal({ cwd, columns = 80 }: TerminalOptions): Prom
   const screen = async () => (await tmux('capture-pane', '-p', '-J', '-S', '-500')).replace(/ +$/gm, '');
   const shows = async (what: RegExp) => {
     let seen = '';
-    await until(`the terminal shows ${what}`, async () => {
+    const isShown = async () => {
       seen = await screen();
       return what.test(seen);
-    }).catch((error: unknown) => {
+    };
+    await until(`the terminal shows ${what}`, isShown, PATIENCE_MS).catch((error: unknown) => {
       throw new Error(`the terminal does not show ${what}, but:\n${seen}`, { cause: error });
     });
     return seen;

@@ -3,6 +3,7 @@ import { visible, visibleJson } from '../../core/visible.ts';
 import { daysLeft } from '../../keys/judgedentry.ts';
 import { type KeyRow, rowsOf } from '../../keys/survey.ts';
 import { CommandError } from '../errors.ts';
+import { untilInterrupted } from '../interrupt.ts';
 import { Progress } from '../progress.ts';
 import { canonicalOf, couldNotLook, type KeySite, keySite } from './site.ts';
 import type { KeyArguments, Streams } from './subcommand.ts';
@@ -12,7 +13,7 @@ export async function run(given: KeyArguments, { stdout, stderr }: Streams): Pro
   const site = await keySite(given.text('config'));
   const wanted = given.operands.map((each) => canonicalOf(each, site.same));
   const now = new Date(site.world.now());
-  const rows = await rowsFor(site, wanted, stderr).catch(couldNotLook);
+  const rows = await untilInterrupted((pause) => rowsFor(site, wanted, stderr, pause)).catch(couldNotLook);
   const missing = wanted.find((address) => !rows.some((row) => row.address === address));
   if (missing !== undefined) throw new CommandError('noUser', `${missing}: no key file`);
   const lines = given.has('json') ? jsonLines(rows, now) : table(rows, now, stdout.columns ?? 80);
@@ -24,6 +25,7 @@ async function rowsFor(
   { directory, rules, world }: KeySite,
   wanted: readonly string[],
   stderr: NodeJS.WriteStream,
+  pause: () => void,
 ): Promise<KeyRow[]> {
   const walk = await directory.walk(wanted.length === 0 ? undefined : new Set(wanted));
   const progress = new Progress(stderr, world, 'keys', walk.count);
@@ -31,6 +33,7 @@ async function rowsFor(
   const rows: KeyRow[] = [];
   try {
     for await (const group of walk.groups()) {
+      pause();
       rows.push(...(await rowsOf(group, rules, now)));
       progress.step(group.length);
     }
