@@ -1,7 +1,7 @@
 /**
  * All that Sealdir can do with a private key, once it is read (secretfile.ts): open a message with it, make a
- * new pair. Only commands that run where the secret key is may import this file (`open`, `demo`). Nothing
- * that the server imports may, since the server never has a private key.
+ * new pair. Only commands that run where the secret key is may import this file (`open`, `key generate`,
+ * `demo`). Nothing that the server imports may, since the server never has a private key.
  */
 import { ReadableStream } from 'node:stream/web';
 import type * as openpgp from 'openpgp';
