@@ -7,22 +7,10 @@ import { once } from 'node:events';
 import { fstatSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments, refuseStray } from './commands/arguments.ts';
 import { CommandError, EXIT } from './commands/errors.ts';
-import type { Settings } from './config/settings.ts';
+import { USAGE } from './commands/usage.ts';
 import { visible } from './core/visible.ts';
-
-const USAGE = `usage:
-  sealdir serve [-c FILE]                                    LMTP server
-  sealdir seal  [-c FILE] (-r RECIPIENT | -k KEYFILE)        message on stdin -> sealed message on stdout
-  sealdir deliver [-c FILE] [-f SENDER] [-a DETAIL] RECIPIENT...  message on stdin -> the running server
-  sealdir open  [-k SECRETKEY] [--passphrase-file F] [FILE]  sealed message -> the original on stdout
-  sealdir lookup [-c FILE] ADDRESS                           who gets its mail, and with which keys
-  sealdir owners [-c FILE]                                   writes the files of other users, as root
-  sealdir check [-c FILE]                                    look at configuration, keys, permissions, MTA
-  sealdir --version
-Without -c: /etc/sealdir/sealdir.toml, or where there is none a demo under ./var.
-`;
 
 interface Given {
   readonly options: Readonly<
@@ -38,6 +26,15 @@ interface Command {
   run(given: Given): Promise<number>;
 }
 
+const OPTIONS = {
+  config: { type: 'string', short: 'c' },
+  recipient: { type: 'string', short: 'r' },
+  sender: { type: 'string', short: 'f' },
+  detail: { type: 'string', short: 'a' },
+  key: { type: 'string', short: 'k' },
+  'passphrase-file': { type: 'string' },
+} as const;
+
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { takes: ['config'], maxOperands: 0, run: serve },
   seal: { takes: ['config', 'recipient', 'key'], maxOperands: 0, run: seal },
@@ -52,41 +49,23 @@ async function main(argv: string[]): Promise<number> {
   const [name = '', ...rest] = argv;
   if (['--help', '-h', 'help'].includes(name)) return print(USAGE);
   if (name === '--version') return print(`sealdir ${version()}\n`);
-  const { options, operands } = given(rest);
+  if (name === 'key') return key(rest);
+  const { options, operands } = readArguments(rest, OPTIONS) as Given;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) throw new CommandError('usage', ...USAGE.trimEnd().split('\n'));
-  const stray = Object.keys(options).find((option) => !command.takes.includes(option));
-  if (stray !== undefined) throw new CommandError('usage', `${name} takes no --${stray}`);
+  refuseStray(name, { options, operands }, command.takes);
   const extra = operands[command.maxOperands];
   if (extra !== undefined)
     throw new CommandError('usage', `${name}: what is "${extra}"? A configuration goes after -c`);
   return command.run({ options, operands });
 }
 
-/** Throws a usage error for an option that does not exist, has no value, or is there twice. */
-function given(args: string[]): Given {
-  try {
-    const { values, positionals, tokens } = parseArgs({
-      args,
-      allowPositionals: true,
-      tokens: true,
-      options: {
-        config: { type: 'string', short: 'c' },
-        recipient: { type: 'string', short: 'r' },
-        sender: { type: 'string', short: 'f' },
-        detail: { type: 'string', short: 'a' },
-        key: { type: 'string', short: 'k' },
-        'passphrase-file': { type: 'string' },
-      },
-    });
-    const names = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []));
-    const twice = names.find((name, n) => names.indexOf(name) !== n);
-    if (twice !== undefined) throw new CommandError('usage', `--${twice} is given twice`);
-    return { options: values, operands: positionals };
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new CommandError('usage', error.message.replaceAll(/([.?])\n/g, '$1 '));
-  }
+async function key(args: string[]): Promise<number> {
+  // whoever reads a list may have seen enough of it
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? 0 : 70));
+  const { keyCommand } = await import('./commands/key/key.ts');
+  const { stdout, stderr } = process;
+  return keyCommand(args, { stdout, stderr, stdin: standardInput });
 }
 
 async function serve({ options }: Given): Promise<number> {
@@ -122,8 +101,11 @@ async function open({ options, operands: [file] }: Given): Promise<number> {
   const { openMessage } = await import('./commands/open.ts');
   const { openInput } = await import('./commands/inputfile.ts');
   const { key: keyFile, 'passphrase-file': passphraseFile } = options;
+  const { turnOffCoreDumps } = await import('./edge/coredumps.ts');
+  await turnOffCoreDumps(); // one that cannot be turned off is no reason to leave mail unread
   const message = file === undefined ? standardInput() : await openInput(file, 'message');
-  for (const piece of await openMessage({ message, keyFile, passphraseFile }))
+  const canAsk = process.stderr.isTTY === true;
+  for (const piece of await openMessage({ message, keyFile, passphraseFile, canAsk }))
     if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
   return 0;
 }
@@ -150,15 +132,9 @@ async function check({ options }: Given): Promise<number> {
   return code;
 }
 
-/** Reads the settings of `-c FILE`, or those that hold without one. */
-async function settingsOf(
-  config: string | undefined,
-): Promise<{ readonly settings: Settings; readonly file: string | undefined }> {
-  const { chooseSettings } = await import('./commands/settings.ts');
-  const { loaded, file } = await chooseSettings(config, hostname());
-  if (loaded.ok) return { settings: loaded.settings, file };
-  const { formatError } = await import('./config/load.ts');
-  throw new CommandError('config', ...loaded.errors.map(formatError));
+async function settingsOf(config: string | undefined) {
+  const commands = await import('./commands/settings.ts');
+  return commands.settingsOf(config, hostname());
 }
 
 function version(): string {

@@ -9,6 +9,7 @@ import type { World } from './core/world.ts';
 import { resolve } from './delivery/resolve.ts';
 import { type KeyRules, type Selection, select } from './delivery/select.ts';
 import type { Origin } from './keys/recipientkeys.ts';
+import type { KeyEntry } from './keys/source.ts';
 import type { Recipient } from './recipients/source.ts';
 import { type KeySourceOptions, keyRulesOf, type SiteSources, siteSourcesOf } from './site.ts';
 
@@ -49,6 +50,11 @@ export class Lookup {
     }
     const address = parseAddress(written);
     return address === undefined ? refusal('badRecipient') : resolve(address, this.#sources.addressing);
+  }
+
+  /** Returns all keys of a recipient, or undefined. Throws if they could not be asked for. */
+  entry(recipient: Recipient): Promise<KeyEntry | undefined> {
+    return this.#sources.keys.keysOf(recipient);
   }
 
   /** Tells whether a recipient has any key, usable or not. Throws if that could not be asked. */

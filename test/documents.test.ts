@@ -26,6 +26,12 @@ test('README names every command of the program, with the same options, and no o
   const [, section = ''] = /## Commands\n([\s\S]*?)\n## /.exec(read('README.md')) ?? [];
   assert.ok(commands(usage).length >= 4);
   assert.deepEqual(commands(section), commands(usage));
+  const aboutKeys = (text: string) =>
+    [...text.matchAll(/^ *sealdir key .*(?:\n {8,}.*)*/gm)].map(([lines]) =>
+      lines.replace(/ +/g, ' ').trim(),
+    );
+  assert.ok(aboutKeys(usage).length >= 6);
+  assert.deepEqual(aboutKeys(section), aboutKeys(usage));
 });
 
 test('README names every exit code and no other', () => {

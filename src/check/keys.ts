@@ -7,10 +7,11 @@ import type { Settings } from '../config/settings.ts';
 import { partsOf, splitDetail } from '../core/address.ts';
 import type { DirectoryEntry } from '../keys/listing.ts';
 import { isUsualName } from '../keys/names.ts';
+import { WORDS } from '../keys/words.ts';
 import { keyDirectoryOf, pathsOf } from '../site.ts';
 import { error, type Finding, quoted, warning } from './finding.ts';
 import { namesIn } from './keydirectory.ts';
-import { checkCertificates, checkUse } from './keyuse.ts';
+import { advised, checkCertificates, checkUse } from './keyuse.ts';
 import { kindOf, look, troubleWithUse } from './look.ts';
 import { checkMailboxes } from './mailboxes.ts';
 
@@ -67,13 +68,10 @@ function checkName(
   { file, address }: DirectoryEntry,
   files: readonly DirectoryEntry[],
 ): Finding[] {
-  const isHidden =
-    address !== undefined &&
-    !isUsualName(file, address) &&
-    files.some((other) => other.address === address && isUsualName(other.file, address));
-  if (!isHidden) return [];
-  const what = `${path}: not used, since ${address} has a file in the usual spelling`;
-  return [warning(what, 'remove it, or merge the two')];
+  if (address === undefined || isUsualName(file, address)) return [];
+  if (!files.some((other) => other.address === address && isUsualName(other.file, address))) return [];
+  const { what, fix } = advised(WORDS.hidden(address), 'remove it');
+  return [warning(`${path} ${what}`, fix)];
 }
 
 /**

@@ -5,18 +5,17 @@ import type { Settings } from '../config/settings.ts';
 import type { SameAddress } from '../core/address.ts';
 import type { Unusable } from '../core/unusable.ts';
 import type { Certificate } from '../keys/certificates.ts';
-import { describeCertificate, judgeCertificate } from '../keys/judgement.ts';
+import { daysLeft } from '../keys/judgedentry.ts';
+import { judgeCertificate } from '../keys/judgement.ts';
 import type { DirectoryEntry } from '../keys/listing.ts';
 import { addressOfUserId, stemFor } from '../keys/names.ts';
 import { excessOf } from '../keys/sessionkeys.ts';
 import type { KeyEntry } from '../keys/source.ts';
+import { keyStateOf } from '../keys/state.ts';
 import type { Judgement, Unfit } from '../keys/usable.ts';
 import { judgingRulesOf } from '../site.ts';
 import { error, type Finding, warning } from './finding.ts';
 import { look } from './look.ts';
-
-const DAY_MS = 24 * 60 * 60 * 1000;
-export const WARN_DAYS = 30;
 
 /** What becomes of mail whose recipient has no other key. */
 const THEN: Readonly<Record<Unusable, string>> = {
@@ -98,16 +97,11 @@ async function checkEnd(
   settings: Settings,
   now: Date,
 ): Promise<Finding[]> {
-  const { fingerprint, expiresAt } = await describeCertificate(certificate, now, judgingRulesOf(settings));
-  if (expiresAt === undefined) return [];
-  const days = daysUntil(expiresAt, now);
-  if (days < 0 || days > WARN_DAYS) return [];
-  const what = `${path}: ${fingerprint} expires in ${days} days; then ${THEN[settings.keys.unusable]}`;
+  const state = await keyStateOf(certificate, now, judgingRulesOf(settings));
+  if (state.state !== 'expiring') return [];
+  const { fingerprint } = certificate;
+  const what = `${path}: ${fingerprint} expires in ${daysLeft(state, now)} days; then ${THEN[settings.keys.unusable]}`;
   return [warning(what, 'ask its owner to extend it, and replace the file')];
-}
-
-export function daysUntil(end: Date, now: Date): number {
-  return Math.floor((end.getTime() - now.getTime()) / DAY_MS);
 }
 
 /** Tells of a key whose user IDs name other addresses: a wrong key, or a name that means another address. */

@@ -3,11 +3,12 @@
  * and who may exchange their files. Trouble with one is an error, since it concerns everybody's mail.
  */
 import type { Settings } from '../config/settings.ts';
-import { describeCertificate } from '../keys/judgement.ts';
+import { daysLeft } from '../keys/judgedentry.ts';
 import type { SiteKeyChoice, SiteKeyFile } from '../keys/sitekeys.ts';
+import { keyStateOf } from '../keys/state.ts';
 import { judgingRulesOf, pathsOf, siteKeysOf } from '../site.ts';
 import { error, type Finding, note, quoted, warning } from './finding.ts';
-import { advised, daysUntil, WARN_DAYS } from './keyuse.ts';
+import { advised } from './keyuse.ts';
 import { Trail } from './trail.ts';
 import { trustedUsers } from './trusted.ts';
 
@@ -51,15 +52,11 @@ async function describe(
   now: Date,
 ): Promise<Finding[]> {
   const found = entry.certificates.map(async (each) => {
-    const { fingerprint, userIds, expiresAt } = await describeCertificate(
-      each,
-      now,
-      judgingRulesOf(settings),
-    );
+    const { fingerprint, userIds } = each;
+    const state = await keyStateOf(each, now, judgingRulesOf(settings));
     const chosen = note(`${setting}: ${MEANING[setting]} ${fingerprint} (${userIds[0]}), ${path}`);
-    const days = expiresAt === undefined ? undefined : daysUntil(expiresAt, now);
-    if (days === undefined || days > WARN_DAYS) return [chosen];
-    const what = `${setting}: ${fingerprint} expires in ${days} days; then ${DEFERRED[setting]}`;
+    if (state.state !== 'expiring') return [chosen];
+    const what = `${setting}: ${fingerprint} expires in ${daysLeft(state, now)} days; then ${DEFERRED[setting]}`;
     return [chosen, warning(what, `extend it, and replace ${path}`)];
   });
   return (await Promise.all(found)).flat();

@@ -19,7 +19,7 @@ export async function prepareDemo(): Promise<boolean> {
   await mkdir('var/keys', { recursive: true });
   await mkdir('var/mail', { recursive: true, mode: 0o700 });
   if (existsSync(CERTIFICATE)) return false;
-  const { certificate, secretKey } = await generateKeyPair(ADDRESS);
+  const { certificate, secretKey } = await generateKeyPair({ email: ADDRESS });
   await writeFile(DEMO_SECRET, secretKey, { mode: 0o600 });
   await writeFile(CERTIFICATE, certificate);
   return true;

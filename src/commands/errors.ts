@@ -8,6 +8,8 @@ export const EXIT = {
   software: 70,
   tempFail: 75,
   config: 78,
+  /** Not of sysexits.h: what a shell has for a command that Ctrl-C ended. */
+  interrupted: 130,
 } as const;
 
 /** What `check` exits with: no codes of sysexits.h, so that a script can tell warnings from errors. */

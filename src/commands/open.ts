@@ -11,28 +11,32 @@ import { Dearmor } from '../openpgp/dearmor.ts';
 import { DEMO_SECRET } from './demo.ts';
 import { CommandError } from './errors.ts';
 import { readInput } from './inputfile.ts';
+import { readPassphrase } from './passphrase.ts';
+import { atTerminal } from './prompt.ts';
 
 export interface OpenOptions {
   /** A stored message, or a bare armored one. */
   readonly message: AsyncIterable<Buffer>;
   readonly keyFile: string | undefined;
   readonly passphraseFile: string | undefined;
+  /** Whether there is somebody at a terminal. */
+  readonly canAsk?: boolean;
 }
 
 /** How much of a message is kept to say what it is. */
 const MOST_HEAD = 256 * 1024;
-/** A key ring may have all the keys of an office; a passphrase is a line. */
+/** A key ring may have all the keys of an office. */
 const MOST_KEYS = 16 * 1024 * 1024;
-const MOST_PASSPHRASE = 64 * 1024;
 
 /** Resolves to the original message in pieces. */
-export async function openMessage({ message, keyFile, passphraseFile }: OpenOptions): Promise<Uint8Array[]> {
+export async function openMessage(options: OpenOptions): Promise<Uint8Array[]> {
+  const { message, keyFile } = options;
   const file = keyFile ?? (existsSync(DEMO_SECRET) ? DEMO_SECRET : undefined);
   if (file === undefined) throw new CommandError('usage', 'which secret key? Give one with -k SECRETKEY');
   const keys = await secretKeysOf(file);
   const sealed = new SealedMessage(message);
   try {
-    return await decryptPackets(sealed.packets(), { keys, passphrase: () => passphraseOf(passphraseFile) });
+    return await decryptPackets(sealed.packets(), { keys, passphrase: () => passphraseOf(options, file) });
   } catch (error) {
     const trouble = await sealed.trouble();
     if (trouble !== undefined) throw trouble;
@@ -48,10 +52,12 @@ async function secretKeysOf(file: string): Promise<SecretKeys> {
   });
 }
 
-async function passphraseOf(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
-  const bytes = await readInput(file, { what: 'passphrase file', most: MOST_PASSPHRASE });
-  return bytes.toString('utf8').replace(/\r?\n$/, '');
+async function passphraseOf(
+  { passphraseFile, canAsk }: OpenOptions,
+  keyFile: string,
+): Promise<string | undefined> {
+  if (passphraseFile !== undefined) return readPassphrase(passphraseFile);
+  return canAsk ? atTerminal((terminal) => terminal.ask(`Passphrase of ${keyFile}: `, 'hidden')) : undefined;
 }
 
 /** The message as it is read, and what is wrong with it as far as that can be told from outside. */

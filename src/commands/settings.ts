@@ -3,7 +3,9 @@
  * exists, else the demo, which touches nothing outside ./var.
  */
 import { existsSync } from 'node:fs';
-import { type Loaded, loadSettings, parseSettings } from '../config/load.ts';
+import { formatError, type Loaded, loadSettings, parseSettings } from '../config/load.ts';
+import type { Settings } from '../config/settings.ts';
+import { CommandError } from './errors.ts';
 import { whyNoFile } from './inputfile.ts';
 
 const USUAL_FILE = '/etc/sealdir/sealdir.toml';
@@ -18,6 +20,7 @@ maildir = "var/mail/{domain}/{local}"
 duplicates = "off" # the example may be sent twice
 [keys]
 directory = "var/keys"
+state = "var/keystate"
 `;
 
 export interface Chosen {
@@ -35,4 +38,14 @@ export async function chooseSettings(file: string | undefined, hostname: string)
   }
   if (chosen !== undefined) return { loaded: await loadSettings(chosen, { hostname }), file: chosen };
   return { loaded: parseSettings(DEMO, 'built-in demo', { hostname }), file: undefined };
+}
+
+/** Returns the settings of `-c FILE`, or those that hold without one. Throws CommandError. */
+export async function settingsOf(
+  config: string | undefined,
+  hostname: string,
+): Promise<{ readonly settings: Settings; readonly file: string | undefined }> {
+  const { loaded, file } = await chooseSettings(config, hostname);
+  if (loaded.ok) return { settings: loaded.settings, file };
+  throw new CommandError('config', ...loaded.errors.map(formatError));
 }

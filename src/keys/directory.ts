@@ -8,7 +8,7 @@ import type { SameAddress } from '../core/address.ts';
 import type { World } from '../core/world.ts';
 import { FileCalls, LinkedCalls, type Runner } from './calls.ts';
 import { LastFound } from './lastfound.ts';
-import { type DirectoryEntry, listDirectory } from './listing.ts';
+import { type DirectoryEntry, listDirectory, type Walk, walkDirectory } from './listing.ts';
 import { NameIndex } from './nameindex.ts';
 import { usualNames } from './names.ts';
 import { type KeyFile, merge, ParsedFiles } from './parsedfiles.ts';
@@ -79,6 +79,11 @@ export class KeyDirectory implements KeySource {
    */
   list(): Promise<DirectoryEntry[]> {
     return listDirectory(this.#directory, this.#same, this.#files);
+  }
+
+  /** Does the same in groups. `wanted`: the addresses that are asked for; all if left out. */
+  walk(wanted?: ReadonlySet<string>): Promise<Walk> {
+    return walkDirectory(this.#directory, this.#same, this.#files, wanted);
   }
 
   async #remembered(address: string, files: readonly KeyFile[]): Promise<KeyEntry> {

@@ -36,23 +36,82 @@ interface Name {
   readonly isDirectory: boolean;
 }
 
+/** The files of a directory in groups, so that not all of their keys are in memory at a time. */
+export interface Walk {
+  /** How many names there are. */
+  readonly count: number;
+  /** The addresses that they stand for. */
+  readonly addresses: readonly string[];
+  /** Yields all files that stand for one address together, and each that stands for none on its own. */
+  groups(): AsyncGenerator<readonly DirectoryEntry[]>;
+}
+
 export async function listDirectory(
   directory: string,
   same: SameAddress,
   files: ParsedFiles,
 ): Promise<DirectoryEntry[]> {
   const names = await readNames(directory);
-  const taken = new Set(names.flatMap(({ text, isUtf8 }) => (isUtf8 ? [text] : [])));
+  const entryOf = entryReader(directory, names, same, files);
   const entries: DirectoryEntry[] = [];
   for (const name of names) {
-    const { text: file, isUtf8, isDirectory } = name;
-    const address = isUtf8 && isKeyFile(file) ? addressOf(file, same) : undefined;
+    const entry = await entryOf(name);
+    if (entry !== undefined) entries.push(entry);
+  }
+  return entries;
+}
+
+/** `wanted`: the addresses whose files are read. Left out: everything. */
+export async function walkDirectory(
+  directory: string,
+  same: SameAddress,
+  files: ParsedFiles,
+  wanted?: ReadonlySet<string>,
+): Promise<Walk> {
+  const names = await readNames(directory);
+  const entryOf = entryReader(directory, names, same, files);
+  const groups = new Map<string, Name[]>();
+  for (const name of names) {
+    const address = addressOfName(name, same);
+    if (wanted !== undefined && (address === undefined || !wanted.has(address))) continue;
+    const key = address ?? `/${groups.size}`; // no address begins like that
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [name]);
+    else group.push(name);
+  }
+  return {
+    addresses: [...groups.keys()].filter((key) => !key.startsWith('/')),
+    count: [...groups.values()].reduce((sum, group) => sum + group.length, 0),
+    async *groups() {
+      for (const group of groups.values()) {
+        const entries = await Promise.all(group.map(entryOf));
+        yield entries.filter((entry) => entry !== undefined);
+        for (const { text } of group) files.forget(text);
+      }
+    },
+  };
+}
+
+function addressOfName({ text, isUtf8 }: Name, same: SameAddress): string | undefined {
+  return isUtf8 && isKeyFile(text) ? addressOf(text, same) : undefined;
+}
+
+/** Returns what reads the file of a name. That returns undefined for what is not listed. */
+function entryReader(
+  directory: string,
+  names: readonly Name[],
+  same: SameAddress,
+  files: ParsedFiles,
+): (name: Name) => Promise<DirectoryEntry | undefined> {
+  const taken = new Set(names.flatMap(({ text, isUtf8 }) => (isUtf8 ? [text] : [])));
+  return async (name) => {
+    const { text: file, isDirectory } = name;
+    const address = addressOfName(name, same);
     if (address === undefined) {
       const ignored = isDirectory
         ? { why: 'is a directory', fix: 'move it elsewhere', isExposed: false }
         : await misfit(directory, name, same, taken);
-      if (ignored !== undefined) entries.push({ file, address, entry: NOTHING, ignored });
-      continue;
+      return ignored && { file, address, entry: NOTHING, ignored };
     }
     const [entry] = await files
       .load([file])
@@ -60,9 +119,8 @@ export async function listDirectory(
         { certificates: [], problems: [`${file} ${WORDS.unreadable(error.code)}`] },
       ]);
     // one that is gone by now is not listed
-    if (entry !== undefined) entries.push({ file, address, entry, ignored: undefined });
-  }
-  return entries;
+    return entry && { file, address, entry, ignored: undefined };
+  };
 }
 
 async function readNames(directory: string): Promise<Name[]> {

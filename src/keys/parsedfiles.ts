@@ -52,6 +52,11 @@ export class ParsedFiles {
     return loaded.filter((file) => file !== undefined);
   }
 
+  /** Drops what is remembered of a file, for whoever reads each of very many once. */
+  forget(name: string): void {
+    this.#files.delete(name);
+  }
+
   async #load(name: string): Promise<KeyFile | undefined> {
     const path = join(this.#directory, name);
     const stats = await this.#calls.make(() => look(path));

@@ -1,7 +1,7 @@
 /**
  * All that Sealdir can do with a private key, once it is read (secretfile.ts): open a message with it, make a
- * new pair. Only commands that run where the secret key is may import this file (`open`, `demo`). Nothing
- * that the server imports may, since the server never has a private key.
+ * new pair. Only commands that run where the secret key is may import this file (`open`, `key generate`,
+ * `demo`). Nothing that the server imports may, since the server never has a private key.
  */
 import { ReadableStream } from 'node:stream/web';
 import type * as openpgp from 'openpgp';
@@ -167,8 +167,44 @@ function listOf(sealed: readonly SessionKeyPacket[]): string {
   return [...new Set(ids)].join(', ');
 }
 
-/** Makes a key pair for `email`, armored: Ed25519 and X25519 in the form that every client reads (v4). */
-export async function generateKeyPair(email: string): Promise<{ certificate: string; secretKey: string }> {
-  const pair = await library.generateKey({ type: 'ecc', userIDs: [{ email }], format: 'armored' });
-  return { certificate: pair.publicKey, secretKey: pair.privateKey };
+/** What a new key says of its owner, and how its secret part is locked. */
+export interface NewKey {
+  readonly email: string;
+  readonly name?: string | undefined;
+  /** Left out: the secret part is not locked. */
+  readonly passphrase?: string | undefined;
+  /** In seconds; 0 or left out: it never ends. */
+  readonly lifetime?: number;
+  readonly madeAt?: Date;
+}
+
+/** Armored; `revocation` is the certificate that its owner publishes if the secret part is lost. */
+export interface KeyPair {
+  readonly certificate: string;
+  readonly secretKey: string;
+  readonly revocation: string;
+}
+
+/** How often the passphrase is hashed, as RFC 9580 §3.7.1.3 codes it: 33 million octets. */
+const S2K_COUNT = 0xf0;
+
+/**
+ * Makes a key pair: Ed25519 and X25519 in the form that every client reads (v4). Iterated S2K locks the
+ * secret part: gpg 2.2, sq 0.27 and rnp 0.16 refuse Argon2. Throws if no user ID can have the address.
+ */
+export async function generateKeyPair(owner: NewKey): Promise<KeyPair> {
+  const { email, name, passphrase, lifetime = 0, madeAt } = owner;
+  const s2kType = library.enums.s2k.iterated as openpgp.enums.s2k.iterated;
+  const config = { v6Keys: false, aeadProtect: false, s2kType, s2kIterationCountByte: S2K_COUNT };
+  const pair = await library.generateKey({
+    type: 'ecc',
+    userIDs: [name === undefined ? { email } : { name, email }],
+    format: 'armored',
+    keyExpirationTime: lifetime,
+    config,
+    ...(passphrase === undefined ? {} : { passphrase }),
+    ...(madeAt === undefined ? {} : { date: madeAt }),
+  });
+  const { publicKey, privateKey, revocationCertificate } = pair;
+  return { certificate: publicKey, secretKey: privateKey, revocation: revocationCertificate };
 }

@@ -51,6 +51,8 @@ export const WORDS = {
   notAFile: 'is not a regular file: put the exported public key there',
   linkToNothing: 'is a link to nothing: mend the link, or mount what it leads to',
   missing: 'does not exist: put the exported public key there',
+  hidden: (address: string) =>
+    `is not used, since ${address} has a file in the usual spelling: remove it, or merge the two`,
   unreadable: (code: string | undefined) => `cannot be read (${code ?? 'unknown error'})`,
 } as const;
 

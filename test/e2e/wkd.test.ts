@@ -120,7 +120,7 @@ describe('a web key directory elsewhere', needs('root', 'unshare', 'ip', 'openss
       tomlFor(directory, {
         toml: {
           recipients: 'source = "accounts"\naccounts.file = "DIR/accounts"',
-          rest: `wkd = "on"\nwkd_ca_file = "${caFile}"\nstate = "DIR/keystate"`,
+          rest: `wkd = "on"\nwkd_ca_file = "${caFile}"`,
         },
       }),
     );

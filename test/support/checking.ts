@@ -74,7 +74,7 @@ function tomlOf(at: CheckedSite['at'], changes: Changes): string {
   const sections = {
     lmtp: `listen = ["${at('run/lmtp.sock')}"]`,
     store: `maildir = "${at('mail/{domain}/{local}')}"\nstate = "${at('run/state')}"`,
-    keys: `directory = "${at('keys')}"`,
+    keys: `directory = "${at('keys')}"\nstate = "${at('run/keystate')}"`,
     metrics: 'listen = "off"',
     ...changes,
   };

@@ -1,0 +1,85 @@
+/**
+ * What `key add` and `key remove` have in common: whoever changes a key that is there is asked first, then
+ * the changes are made under a lock. Every change goes through keys/exchange.ts.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tryLock } from '../../edge/lock.ts';
+import { ChangedMeanwhileError, type Exchanged, exchangeKeyFile } from '../../keys/exchange.ts';
+import { CommandError } from '../errors.ts';
+import { untilInterrupted } from '../interrupt.ts';
+import { atTerminal } from '../prompt.ts';
+import type { KeySite } from './site.ts';
+import type { KeyArguments, Streams } from './subcommand.ts';
+
+/** What is to become of one file of the key directory. */
+export interface Change {
+  readonly address: string;
+  readonly file: string;
+  readonly expected: Buffer | undefined;
+  readonly content: Buffer | undefined;
+}
+
+/** All changes for one recipient. */
+export interface Plan {
+  readonly address: string;
+  readonly changes: readonly Change[];
+  /** What somebody has to agree to, in lines; none if the change is harmless. */
+  readonly toConfirm: readonly string[];
+}
+
+/** Asks whether a change is meant, unless --yes says so. Throws CommandError if it is not. */
+export async function confirm(
+  plans: readonly Plan[],
+  given: KeyArguments,
+  { stderr }: Streams,
+): Promise<void> {
+  const asking = plans.filter(({ toConfirm }) => toConfirm.length > 0);
+  if (asking.length === 0 || given.has('yes')) return;
+  const lines = asking.flatMap(({ toConfirm }) => toConfirm);
+  if (stderr.isTTY !== true)
+    throw new CommandError('data', ...lines, 'say --yes if that is meant; nothing was changed');
+  await atTerminal(async (terminal) => {
+    const answer = await terminal.ask(`${lines.join(' / ')}. Is that meant? (yes/no) `, 'shown');
+    if (answer.trim().toLowerCase() !== 'yes') throw new CommandError('data', 'nothing was changed');
+  });
+}
+
+/**
+ * Makes the changes, one recipient after the other; Ctrl-C ends it between two of them. Throws CommandError
+ * if one could not be made, which says what is done already.
+ */
+export async function apply(
+  plans: readonly Plan[],
+  { path, former, world }: KeySite,
+  tell: (done: readonly Exchanged[]) => void,
+): Promise<void> {
+  if (plans.every(({ changes }) => changes.length === 0)) return;
+  await mkdir(former, { recursive: true, mode: 0o750 }).catch((error: NodeJS.ErrnoException) => {
+    const what = `keys.state: keys that are replaced cannot be kept in ${former} (${error.code})`;
+    throw new CommandError('config', what);
+  });
+  const lock = tryLock(join(former, '.lock'));
+  if (lock === undefined) throw new CommandError('tempFail', 'another sealdir key is changing the keys');
+  try {
+    await untilInterrupted(async (pause) => {
+      for (const { changes } of plans) {
+        pause();
+        const done: Exchanged[] = [];
+        for (const change of changes)
+          done.push(await exchangeKeyFile({ ...change, directory: path, former }, world).catch(notMade));
+        tell(done);
+      }
+    });
+  } finally {
+    lock.release();
+  }
+}
+
+function notMade(error: unknown): never {
+  if (error instanceof ChangedMeanwhileError)
+    throw new CommandError('tempFail', `${error.message}: look at it, and try again`);
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === undefined) throw error;
+  throw new CommandError('tempFail', `the key could not be changed: ${message}`);
+}
