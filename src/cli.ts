@@ -33,12 +33,17 @@ const OPTIONS = {
   detail: { type: 'string', short: 'a' },
   key: { type: 'string', short: 'k' },
   'passphrase-file': { type: 'string' },
+  verbose: { type: 'boolean' },
 } as const;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { takes: ['config'], maxOperands: 0, run: serve },
-  seal: { takes: ['config', 'recipient', 'key'], maxOperands: 0, run: seal },
-  deliver: { takes: ['config', 'sender', 'detail'], maxOperands: Number.POSITIVE_INFINITY, run: deliver },
+  seal: { takes: ['config', 'recipient', 'key', 'verbose'], maxOperands: 0, run: seal },
+  deliver: {
+    takes: ['config', 'sender', 'detail', 'verbose'],
+    maxOperands: Number.POSITIVE_INFINITY,
+    run: deliver,
+  },
   open: { takes: ['key', 'passphrase-file'], maxOperands: 1, run: open },
   lookup: { takes: ['config'], maxOperands: 1, run: lookup },
   owners: { takes: ['config'], maxOperands: 0, run: owners },
@@ -84,7 +89,8 @@ async function seal({ options }: Given): Promise<number> {
   const { realWorld } = await import('./edge/world.ts');
   const world = realWorld(settings.hostname);
   const { recipient, key: keyFile } = options;
-  const warn = (sentence: string) => process.stderr.write(`sealdir: ${visible(sentence)}\n`);
+  const warn = (sentence: string, reasons: string) =>
+    process.stderr.write(`sealdir: ${visible(isForPerson() ? `${sentence}: ${reasons}` : sentence)}\n`);
   await commands.seal(standardInput(), process.stdout, { settings, world, recipient, keyFile, warn });
   return 0;
 }
@@ -177,10 +183,14 @@ async function failureOf(
     error instanceof CommandError
       ? error
       : { kind: 'software' as const, everything: [error instanceof Error ? error.message : String(error)] };
-  if (process.argv[2] !== 'deliver') return { lines, code: EXIT[kind] };
+  if (!['seal', 'deliver'].includes(process.argv[2] ?? '')) return { lines, code: EXIT[kind] };
   const { failureForMta } = await import('./commands/formta.ts');
   const failure = failureForMta(error);
-  return process.stderr.isTTY ? { lines, code: failure.code } : failure;
+  return isForPerson() ? { lines, code: failure.code } : failure;
+}
+
+function isForPerson(): boolean {
+  return process.stderr.isTTY || process.argv.includes('--verbose');
 }
 
 /** A pipe may not have taken everything yet; exiting now would cut a message short. */

@@ -30,7 +30,7 @@ export interface SealOptions {
   readonly recipient: string | undefined;
   readonly keyFile: string | undefined;
   /** Is told if the keys are not valid ones of the recipient. */
-  warn(sentence: string): void;
+  warn(sentence: string, reasons: string): void;
 }
 
 /** A recipient's keys, and what the recipient source says of them. */
@@ -38,6 +38,9 @@ interface Found {
   readonly entry: KeyEntry | undefined;
   readonly unusable?: Unusable | undefined;
 }
+
+/** A mail server may show it to a stranger. */
+const NO_KEY = 'the recipient has no usable key';
 
 // a command that runs once has nobody to report to
 const UNMETERED: Meter = { time() {}, recipient() {}, message() {}, keyFileRefused() {} };
@@ -56,7 +59,7 @@ export async function seal(input: Readable, output: Writable, options: SealOptio
     for await (const piece of sealed) if (!output.write(piece)) await once(output, 'drain');
   } catch (error) {
     if (error instanceof CopyFailure && error.why === 'headerTooBig')
-      throw new CommandError('data', 'the header block is over lmtp.max_header_size');
+      throw new CommandError('data', 'the header of the message is too large');
     throw error;
   }
 }
@@ -69,13 +72,13 @@ async function keysFor(options: SealOptions): Promise<Selection> {
   const selected = await select(entry, keyRulesOf(settings, world), world.now(), unusable);
   if (!('why' in selected)) {
     const { storedAs, reasons } = selected;
-    if (storedAs !== 'stored')
-      warn(`${keyFile ?? recipient}: ${replyOf(storedAs).text}: ${reasons.join('; ')}`);
+    if (storedAs !== 'stored') warn(replyOf(storedAs).text, `${keyFile ?? recipient}: ${reasons.join('; ')}`);
     return selected;
   }
   const isOfFile = keyFile !== undefined && selected.why !== 'siteKeyUnusable';
   const kind = !isOfFile && selected.why !== 'keyUnusable' ? 'tempFail' : 'data';
-  throw new CommandError(kind, `${keyFile ?? recipient}: no usable key: ${selected.reasons.join('; ')}`);
+  const reasons = `${keyFile ?? recipient}: no usable key: ${selected.reasons.join('; ')}`;
+  throw new CommandError(kind, NO_KEY).because(reasons);
 }
 
 async function keysOfFile(keyFile: string): Promise<Found> {
@@ -84,7 +87,8 @@ async function keysOfFile(keyFile: string): Promise<Found> {
   try {
     return { entry: { certificates: await parseCertificates(bytes), problems: [] } };
   } catch (error) {
-    if (error instanceof KeyFileError) throw new CommandError('data', `${keyFile} ${error.message}`);
+    if (error instanceof KeyFileError)
+      throw new CommandError('data', NO_KEY).because(`${keyFile} ${error.message}`);
     throw error;
   }
 }
@@ -94,10 +98,12 @@ async function keysOf(options: SealOptions): Promise<Found> {
   if (recipient === undefined)
     throw new CommandError('usage', 'give a recipient (-r ADDRESS) or a key (-k KEYFILE)');
   const address = parseAddress(recipient);
-  if (address === undefined) throw new CommandError('usage', notAnAddress(recipient));
+  if (address === undefined) throw notAnAddress(recipient);
   const keys = keySourceOf(settings, world);
   const couldNotAsk = (error: Error) => {
-    throw new CommandError('tempFail', error.message);
+    throw new CommandError('tempFail', 'the recipient cannot be looked up at the moment').because(
+      error.message,
+    );
   };
   const addressing = addressingOf(settings, keys, world);
   try {
@@ -110,8 +116,9 @@ async function keysOf(options: SealOptions): Promise<Found> {
   }
 }
 
-function notAnAddress(recipient: string): string {
+function notAnAddress(recipient: string): CommandError {
   const [, within] = /^\s*<(.*)>\s*$/.exec(recipient) ?? [];
-  if (within !== undefined) return `write the address without its brackets: -r '${within}'`;
-  return `"${recipient}" is not an address`;
+  if (within !== undefined)
+    return new CommandError('usage', `write the address without its brackets: -r '${within}'`);
+  return new CommandError('data', `"${recipient}" is not an address`);
 }

@@ -15,8 +15,9 @@ export const KEY_USAGE = `usage:\n${KEY}`;
 
 export const USAGE = `usage:
   sealdir serve [-c FILE]                                    LMTP server
-  sealdir seal  [-c FILE] (-r RECIPIENT | -k KEYFILE)        message on stdin -> sealed message on stdout
-  sealdir deliver [-c FILE] [-f SENDER] [-a DETAIL] RECIPIENT...  message on stdin -> the running server
+  sealdir seal [-c FILE] [--verbose] (-r RECIPIENT | -k KEYFILE)  message on stdin -> sealed message on stdout
+  sealdir deliver [-c FILE] [--verbose] [-f SENDER] [-a DETAIL] RECIPIENT...
+                                                             message on stdin -> the running server
   sealdir open  [-k SECRETKEY] [--passphrase-file F] [FILE]  sealed message -> the original on stdout
   sealdir lookup [-c FILE] ADDRESS                           who gets its mail, and with which keys
   sealdir owners [-c FILE]                                   writes the files of other users, as root

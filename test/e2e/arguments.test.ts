@@ -36,8 +36,8 @@ describe('sealdir', () => {
 
   test('an option that is given twice is a usage error, for every command and in every spelling', async () => {
     const cases = [
-      ['seal', '-c', 'sealdir.toml', '-r', ADDRESS, '-r', 'bob@example.com'],
-      ['seal', '-k', 'alice.asc', '--key=alice.asc'],
+      ['seal', '--verbose', '-c', 'sealdir.toml', '-r', ADDRESS, '-r', 'bob@example.com'],
+      ['seal', '--verbose', '-k', 'alice.asc', '--key=alice.asc'],
       ['open', '-k', 'secret.asc', '-ksecret.asc'],
       ['open', '-k', 'secret.asc', '--passphrase-file', 'a', '--passphrase-file', 'b'],
       ['check', '-c', 'sealdir.toml', '--config', 'sealdir.toml'],
@@ -45,21 +45,28 @@ describe('sealdir', () => {
     ];
     for (const args of cases) {
       const { code, stdout, stderr } = await sealdir(args);
-      assert.equal(code, 64, args.join(' '));
+      assert.equal(code, args[0] === 'seal' ? 75 : 64, args.join(' '));
       assert.match(stderr, /^sealdir: --[a-z-]+ is given twice\n$/);
       assert.equal(stdout.length, 0);
     }
   });
 
   test('seal takes a recipient or a key file, not both', async () => {
-    const { code, stdout, stderr } = await sealdir(['seal', '-r', 'bob@example.com', '-k', 'alice.asc']);
-    assert.equal(code, 64);
+    const { code, stdout, stderr } = await sealdir([
+      'seal',
+      '--verbose',
+      '-r',
+      'bob@example.com',
+      '-k',
+      'alice.asc',
+    ]);
+    assert.equal(code, 75);
     assert.match(stderr, /a recipient \(-r\) or a key \(-k\), not both/);
     assert.equal(stdout.length, 0);
   });
 
   test('what is no file is refused at once, in words', async () => {
-    const sealed = (await sealdir(['seal', '-k', 'alice.asc'])).stdout;
+    const sealed = (await sealdir(['seal', '--verbose', '-k', 'alice.asc'])).stdout;
     const kinds: [string, string][] = [
       ['folder', 'folder is a directory, not a '],
       ['pipe', 'pipe is a named pipe, not a '],
@@ -69,7 +76,7 @@ describe('sealdir', () => {
     ];
     for (const [path, words] of kinds) {
       const cases: [string[], number][] = [
-        [['seal', '-k', path], 66],
+        [['seal', '--verbose', '-k', path], 75],
         [['open', '-k', path], 66],
         [['open', '-k', 'secret.asc', path], 66],
         [['check', '-c', path], 78],
@@ -93,25 +100,25 @@ describe('sealdir', () => {
   });
 
   test('standard input that is a directory is refused, not sealed as an empty message', async () => {
-    for (const command of ['seal -k alice.asc', 'open -k secret.asc']) {
+    for (const command of ['seal --verbose -k alice.asc', 'open -k secret.asc']) {
       const { code, stdout, stderr } = await shell(`"$0" "$1" ${command} < folder`);
       assert.equal(stderr, 'sealdir: standard input is a directory, not a message\n');
-      assert.equal(code, 66);
+      assert.equal(code, command.startsWith('seal') ? 75 : 66);
       assert.equal(stdout.length, 0);
     }
   });
 
   test('a usage error is one line', async () => {
     for (const args of [
-      ['seal', '-k', '-r', 'x'],
-      ['seal', '-k'],
-      ['seal', '--frob\nb'],
-      ['seal', '-x'],
+      ['seal', '--verbose', '-k', '-r', 'x'],
+      ['seal', '--verbose', '-k'],
+      ['seal', '--verbose', '--frob\nb'],
+      ['seal', '--verbose', '-x'],
     ]) {
       const { code, stderr } = await sealdir(args);
-      assert.equal(code, 64);
+      assert.equal(code, 75);
       assert.match(stderr, /^[^\n]+\n$/);
-      assert.equal(stderr.includes('\\u000a'), args[1] === '--frob\nb', stderr);
+      assert.equal(stderr.includes('\\u000a'), args[2] === '--frob\nb', stderr);
     }
   });
 
@@ -131,10 +138,10 @@ describe('sealdir', () => {
     const large = `${key.certificate}\n${'x'.repeat(300 * 1024)}\n`;
     await writeFile(join(directory, 'large.asc'), large);
     await writeFile(join(directory, 'keys', 'large@example.com.asc'), large);
-    const byFile = await sealdir(['seal', '-k', 'large.asc']);
+    const byFile = await sealdir(['seal', '--verbose', '-k', 'large.asc']);
     assert.match(byFile.stderr, /large\.asc is too large \(over 256 KiB\)/);
     assert.equal(byFile.code, 65);
-    const byRecipient = await sealdir(['seal', '-c', 'sealdir.toml', '-r', 'large@example.com']);
+    const byRecipient = await sealdir(['seal', '--verbose', '-c', 'sealdir.toml', '-r', 'large@example.com']);
     assert.match(byRecipient.stderr, /large@example\.com\.asc is too large \(over 256 KiB\)/);
   });
 
@@ -142,9 +149,9 @@ describe('sealdir', () => {
     const odd = 'a\u001b[31m\u009b\u202e\u2028\nb';
     const shown = 'a\\u001b[31m\\u009b\\u202e\\u2028\\u000ab';
     const cases = [
-      ['seal', '-c', 'sealdir.toml', '-r', `${odd}@`],
-      ['seal', '-c', 'sealdir.toml', '-r', 'zz\u202e@example.com'],
-      ['seal', '-k', odd],
+      ['seal', '--verbose', '-c', 'sealdir.toml', '-r', `${odd}@`],
+      ['seal', '--verbose', '-c', 'sealdir.toml', '-r', 'zz\u202e@example.com'],
+      ['seal', '--verbose', '-k', odd],
       ['open', '-k', odd],
       ['open', '-k', 'secret.asc', odd],
       ['check', '-c', odd],

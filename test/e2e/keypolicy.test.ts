@@ -227,9 +227,9 @@ describe('mail without a usable key', () => {
       ['old@example.com', EXPIRED, old],
       ['keyless@example.com', HELD, hold],
     ] as const) {
-      const { code, stdout, stderr } = await sealdir(['seal', '-r', address], MESSAGE);
+      const { code, stdout, stderr } = await sealdir(['seal', '--verbose', '-r', address], MESSAGE);
       assert.equal(code, 0, stderr);
-      assert.match(stderr, new RegExp(`^sealdir: ${address}: ${said}: [^\n]+\n$`));
+      assert.match(stderr, new RegExp(`^sealdir: ${said}: ${address}: [^\n]+\n$`));
       await assertReaders(stdout, [reader, escrow]);
     }
     const usual = await sealdir(['seal', '-r', 'valid@example.com'], MESSAGE);
