@@ -18,12 +18,17 @@ const USAGE = `usage:
   sealdir open  [-k SECRETKEY] [--passphrase-file F] [FILE]  sealed message -> the original on stdout
   sealdir lookup [-c FILE] ADDRESS                           who gets its mail, and with which keys
   sealdir check [-c FILE]                                    look at configuration, keys, permissions, MTA
+  sealdir key log [-c FILE] [--json] [ADDRESS]               what became of keys, as it was logged
+  sealdir key log [-c FILE] --verify [--head HASH]           whether that log is whole and was never edited
   sealdir --version
 Without -c: /etc/sealdir/sealdir.toml, or where there is none a demo under ./var.
 `;
 
 interface Given {
-  readonly options: Readonly<Partial<Record<'config' | 'recipient' | 'key' | 'passphrase-file', string>>>;
+  readonly options: Readonly<
+    Partial<Record<'config' | 'recipient' | 'key' | 'passphrase-file' | 'head', string>> &
+      Partial<Record<'json' | 'verify', boolean>>
+  >;
   readonly operands: readonly string[];
 }
 
@@ -40,6 +45,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   open: { takes: ['key', 'passphrase-file'], maxOperands: 1, run: open },
   lookup: { takes: ['config'], maxOperands: 1, run: lookup },
   check: { takes: ['config'], maxOperands: 0, run: check },
+  key: { takes: ['config', 'json', 'verify', 'head'], maxOperands: 2, run: key },
 };
 
 async function main(argv: string[]): Promise<number> {
@@ -69,6 +75,9 @@ function given(args: string[]): Given {
         recipient: { type: 'string', short: 'r' },
         key: { type: 'string', short: 'k' },
         'passphrase-file': { type: 'string' },
+        json: { type: 'boolean' },
+        verify: { type: 'boolean' },
+        head: { type: 'string' },
       },
     });
     const names = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []));
@@ -125,6 +134,15 @@ async function check({ options }: Given): Promise<number> {
   const { text, code } = await checkReport({ settings, file, now: new Date() });
   print(text);
   return code;
+}
+
+async function key({ options, operands: [what, address] }: Given): Promise<number> {
+  if (what !== 'log') throw new CommandError('usage', 'key log is the only one: sealdir key log');
+  const { settings } = await settingsOf(options.config);
+  const { keyLog } = await import('./commands/key/log.ts');
+  const form = options.json ? 'json' : 'text';
+  const verifies = options.verify ? 'verify' : 'print';
+  return keyLog({ settings, address, form, verifies, head: options.head, print });
 }
 
 /** Reads the settings of `-c FILE`, or those that hold without one. */

@@ -23,12 +23,20 @@ export interface SitePaths {
   readonly storeRoot: string;
   readonly keys: string;
   readonly state: string;
+  /** What is remembered about keys. */
+  readonly keyState: string;
 }
 
 export function pathsOf({ store, keys }: Settings): SitePaths {
   const maildir = resolve(store.maildir);
   const { root: storeRoot } = splitTemplate(maildir);
-  return { maildir, storeRoot, keys: resolve(keys.directory), state: resolve(store.state) };
+  return {
+    maildir,
+    storeRoot,
+    keys: resolve(keys.directory),
+    state: resolve(store.state),
+    keyState: resolve(keys.state),
+  };
 }
 
 /** Returns the key directory with nothing read yet. */

@@ -8,6 +8,7 @@ import { checkConfigFile } from './configfile.ts';
 import type { Finding } from './finding.ts';
 import { checkKeyDirectory, checkKeyReplacement } from './keydirectory.ts';
 import { checkKeys } from './keys.ts';
+import { checkKeyState } from './keystate.ts';
 import { checkLimits } from './limits.ts';
 import { checkPostfix } from './postfix.ts';
 import { checkProcess } from './process.ts';
@@ -47,6 +48,7 @@ export async function checkRunning({
     ...(await checkSource(settings, realWorld(settings.hostname))),
     ...checkStore(settings),
     ...(await checkState(settings)),
+    ...checkKeyState(settings),
     ...checkSockets(settings),
     ...checkProcess(),
     ...checkLimits(settings),

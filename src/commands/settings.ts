@@ -18,6 +18,7 @@ maildir = "var/mail/{domain}/{local}"
 duplicates = "off" # the example may be sent twice
 [keys]
 directory = "var/keys"
+state = "var/keystate"
 `;
 
 export interface Chosen {

@@ -50,13 +50,27 @@ async function judge(
   subkeys: 'all' | 'newest',
   unsupported: 'defer' | 'ignore',
 ): Promise<Judgement> {
-  const { primary, fingerprint } = certificate;
-  const weakness = weaknessOf(primary);
+  const weakness = weaknessOf(certificate.primary);
   if (weakness !== undefined) return unfit(certificate, REASONS.weak(weakness), 'certificate');
   const validity = await certificate.validity();
   const { facts } = validity;
   if (facts.isIncomplete) return unfit(certificate, REASONS.tooManyMisplaced, 'recipient');
   if (facts.isRevocationInDoubt) return unfit(certificate, REASONS.doubtfulRevocation, 'recipient');
+  return judgeKeys(certificate, validity, at, subkeys, unsupported);
+}
+
+/**
+ * Judges by what is proven alone: a revocation that may be one, and parts that were not checked, count for
+ * nothing.
+ */
+export function judgeKeys(
+  certificate: Certificate,
+  validity: Validity,
+  at: number,
+  subkeys: 'all' | 'newest',
+  unsupported: 'defer' | 'ignore',
+): Judgement {
+  const { fingerprint } = certificate;
   const self = validity.selfSignatureAt(at);
   if (typeof self === 'string') return unfit(certificate, self, 'certificate');
   const found = encryptionKeysAt(certificate, validity, self, at);

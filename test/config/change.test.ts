@@ -44,6 +44,7 @@ test('who we are, where we listen, where mail lies and what is remembered need a
       'store.duplicates',
       'store.state',
       'store.maildirsize',
+      'keys.state',
       'recipients.roots',
       'recipients.folder',
       'recipients.map_listen',

@@ -47,7 +47,14 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       state: '/run/sealdir/state',
       maildirsize: false,
     },
-    keys: { directory: '/etc/sealdir/keys', unusable: 'defer', subkeys: 'all', unsupported_subkeys: 'defer' },
+    keys: {
+      directory: '/etc/sealdir/keys',
+      state: '/var/lib/sealdir',
+      unusable: 'defer',
+      subkeys: 'all',
+      unsupported_subkeys: 'defer',
+    },
+    notices: { from: 'postmaster@{hostname}', expiry: true },
     recipients: {
       source: 'keys',
       preset: 'none',

@@ -76,6 +76,7 @@ ${toml?.recipients?.replaceAll('DIR', directory) ?? ''}
 listen = "127.0.0.1:0"
 [keys]
 directory = ${JSON.stringify(join(directory, 'keys'))}
+state = ${JSON.stringify(join(directory, 'keystate'))}
 ${toml?.rest ?? ''}
 `;
 }

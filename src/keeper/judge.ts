@@ -1,0 +1,64 @@
+/** Judges the keys in files that were seen: once, and again when something about them may have changed. */
+import type { World } from '../core/world.ts';
+import type { Copies } from '../keylog/copies.ts';
+import { type Certificate, parseCertificates } from '../keys/certificates.ts';
+import { keyStateOf, type StateRules } from '../keys/state.ts';
+import type { Looker } from './look.ts';
+import type { SeenFile, SeenKey } from './seen.ts';
+
+/** A key takes some milliseconds. */
+const AT_ONCE = 50;
+
+export interface JudgeParts {
+  readonly copies: Copies;
+  readonly world: Pick<World, 'now'>;
+  readonly rules: StateRules;
+  readonly looker: Looker;
+}
+
+export class Judge {
+  readonly #parts: JudgeParts;
+
+  constructor(parts: JudgeParts) {
+    this.#parts = parts;
+  }
+
+  /** Judges a few. False if there was none to be judged. */
+  async some(): Promise<boolean> {
+    const { looker, world } = this.#parts;
+    const now = world.now();
+    const due: SeenFile[] = [];
+    for (const file of looker.files) {
+      if (isDue(file, now)) due.push(file);
+      if (due.length === AT_ONCE) break;
+    }
+    for (const file of due) looker.judged(await this.#judged(file));
+    return due.length > 0;
+  }
+
+  async #judged(file: SeenFile): Promise<SeenFile> {
+    const bytes = this.#parts.copies.get(file.digest);
+    // without its copy it is taken for one whose keys are not known, until it is read again
+    if (bytes === undefined) return { ...file, identity: '', digest: '', fingerprints: [], keys: undefined };
+    const certificates = await parseCertificates(bytes).catch(() => []);
+    return { ...file, keys: await Promise.all(certificates.map((each) => this.#judge(each))) };
+  }
+
+  async #judge(certificate: Certificate): Promise<SeenKey> {
+    const { world, rules } = this.#parts;
+    const at = world.now();
+    const { state, expiresAt } = await keyStateOf(certificate, new Date(at), rules);
+    const [next] = (await certificate.validity().catch(() => undefined))?.changesAfter(at) ?? [];
+    return {
+      fingerprint: certificate.fingerprint,
+      state: state === 'expiring' ? 'valid' : state,
+      expiresAt: expiresAt?.getTime(),
+      judgeAgainAt: next ?? Number.MAX_SAFE_INTEGER,
+    };
+  }
+}
+
+function isDue({ fingerprints, keys }: SeenFile, now: number): boolean {
+  if (fingerprints.length === 0) return false;
+  return keys === undefined || keys.some(({ judgeAgainAt }) => judgeAgainAt <= now);
+}

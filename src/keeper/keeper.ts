@@ -1,0 +1,242 @@
+/**
+ * Keeps watch over the keys of a site: what came, changed or went since the last look is logged first, then
+ * the owners of the keys of before are told, then those of keys that end soon. So a crash at any point may
+ * have something said twice, and nothing left out: the log is compared with what is there, and the notices
+ * with the log.
+ */
+import type { SameAddress } from '../core/address.ts';
+import type { World } from '../core/world.ts';
+import { changeOf, sortedKeys } from '../keylog/change.ts';
+import { Copies } from '../keylog/copies.ts';
+import { type Change, type Entry, isSame, type Keys, NO_KEYS } from '../keylog/entry.ts';
+import { StateFiles } from '../keylog/files.ts';
+import { KeyLog } from '../keylog/keylog.ts';
+import { SentNotices } from '../keylog/sent.ts';
+import { openKeyState } from '../keylog/statedirectory.ts';
+import { linesOf } from '../keylog/verify.ts';
+import { usualNames } from '../keys/names.ts';
+import type { StateRules } from '../keys/state.ts';
+import type { Courier } from './courier.ts';
+import { figuresOf, type KeyFigures } from './figures.ts';
+import { Judge } from './judge.ts';
+import { areKnown, Looker } from './look.ts';
+import { Notices } from './notices.ts';
+import { seenLine, seenOf } from './seen.ts';
+
+/** Changes that are logged at once, but for a first look, which is whole or not there. */
+const AT_ONCE = 500;
+const SEEN_FILE = 'seen';
+
+export interface KeeperParts {
+  /** The key directory. */
+  readonly directory: string;
+  readonly state: string;
+  readonly same: SameAddress;
+  readonly rules: StateRules;
+  readonly host: string;
+  /** Whether owners are told that a key ends. */
+  readonly tellsEndings: boolean;
+  readonly courier: Courier;
+  readonly world: Pick<World, 'now'>;
+  readonly lock: (fd: number) => boolean;
+  readonly say: Say;
+  /** See StateFiles. */
+  readonly step?: (name: string) => void;
+}
+
+export type Say = (level: 'info' | 'warn' | 'error', what: string, detail: object) => void;
+
+/** What is known after a pass. */
+export interface KeeperFigures extends KeyFigures {
+  readonly entries: number;
+  readonly changes: number;
+  readonly head: string;
+}
+
+export class Keeper {
+  readonly #parts: KeeperParts;
+  readonly #log: KeyLog;
+  readonly #copies: Copies;
+  readonly #looker: Looker;
+  readonly #judge: Judge;
+  readonly #notices: Notices;
+  readonly #files: StateFiles;
+  readonly #lifetime: number;
+  #isStopped = false;
+  #absence: string | undefined;
+
+  /** Throws, with a sentence, if the state directory cannot be used. */
+  constructor(parts: KeeperParts) {
+    const { directory, state, same, rules, host, world, lock, say, step = () => {} } = parts;
+    this.#parts = parts;
+    openKeyState(state);
+    this.#files = new StateFiles(state, step);
+    this.#lifetime = this.#files.openLock('keeper');
+    if (!lock(this.#lifetime)) {
+      this.#files.close(this.#lifetime);
+      throw new Error(`${state} is in use by another server (give each its own keys.state)`);
+    }
+    const files = this.#files;
+    const trouble = (what: string) => say('error', 'key log', { what });
+    this.#log = new KeyLog({ files, lock, world, trouble, logged: (...one) => sayLogged(say, ...one) });
+    const copies = new Copies(files);
+    this.#copies = copies;
+    const remembered = [...linesOf(files.read(SEEN_FILE) ?? Buffer.alloc(0))];
+    const seen = remembered.flatMap((line) => seenOf(line.toString('utf8')) ?? []);
+    this.#looker = new Looker({ directory, same, world, keep: (bytes) => copies.put(bytes) }, seen);
+    this.#judge = new Judge({ copies, world, rules, looker: this.#looker });
+    this.#notices = new Notices({
+      ...{ log: this.#log, copies, world, host, step, subkeys: rules.subkeys, courier: parts.courier },
+      sent: new SentNotices(files, world.now()),
+      info: (what, detail) => say('info', what, detail),
+      fault: (error) => say('error', 'key notice', { error: (error as Error).message }),
+    });
+  }
+
+  /** Names of files to be looked at again soon: inotify tells nothing of them. */
+  get unsettled(): readonly string[] {
+    return this.#looker.unsettled;
+  }
+
+  /** Another one whenever the figures may be others, for another reason than the time. */
+  get version(): string {
+    return `${this.#looker.version} ${this.#log.entries}`;
+  }
+
+  /** Whether somebody could not be told yet. */
+  get owesNotices(): boolean {
+    return this.#notices.owed.length > 0;
+  }
+
+  /** Looks at all files, `again` also at those that seem to be as they were; logs, and tells of changes. */
+  async lookAtAll(options: { again?: boolean } = {}): Promise<void> {
+    const absence = await this.#looker.all(options);
+    if (absence !== this.#absence && absence !== undefined)
+      this.#parts.say('error', 'keys.directory', { error: `${absence}: taken for one that is not mounted` });
+    this.#absence = absence;
+    await this.#log.locked(async () => {}); // also what commands have logged
+    if (absence === undefined) await this.#record([...this.#looker.addresses, ...this.#log.known.keys()]);
+    await this.#notices.tellChanges();
+  }
+
+  async lookAt(names: Iterable<string>): Promise<void> {
+    const addresses = await this.#looker.some(names);
+    await this.#record(addresses);
+    await this.#notices.tellChanges();
+  }
+
+  /** Tells the owners of keys that have changed; those that cannot be told now stay owed. */
+  tellChanges(): Promise<void> {
+    return this.#notices.tellChanges();
+  }
+
+  /** Judges a few keys that have to be. False if there were none. */
+  judgeSome(): Promise<boolean> {
+    return this.#judge.some();
+  }
+
+  /** Tells the owners of keys that end soon. Only when all are judged. */
+  async tellEndings(): Promise<void> {
+    if (this.#parts.tellsEndings) await this.#notices.tellEndings(this.#looker.effective);
+  }
+
+  figures(): KeeperFigures {
+    const { entries, changes, head } = this.#log;
+    return { ...figuresOf(this.#looker.effective, this.#parts.world.now()), entries, changes, head };
+  }
+
+  /** Says how it stands with all keys, and whether the key log is what it was. */
+  sayDaily(): void {
+    const { states, earliest, entries, head } = this.figures();
+    const { say } = this.#parts;
+    const ends = earliest && { ends: new Date(earliest.at).toISOString(), address: earliest.address };
+    say('info', 'keys', { ...states, earliest: ends, log: { entries, head } });
+    const { problem } = this.#log.verify();
+    if (problem !== undefined)
+      say('error', 'key log', { what: `line ${problem.line} ${problem.what}`, entries, head });
+    if (this.#absence !== undefined) say('error', 'keys.directory', { error: this.#absence });
+  }
+
+  /** Removes copies that nobody needs, and writes down what was seen, so that the next start is quick. */
+  tidy(): void {
+    const wanted = [...this.#log.known.values()].flatMap(({ now, last }) => [...now.files, ...last.files]);
+    const owed = this.#notices.owed.flatMap(({ before, after }) => [...before.files, ...after.files]);
+    const seen = [...this.#looker.files];
+    this.#copies.keepOnly(new Set([...wanted, ...owed, ...seen.map(({ digest }) => digest)]));
+    this.#files.replace(SEEN_FILE, seen.map(seenLine).join(''));
+  }
+
+  /** Ends what is under way at the next file. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#looker.stop();
+  }
+
+  close(): void {
+    this.#files.close(this.#lifetime);
+  }
+
+  /** Logs what has changed of these addresses. */
+  async #record(addresses: Iterable<string>): Promise<void> {
+    const suspects = [...new Set(addresses)].filter((address) => this.#differs(address));
+    const isFirst = this.#log.entries === 0;
+    const size = isFirst ? Math.max(1, suspects.length) : AT_ONCE;
+    for (let at = 0; at < suspects.length && !this.#isStopped; at += size)
+      await this.#log.locked(() => this.#recordNow(suspects.slice(at, at + size)));
+  }
+
+  /** Looks again, since it may be a command that has made the change, which holds the lock while it does. */
+  async #recordNow(addresses: readonly string[]): Promise<void> {
+    const names = addresses.flatMap((address) => [
+      ...usualNames(address),
+      ...this.#looker.of(address).map(({ name }) => name),
+    ]);
+    await this.#looker.some(names);
+    const isFirst = this.#log.entries === 0;
+    const changes: Change[] = [];
+    for (const address of addresses) {
+      const keys = this.#keysOf(address);
+      if (keys === undefined) continue;
+      const context = { by: { how: 'directory' } as const, isFirst, copies: this.#copies, now: this.#now() };
+      const change = await changeOf(address, this.#log.known.get(address), keys, context);
+      if (change !== undefined) changes.push(change);
+    }
+    const isThere = this.#looker.isThere();
+    this.#log.append(changes.filter(({ event }) => event !== 'went' || isThere));
+  }
+
+  #differs(address: string): boolean {
+    const keys = this.#keysOf(address);
+    if (keys === undefined) return false;
+    const { now } = this.#log.known.get(address) ?? { now: NO_KEYS };
+    return !isSame(keys.fingerprints, now.fingerprints) || !isSame(keys.files, now.files);
+  }
+
+  /** Undefined while one of the files does not say: it may be half written. */
+  #keysOf(address: string): Keys | undefined {
+    const files = this.#looker.of(address);
+    if (!areKnown(files)) return undefined;
+    return sortedKeys(
+      files.flatMap(({ fingerprints }) => fingerprints),
+      files.map(({ digest }) => digest),
+    );
+  }
+
+  #now(): Date {
+    return new Date(this.#parts.world.now());
+  }
+}
+
+/** The log of the server may be kept elsewhere, out of reach of who edits the key log. */
+function sayLogged(say: Say, { n, address, event, before, after, lost, by }: Entry, hash: string): void {
+  if (event === 'first-look') return;
+  const keys = { before: before.fingerprints, after: after.fingerprints, lost };
+  say(event === 'came' ? 'info' : 'warn', 'key change', {
+    address,
+    event,
+    ...keys,
+    by: by.how,
+    entry: n,
+    head: hash,
+  });
+}
