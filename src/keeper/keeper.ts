@@ -13,7 +13,6 @@ import { StateFiles } from '../keylog/files.ts';
 import { KeyLog } from '../keylog/keylog.ts';
 import { SentNotices } from '../keylog/sent.ts';
 import { openKeyState } from '../keylog/statedirectory.ts';
-import { linesOf } from '../keylog/verify.ts';
 import { usualNames } from '../keys/names.ts';
 import type { StateRules } from '../keys/state.ts';
 import type { Courier } from './courier.ts';
@@ -21,7 +20,7 @@ import { figuresOf, type KeyFigures } from './figures.ts';
 import { Judge } from './judge.ts';
 import { areKnown, Looker } from './look.ts';
 import { Notices } from './notices.ts';
-import { seenLine, seenOf } from './seen.ts';
+import { seenIn, seenLines } from './seen.ts';
 
 /** Changes that are logged at once, but for a first look, which is whole or not there. */
 const AT_ONCE = 500;
@@ -81,8 +80,7 @@ export class Keeper {
     this.#log = new KeyLog({ files, lock, world, trouble, logged: (...one) => sayLogged(say, ...one) });
     const copies = new Copies(files);
     this.#copies = copies;
-    const remembered = [...linesOf(files.read(SEEN_FILE) ?? Buffer.alloc(0))];
-    const seen = remembered.flatMap((line) => seenOf(line.toString('utf8')) ?? []);
+    const seen = seenIn(files.read(SEEN_FILE) ?? Buffer.alloc(0));
     this.#looker = new Looker({ directory, same, world, keep: (bytes) => copies.put(bytes) }, seen);
     this.#judge = new Judge({ copies, world, rules, looker: this.#looker });
     this.#notices = new Notices({
@@ -137,12 +135,12 @@ export class Keeper {
 
   /** Tells the owners of keys that end soon. Only when all are judged. */
   async tellEndings(): Promise<void> {
-    if (this.#parts.tellsEndings) await this.#notices.tellEndings(this.#looker.effective);
+    if (this.#parts.tellsEndings) await this.#notices.tellEndings(this.#looker.effective());
   }
 
   figures(): KeeperFigures {
     const { entries, changes, head } = this.#log;
-    return { ...figuresOf(this.#looker.effective, this.#parts.world.now()), entries, changes, head };
+    return { ...figuresOf(this.#looker.effective(), this.#parts.world.now()), entries, changes, head };
   }
 
   /** Says how it stands with all keys, and whether the key log is what it was. */
@@ -161,9 +159,10 @@ export class Keeper {
   tidy(): void {
     const wanted = [...this.#log.known.values()].flatMap(({ now, last }) => [...now.files, ...last.files]);
     const owed = this.#notices.owed.flatMap(({ before, after }) => [...before.files, ...after.files]);
-    const seen = [...this.#looker.files];
-    this.#copies.keepOnly(new Set([...wanted, ...owed, ...seen.map(({ digest }) => digest)]));
-    this.#files.replace(SEEN_FILE, seen.map(seenLine).join(''));
+    const digests = new Set([...wanted, ...owed]);
+    for (const { digest } of this.#looker.files) digests.add(digest);
+    this.#copies.keepOnly(digests);
+    this.#files.replace(SEEN_FILE, seenLines(this.#looker.files));
   }
 
   /** Ends what is under way at the next file. */
@@ -202,6 +201,7 @@ export class Keeper {
       if (change !== undefined) changes.push(change);
     }
     const isThere = this.#looker.isThere();
+    this.#copies.sync();
     this.#log.append(changes.filter(({ event }) => event !== 'went' || isThere));
   }
 

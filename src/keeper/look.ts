@@ -57,9 +57,9 @@ export class Looker {
     return this.#names.keys();
   }
 
-  /** The files that count for a recipient. */
-  get effective(): Iterable<SeenFile> {
-    return [...this.#names.keys()].flatMap((address) => this.of(address));
+  /** Yields the files that count for a recipient. */
+  *effective(): Generator<SeenFile> {
+    for (const address of this.#names.keys()) yield* this.of(address);
   }
 
   /** Ends a look that is under way. */
@@ -111,6 +111,7 @@ export class Looker {
    */
   of(address: string): SeenFile[] {
     const files = [...(this.#names.get(address) ?? [])].flatMap((name) => this.#seen.get(name) ?? []);
+    if (files.length <= 1) return files;
     const usual = files.filter(({ name }) => isUsualName(name, address));
     return usual.length > 0 ? usual : files;
   }

@@ -1,4 +1,5 @@
 /** What is remembered of a key file, so that one that has not changed is neither read nor judged again. */
+import { linesOf } from '../keylog/verify.ts';
 import type { KeyState } from '../keys/state.ts';
 
 /** A certificate as it was judged. */
@@ -30,12 +31,19 @@ export function isKnown({ fingerprints }: SeenFile): boolean {
   return fingerprints.length > 0;
 }
 
-export function seenLine(file: SeenFile): string {
-  return `${JSON.stringify(file)}\n`;
+export function* seenLines(files: Iterable<SeenFile>): Generator<string> {
+  for (const file of files) yield `${JSON.stringify(file)}\n`;
 }
 
-/** Returns undefined for what is no such line. */
-export function seenOf(line: string): SeenFile | undefined {
+/** Yields what `seenLines` made; leaves out all else. */
+export function* seenIn(bytes: Buffer): Generator<SeenFile> {
+  for (const line of linesOf(bytes)) {
+    const file = seenOf(line.toString('utf8'));
+    if (file !== undefined) yield file;
+  }
+}
+
+function seenOf(line: string): SeenFile | undefined {
   try {
     const file = JSON.parse(line) as SeenFile;
     const isOne = [file.name, file.address, file.identity, file.digest].every(

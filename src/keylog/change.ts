@@ -99,6 +99,7 @@ export async function changeKeys(log: KeyLog, copies: Copies, commanded: Command
   const { address, by, before, after, now, change } = commanded;
   await log.locked(async () => {
     for (const { bytes } of [...before, ...after]) copies.put(bytes);
+    copies.sync();
     const found = keysOf(before);
     const known = log.known.get(address) ?? { now: found, last: found };
     const logged = await changeOf(address, known, keysOf(after), { by, isFirst: false, copies, now });

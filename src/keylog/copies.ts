@@ -10,17 +10,25 @@ const FOLDER = 'known';
 
 export class Copies {
   readonly #files: StateFiles;
+  #hasNew = false;
 
   constructor(files: StateFiles) {
     this.#files = files;
     files.makeDirectory(FOLDER);
   }
 
-  /** Keeps a copy. Returns its name. */
+  /** Keeps a copy, durable after `sync`. Returns its name. */
   put(bytes: Buffer): string {
     const digest = digestOf(bytes);
-    if (this.get(digest) === undefined) this.#files.replace(`${FOLDER}/${digest}`, bytes);
+    if (this.get(digest) !== undefined) return digest;
+    this.#hasNew = true;
+    this.#files.put(`${FOLDER}/${digest}`, [bytes]);
     return digest;
+  }
+
+  sync(): void {
+    if (this.#hasNew) this.#files.syncDirectory(FOLDER);
+    this.#hasNew = false;
   }
 
   /** Undefined if there is no copy, or none that is whole. */

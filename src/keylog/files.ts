@@ -7,6 +7,8 @@ import { dirname, join } from 'node:path';
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = fs.constants;
 
+const BLOCK_BYTES = 64 * 1024;
+
 export interface Opened {
   readonly fd: number;
   readonly bytes: number;
@@ -62,35 +64,40 @@ export class StateFiles {
   }
 
   /** Puts a whole file in place of the one that may be there. */
-  replace(name: string, bytes: string | Buffer): void {
+  replace(name: string, pieces: Iterable<string | Buffer>): void {
+    this.put(name, pieces);
+    this.syncDirectory(dirname(name));
+  }
+
+  /** Does the same, but for the name, which is durable when its directory is synced. */
+  put(name: string, pieces: Iterable<string | Buffer>): void {
     const temporary = `${name}.${process.pid}.tmp`;
     fs.rmSync(this.path(temporary), { force: true });
     this.#step(`make ${name}`);
     const fd = fs.openSync(this.path(temporary), O_WRONLY | O_CREAT | O_EXCL, 0o600);
-    this.#writeAndClose(fd, bytes, name);
+    this.#writeAndClose(fd, pieces, name);
     this.#step(`rename ${name}`);
     fs.renameSync(this.path(temporary), this.path(name));
-    this.syncDirectory(dirname(name));
   }
 
   /** Appends to a file that is there. If that fails, the file is as it was, as far as the disk allows it. */
-  append(name: string, bytes: string): void {
+  append(name: string, pieces: Iterable<string>): void {
     this.#step(`append ${name}`);
     const fd = fs.openSync(this.path(name), O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK);
     const { size } = fs.fstatSync(fd);
     try {
-      this.#writeAndClose(fd, bytes, name);
+      this.#writeAndClose(fd, pieces, name);
     } catch (error) {
       this.cut(name, size);
       throw error;
     }
   }
 
-  #writeAndClose(fd: number, bytes: string | Buffer, name: string): void {
+  #writeAndClose(fd: number, pieces: Iterable<string | Buffer>, name: string): void {
     try {
       if (this.#owner !== undefined) fs.fchownSync(fd, this.#owner.uid, this.#owner.gid);
-      const all = Buffer.from(bytes as string);
-      for (let at = 0; at < all.length; ) at += fs.writeSync(fd, all, at);
+      for (const bytes of inBlocks(pieces))
+        for (let at = 0; at < bytes.length; ) at += fs.writeSync(fd, bytes, at);
       this.#step(`sync ${name}`);
       fs.fsyncSync(fd);
     } finally {
@@ -151,6 +158,22 @@ export class StateFiles {
   close(fd: number): void {
     fs.closeSync(fd);
   }
+}
+
+/** Yields the pieces, several of them at once. */
+function* inBlocks(pieces: Iterable<string | Buffer>): Generator<Buffer> {
+  let block: Buffer[] = [];
+  let length = 0;
+  for (const piece of pieces) {
+    const bytes = Buffer.from(piece as string);
+    block.push(bytes);
+    length += bytes.length;
+    if (length < BLOCK_BYTES) continue;
+    yield Buffer.concat(block);
+    block = [];
+    length = 0;
+  }
+  yield Buffer.concat(block);
 }
 
 function orUndefined<T>(call: () => T): T | undefined {

@@ -108,17 +108,21 @@ export class KeyLog {
   append(changes: readonly Change[]): void {
     if (!this.#isLocked) throw new Error('the key log is not locked');
     if (changes.length === 0) return;
-    const time = new Date(this.#parts.world.now()).toISOString();
-    let previous = this.#head;
-    const lines = changes.map((change, index) => {
-      const line = lineOf({ ...change, n: this.#entries + index + 1, time, previous });
-      previous = hashOf(line.slice(0, -1));
-      return line;
-    });
     const { files } = this.#parts;
-    if (this.#inode === 0) files.replace(LOG_FILE, lines.join(''));
-    else files.append(LOG_FILE, lines.join(''));
+    const lines = this.#linesOf(changes, new Date(this.#parts.world.now()).toISOString());
+    if (this.#inode === 0) files.replace(LOG_FILE, lines);
+    else files.append(LOG_FILE, lines);
     this.#catchUp();
+  }
+
+  *#linesOf(changes: readonly Change[], time: string): Generator<string> {
+    let previous = this.#head;
+    let n = this.#entries;
+    for (const change of changes) {
+      const line = lineOf({ ...change, n: ++n, time, previous });
+      previous = hashOf(line.slice(0, -1));
+      yield line;
+    }
   }
 
   /** Reads the whole log again, and says whether it still is what was logged. */

@@ -62,7 +62,7 @@ export class SentNotices {
 
   #add(line: Line): void {
     const text = JSON.stringify(line);
-    this.#files.append(FILE, `${text}\n`);
+    this.#files.append(FILE, [`${text}\n`]);
     this.#take(text);
   }
 
@@ -81,7 +81,7 @@ export class SentNotices {
       if (Date.parse(ends) < now - FORGET_MS) this.#expiries.delete(key);
     const expiries = [...this.#expiries.values()].map((each) => ({ ...each, kind: 'expiry' as const }));
     const lines = [...this.#changes.values(), ...expiries].map((each) => `${JSON.stringify(each)}\n`);
-    this.#files.replace(FILE, lines.join(''));
+    this.#files.replace(FILE, lines);
   }
 }
 
