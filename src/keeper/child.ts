@@ -2,7 +2,7 @@
  * The process of the keeper: one for the whole server, which no delivery waits for. It looks at all keys at
  * its start and every hour, and at some when inotify tells of them. It ends with its server.
  */
-import { type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, statSync, watch } from 'node:fs';
 import { setPriority } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { addressRules } from '../config/rules.ts';
@@ -17,6 +17,8 @@ import type { FromKeeper, ToKeeper } from './messages.ts';
 import { Rounds } from './rounds.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
+/** How soon it is noticed that the path of the key directory leads to another one. */
+const REPLACED_MS = 5000;
 const LIFE_SIGN_MS = 60_000;
 /** How long a state directory that cannot be used is left alone; it is told of once a day. */
 const RETRY_MS = 60_000;
@@ -95,9 +97,11 @@ async function watchOver(keeper: Keeper, directory: string): Promise<void> {
     looked: () => rewatch(),
   });
   let watcher: FSWatcher | undefined;
+  let watched: string | undefined;
   // made anew at each look, since the path may lead to another directory by then
   const rewatch = () => {
     watcher?.close();
+    watched = placeOf(directory);
     try {
       watcher = watch(directory, (_, name) => (name === null ? rounds.askForAll() : rounds.askFor(name)));
       watcher.on('error', () => watcher?.close());
@@ -105,11 +109,23 @@ async function watchOver(keeper: Keeper, directory: string): Promise<void> {
       watcher = undefined; // there are no more watches: the look of every hour has to do
     }
   };
-  rewatch();
   const hourly = setInterval(() => rounds.askForAll(), HOUR_MS);
+  const often = setInterval(() => {
+    if (placeOf(directory) !== watched) rounds.askForAll();
+  }, REPLACED_MS);
   ending.signal.addEventListener('abort', () => rounds.stop());
   if (!ending.signal.aborted) await rounds.run();
-  clearInterval(hourly);
+  for (const timer of [hourly, often]) clearInterval(timer);
   watcher?.close();
   keeper.close();
+}
+
+/** Tells which directory a path leads to: another may be mounted there, or moved to its place. */
+function placeOf(directory: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(directory);
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
 }

@@ -32,8 +32,7 @@ export class Courier {
 
   /** Throws if it could not be stored, or the mailbox could not be looked up, now. */
   async send(mail: Mail): Promise<'stored' | 'no mailbox'> {
-    const { answerMs } = this.#parts.limits;
-    const sent = await within(this.#send(mail), answerMs);
+    const sent = await within(this.#send(mail), this.#parts.limits.stallMs);
     if (sent === 'late') throw new Error(`a note for ${mail.address} could not be stored in time`);
     return sent;
   }

@@ -10,7 +10,7 @@ import { changeOf, sortedKeys } from '../keylog/change.ts';
 import { Copies } from '../keylog/copies.ts';
 import { type Change, type Entry, isSame, type Keys, NO_KEYS } from '../keylog/entry.ts';
 import { StateFiles } from '../keylog/files.ts';
-import { KeyLog } from '../keylog/keylog.ts';
+import { KeyLog, LOG_FILE } from '../keylog/keylog.ts';
 import { SentNotices } from '../keylog/sent.ts';
 import { openKeyState } from '../keylog/statedirectory.ts';
 import { usualNames } from '../keys/names.ts';
@@ -77,6 +77,8 @@ export class Keeper {
     }
     const files = this.#files;
     const trouble = (what: string) => say('error', 'key log', { what });
+    if (files.has(SEEN_FILE) && !files.has(LOG_FILE))
+      trouble(`${files.path(LOG_FILE)} was removed: what it said of former keys is lost`);
     this.#log = new KeyLog({ files, lock, world, trouble, logged: (...one) => sayLogged(say, ...one) });
     const copies = new Copies(files);
     this.#copies = copies;

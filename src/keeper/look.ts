@@ -29,7 +29,7 @@ export class Looker {
   readonly #parts: LookParts;
   readonly #seen = new Map<string, SeenFile>(); // by name
   readonly #names = new Map<string, Set<string>>(); // by address
-  /** Files that are links, or were written a moment ago: inotify tells nothing of what becomes of them. */
+  /** Files with other names, or written a moment ago: inotify may tell nothing of what becomes of them. */
   readonly #unsettled = new Set<string>();
 
   #isStopped = false;
@@ -139,8 +139,8 @@ export class Looker {
     const bytes = Buffer.isBuffer(read?.content) ? read.content : undefined;
     const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
     const isStill = read !== undefined && isSettled(read.stats, this.#parts.world);
-    if (isLink || !isStill) this.#unsettled.add(name);
-    else this.#unsettled.delete(name);
+    if (isStill && !isLink && read.stats.nlink === 1n) this.#unsettled.delete(name);
+    else this.#unsettled.add(name);
     const identity = isStill && read !== undefined ? identityOf(read.stats) : '';
     const digest = bytes === undefined ? '' : digestOf(bytes);
     if (former !== undefined && bytes !== undefined && former.digest === digest) {

@@ -46,7 +46,8 @@ export class Notices {
   /** Entries of the log whose owners were not told. */
   get owed(): Entry[] {
     const { log, sent } = this.#parts;
-    return [...log.owed.values()].filter((entry) => !sent.hasChange(entry));
+    for (const entry of log.owed.values()) if (sent.hasChange(entry)) log.settle(entry.n);
+    return [...log.owed.values()];
   }
 
   /** Tells of all changes. Those that cannot be told now stay owed, and do not hinder the others. */

@@ -1,12 +1,18 @@
 /** When the keeper does what: looks that were asked for come before judging, and judging before reports. */
+import { performance } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { World } from '../core/world.ts';
 import type { Keeper, KeeperFigures, Say } from './keeper.ts';
 
-/** Events come in swarms; a file that is being written is not looked at in its first moment. */
+/** Events come in swarms: the first is obeyed at once, and what comes in this time after it together. */
 const GATHER_MS = 200;
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** After a failure: a full disk, a lock that is held, a mailbox out of reach. */
+/** After a failure: a full disk, a lock that is held. */
 const RETRY_MS = 60_000;
+/** For notices whose mailbox is out of reach. */
+const TELL_AGAIN_MS = 10 * 60_000;
+/** The same failure is told once in this time. */
+const QUIET_MS = 60 * 60_000;
 /** Files that inotify is silent about are looked at this often, and less often if there are many. */
 const UNSETTLED_MS = 5000;
 const UNSETTLED_EACH_MS = 10;
@@ -29,6 +35,8 @@ export class Rounds {
   #isStopped = false;
   #dailyAt = Number.NEGATIVE_INFINITY;
   #version = '';
+  #roundAt = Number.NEGATIVE_INFINITY;
+  #failure = { error: '', at: Number.NEGATIVE_INFINITY };
 
   constructor(keeper: Keeper, world: Pick<World, 'now'>, events: RoundEvents) {
     this.#keeper = keeper;
@@ -55,15 +63,21 @@ export class Rounds {
   /** Works until it is stopped. */
   async run(): Promise<void> {
     while (!this.#isStopped) {
+      this.#roundAt = performance.now();
       const isDone = await this.round().then(
         () => true,
-        (error: unknown) => {
-          this.#events.say('error', 'keeper', { error: (error as Error).message });
-          return false;
-        },
+        (error: unknown) => this.#fail((error as Error).message),
       );
       await this.#rest(isDone);
     }
+  }
+
+  #fail(error: string): false {
+    const at = performance.now();
+    if (error === this.#failure.error && at - this.#failure.at < QUIET_MS) return false;
+    this.#failure = { error, at };
+    this.#events.say('error', 'keeper', { error });
+    return false;
   }
 
   /** Does all that there is to do. */
@@ -114,8 +128,12 @@ export class Rounds {
     if (this.#isStopped) return;
     const { unsettled, owesNotices } = this.#keeper;
     const some = Math.max(UNSETTLED_MS, unsettled.length * UNSETTLED_EACH_MS);
-    const retry = isDone && !owesNotices ? Number.POSITIVE_INFINITY : RETRY_MS;
-    const ms = Math.min(retry, unsettled.length > 0 ? some : Number.POSITIVE_INFINITY);
+    const never = Number.POSITIVE_INFINITY;
+    const ms = Math.min(
+      isDone ? never : RETRY_MS,
+      owesNotices ? TELL_AGAIN_MS : never,
+      unsettled.length > 0 ? some : never,
+    );
     const isAwake = isDone && (this.#wantsAll || this.#names.size > 0);
     if (!isAwake)
       await new Promise<void>((resolve) => {
@@ -127,6 +145,7 @@ export class Rounds {
         };
       });
     for (const name of unsettled) this.#names.add(name);
-    if (!this.#isStopped) await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
+    const early = this.#roundAt + GATHER_MS - performance.now();
+    if (!this.#isStopped && early > 0) await pause(early);
   }
 }

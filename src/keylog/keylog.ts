@@ -63,9 +63,14 @@ export class KeyLog {
     return this.#known;
   }
 
-  /** Entries whose owners have to be told, by number; also those that were told. */
+  /** Entries whose owners have to be told, by number, unless they are settled. */
   get owed(): ReadonlyMap<number, Entry> {
     return this.#owed;
+  }
+
+  /** Forgets that the owner of an entry has to be told. */
+  settle(n: number): void {
+    this.#owed.delete(n);
   }
 
   /** The hash of the last line. */

@@ -14,6 +14,7 @@ import { armorOf, gpgDecrypt } from '../support/openpgp-programs.ts';
 import { needs } from '../support/peers.ts';
 import { type Running, run, start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
+import { repositoryRoot } from '../support/shared.ts';
 import { makeKey, readSealed } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
@@ -22,7 +23,7 @@ const BOB = 'bob@example.com';
 const [OLD, NEW, BOBS] = [await makeKey(ALICE), await makeKey(ALICE), await makeKey(BOB)];
 const KEYS = { [ALICE]: OLD.certificate, [BOB]: BOBS.certificate };
 const MESSAGE = Buffer.from('Subject: x\r\n\r\nx\r\n');
-const HOUR_OLD = 'alice@example.com.asc';
+const FILE = 'alice@example.com.asc';
 
 async function send(socketPath: string, to = BOB): Promise<string> {
   const session = await openSession(socketPath);
@@ -34,7 +35,7 @@ async function send(socketPath: string, to = BOB): Promise<string> {
 /** As root would exchange a key. */
 async function exchange(directory: string, certificate: string): Promise<void> {
   await writeFile(join(directory, 'incoming'), certificate);
-  await rename(join(directory, 'incoming'), join(directory, 'keys', HOUR_OLD));
+  await rename(join(directory, 'incoming'), join(directory, 'keys', FILE));
 }
 
 const mailOf = async (directory: string, user: string) => {
@@ -141,6 +142,12 @@ test('a log that was edited is found out, by its lines or by a head from a notic
     }
     await writeFile(path, `${one}\n${two}\n${three}\n`);
     assert.equal(hashOf(three), head);
+    const example = await readFile(join(repositoryRoot(), 'README.md'), 'utf8');
+    const [, shown = '', output = ''] =
+      /^\$ sealdir key log (--verify .*)\n([\s\S]*?)```/m.exec(example) ?? [];
+    const wanted = (text: string) => text.replaceAll(/[0-9a-f]{64}/g, head);
+    const as = await verified(directory, ...wanted(shown).split(' '));
+    assert.equal(as.text, wanted(output), 'README shows what it prints');
     const printed = await verified(directory, 'ALICE@example.com');
     assert.match(
       printed.text,
@@ -200,13 +207,32 @@ test('after a reload the keeper looks with the new settings', { timeout: 60_000 
   try {
     await mkdir(join(directory, 'others'));
     await copyFile(join(directory, 'keys', `${BOB}.asc`), join(directory, 'others', `${BOB}.asc`));
-    await writeFile(join(directory, 'others', HOUR_OLD), NEW.certificate);
+    await writeFile(join(directory, 'others', FILE), NEW.certificate);
     const config = join(directory, 'sealdir.toml');
     const toml = await readFile(config, 'utf8');
     await writeFile(config, toml.replace('/keys"', '/others"'));
     server.signal('SIGHUP');
     await until('the other key is told of', async () => (await mailOf(directory, 'alice')).length === 1);
     assert.doesNotMatch(server.output(), /died/);
+  } finally {
+    await server.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+});
+
+test('a directory that is put in the place of the key directory is noticed', {
+  timeout: 60_000,
+}, async () => {
+  const directory = await makeSite(KEYS);
+  const server = await startAt(directory);
+  try {
+    const [keys, others] = [join(directory, 'keys'), join(directory, 'others')];
+    await mkdir(others);
+    await copyFile(join(keys, `${BOB}.asc`), join(others, `${BOB}.asc`));
+    await writeFile(join(others, FILE), NEW.certificate);
+    await rename(keys, join(directory, 'aside'));
+    await rename(others, keys);
+    await until('it is told', async () => (await mailOf(directory, 'alice')).length === 1, 30_000);
   } finally {
     await server.stop();
     await rm(directory, { recursive: true, force: true });

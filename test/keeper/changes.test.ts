@@ -9,9 +9,11 @@ import { changeKeys } from '../../src/keylog/change.ts';
 import { verify } from '../../src/keylog/verify.ts';
 import { parseCertificates } from '../../src/keys/certificates.ts';
 import { freshKey, revoked } from '../support/freshkey.ts';
+import { HungMount, needsHungMount } from '../support/hungmount.ts';
 import { Keeping } from '../support/keeping.ts';
 import type { ServerOptions } from '../support/sealdir.ts';
 import { makeKey, readSealed, type TestKey } from '../support/testkeys.ts';
+import { until } from '../support/until.ts';
 
 const ALICE = 'alice@example.com';
 const FILE = `${ALICE}.asc`;
@@ -300,4 +302,43 @@ test('a command before the first look begins the log, and the look logs the othe
   });
   await site.round();
   assert.deepEqual(await site.events(), [`went ${ALICE} 0`, `came ${BOB} 1`]);
+});
+
+test('a log that is gone at a start is told of, and begins anew', async (t) => {
+  const site = await keeping(t, { [ALICE]: OLD.certificate });
+  site.close();
+  await unlink(site.state('key.log'));
+  site.open();
+  await site.round();
+  assert.ok(site.said.some(({ detail }) => /key\.log was removed/.test(String(detail.what))));
+  assert.equal((await site.events()).length, 2);
+});
+
+test('a mailbox that hangs holds up no look: its notice waits', {
+  timeout: 60_000,
+  ...(await needsHungMount()),
+}, async (t) => {
+  const site = await keeping(
+    t,
+    { [ALICE]: OLD.certificate, 'dave@slow.example': OLD.certificate },
+    {
+      toml: { lmtp: 'stall_timeout = "1s"' },
+    },
+  );
+  await mkdir(join(site.directory, 'mail/slow.example'));
+  const mount = await HungMount.open(join(site.directory, 'mail/slow.example'));
+  try {
+    mount.hang();
+    await site.put('dave@slow.example.asc', NEW.certificate);
+    await site.put(FILE, NEW.certificate);
+    await site.round();
+    assert.equal((await site.mail(ALICE)).length, 1);
+    mount.resume();
+    await until('it is stored', async () => {
+      await site.round();
+      return (await site.mail('dave@slow.example')).length > 0;
+    });
+  } finally {
+    await mount.close();
+  }
 });

@@ -1,5 +1,5 @@
-// A keeper that is killed right before its nth call on a file or mailbox: `node crashing.js DIRECTORY N`. Ends
-// by itself, and prints the names of all its calls, if there are fewer.
+// A keeper that is killed right before its nth call on a file or mailbox: `node crashing.js DIRECTORY N`. If
+// there are fewer, it ends when it is done, and prints the names of all its calls.
 
 import { Keeping } from '../support/keeping.ts';
 

@@ -1,5 +1,5 @@
-// Keys that end soon, with the clock moved: each notice once, and one opinion of the notices, the metrics, the
-// log of each day and `check`.
+// Keys that end soon, with the clock moved: each notice once, and one opinion of the notices, the metrics,
+// the log of each day and `check`.
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
