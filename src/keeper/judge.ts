@@ -8,6 +8,7 @@ import type { SeenFile, SeenKey } from './seen.ts';
 
 /** A key takes some milliseconds. */
 const AT_ONCE = 50;
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 export interface JudgeParts {
   readonly copies: Copies;
@@ -46,15 +47,21 @@ export class Judge {
 
   async #judge(certificate: Certificate): Promise<SeenKey> {
     const { world, rules } = this.#parts;
+    const { fingerprint } = certificate;
     const at = world.now();
-    const { state, expiresAt } = await keyStateOf(certificate, new Date(at), rules);
-    const [next] = (await certificate.validity().catch(() => undefined))?.changesAfter(at) ?? [];
-    return {
-      fingerprint: certificate.fingerprint,
-      state: state === 'expiring' ? 'valid' : state,
-      expiresAt: expiresAt?.getTime(),
-      judgeAgainAt: next ?? Number.MAX_SAFE_INTEGER,
-    };
+    try {
+      const { state, expiresAt } = await keyStateOf(certificate, new Date(at), rules);
+      const [next = Number.MAX_SAFE_INTEGER] = (await certificate.validity()).changesAfter(at);
+      const isUsable = state === 'valid' || state === 'expiring';
+      return {
+        fingerprint,
+        state: isUsable ? 'valid' : state,
+        expiresAt: expiresAt?.getTime(),
+        judgeAgainAt: next,
+      };
+    } catch {
+      return { fingerprint, state: 'unusable', expiresAt: undefined, judgeAgainAt: at + DAY_MS };
+    }
   }
 }
 

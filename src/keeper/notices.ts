@@ -8,7 +8,7 @@ import type { Copies } from '../keylog/copies.ts';
 import type { Entry } from '../keylog/entry.ts';
 import type { KeyLog } from '../keylog/keylog.ts';
 import type { Outcome, SentNotices } from '../keylog/sent.ts';
-import { uniteCertificates } from '../keys/certificates.ts';
+import { type Certificate, uniteCertificates } from '../keys/certificates.ts';
 import { formerUse } from '../keys/former.ts';
 import { judgeCertificate } from '../keys/judgement.ts';
 import { excessOf, type SealingKeys, sealingKeysOf } from '../keys/sessionkeys.ts';
@@ -75,12 +75,13 @@ export class Notices {
   async #formerKeys({ before, after }: Entry): Promise<SealingKeys | undefined> {
     const { copies, world } = this.#parts;
     const now = new Date(world.now());
-    // what came with the new keys may revoke an old one
-    const all = [...(await certificatesIn(before, copies)), ...(await certificatesIn(after, copies))];
-    const old = (await uniteCertificates(all)).filter((each) =>
-      before.fingerprints.includes(each.fingerprint),
-    );
-    const uses = await Promise.all(old.map((each) => formerUse(each, now)));
+    const ofBefore = (all: readonly Certificate[]) =>
+      all.filter((each) => before.fingerprints.includes(each.fingerprint));
+    const former = ofBefore(await certificatesIn(before, copies));
+    // what came with the new keys may revoke an old one; but too much of it must keep nobody from being told
+    const all = [...former, ...ofBefore(await certificatesIn(after, copies))];
+    const old = await uniteCertificates(all).catch(() => former);
+    const uses = await Promise.all(old.map((each) => formerUse(each, now).catch(() => undefined)));
     return sealable(uses.filter((each) => each !== undefined));
   }
 

@@ -42,8 +42,10 @@ export async function changeOf(
   if (!was) return { address, event: isFirst ? 'first-look' : 'came', before: last, after, by };
   if (!is) return { address, event: 'went', before, after: NO_KEYS, by };
   if (isSame(before.fingerprints, after.fingerprints) && isSame(before.files, after.files)) return undefined;
+  // what cannot be compared, since it is too large together, is told
   const isLess =
-    isSame(before.fingerprints, after.fingerprints) && (await saysLess(before, after, copies, now));
+    isSame(before.fingerprints, after.fingerprints) &&
+    (await saysLess(before, after, copies, now).catch(() => true));
   return { address, event: 'changed', before, after, lost: isLess ? true : undefined, by };
 }
 

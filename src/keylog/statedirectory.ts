@@ -3,8 +3,24 @@
  * else may write to it.
  */
 import { mkdirSync, statSync } from 'node:fs';
+import { Copies } from './copies.ts';
+import { StateFiles } from './files.ts';
+import { KeyLog, type KeyLogParts } from './keylog.ts';
 
 const OTHERS_MAY_WRITE = 0o022;
+
+/**
+ * Opens the log and the copies for a command that changes keys. Throws, with a sentence, if they cannot be
+ * used.
+ */
+export function openKeyLog(
+  directory: string,
+  parts: Omit<KeyLogParts, 'files'>,
+): { readonly log: KeyLog; readonly copies: Copies } {
+  openKeyState(directory);
+  const files = new StateFiles(directory);
+  return { log: new KeyLog({ ...parts, files }), copies: new Copies(files) };
+}
 
 /** Throws, with a sentence for the operator, if it cannot be used. */
 export function openKeyState(directory: string): void {

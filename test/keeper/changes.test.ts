@@ -262,7 +262,7 @@ test('while a mailbox cannot be written to, its notice waits, with the key of be
 
 test('a change by a command is logged once, with who made it, and the owner of before is told', async (t) => {
   const site = await keeping(t, { [ALICE]: OLD.certificate });
-  const { log, copies } = await site.command();
+  const { log, copies } = site.command();
   const content = async (key: TestKey) => {
     const bytes = Buffer.from(key.certificate);
     return { bytes, certificates: await parseCertificates(bytes) };
@@ -286,7 +286,7 @@ test('a change by a command is logged once, with who made it, and the owner of b
 test('a command before the first look begins the log, and the look logs the others as they came', async (t) => {
   const site = await Keeping.make({ [ALICE]: OLD.certificate, [BOB]: BOBS.certificate });
   t.after(() => site.remove());
-  const { log, copies } = await site.command();
+  const { log, copies } = site.command();
   await changeKeys(log, copies, {
     address: ALICE,
     by: { how: 'key remove' },

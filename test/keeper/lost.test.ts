@@ -87,3 +87,15 @@ for (const [what, before, after] of [
     assert.equal((await site.entries())[1]?.lost, undefined);
     assert.deepEqual(await site.mail(ALICE), []);
   });
+
+test('a file that is too large together with that of before is told, and keeps nobody from being told', async (t) => {
+  const many = (from: number) =>
+    Array.from({ length: 600 }, (_, n) => owner.certify(ID, { ...CERTIFIES, at: MADE + from + n }));
+  const site = await exchanged(
+    t,
+    armored(Buffer.concat([...head, ...many(1), ...two])),
+    armored(Buffer.concat([...head, ...many(1001), ...two])),
+  );
+  const [notice = Buffer.alloc(0)] = await site.mail(ALICE);
+  assert.match(String(await readSealed(notice, readsSecond)), /says less about it than before/);
+});

@@ -1,7 +1,7 @@
 // The keeper of the keys of a site, in this process, with real key files, a real store, and a clock that the
 // test moves. A site can be opened again, as by the next start of a server.
 
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseSettings } from '../../src/config/load.ts';
 import { addressRules } from '../../src/config/rules.ts';
@@ -11,10 +11,10 @@ import { realWorld } from '../../src/edge/world.ts';
 import { Courier } from '../../src/keeper/courier.ts';
 import { Keeper, type KeeperFigures } from '../../src/keeper/keeper.ts';
 import { Rounds } from '../../src/keeper/rounds.ts';
-import { Copies } from '../../src/keylog/copies.ts';
+import type { Copies } from '../../src/keylog/copies.ts';
 import type { Entry } from '../../src/keylog/entry.ts';
-import { StateFiles } from '../../src/keylog/files.ts';
-import { KeyLog } from '../../src/keylog/keylog.ts';
+import type { KeyLog } from '../../src/keylog/keylog.ts';
+import { openKeyLog } from '../../src/keylog/statedirectory.ts';
 import { entriesOf } from '../../src/keylog/verify.ts';
 import { deliveryParts, openSite } from '../../src/opensite.ts';
 import { keyRulesOf, pathsOf } from '../../src/site.ts';
@@ -153,14 +153,9 @@ export class Keeping {
   }
 
   /** The log and the copies as a command sees them, beside the keeper. */
-  async command(): Promise<{ readonly log: KeyLog; readonly copies: Copies }> {
-    await mkdir(this.state(''), { recursive: true, mode: 0o700 });
-    const files = new StateFiles(this.state(''));
+  command(): { readonly log: KeyLog; readonly copies: Copies } {
     const trouble = (what: string) => void this.said.push({ level: 'command', what, detail: {} });
-    return {
-      log: new KeyLog({ files, lock: lockDescriptor, world: this, trouble }),
-      copies: new Copies(files),
-    };
+    return openKeyLog(this.state(''), { lock: lockDescriptor, world: this, trouble });
   }
 
   close(): void {
