@@ -196,7 +196,8 @@ export function watchKeys(registry: Registry): (keys: KeyNumbers) => void {
     help: 'Entries of the key log; it never falls, unless the log was cut',
     registers,
   });
-  expiry.remove();
+  // no value until there is one: a count that began at 0 would rise at every start
+  for (const series of [expiry, changes, entries]) series.remove();
   let counted = 0;
   return (keys) => {
     for (const [state, count] of Object.entries(keys.states)) keysNow.set({ state }, count);

@@ -6,24 +6,21 @@
  */
 import type { SameAddress } from '../core/address.ts';
 import type { World } from '../core/world.ts';
-import { changeOf, sortedKeys } from '../keylog/change.ts';
 import { Copies } from '../keylog/copies.ts';
-import { type Change, type Entry, isSame, type Keys, NO_KEYS } from '../keylog/entry.ts';
+import type { Entry } from '../keylog/entry.ts';
 import { StateFiles } from '../keylog/files.ts';
 import { KeyLog, LOG_FILE } from '../keylog/keylog.ts';
 import { SentNotices } from '../keylog/sent.ts';
 import { openKeyState } from '../keylog/statedirectory.ts';
-import { usualNames } from '../keys/names.ts';
 import type { StateRules } from '../keys/state.ts';
 import type { Courier } from './courier.ts';
 import { figuresOf, type KeyFigures } from './figures.ts';
 import { Judge } from './judge.ts';
-import { areKnown, Looker } from './look.ts';
+import { Looker } from './look.ts';
 import { Notices } from './notices.ts';
+import { Recorder } from './recorder.ts';
 import { seenIn, seenLines } from './seen.ts';
 
-/** Changes that are logged at once, but for a first look, which is whole or not there. */
-const AT_ONCE = 500;
 const SEEN_FILE = 'seen';
 
 export interface KeeperParts {
@@ -59,9 +56,10 @@ export class Keeper {
   readonly #looker: Looker;
   readonly #judge: Judge;
   readonly #notices: Notices;
+  readonly #recorder: Recorder;
   readonly #files: StateFiles;
   readonly #lifetime: number;
-  #isStopped = false;
+  #savedVersion = 0;
   #absence: string | undefined;
 
   /** Throws, with a sentence, if the state directory cannot be used. */
@@ -84,6 +82,7 @@ export class Keeper {
     this.#copies = copies;
     const seen = seenIn(files.read(SEEN_FILE) ?? Buffer.alloc(0));
     this.#looker = new Looker({ directory, same, world, keep: (bytes) => copies.put(bytes) }, seen);
+    this.#recorder = new Recorder({ log: this.#log, copies, looker: this.#looker, world });
     this.#judge = new Judge({ copies, world, rules, looker: this.#looker });
     this.#notices = new Notices({
       ...{ log: this.#log, copies, world, host, step, subkeys: rules.subkeys, courier: parts.courier },
@@ -115,13 +114,14 @@ export class Keeper {
       this.#parts.say('error', 'keys.directory', { error: `${absence}: taken for one that is not mounted` });
     this.#absence = absence;
     await this.#log.locked(async () => {}); // also what commands have logged
-    if (absence === undefined) await this.#record([...this.#looker.addresses, ...this.#log.known.keys()]);
+    if (absence === undefined)
+      await this.#recorder.record([...this.#looker.addresses, ...this.#log.known.keys()]);
     await this.#notices.tellChanges();
   }
 
   async lookAt(names: Iterable<string>): Promise<void> {
     const addresses = await this.#looker.some(names);
-    await this.#record(addresses);
+    await this.#recorder.record(addresses);
     await this.#notices.tellChanges();
   }
 
@@ -164,68 +164,27 @@ export class Keeper {
     const digests = new Set([...wanted, ...owed]);
     for (const { digest } of this.#looker.files) digests.add(digest);
     this.#copies.keepOnly(digests);
+    this.#saveSeen();
+  }
+
+  #saveSeen(): void {
     this.#files.replace(SEEN_FILE, seenLines(this.#looker.files));
+    this.#savedVersion = this.#looker.version;
   }
 
   /** Ends what is under way at the next file. */
   stop(): void {
-    this.#isStopped = true;
     this.#looker.stop();
+    this.#recorder.stop();
   }
 
+  /** Lets another keeper have the directory, and have what was judged so far. */
   close(): void {
-    this.#files.close(this.#lifetime);
-  }
-
-  /** Logs what has changed of these addresses. */
-  async #record(addresses: Iterable<string>): Promise<void> {
-    const suspects = [...new Set(addresses)].filter((address) => this.#differs(address));
-    const isFirst = this.#log.entries === 0;
-    const size = isFirst ? Math.max(1, suspects.length) : AT_ONCE;
-    for (let at = 0; at < suspects.length && !this.#isStopped; at += size)
-      await this.#log.locked(() => this.#recordNow(suspects.slice(at, at + size)));
-  }
-
-  /** Looks again, since it may be a command that has made the change, which holds the lock while it does. */
-  async #recordNow(addresses: readonly string[]): Promise<void> {
-    const names = addresses.flatMap((address) => [
-      ...usualNames(address),
-      ...this.#looker.of(address).map(({ name }) => name),
-    ]);
-    await this.#looker.some(names);
-    const isFirst = this.#log.entries === 0;
-    const changes: Change[] = [];
-    for (const address of addresses) {
-      const keys = this.#keysOf(address);
-      if (keys === undefined) continue;
-      const context = { by: { how: 'directory' } as const, isFirst, copies: this.#copies, now: this.#now() };
-      const change = await changeOf(address, this.#log.known.get(address), keys, context);
-      if (change !== undefined) changes.push(change);
+    try {
+      if (this.#log.entries > 0 && this.#savedVersion !== this.#looker.version) this.#saveSeen();
+    } finally {
+      this.#files.close(this.#lifetime);
     }
-    const isThere = this.#looker.isThere();
-    this.#copies.sync();
-    this.#log.append(changes.filter(({ event }) => event !== 'went' || isThere));
-  }
-
-  #differs(address: string): boolean {
-    const keys = this.#keysOf(address);
-    if (keys === undefined) return false;
-    const { now } = this.#log.known.get(address) ?? { now: NO_KEYS };
-    return !isSame(keys.fingerprints, now.fingerprints) || !isSame(keys.files, now.files);
-  }
-
-  /** Undefined while one of the files does not say: it may be half written. */
-  #keysOf(address: string): Keys | undefined {
-    const files = this.#looker.of(address);
-    if (!areKnown(files)) return undefined;
-    return sortedKeys(
-      files.flatMap(({ fingerprints }) => fingerprints),
-      files.map(({ digest }) => digest),
-    );
-  }
-
-  #now(): Date {
-    return new Date(this.#parts.world.now());
   }
 }
 

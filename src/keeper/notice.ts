@@ -83,7 +83,8 @@ function beginning({ event, address: exact }: Entry, host: string): string {
 
 function howText({ how, uid, user }: Entry['by']): string {
   if (how === 'directory') return 'the key file was changed without a command of Sealdir';
-  const who = user ?? (uid === undefined ? undefined : `the user with the number ${uid}`);
+  const who =
+    user !== undefined ? visible(user) : uid === undefined ? undefined : `the user with the number ${uid}`;
   return `"sealdir ${how}"${who === undefined ? '' : ` by ${who}`}`;
 }
 

@@ -24,6 +24,8 @@ export interface SeenFile {
   readonly fingerprints: readonly string[];
   /** Undefined until they are judged. */
   readonly keys: readonly SeenKey[] | undefined;
+  /** The rules that they were judged by. */
+  readonly rules?: string | undefined;
 }
 
 /** Tells whether the keys in a file are known: it may be half written, or out of reach, only for now. */

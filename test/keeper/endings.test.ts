@@ -2,6 +2,7 @@
 // the log of each day and `check`.
 
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { checkKeys } from '../../src/check/keys.ts';
 import { createMetrics, watchKeys } from '../../src/edge/metrics.ts';
@@ -127,4 +128,20 @@ test('figures, metrics, the line of each day and check are of one opinion, at an
     assert.equal(saying(/ is revoked/), states.revoked);
     assert.equal(saying(/broken@/), states.unusable);
   }
+});
+
+test('keys are judged anew when the rules are others, and nothing is judged twice in a day otherwise', async (t) => {
+  const site = await keeping(t, { [BOB]: ENDLESS.certificate });
+  const seen = async () => JSON.parse((await readFile(site.state('seen'), 'utf8')).trimEnd());
+  await site.round(); // by now the file has not changed for a moment
+  const first = await seen();
+  await site.round();
+  site.reopen();
+  await site.round();
+  assert.deepEqual((await seen()).keys, first.keys);
+  site.close();
+  await writeFile(site.state('seen'), `${JSON.stringify({ ...first, rules: 'others', keys: [] })}\n`);
+  site.open();
+  await site.round();
+  assert.equal(site.figures.at(-1)?.states.valid, 1);
 });

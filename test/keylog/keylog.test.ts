@@ -1,7 +1,15 @@
 // The key-change log alone: what an edit, a cut, another order and a crash in the middle of a line lead to.
 
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chownSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -198,4 +206,15 @@ test('lines of others that are no entries break the chain, and stop nobody from 
   await append('b@x');
   assert.equal(log.entries, 3);
   assert.deepEqual(verify(readFileSync(path)).problem, { line: 2, what: 'is no entry' });
+});
+
+test('what root logs belongs to the owner of the directory, so that the server can go on with it', {
+  skip: process.getuid?.() === 0 ? false : 'left out: needs root',
+}, async (t) => {
+  const { directory } = open(t);
+  chownSync(directory, 47110, 47110);
+  const { append, path } = at(directory);
+  await append('a@x');
+  await append('b@x');
+  for (const file of [path, join(directory, 'lock')]) assert.equal(statSync(file).uid, 47110, file);
 });
