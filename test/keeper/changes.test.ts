@@ -342,3 +342,52 @@ test('a mailbox that hangs holds up no look: its notice waits', {
     await mount.close();
   }
 });
+
+test('where another source says who exists, it says whose mailbox it is; one that is down is asked again', async (t) => {
+  const recipients = 'source = "accounts"\naccounts.file = "DIR/accounts"\ncache = "1s"';
+  const carol = 'carol@example.com';
+  const site = await keeping(
+    t,
+    { [ALICE]: OLD.certificate, [carol]: OLD.certificate },
+    { toml: { recipients } },
+  );
+  for (const address of [ALICE, carol]) await site.put(`${address}.asc`, NEW.certificate);
+  await site.round();
+  assert.deepEqual(await site.mail(ALICE), [], 'there is no file of accounts');
+  assert.ok(site.said.some(({ what, level }) => what === 'key notice' && level === 'error'));
+  await writeFile(join(site.directory, 'accounts'), `${ALICE}|x\n`);
+  await until('it is told', async () => {
+    await site.round();
+    return (await site.mail(ALICE)).length === 1;
+  });
+  assert.deepEqual(await site.mail(carol), []);
+  const outcomes = site.said.flatMap(({ detail }) =>
+    detail.outcome ? [`${detail.address} ${detail.outcome}`] : [],
+  );
+  assert.deepEqual(outcomes.sort(), [`${ALICE} stored`, `${carol} no mailbox`]);
+});
+
+test('the key of a whole domain is an address of its own, and is told in its own mailbox', async (t) => {
+  const site = await keeping(t, { '@example.com': OLD.certificate });
+  await site.put('@example.com.asc', NEW.certificate);
+  await site.round();
+  assert.equal((await site.events()).at(-1), 'changed @example.com 1');
+  const [notice = Buffer.alloc(0)] = await site.mail('%all@example.com');
+  assert.match(notice.toString(), /^To: <postmaster@example\.com>$/m);
+  assert.deepEqual(await openers(notice, [OLD, NEW]), [0]);
+});
+
+test('a name with a line end in it makes no header field', async (t) => {
+  const file = 'x%0ABcc:%20eve@example.com.asc';
+  const site = await keeping(t, {});
+  await site.put(file, OLD.certificate);
+  await site.round();
+  await site.put(file, NEW.certificate);
+  await site.round();
+  const folder = join(site.directory, 'mail/example.com');
+  const [user = ''] = await readdir(folder);
+  const [name = ''] = await readdir(join(folder, user, 'new'));
+  const header = (await readFile(join(folder, user, 'new', name), 'latin1')).split('\n\n')[0] ?? '';
+  assert.doesNotMatch(header, /^Bcc/m);
+  assert.match(header, /^To: <"x\\u000abcc: eve"@example\.com>$/m);
+});
