@@ -66,7 +66,7 @@ async function openKeeper(settings: Settings): Promise<Keeper | undefined> {
   });
   const { keys, keyState } = pathsOf(settings);
   const open = () =>
-    new Keeper({
+    Keeper.open({
       directory: keys,
       state: keyState,
       same: addressRules(settings),

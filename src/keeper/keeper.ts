@@ -63,17 +63,27 @@ export class Keeper {
   #absence: string | undefined;
 
   /** Throws, with a sentence, if the state directory cannot be used. */
-  constructor(parts: KeeperParts) {
-    const { directory, state, same, rules, host, world, lock, say, step = () => {} } = parts;
-    this.#parts = parts;
+  static open(parts: KeeperParts): Keeper {
+    const { state, lock, step } = parts;
     openKeyState(state);
-    this.#files = new StateFiles(state, step);
-    this.#lifetime = this.#files.openLock('keeper');
-    if (!lock(this.#lifetime)) {
-      this.#files.close(this.#lifetime);
-      throw new Error(`${state} is in use by another server (give each its own keys.state)`);
+    const files = new StateFiles(state, step);
+    const lifetime = files.openLock('keeper');
+    try {
+      if (!lock(lifetime))
+        throw new Error(`${state} is in use by another server (give each its own keys.state)`);
+      return new Keeper(parts, files, lifetime);
+    } catch (error) {
+      files.close(lifetime);
+      throw error;
     }
-    const files = this.#files;
+  }
+
+  /** `lifetime`: a descriptor that is locked as long as it is open. */
+  private constructor(parts: KeeperParts, files: StateFiles, lifetime: number) {
+    const { directory, same, rules, host, world, lock, say, step = () => {} } = parts;
+    this.#parts = parts;
+    this.#files = files;
+    this.#lifetime = lifetime;
     const trouble = (what: string) => say('error', 'key log', { what });
     if (files.has(SEEN_FILE) && !files.has(LOG_FILE))
       trouble(`${files.path(LOG_FILE)} was removed: what it said of former keys is lost`);

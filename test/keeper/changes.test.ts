@@ -391,3 +391,14 @@ test('a name with a line end in it makes no header field', async (t) => {
   assert.doesNotMatch(header, /^Bcc/m);
   assert.match(header, /^To: <"x\\u000abcc: eve"@example\.com>$/m);
 });
+
+test('a state directory that could not be used is used once it can be, by the same process', async (t) => {
+  const site = await keeping(t, { [ALICE]: OLD.certificate });
+  site.close();
+  await rename(site.state('notices'), site.state('aside'));
+  await mkdir(site.state('notices'));
+  assert.throws(() => site.open(), /notices is no regular file/);
+  await rm(site.state('notices'), { recursive: true });
+  site.open();
+  await site.round();
+});

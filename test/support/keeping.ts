@@ -80,7 +80,7 @@ export class Keeping {
     const { keys, keyState } = pathsOf(settings);
     const say = (level: string, what: string, detail: object) =>
       void this.said.push({ level, what, detail: detail as Record<string, unknown> });
-    const keeper = new Keeper({
+    const keeper = Keeper.open({
       directory: keys,
       state: keyState,
       same: addressRules(settings),
