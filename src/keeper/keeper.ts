@@ -168,12 +168,16 @@ export class Keeper {
   }
 
   /** Removes copies that nobody needs, and writes down what was seen, so that the next start is quick. */
-  tidy(): void {
-    const wanted = [...this.#log.known.values()].flatMap(({ now, last }) => [...now.files, ...last.files]);
-    const owed = this.#notices.owed.flatMap(({ before, after }) => [...before.files, ...after.files]);
-    const digests = new Set([...wanted, ...owed]);
-    for (const { digest } of this.#looker.files) digests.add(digest);
-    this.#copies.keepOnly(digests);
+  async tidy(): Promise<void> {
+    await this.#log.locked(async () => {
+      // under the lock: a command keeps copies before it logs what they are for
+      const known = [...this.#log.known.values()].flatMap(({ now, last }) => [...now.files, ...last.files]);
+      const owed = this.#notices.owed.flatMap(({ before, after }) => [...before.files, ...after.files]);
+      const digests = new Set([...known, ...owed]);
+      for (const { digest } of this.#looker.files) digests.add(digest);
+      this.#copies.keepOnly(digests);
+      this.#files.removeLeftovers();
+    });
     this.#saveSeen();
   }
 

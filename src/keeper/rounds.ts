@@ -111,7 +111,7 @@ export class Rounds {
       this.#keeper.sayDaily();
       this.#dailyAt = this.#world.now();
     }
-    if (wasAll) this.#keeper.tidy();
+    if (wasAll) await this.#keeper.tidy();
   }
 
   /** Once a day all files are read, in case that one was changed and its time stamps set back. */

@@ -148,6 +148,11 @@ export class StateFiles {
     fs.rmSync(this.path(name), { force: true });
   }
 
+  /** Removes what a crash has left of files that were to replace others. Only while nobody makes any. */
+  removeLeftovers(): void {
+    for (const name of this.list('.')) if (/\.\d+\.tmp$/.test(name)) this.remove(name);
+  }
+
   /** Opens a file that is only there to be locked. */
   openLock(name: string): number {
     const fd = fs.openSync(this.path(name), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);

@@ -2,7 +2,7 @@
 // and told at least once.
 
 import assert from 'node:assert/strict';
-import { cp, mkdir, mkdtemp, readFile, rm, unlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -54,6 +54,12 @@ async function eachKill(
         await recovered.round();
         const bytes = await readFile(recovered.state('key.log'));
         assert.equal(verify(bytes).problem, undefined, next.call);
+        const left = await readdir(recovered.state(''), { recursive: true });
+        assert.deepEqual(
+          left.filter((name) => name.endsWith('.tmp')),
+          [],
+          next.call,
+        );
         await check(recovered, next.call);
       } finally {
         await recovered.remove();
