@@ -9,8 +9,9 @@ import { CommandError } from './commands/errors.ts';
 import type { Loaded } from './config/load.ts';
 import type { Settings } from './config/settings.ts';
 import { createLog, type Log } from './edge/log.ts';
+import { type RunningKeeper, startKeeper } from './keeper/keep.ts';
 import { servePrimary } from './server/primary.ts';
-import { createReload } from './server/reload.ts';
+import { createReload, type ReloadParts } from './server/reload.ts';
 import { type Running, serve } from './server/serve.ts';
 import { StartError } from './server/starterror.ts';
 import { serveWorker } from './server/worker.ts';
@@ -45,16 +46,30 @@ export async function serveInForeground(options: ServeOptions): Promise<number> 
     if (isFirstStart) log.info('demo sample', { reply: await deliverSample('var/lmtp.sock') });
     options.print(await demoText(isFirstStart, running.metrics));
   }
-  hangups?.(createReload({ log, running, load }, settings));
+  const keeper = startKeeper({ settings, log, note: running.noteKeys });
+  hangups?.(createReload({ log, running: withKeeper(running, keeper), load }, settings));
   const ending = new AbortController();
   if (file !== undefined) void logFindings(settings, file, log, ending.signal);
   const reason = await stops.first;
   log.info('stopping', { reason });
   ending.abort();
   // A second signal cuts off the deliveries under way. Their clients got no reply and will send them again.
+  const ended = keeper.stop();
   await Promise.race([running.stop(), stops.second.then(() => running.stop(0))]);
+  await ended;
   log.info('stopped');
   return 0;
+}
+
+/** Has the keeper use the settings of a reload as well. */
+function withKeeper(running: Running, keeper: RunningKeeper): ReloadParts['running'] {
+  return {
+    noteReload: running.noteReload,
+    reload(settings) {
+      running.reload(settings);
+      keeper.reload(settings);
+    },
+  };
 }
 
 /** Undefined if it was told to stop before it had started. */

@@ -19,3 +19,10 @@ test('under systemd the memory of recent deliveries is kept over a restart, wher
     assert.ok(unit.includes(line), line);
   assert.equal(table['store.state'].default, '/run/sealdir/state');
 });
+
+test('under systemd what is remembered about keys survives a reboot, where the settings look for it', () => {
+  const unit = readFileSync(join(repositoryRoot(), 'systemd/sealdir.service'), 'utf8').split('\n');
+  for (const line of ['StateDirectory=sealdir', 'StateDirectoryMode=0700'])
+    assert.ok(unit.includes(line), line);
+  assert.equal(table['keys.state'].default, '/var/lib/sealdir');
+});

@@ -8,6 +8,7 @@ import { checkConfigFile } from './configfile.ts';
 import type { Finding } from './finding.ts';
 import { checkKeyDirectory, checkKeyReplacement } from './keydirectory.ts';
 import { checkKeys } from './keys.ts';
+import { checkKeyState } from './keystate.ts';
 import { checkLimits } from './limits.ts';
 import { checkOwners } from './owners.ts';
 import { checkPostfix } from './postfix.ts';
@@ -53,6 +54,7 @@ export async function checkRunning({
     ...checkOwners(settings),
     ...checkStore(settings),
     ...(await checkState(settings)),
+    ...checkKeyState(settings),
     ...checkSockets(settings),
     ...checkProcess(),
     ...checkLimits(settings),

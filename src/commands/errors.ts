@@ -15,6 +15,9 @@ export const EXIT = {
 /** What `check` exits with: no codes of sysexits.h, so that a script can tell warnings from errors. */
 export const CHECK_EXIT = { clean: 0, warnings: 1, errors: 2 } as const;
 
+/** What `key log --verify` exits with if the log is not what it was. */
+export const BROKEN_LOG_EXIT = 1;
+
 export class CommandError extends Error {
   readonly kind: keyof typeof EXIT;
   readonly lines: readonly string[];

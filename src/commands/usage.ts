@@ -4,6 +4,8 @@ const KEY = `  sealdir key list [-c FILE] [--json] [ADDRESS...]           every 
   sealdir key show [-c FILE] ADDRESS|FILE                    everything about the keys of one recipient
   sealdir key add [-c FILE] [--as ADDRESS] [--yes] FILE...   put keys into the key directory (- is stdin)
   sealdir key remove [-c FILE] [--yes] ADDRESS               take the keys of a recipient out of it
+  sealdir key log [-c FILE] [--json] [ADDRESS]               what became of keys, as it was logged
+  sealdir key log [-c FILE] --verify [--head HASH]           whether that log is whole and was never edited
   sealdir key generate [--name NAME] [--output DIR] [--expires 2y|never]
               [--passphrase-file F | --passphrase-fd N | --no-passphrase] ADDRESS
                                                              make a key pair, on the user's own machine

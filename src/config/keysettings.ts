@@ -1,7 +1,7 @@
 // The settings about keys: a part of the table in settings.ts.
 
 import { UNUSABLE } from '../core/unusable.ts';
-import { count, domains, duration, files, oneOf, path, pathOrNone } from './kinds.ts';
+import { count, domains, duration, files, oneOf, onOff, path, pathOrNone, sender } from './kinds.ts';
 import type { Setting } from './setting.ts';
 
 export const keySettings = {
@@ -78,5 +78,16 @@ export const keySettings = {
     kind: oneOf('defer', 'ignore'),
     default: 'defer',
     doc: 'What to do with a key that has an encryption subkey of a kind that Sealdir cannot use, a post-quantum one for instance, or one whose binding signature is damaged or cannot be checked: "defer" its mail, so that none is sealed more weakly than its owner meant, or "ignore" that subkey and seal to the others.',
+  },
+
+  'notices.from': {
+    kind: sender,
+    default: 'postmaster@{hostname}',
+    doc: 'The sender of the messages about their keys that Sealdir itself puts into the mailboxes of users. {hostname} stands for the hostname.',
+  },
+  'notices.expiry': {
+    kind: onOff,
+    default: true,
+    doc: 'Whether users are told 30, 14, 7 and 1 days before mail can no longer be sealed to their key. That a key was exchanged or removed is always told.',
   },
 } as const satisfies Record<string, Setting>;

@@ -238,3 +238,12 @@ export const delimiters: Kind<string> = {
   name: 'punctuation characters, or "" for off',
   schema: z.string({ message: NOT_DELIMITERS }).regex(/^[!#$%&'*+\-/=?^_`{|}~.]*$/, NOT_DELIMITERS),
 };
+
+const NOT_A_SENDER = 'is not a mail address (write it like "postmaster@example.com")';
+/** An address without quotes and blanks; {hostname} may stand for its domain. */
+export const sender: Kind<string> = {
+  name: 'mail address',
+  schema: z
+    .string({ message: NOT_A_SENDER })
+    .regex(/^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:\{hostname\}|[A-Za-z0-9._-]{1,255})$/, NOT_A_SENDER),
+};

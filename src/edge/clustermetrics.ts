@@ -4,7 +4,15 @@
  * here.
  */
 import { AggregatorRegistry, Counter, Registry } from 'prom-client';
-import { type Figures, gauge, LOST_LINES, type ReloadResult, watchReloads } from './metrics.ts';
+import {
+  type Figures,
+  gauge,
+  type KeyNumbers,
+  LOST_LINES,
+  type ReloadResult,
+  watchKeys,
+  watchReloads,
+} from './metrics.ts';
 
 export class ClusterMetrics {
   /** The primary's own series. */
@@ -12,6 +20,8 @@ export class ClusterMetrics {
   readonly contentType = this.registry.contentType;
   /** Call after each reload. */
   readonly noteReload: (result: ReloadResult) => void;
+  /** Call whenever something about the keys has changed. */
+  readonly noteKeys: (keys: KeyNumbers) => void;
   readonly #replaced: Counter;
   #departed: Figures = [];
   #silent = 0;
@@ -27,6 +37,7 @@ export class ClusterMetrics {
     gauge(this.registry, SILENT, () => this.#silent);
     gauge(this.registry, LOST_LINES, lostLines);
     this.noteReload = watchReloads(this.registry);
+    this.noteKeys = watchKeys(this.registry);
   }
 
   workerReplaced(): void {

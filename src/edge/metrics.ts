@@ -161,3 +161,50 @@ export function watchReloads(registry: Registry): (result: ReloadResult) => void
   });
   return (result) => isRefused.set(result === 'refused' ? 1 : 0);
 }
+
+/** What is known of all keys, by whoever looks after them. */
+export interface KeyNumbers {
+  /** How many keys are in which state. */
+  readonly states: Readonly<Record<string, number>>;
+  /** Milliseconds since the epoch. */
+  readonly earliest: { readonly at: number } | undefined;
+  readonly entries: number;
+  readonly changes: number;
+}
+
+/** Adds the series about keys; they have no values until the function returned is called. */
+export function watchKeys(registry: Registry): (keys: KeyNumbers) => void {
+  const registers = [registry];
+  const keysNow = new Gauge({
+    name: 'sealdir_keys',
+    help: 'Keys in the key directory, by state (valid, expiring within 30 days, expired, revoked, unusable)',
+    labelNames: ['state'],
+    registers,
+  });
+  const expiry = new Gauge({
+    name: 'sealdir_key_expiry_timestamp_seconds',
+    help: 'When the first of the keys that can be used now ends; no value if none of them does',
+    registers,
+  });
+  const changes = new Counter({
+    name: 'sealdir_key_changes_total',
+    help: 'Keys that came, changed or went, since the key log began',
+    registers,
+  });
+  const entries = new Gauge({
+    name: 'sealdir_key_log_entries',
+    help: 'Entries of the key log; it never falls, unless the log was cut',
+    registers,
+  });
+  // no value until there is one: a count that began at 0 would rise at every start
+  for (const series of [expiry, changes, entries]) series.remove();
+  let counted = 0;
+  return (keys) => {
+    for (const [state, count] of Object.entries(keys.states)) keysNow.set({ state }, count);
+    if (keys.earliest === undefined) expiry.remove();
+    else expiry.set(keys.earliest.at / 1000);
+    changes.inc(Math.max(0, keys.changes - counted));
+    counted = keys.changes;
+    entries.set(keys.entries);
+  };
+}

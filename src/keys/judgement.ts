@@ -71,11 +71,34 @@ export function chooseKeys(
   certificate: Certificate,
   validity: Validity,
   at: number,
-  { subkeys, unsupportedSubkeys: unsupported = 'defer', strength = USUAL_STRENGTH }: JudgingRules,
+  rules: JudgingRules,
 ): Choice | Unfit {
   const { facts } = validity;
   if (facts.isIncomplete) return unfit(certificate, REASONS.tooManyMisplaced, 'recipient');
   if (facts.isRevocationInDoubt) return unfit(certificate, REASONS.doubtfulRevocation, 'recipient');
+  return chooseProven(certificate, validity, at, rules);
+}
+
+/**
+ * Judges by what is proven alone: a revocation that may be one, and parts that were not checked, count for
+ * nothing.
+ */
+export function judgeProven(
+  certificate: Certificate,
+  validity: Validity,
+  at: number,
+  rules: JudgingRules,
+): Judgement {
+  const choice = chooseProven(certificate, validity, at, rules);
+  return 'reason' in choice ? choice : usableOf(certificate, choice, Number.POSITIVE_INFINITY);
+}
+
+function chooseProven(
+  certificate: Certificate,
+  validity: Validity,
+  at: number,
+  { subkeys, unsupportedSubkeys: unsupported = 'defer', strength = USUAL_STRENGTH }: JudgingRules,
+): Choice | Unfit {
   const self = validity.selfSignatureAt(at);
   if (typeof self === 'string') return unfit(certificate, self, 'certificate');
   const found = encryptionKeysAt(certificate, validity, self, at, strength);

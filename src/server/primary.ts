@@ -54,6 +54,7 @@ export async function servePrimary(
       shared.reload(fresh);
     },
     noteReload: workforce.noteReload,
+    noteKeys: workforce.noteKeys,
     stop,
   };
 }

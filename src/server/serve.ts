@@ -4,7 +4,13 @@
  */
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../edge/log.ts';
-import { createMetrics, type ReloadResult, watchReloads } from '../edge/metrics.ts';
+import {
+  createMetrics,
+  type KeyNumbers,
+  type ReloadResult,
+  watchKeys,
+  watchReloads,
+} from '../edge/metrics.ts';
 import type { Surroundings } from '../opensite.ts';
 import { openDoors } from './doors.ts';
 import { startDeliveries } from './lmtpservice.ts';
@@ -21,6 +27,8 @@ export interface Running {
   reload(settings: Settings): void;
   /** Tells /metrics how the last reload went. */
   noteReload(result: ReloadResult): void;
+  /** Tells /metrics how it stands with the keys. */
+  noteKeys(keys: KeyNumbers): void;
   /** Stops gracefully. What is not finished after `graceMs` is cut off, and its client sends it again. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -51,6 +59,7 @@ export async function serve(
       shared.reload(fresh);
     },
     noteReload: watchReloads(metrics.registry),
+    noteKeys: watchKeys(metrics.registry),
     async stop(graceMs) {
       doors.close();
       await deliveries.stop(graceMs);

@@ -70,6 +70,10 @@ export class Workforce implements MetricsSource {
     return this.#metrics.noteReload;
   }
 
+  get noteKeys(): ClusterMetrics['noteKeys'] {
+    return this.#metrics.noteKeys;
+  }
+
   get contentType(): string {
     return this.#metrics.contentType;
   }

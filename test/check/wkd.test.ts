@@ -1,9 +1,9 @@
 // What `sealdir check` says of web key directories.
 
 import assert from 'node:assert/strict';
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { type CheckedSite, makeCheckedSite, needsUsers } from '../support/checking.ts';
+import { type CheckedSite, makeCheckedSite, needsUsers, SERVER_UID } from '../support/checking.ts';
 import { makeKey } from '../support/testkeys.ts';
 
 describe('check of web key directories', needsUsers(), () => {
@@ -35,7 +35,9 @@ describe('check of web key directories', needsUsers(), () => {
 
   test('others are told that mail has come, and their keys need a place for pins', async () => {
     const accounts = `source = "accounts"\naccounts.file = "${site.at('accounts')}"`;
-    const state = `state = "${site.at('run')}"`;
+    const state = `state = "${site.at('run/pins')}"`;
+    await mkdir(site.at('run/pins'), { mode: 0o700 });
+    await chown(site.at('run/pins'), SERVER_UID, SERVER_UID);
     await configure(`wkd = "on"\n${state}`, accounts);
     const { code, text } = await site.check();
     assert.match(text, /keys\.wkd: whoever runs the web server of the domain of each recipient .* is told/);

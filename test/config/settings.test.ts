@@ -63,6 +63,7 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       subkeys: 'all',
       unsupported_subkeys: 'defer',
     },
+    notices: { from: 'postmaster@{hostname}', expiry: true },
     recipients: {
       source: 'keys',
       preset: 'none',

@@ -3,18 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmod,
-  chown,
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { chown, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, test } from 'node:test';
 import * as openpgp from 'openpgp';
@@ -396,7 +385,7 @@ describe('sealdir key', () => {
 
   test('a directory that nobody may write to stays as it is', { ...needs('setpriv', 'root') }, async () => {
     await mkdir(at('keystate'));
-    await chmod(at('keystate'), 0o777);
+    await chown(at('keystate'), 12345, 12345);
     const command = ['--reuid=12345', '--regid=12345', '--clear-groups', process.execPath, CLI, 'key', 'add'];
     const { code, stderr } = await run('setpriv', [...command, '-c', 'sealdir.toml', '--yes', 'other.asc'], {
       cwd: directory,

@@ -78,6 +78,7 @@ function tomlOf(at: CheckedSite['at'], changes: Changes): string {
     metrics: 'listen = "off"',
     ...changes,
   };
+  if (!/^state = /m.test(sections.keys)) sections.keys += `\nstate = "${at('run/keystate')}"`;
   const tables = Object.entries(sections).map(([name, lines]) => `[${name}]\n${lines}\n`);
   return `hostname = "mx.example.com"\nprocesses = 1\n${tables.join('')}`;
 }

@@ -30,7 +30,7 @@ export async function run(given: KeyArguments, streams: Streams): Promise<number
   for (const [address, keys] of owners) plans.push(await planFor(address, keys, site, warn));
   await confirm(plans, given, streams);
   const told = new Set<string>();
-  await apply(plans, site, (done) => {
+  await apply(plans, site, 'key add', (done) => {
     for (const each of done) streams.stdout.write(`${visible(sentenceOf(each))}\n`);
     for (const each of done) told.add(each.address);
   });

@@ -9,24 +9,10 @@ import { ChangedMeanwhileError, type Exchanged, exchangeKeyFile } from '../../ke
 import { CommandError } from '../errors.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { atTerminal } from '../prompt.ts';
+import { type How, openLogged } from './logged.ts';
+import type { Plan } from './planned.ts';
 import type { KeySite } from './site.ts';
 import type { KeyArguments, Streams } from './subcommand.ts';
-
-/** What is to become of one file of the key directory. */
-export interface Change {
-  readonly address: string;
-  readonly file: string;
-  readonly expected: Buffer | undefined;
-  readonly content: Buffer | undefined;
-}
-
-/** All changes for one recipient. */
-export interface Plan {
-  readonly address: string;
-  readonly changes: readonly Change[];
-  /** What somebody has to agree to, in lines; none if the change is harmless. */
-  readonly toConfirm: readonly string[];
-}
 
 /** Asks whether a change is meant, unless --yes says so. Throws CommandError if it is not. */
 export async function confirm(
@@ -51,10 +37,12 @@ export async function confirm(
  */
 export async function apply(
   plans: readonly Plan[],
-  { path, former, world }: KeySite,
+  site: KeySite,
+  how: How,
   tell: (done: readonly Exchanged[]) => void,
 ): Promise<void> {
   if (plans.every(({ changes }) => changes.length === 0)) return;
+  const { path, former, world } = site;
   await mkdir(former, { recursive: true, mode: 0o750 }).catch((error: NodeJS.ErrnoException) => {
     const what = `keys.state: keys that are replaced cannot be kept in ${former} (${error.code})`;
     throw new CommandError('config', what);
@@ -62,12 +50,15 @@ export async function apply(
   const lock = tryLock(join(former, '.lock'));
   if (lock === undefined) throw new CommandError('tempFail', 'another sealdir key is changing the keys');
   try {
+    const logged = openLogged(site, how);
     await untilInterrupted(async (pause) => {
-      for (const { changes } of plans) {
+      for (const plan of plans.filter(({ changes }) => changes.length > 0)) {
         pause();
         const done: Exchanged[] = [];
-        for (const change of changes)
-          done.push(await exchangeKeyFile({ ...change, directory: path, former }, world).catch(notMade));
+        await logged(plan, site, async () => {
+          for (const change of plan.changes)
+            done.push(await exchangeKeyFile({ ...change, directory: path, former }, world).catch(notMade));
+        });
         tell(done);
       }
     });

@@ -26,6 +26,8 @@ const OPTIONS: OptionTable = {
   'no-passphrase': { type: 'boolean' },
   wkd: { type: 'string' },
   direct: { type: 'boolean' },
+  verify: { type: 'boolean' },
+  head: { type: 'string' },
 };
 
 const ANY = Number.POSITIVE_INFINITY;
@@ -37,6 +39,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   add: { takes: ['config', 'as', 'yes'], maxOperands: ANY, load: () => import('./add.ts') },
   remove: { takes: ['config', 'yes'], maxOperands: 1, load: () => import('./remove.ts') },
   generate: { takes: OF_GENERATE, maxOperands: 1, load: () => import('./generate.ts') },
+  log: { takes: ['config', 'json', 'verify', 'head'], maxOperands: 1, load: () => import('./log.ts') },
   export: { takes: ['config', 'wkd', 'direct'], maxOperands: ANY, load: () => import('./export.ts') },
 };
 

@@ -13,7 +13,7 @@ import { lostKeys, lostRevocation } from '../../keys/update.ts';
 import { WORDS } from '../../keys/words.ts';
 import { armorOf } from '../../keys/writing.ts';
 import { CommandError } from '../errors.ts';
-import type { Change, Plan } from './change.ts';
+import type { Change, Plan } from './planned.ts';
 import { couldNotLook, type KeySite } from './site.ts';
 
 interface PresentFile {

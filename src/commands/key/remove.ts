@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { visible } from '../../core/visible.ts';
 import { bytesAt } from '../../keys/exchange.ts';
 import { CommandError } from '../errors.ts';
-import { apply, type Change, confirm, type Plan } from './change.ts';
+import { apply, confirm } from './change.ts';
+import type { Change, Plan } from './planned.ts';
 import { canonicalOf, couldNotLook, type KeySite, keySite } from './site.ts';
 import type { KeyArguments, Streams } from './subcommand.ts';
 
@@ -14,7 +15,7 @@ export async function run(given: KeyArguments, streams: Streams): Promise<number
   const address = canonicalOf(written, site.same);
   const plan = await planOf(address, site).catch(couldNotLook);
   await confirm([plan], given, streams);
-  await apply([plan], site, (done) => {
+  await apply([plan], site, 'key remove', (done) => {
     for (const { file, kept } of done)
       streams.stdout.write(`${visible(`${address}: ${file} is removed; what it held is in ${kept}`)}\n`);
   });

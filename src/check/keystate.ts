@@ -1,0 +1,61 @@
+/**
+ * The directory of what is remembered about keys: whether changes of keys can be noticed at all, who may look
+ * into it, and whether the key log is what it was.
+ */
+import { constants } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Settings } from '../config/settings.ts';
+import { StateFiles } from '../keylog/files.ts';
+import { LOG_FILE } from '../keylog/keylog.ts';
+import { whyUnfit } from '../keylog/statedirectory.ts';
+import { verify } from '../keylog/verify.ts';
+import { pathsOf } from '../site.ts';
+import { error, type Finding, quoted, warning } from './finding.ts';
+import { look, type Trouble, troubleWithDirectory, troubleWithUse } from './look.ts';
+
+export function checkKeyState(settings: Settings): Finding[] {
+  const { keyState } = pathsOf(settings);
+  const trouble = troubleWithDirectory(keyState);
+  if (trouble !== undefined) return checkMaking(keyState, trouble);
+  const closed = troubleWithUse(keyState, constants.R_OK | constants.W_OK | constants.X_OK);
+  if (closed !== undefined) return [unwatched(`${keyState} ${closed.why}`, `chmod 700 ${quoted(keyState)}`)];
+  const unfit = whyUnfit(keyState);
+  if (unfit !== undefined) return [unwatched(unfit, `chmod 700 ${quoted(keyState)}`)];
+  return [...checkMode(keyState), ...checkLog(keyState)];
+}
+
+/** The server makes the directory itself, but not its parents. */
+function checkMaking(path: string, trouble: Trouble): Finding[] {
+  if (!trouble.isMissing) return [unwatched(`${path} ${trouble.why}`, 'set it to a directory')];
+  const parent = dirname(path);
+  const missing = troubleWithDirectory(parent);
+  const closed = missing ?? troubleWithUse(parent, constants.W_OK | constants.X_OK);
+  if (closed === undefined) return [];
+  const fix = `install -d -m 700 -o sealdir ${quoted(path)}, or StateDirectory= in the systemd unit`;
+  return [unwatched(`${path} does not exist, and cannot be made: ${parent} ${closed.why}`, fix)];
+}
+
+function unwatched(why: string, fix: string): Finding {
+  return error(`keys.state: ${why}; changes of keys are not noticed, and nobody is told of them`, fix);
+}
+
+function checkMode(path: string): Finding[] {
+  const stats = look(path);
+  if ('why' in stats || (stats.mode & 0o077) === 0) return [];
+  const what = `keys.state: others may look into ${path}, which is for Sealdir alone`;
+  return [warning(what, `chmod 700 ${quoted(path)}`)];
+}
+
+function checkLog(directory: string): Finding[] {
+  try {
+    const bytes = new StateFiles(directory).read(LOG_FILE);
+    const { problem } = verify(bytes ?? Buffer.alloc(0));
+    // a half line is cut off by the server: it may be writing it now
+    if (problem === undefined || problem.what.startsWith('is cut off')) return [];
+    const what = `keys.state: ${directory}/${LOG_FILE}: line ${problem.line} ${problem.what}`;
+    return [error(what, 'find out who edited it, and compare the keys with those that their owners have')];
+  } catch (failure) {
+    const what = `keys.state: ${directory}/${LOG_FILE} cannot be read (${(failure as Error).message})`;
+    return [error(what, `chown it to the user that Sealdir runs as`)];
+  }
+}

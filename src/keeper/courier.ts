@@ -1,0 +1,93 @@
+/**
+ * Puts a message of Sealdir's own into the mailbox of a user: sealed, staged and committed like any delivery,
+ * so it is whole and fsynced in new/ when this returns.
+ */
+import type { Settings } from '../config/settings.ts';
+import { partsOf } from '../core/address.ts';
+import { within } from '../core/deadline.ts';
+import { visible } from '../core/visible.ts';
+import type { DeliveryParts } from '../delivery/parts.ts';
+import { sealMessage } from '../delivery/sealmessage.ts';
+import type { SealingKeys } from '../keys/sessionkeys.ts';
+import type { Recipient } from '../recipients/source.ts';
+import { letterOf } from './notice.ts';
+
+export interface Mail {
+  /** Canonical; or `@example.com`. */
+  readonly address: string;
+  readonly keys: SealingKeys;
+  readonly text: string;
+  /** `if it is there`: for somebody who may have left altogether. */
+  readonly mailbox: 'make it' | 'if it is there';
+}
+
+export class Courier {
+  readonly #settings: Settings;
+  readonly #parts: DeliveryParts;
+
+  constructor(settings: Settings, parts: DeliveryParts) {
+    this.#settings = settings;
+    this.#parts = parts;
+  }
+
+  /** Throws if it could not be stored, or the mailbox could not be looked up, now. */
+  async send(mail: Mail): Promise<'stored' | 'no mailbox'> {
+    const sent = await within(this.#send(mail), this.#parts.limits.stallMs);
+    if (sent === 'late') throw new Error(`a note for ${mail.address} could not be stored in time`);
+    return sent;
+  }
+
+  async #send({ address, keys, text, mailbox: wanted }: Mail): Promise<'stored' | 'no mailbox'> {
+    const { stores, mailboxPaths } = this.#parts;
+    const recipient = await this.#recipient(address);
+    const store = stores.of(recipient?.owner);
+    const mailbox = recipient && (await mailboxPaths.of(recipient, store));
+    if (mailbox === undefined) return 'no mailbox';
+    if (wanted === 'if it is there' && !(await store.has(mailbox))) return 'no mailbox';
+    const bytes = await this.#sealed(address, keys, text);
+    const staged = store.stage(mailbox);
+    try {
+      await staged.write([bytes]);
+      await staged.finish();
+      // with CRLF each line is one byte longer
+      const lines = bytes.reduce((count, byte) => count + (byte === 0x0a ? 1 : 0), 0);
+      await staged.commit(bytes.length, bytes.length + lines);
+    } catch (error) {
+      await staged.abort();
+      throw error;
+    }
+    store.sizes?.stored(mailbox, bytes.length);
+    return 'stored';
+  }
+
+  /** Where keys make recipients, one whose key has gone is none any more, and still has a mailbox. */
+  async #recipient(address: string): Promise<Recipient | undefined> {
+    if (this.#settings.recipients.source === 'keys') return { address };
+    return this.#parts.addressing.recipients.find(address);
+  }
+
+  async #sealed(address: string, keys: SealingKeys, text: string): Promise<Buffer> {
+    const { world, meter, headerPolicy, limits } = this.#parts;
+    const { hostname, notices } = this.#settings;
+    const from = notices.from.replace('{hostname}', hostname);
+    const to = headerAddress(address);
+    const letter = letterOf({ from, to, host: hostname, now: world.now(), text });
+    const { maxHeaderBytes } = limits;
+    const pieces = [Buffer.from(`Return-Path: <>\nDelivered-To: ${to}\n`)];
+    const options = { keys, world, meter, headerPolicy, maxHeaderBytes };
+    for await (const piece of sealMessage(inOnePiece(letter), options)) pieces.push(Buffer.from(piece));
+    return Buffer.concat(pieces);
+  }
+}
+
+/** The name of a key file may have any character in its local part. */
+function headerAddress(address: string): string {
+  if (address.startsWith('@')) return visible(`postmaster${address}`);
+  const { local, domain } = partsOf(address);
+  const isPlain = /^[^\s"(),:;<>@[\\\]]+$/.test(local);
+  return visible(`${isPlain ? local : `"${local.replace(/["\\]/g, '\\$&')}"`}@${domain}`);
+}
+
+async function* inOnePiece(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes;
+}

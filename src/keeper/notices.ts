@@ -1,0 +1,132 @@
+/**
+ * Who has to be told what, and was not yet: owners of keys that have changed, sealed to the keys of before,
+ * and owners of keys that end soon, sealed to these. Each is in the mailbox before it is noted as sent.
+ */
+import type { World } from '../core/world.ts';
+import { certificatesIn } from '../keylog/change.ts';
+import type { Copies } from '../keylog/copies.ts';
+import type { Entry } from '../keylog/entry.ts';
+import type { KeyLog } from '../keylog/keylog.ts';
+import type { Outcome, SentNotices } from '../keylog/sent.ts';
+import { type Certificate, uniteCertificates } from '../keys/certificates.ts';
+import { formerUse } from '../keys/former.ts';
+import { judgeCertificate } from '../keys/judgement.ts';
+import { excessOf, type SealingKeys, sealingKeysOf } from '../keys/sessionkeys.ts';
+import type { JudgingRules, UsableCertificate } from '../keys/usable.ts';
+import type { Courier } from './courier.ts';
+import { changeText, endingText } from './notice.ts';
+import type { SeenFile, SeenKey } from './seen.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** Days before its end on which the owner of a key is told. */
+export const THRESHOLDS = [1, 7, 14, 30] as const;
+
+export interface NoticeParts {
+  readonly log: KeyLog;
+  readonly copies: Copies;
+  readonly sent: SentNotices;
+  readonly courier: Courier;
+  readonly world: Pick<World, 'now'>;
+  readonly host: string;
+  /** How those are judged that are written to: what Sealdir cannot use is left out. */
+  readonly rules: JudgingRules;
+  readonly info: (what: string, detail: object) => void;
+  readonly fault: (error: unknown) => void;
+  /** See StateFiles. */
+  readonly step: (name: string) => void;
+}
+
+export class Notices {
+  readonly #parts: NoticeParts;
+
+  constructor(parts: NoticeParts) {
+    this.#parts = parts;
+  }
+
+  /** Entries of the log whose owners were not told. */
+  get owed(): Entry[] {
+    const { log, sent } = this.#parts;
+    for (const entry of log.owed.values()) if (sent.hasChange(entry)) log.settle(entry.n);
+    return [...log.owed.values()];
+  }
+
+  /** Tells of all changes. Those that cannot be told now stay owed, and do not hinder the others. */
+  async tellChanges(): Promise<void> {
+    for (const entry of this.owed) await this.#tellChange(entry).catch(this.#parts.fault);
+  }
+
+  async #tellChange(entry: Entry): Promise<void> {
+    const { log, courier, sent, host, info, step } = this.#parts;
+    const keys = await this.#formerKeys(entry);
+    const { address, event, n } = entry;
+    let outcome: Outcome = 'no usable key';
+    if (keys !== undefined) {
+      step('send notice');
+      const mailbox = event === 'went' ? 'if it is there' : 'make it';
+      const text = changeText(entry, { host, head: log.head });
+      outcome = await courier.send({ address, keys, text, mailbox });
+      step('notice stored');
+    }
+    sent.addChange(entry, outcome);
+    info('key notice', { address, change: n, outcome });
+  }
+
+  /** Undefined if none of the keys of before may be sealed to: they are revoked, or no copy is left. */
+  async #formerKeys({ before, after }: Entry): Promise<SealingKeys | undefined> {
+    const { copies, world } = this.#parts;
+    const now = new Date(world.now());
+    const ofBefore = (all: readonly Certificate[]) =>
+      all.filter((each) => before.fingerprints.includes(each.fingerprint));
+    const former = ofBefore(await certificatesIn(before, copies));
+    // what came with the new keys may revoke an old one; but too much of it must keep nobody from being told
+    const all = [...former, ...ofBefore(await certificatesIn(after, copies))];
+    const old = await uniteCertificates(all).catch(() => former);
+    const uses = await Promise.all(old.map((each) => formerUse(each, now).catch(() => undefined)));
+    return sealable(uses.filter((each) => each !== undefined));
+  }
+
+  /** Tells the owners of keys that end within 30 days, each once for each threshold that is passed. */
+  async tellEndings(files: Iterable<SeenFile>): Promise<void> {
+    const now = this.#parts.world.now();
+    for (const file of files)
+      for (const key of file.keys ?? [])
+        if (thresholdOf(key, now) !== undefined) await this.#tellEnding(file, key).catch(this.#parts.fault);
+  }
+
+  async #tellEnding(file: SeenFile, key: SeenKey): Promise<void> {
+    const { copies, courier, sent, world, log, host, rules, info, step } = this.#parts;
+    const now = world.now();
+    const threshold = thresholdOf(key, now);
+    if (threshold === undefined || key.expiresAt === undefined) return;
+    const ends = new Date(key.expiresAt);
+    const { address } = file;
+    const { fingerprint } = key;
+    const expiry = { address, fingerprint, ends: ends.toISOString(), days: threshold };
+    if (sent.daysTold(expiry) <= threshold) return;
+    const [certificate] = (await certificatesIn({ fingerprints: [], files: [file.digest] }, copies)).filter(
+      (each) => each.fingerprint === fingerprint,
+    );
+    const judged = certificate && (await judgeCertificate(certificate, new Date(now), rules));
+    const keys = judged !== undefined && 'keys' in judged ? sealable([judged]) : undefined;
+    if (keys === undefined) return;
+    const days = Math.floor((key.expiresAt - now) / DAY_MS);
+    const text = endingText({ address, fingerprint, ends, days, host, head: log.head });
+    step('send notice');
+    const outcome = await courier.send({ address, keys, text, mailbox: 'make it' });
+    step('notice stored');
+    sent.addExpiry(expiry);
+    info('key notice', { address, fingerprint, ends: expiry.ends, days, outcome });
+  }
+}
+
+/** Returns the smallest threshold that a key has passed; undefined if none, or if it has ended. */
+function thresholdOf({ state, expiresAt }: SeenKey, now: number): number | undefined {
+  if (state !== 'valid' || expiresAt === undefined || expiresAt <= now) return undefined;
+  return THRESHOLDS.find((days) => expiresAt - now <= days * DAY_MS);
+}
+
+/** Leaves out some, if all of them would cost too much. */
+function sealable(uses: readonly UsableCertificate[]): SealingKeys | undefined {
+  const fit = uses.filter((_, n) => excessOf(uses.slice(0, n + 1)) === undefined);
+  return fit.length === 0 ? undefined : sealingKeysOf(fit);
+}
