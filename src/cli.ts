@@ -80,7 +80,14 @@ async function serve({ options }: Given): Promise<number> {
   const { settings, file } = await settingsOf(options.config);
   const { chooseSettings } = await import('./commands/settings.ts');
   const load = async () => (await chooseSettings(options.config, hostname())).loaded;
-  return serveInForeground({ settings, file, load, inherited: inheritedSockets(), print });
+  return serveInForeground({
+    settings,
+    file,
+    load,
+    inherited: inheritedSockets(),
+    journal: journal(),
+    print,
+  });
 }
 
 async function seal({ options }: Given): Promise<number> {
@@ -127,7 +134,7 @@ async function lookup({ options, operands: [address] }: Given): Promise<number> 
 async function owners({ options }: Given): Promise<number> {
   const { settings } = await settingsOf(options.config);
   const { serveOwners } = await import('./commands/owners.ts');
-  return serveOwners({ settings, inherited: inheritedSockets() });
+  return serveOwners({ settings, inherited: inheritedSockets(), journal: journal() });
 }
 
 async function check({ options }: Given): Promise<number> {
@@ -146,6 +153,11 @@ async function settingsOf(config: string | undefined) {
 function version(): string {
   const text = readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8');
   return (JSON.parse(text) as { readonly version: string }).version;
+}
+
+/** Device and inode of the journal's end (systemd.exec(5)). */
+function journal(): string | undefined {
+  return process.env.JOURNAL_STREAM;
 }
 
 /** systemd's protocol: descriptors from 3 on (sd_listen_fds(3)). */

@@ -8,7 +8,8 @@ import { deliverSample, demoText, prepareDemo } from './commands/demo.ts';
 import { CommandError } from './commands/errors.ts';
 import type { Loaded } from './config/load.ts';
 import type { Settings } from './config/settings.ts';
-import { createLog, type Log } from './edge/log.ts';
+import { createLog, type Log, linesTo } from './edge/log.ts';
+import { logFormOf } from './edge/logtext.ts';
 import { type RunningKeeper, startKeeper } from './keeper/keep.ts';
 import { servePrimary } from './server/primary.ts';
 import { createReload, type ReloadParts } from './server/reload.ts';
@@ -27,6 +28,8 @@ export interface ServeOptions {
   load(): Promise<Loaded>;
   /** Listening descriptors passed by systemd. */
   readonly inherited: readonly number[];
+  /** What systemd says of standard error, if it is the journal (JOURNAL_STREAM). */
+  readonly journal: string | undefined;
   /** Shows text on the terminal. */
   print(text: string): void;
 }
@@ -37,7 +40,7 @@ export async function serveInForeground(options: ServeOptions): Promise<number> 
   // a demo has nothing to reload, and ends with its terminal
   const stops = stopSignals(file === undefined ? ['SIGTERM', 'SIGINT', 'SIGHUP'] : ['SIGTERM', 'SIGINT']);
   const hangups = file === undefined ? undefined : listenForHangups();
-  const log = createLog(settings.log.level);
+  const log = createLog(settings.log.level, linesTo(2), logFormOf(settings.log.format, options.journal));
   const isFirstStart = file === undefined && (await prepareDemo());
   const running = await start(options, log, stops.first);
   if (running === undefined) return 0; // told to stop before it had started

@@ -5,7 +5,8 @@
 import { chownSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
-import { createLog } from '../edge/log.ts';
+import { createLog, linesTo } from '../edge/log.ts';
+import { logFormOf } from '../edge/logtext.ts';
 import { claimPaths, listenOn, listenOnDescriptor } from '../edge/sockets.ts';
 import { Owners } from '../owners/parent.ts';
 import { CommandError } from './errors.ts';
@@ -14,13 +15,14 @@ export interface OwnersCommand {
   readonly settings: Settings;
   /** Listening descriptors passed by systemd. */
   readonly inherited: readonly number[];
+  readonly journal: string | undefined;
 }
 
 /** Whoever may connect can write as any user that is not refused. */
 const SOCKET_MODE = 0o600;
 
 /** Serves until a signal. Resolves to the exit code. */
-export async function serveOwners({ settings, inherited }: OwnersCommand): Promise<number> {
+export async function serveOwners({ settings, inherited, journal }: OwnersCommand): Promise<number> {
   const { socket, min_uid: minUid, min_gid: minGid, writers: mostWriters } = settings.owners;
   if (socket === '') throw new CommandError('config', 'owners.socket is not set');
   if (process.geteuid?.() !== 0)
@@ -28,7 +30,7 @@ export async function serveOwners({ settings, inherited }: OwnersCommand): Promi
   const stopped = new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
   });
-  const log = createLog(settings.log.level);
+  const log = createLog(settings.log.level, linesTo(2), logFormOf(settings.log.format, journal));
   const owners = new Owners({ minUid, minGid, mostWriters, log: log.warn });
   const at = await listen(owners, resolve(socket), inherited).catch((error: Error) => {
     throw new CommandError('config', `owners.socket: ${error.message}`);

@@ -164,6 +164,12 @@ export const table = {
     default: 'info',
     doc: 'Least severe level that is logged. No level logs the content of messages.',
   },
+  'log.format': {
+    kind: oneOf('auto', 'json', 'text'),
+    default: 'auto',
+    doc: 'How lines look: "json" has an object on each, "text" is for people. "auto" is text in the journal, with priorities, and on a terminal, and JSON elsewhere.',
+    restart: true,
+  },
 } as const satisfies Record<string, Setting>;
 
 type Table = typeof table;

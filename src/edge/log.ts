@@ -8,6 +8,7 @@ import type { OutcomeLine, OutcomeLog } from '../core/outcomelog.ts';
 import { visibleJson } from '../core/visible.ts';
 import { withoutWaiting } from './descriptor.ts';
 import { LineWriter } from './linewriter.ts';
+import { inForm, type LogForm } from './logtext.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
@@ -16,6 +17,7 @@ export interface Log extends OutcomeLog {
   warn(what: string, detail?: object): void;
   error(what: string, detail?: object): void;
   setLevel(level: LogLevel): void;
+  readonly form: LogForm;
   /** Lines that could not be written: the disk is full, or nobody reads the pipe. */
   readonly lostLines: number;
 }
@@ -33,10 +35,10 @@ export function linesTo(fd: number): LineSink {
 }
 
 /** Returns a log on standard error, or on `sink`. */
-export function createLog(level: LogLevel, sink: LineSink = linesTo(2)): Log {
+export function createLog(level: LogLevel, sink: LineSink = linesTo(2), form: LogForm = 'json'): Log {
   const options = { level, base: null, timestamp: stdTimeFunctions.isoTime } as const;
   let failed = 0;
-  const logger: Logger = pino(options, { write: (line) => sink.write(visibleJson(line)) });
+  const logger: Logger = pino(options, { write: (line) => sink.write(visibleJson(inForm(line, form))) });
   const write = (how: 'debug' | 'info' | 'warn' | 'error', what: string, detail: object) => {
     try {
       logger[how](detail, what);
@@ -61,6 +63,7 @@ export function createLog(level: LogLevel, sink: LineSink = linesTo(2)): Log {
     setLevel(chosen) {
       logger.level = chosen;
     },
+    form,
     get lostLines() {
       return failed + (sink.lost ?? 0);
     },

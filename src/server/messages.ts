@@ -3,6 +3,7 @@
  * sockets: orders go to a worker, reports come back. Other messages on the same channel are none of these.
  */
 import type { Settings } from '../config/settings.ts';
+import type { LogForm } from '../edge/logtext.ts';
 import type { Figures } from '../edge/metrics.ts';
 
 /**
@@ -19,6 +20,7 @@ export type Order =
       readonly settings: Settings;
       /** The state directory, if it is the server's own. */
       readonly state: string | undefined;
+      readonly logForm: LogForm;
     }
   | { readonly order: 'reload'; readonly settings: Settings }
   /** Deliveries that are not finished after `graceMs` are cut off. */

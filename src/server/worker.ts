@@ -19,7 +19,7 @@ export async function serveWorker(): Promise<void> {
   const start = await orders.start;
   if (start === undefined) return;
   const metrics = createMetrics();
-  const log = createLog(start.settings.log.level, linesTo(LOG_FD));
+  const log = createLog(start.settings.log.level, linesTo(LOG_FD), start.logForm);
   const deliveries = startDeliveries(start.settings, log, metrics, start.state);
   orders.onTell(() => {
     const told = metrics.figures().then((figures) => report({ report: 'figures', figures }));

@@ -111,7 +111,12 @@ export class Workforce implements MetricsSource {
       worker.send({ order: 'stop' }); // it could not hear the first one yet
       return first;
     }
-    worker.send({ order: 'start', settings: this.#settings, state: this.#state });
+    worker.send({
+      order: 'start',
+      settings: this.#settings,
+      state: this.#state,
+      logForm: this.#parts.log.form,
+    });
     return worker.nextProgress();
   }
 

@@ -53,6 +53,7 @@ test('who we are, where we listen, where mail lies and what is remembered need a
       'owners.min_gid',
       'owners.writers',
       'metrics.listen',
+      'log.format',
     ],
   );
 });

@@ -120,6 +120,7 @@ describe('sealdir deliver', () => {
     const child = spawn(process.execPath, [CLI, 'deliver', '-c', config, ALICE], {
       stdio: ['pipe', 'ignore', 'ignore'],
     });
+    child.stdin.on('error', () => {}); // it is killed before it has read all
     child.stdin.write(`Subject: half\n\n${`${'x'.repeat(70)}\n`.repeat(8000)}`);
     await until('the message is on its way', async () => (await server.files(ALICE, 'tmp')).length > 0);
     child.kill('SIGKILL');

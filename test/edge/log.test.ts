@@ -1,13 +1,15 @@
 // The lines of the log, whatever a client has put into an address.
 
 import assert from 'node:assert/strict';
+import { fstatSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { createLog } from '../../src/edge/log.ts';
+import { type LogForm, logFormOf } from '../../src/edge/logtext.ts';
 
-function logged(recipient: string): string {
+function logged(recipient: string, form: LogForm = 'json'): string {
   const lines: string[] = [];
-  const log = createLog('info', { write: (line) => lines.push(line) });
+  const log = createLog('info', { write: (line) => lines.push(line) }, form);
   const outcome = { id: 'x', sender: 's@example.org', verdict: 'stored', why: 'stored', code: 250 } as const;
   log.outcome({ ...outcome, recipient, bytes: 1, ms: 1 });
   assert.equal(lines.length, 1);
@@ -54,4 +56,31 @@ test('every address comes back as it was from its line, which is one line', () =
       assert.doesNotMatch(line, /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/);
     }),
   );
+});
+
+test('for people a line has the priority of syslog, or its time, and whatever an address holds it stays one line', () => {
+  const fields = 'stored id=x sender=s@example.org verdict=stored why=stored code=250 recipient=';
+  assert.equal(logged('a@b', 'journal'), `<6>${fields}a@b bytes=1 ms=1\n`);
+  assert.match(
+    logged('a@b', 'text'),
+    new RegExp(`^\\d{4}-\\d\\d-\\d\\dT\\S+Z info ${fields}a@b bytes=1 ms=1\\n$`),
+  );
+  assert.ok(logged('a b="c', 'journal').includes(' recipient="a b=\\"c" bytes=1'));
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (recipient) => {
+      const line = logged(recipient, 'journal');
+      assert.equal(line.indexOf('\n'), line.length - 1);
+      assert.doesNotMatch(line.slice(0, -1), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+    }),
+  );
+});
+
+test('lines are for people in the journal and where that is asked for, and JSON in a pipe or a file', () => {
+  const { dev, ino } = fstatSync(0);
+  assert.equal(logFormOf('auto', `${dev}:${ino}`, 0), 'journal');
+  assert.equal(logFormOf('text', `${dev}:${ino}`, 0), 'journal');
+  assert.equal(logFormOf('json', `${dev}:${ino}`, 0), 'json');
+  assert.equal(logFormOf('auto', `${dev}:${ino + 1}`, 0), 'json');
+  assert.equal(logFormOf('auto', undefined, 0), 'json');
+  assert.equal(logFormOf('text', undefined, 0), 'text');
 });
