@@ -16,7 +16,7 @@ export interface Letter {
   readonly text: string;
 }
 
-const SUBJECT = 'A note about your encryption key';
+export const SUBJECT = 'A note about your encryption key';
 
 /** Returns a message in RFC 5322's form, with LF line ends. */
 export function letterOf({ from, to, host, now, text }: Letter): Buffer {
