@@ -1,6 +1,7 @@
 /**
- * The HTTP side of /metrics. Knows no series: a source gives it their text. However many ask, the source is
- * asked once at a time and at most once a second, and a connection gets one answer, whatever it sends.
+ * The HTTP side of /metrics, /healthz and /readyz. Knows no series: a source gives it their text. However
+ * many ask, it is asked once at a time and at most once a second, and a connection gets one answer, whatever
+ * it sends.
  */
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:net';
@@ -26,13 +27,24 @@ export interface MetricsServer {
   close(): void;
 }
 
-/** Returns an HTTP server that answers GET and HEAD of /metrics and nothing else. */
-export function createMetricsServer(source: MetricsSource): MetricsServer {
+/**
+ * Returns an HTTP server that answers GET and HEAD of /metrics, /healthz and /readyz, and nothing else.
+ * `troubles`: what keeps us from taking mail, a sentence each.
+ */
+export function createMetricsServer(
+  source: MetricsSource,
+  troubles: () => Promise<readonly string[]> = async () => [],
+): MetricsServer {
   const collect = atMostOnceASecond(() => source.text());
+  const findTroubles = atMostOnceASecond(troubles);
   const http = createHttpServer({ maxHeaderSize: MAX_HEADER_BYTES }, async (request, response) => {
     const refusal = refusalOf(request);
-    if (refusal !== undefined) return answer(response, refusal, 'only GET /metrics is here\n');
+    if (refusal !== undefined)
+      return answer(response, refusal, 'only GET /metrics, /healthz and /readyz are here\n');
     try {
+      const path = pathOf(request);
+      if (path === '/healthz') return answer(response, 200, 'alive\n');
+      if (path === '/readyz') return answerReady(response, await findTroubles());
       answer(response, 200, await collect(), source.contentType);
     } catch {
       answer(response, 500, 'metrics failed\n');
@@ -59,8 +71,18 @@ export function createMetricsServer(source: MetricsSource): MetricsServer {
   };
 }
 
-function refusalOf({ method, url }: IncomingMessage): 404 | 405 | undefined {
-  if (url?.split('?')[0] !== '/metrics') return 404;
+function answerReady(response: ServerResponse, troubles: readonly string[]): void {
+  if (troubles.length === 0) return answer(response, 200, 'ready\n');
+  answer(response, 503, troubles.map((each) => `${each}\n`).join(''));
+}
+
+function pathOf({ url }: IncomingMessage): string {
+  return url?.split('?')[0] ?? '';
+}
+
+function refusalOf(request: IncomingMessage): 404 | 405 | undefined {
+  if (!['/metrics', '/healthz', '/readyz'].includes(pathOf(request))) return 404;
+  const { method } = request;
   return method === 'GET' || method === 'HEAD' ? undefined : 405;
 }
 
@@ -73,8 +95,8 @@ function answer(response: ServerResponse, status: number, body: string, type = '
 /**
  * Returns a function that shares one call, under way or done less than a second ago, among all who call it.
  */
-function atMostOnceASecond(work: () => Promise<string>): () => Promise<string> {
-  let shared: Promise<string> | undefined;
+function atMostOnceASecond<T>(work: () => Promise<T>): () => Promise<T> {
+  let shared: Promise<T> | undefined;
   return () => {
     if (shared === undefined) {
       shared = work();

@@ -13,6 +13,7 @@ import { realWorld } from '../edge/world.ts';
 import { FORGETFUL, type OwnedState, openSweep, ownState } from '../opensite.ts';
 import { pathsOf, trySource } from '../site.ts';
 import { openMaps } from './maps.ts';
+import { Readiness } from './readiness.ts';
 import { blamingSetting, mustBeDirectory, startError } from './starterror.ts';
 
 const SWEEP_EVERY_MS = 60 * 60 * 1000;
@@ -40,7 +41,8 @@ export async function startShared(settings: Settings, log: Log, metrics: Metrics
     for (const root of settings.recipients.roots) mustBeDirectory('recipients.roots', root);
     await blamingSetting('recipients.source', trySource(settings));
     const claim = await blamingSetting('lmtp.listen', claimPaths(listenersOf(settings)));
-    const [scrapes, maps] = await openListeners(settings, log, metrics).catch((error: unknown) => {
+    const readiness = new Readiness(settings, realWorld(settings.hostname));
+    const [scrapes, maps] = await openListeners(settings, log, metrics, readiness).catch((error: unknown) => {
       claim.release();
       throw error;
     });
@@ -50,11 +52,15 @@ export async function startShared(settings: Settings, log: Log, metrics: Metrics
     return {
       metrics: scrapes?.at,
       state: state?.directory,
-      reload: (fresh) => maps?.reload(fresh),
+      reload(fresh) {
+        maps?.reload(fresh);
+        readiness.reload(fresh);
+      },
       stop() {
         stopSweeping();
         scrapes?.stop();
         maps?.close();
+        readiness.close();
         state?.release();
         claim.release();
       },
@@ -65,8 +71,8 @@ export async function startShared(settings: Settings, log: Log, metrics: Metrics
 }
 
 /** Opens both, or none. */
-async function openListeners(settings: Settings, log: Log, metrics: MetricsSource) {
-  const scrapes = await answerScrapes(settings, metrics);
+async function openListeners(settings: Settings, log: Log, metrics: MetricsSource, readiness: Readiness) {
+  const scrapes = await answerScrapes(settings, metrics, readiness);
   const maps = openMaps(settings, log).catch((error: unknown) => {
     scrapes?.stop();
     throw error;
@@ -89,10 +95,10 @@ function listenersOf({ lmtp, metrics, recipients }: Settings): Listener[] {
   return all.filter((listener) => listener.type === 'unix' || listener.type === 'tcp');
 }
 
-async function answerScrapes({ lmtp, metrics }: Settings, source: MetricsSource) {
+async function answerScrapes({ lmtp, metrics }: Settings, source: MetricsSource, readiness: Readiness) {
   const { listen } = metrics;
   if (listen.type === 'off') return undefined;
-  const { server, close } = createMetricsServer(source);
+  const { server, close } = createMetricsServer(source, () => readiness.troubles());
   const at = await blamingSetting('metrics.listen', listenOn(server, listen, lmtp.socket_mode));
   return { at, stop: close };
 }
