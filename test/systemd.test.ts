@@ -5,6 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { table } from '../src/config/settings.ts';
+import { needs } from './support/peers.ts';
+import { run } from './support/process.ts';
 import { repositoryRoot } from './support/shared.ts';
 
 test('under systemd no core dump and no swap can hold a message in clear', () => {
@@ -26,3 +28,19 @@ test('under systemd what is remembered about keys survives a reboot, where the s
     assert.ok(unit.includes(line), line);
   assert.equal(table['keys.state'].default, '/var/lib/sealdir');
 });
+
+test(
+  'the unit gives the program next to nothing: its exposure is 1.0 at most',
+  needs('systemd-analyze'),
+  async () => {
+    const unit = join(repositoryRoot(), 'systemd/sealdir.service');
+    // the threshold is in tenths, and is what the exit code is about
+    const { code, stdout } = await run('systemd-analyze', [
+      'security',
+      '--offline=true',
+      '--threshold=10',
+      unit,
+    ]);
+    assert.equal(code, 0, stdout.toString().split('\n').at(-2));
+  },
+);
