@@ -67,6 +67,7 @@ export class RememberedDeliveries {
     this.#isShared = directory !== undefined;
     const secret = directory === undefined ? undefined : this.#share(() => this.#open(directory));
     this.secret = secret ?? world.random(32);
+    this.#share(() => this.#endGenerations()); // which asks whether the secret still is the directory's
   }
 
   /** False while this process remembers alone. */
@@ -152,7 +153,6 @@ export class RememberedDeliveries {
     const generations = this.#load(directory, numbersIn(directory), newest);
     this.#directory = directory;
     this.#keep(generations);
-    this.#endGenerations();
     return secret;
   }
 

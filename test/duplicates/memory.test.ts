@@ -74,3 +74,19 @@ test('several generations in the hands of several processes lose no record of th
     }
   }
 });
+
+test('a start after the newest generation is over begins another, which all processes have', async (t) => {
+  const state = await openState(t);
+  await state.own();
+  deliver(state.open(), 1);
+  state.clock.now += WINDOW_MS / 4;
+  const [one, two] = [state.open(), state.open()];
+  assert.ok(one.isShared && two.isShared);
+  deliver(one, 2);
+  for (const memory of [one, two, state.open()])
+    assert.deepEqual(
+      [1, 2, 3].map((n) => knows(memory, n)),
+      [true, true, false],
+    );
+  assert.deepEqual(state.faults, []);
+});
