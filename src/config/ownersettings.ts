@@ -12,6 +12,12 @@ export const ownerSettings = {
     doc: 'Socket of `sealdir owners`, such as "/run/sealdir-owners/socket". With it, the files of a recipient belong to the user that the recipient source names (passwd; or uid and gid from any other). "" leaves all files to the user that Sealdir runs as.',
     restart: true,
   },
+  'owners.user': {
+    kind: count({ min: 0, max: 2_147_483_647 }),
+    default: 0,
+    doc: 'Number of the user that Sealdir runs as (`id -u sealdir`), who alone may connect to owners.socket. Needed where no systemd passes the socket to `sealdir owners`.',
+    restart: true,
+  },
   'owners.min_uid': {
     kind: number,
     default: 1000,
