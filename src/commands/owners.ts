@@ -29,11 +29,12 @@ export async function serveOwners({ settings, inherited }: OwnersCommand): Promi
   if (owners.socket === '') throw new CommandError('config', 'owners.socket is not set');
   if (process.geteuid?.() !== 0)
     throw new CommandError('config', 'sealdir owners has to run as root, to write as other users');
-  const stopped = new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
+  const stopped = new Promise((stop) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
   });
   const log = createLog(logging.level);
   const parent = new Owners({
+    socket: resolve(owners.socket),
     minUid: owners.min_uid,
     minGid: owners.min_gid,
     mostWriters: owners.writers,

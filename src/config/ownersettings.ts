@@ -33,7 +33,7 @@ export const ownerSettings = {
   'owners.writers': {
     kind: count({ min: 1, max: 10_000 }),
     default: 200,
-    doc: 'Most users that `sealdir owners` writes for at one time. Each takes a process of some 20 MB until some seconds after their last message; mail for further ones is deferred.',
+    doc: 'Most processes that `sealdir owners` has at one time. Each process of the server needs one for each user with mail, until some seconds after their last message; it takes some 20 MB. Mail for further users is deferred.',
     restart: true,
   },
 } as const satisfies Record<string, Setting>;

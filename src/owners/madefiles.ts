@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Calls } from '../disk/batch.ts';
 import { realCalls } from '../disk/calls.ts';
+import type { OpenFile } from '../disk/disk.ts';
 import { batchCalls } from '../disk/perform.ts';
 import { FILE_MODE } from '../maildir/streamedfile.ts';
 import type { DeliveryPaths } from './deliverypaths.ts';
@@ -24,26 +25,38 @@ export interface MadeFilesOptions {
 export class MadeFiles {
   /** Paths in tmp/. */
   readonly unfinished = new Set<string>();
-  /** The calls of a batch, for these files alone. */
-  readonly batchCalls: Calls<number>;
   readonly #options: MadeFilesOptions;
   readonly #delivered = new Set<string>(); // paths in new/
 
   constructor(options: MadeFilesOptions) {
     this.#options = options;
-    this.batchCalls = {
+  }
+
+  /** Returns the calls of one batch, for these files alone. Each directory is looked at once. */
+  batchCalls(): Calls<number> {
+    const looked = new Set<string>();
+    const mustBeOwnOnce = (directory: string) => {
+      if (!looked.has(directory)) this.#mustBeOwn(directory);
+      looked.add(directory);
+    };
+    return {
       ...batchCalls,
       create: (path) => {
-        this.mayMake(path);
+        this.#mayMake(path, mustBeOwnOnce);
         const file = batchCalls.create(path, FILE_MODE);
         this.unfinished.add(path);
         return file;
       },
       openDirectory: (path) => {
-        mustBeOwn(path, options.uid);
+        mustBeOwnOnce(path);
         return batchCalls.openDirectory(path);
       },
-      rename: (from, to) => this.#rename(from, to),
+      rename: (from, to) => {
+        this.#mayRename(from, to);
+        mustBeOwnOnce(dirname(from));
+        batchCalls.rename(from, to);
+        this.#renamed(from, to);
+      },
       unlink: (path) => {
         this.#mayUnlink(path);
         batchCalls.unlink(path);
@@ -52,11 +65,11 @@ export class MadeFiles {
     };
   }
 
-  /** Throws unless a delivery may make a file there. */
-  mayMake(path: string): void {
-    const maildir = this.#options.paths.staged(path);
-    mustBeOwn(dirname(path), this.#options.uid);
-    this.#options.sweep(maildir);
+  async create(path: string): Promise<OpenFile> {
+    this.#mayMake(path, (directory) => this.#mustBeOwn(directory));
+    const file = await realCalls.create(path, FILE_MODE);
+    this.unfinished.add(path);
+    return file;
   }
 
   async unlink(path: string): Promise<void> {
@@ -65,12 +78,19 @@ export class MadeFiles {
     this.#forget(path);
   }
 
-  #rename(from: string, to: string): void {
+  #mayMake(path: string, mustBeOwn: (directory: string) => void): void {
+    const maildir = this.#options.paths.staged(path);
+    mustBeOwn(dirname(path));
+    this.#options.sweep(maildir);
+  }
+
+  #mayRename(from: string, to: string): void {
     this.#options.paths.delivered(from, to);
     if (!this.unfinished.has(from)) throw notMade(from);
-    mustBeOwn(dirname(from), this.#options.uid);
     if (existsSync(to)) throw Object.assign(new Error(`${to} is there already`), { code: 'EEXIST' });
-    batchCalls.rename(from, to);
+  }
+
+  #renamed(from: string, to: string): void {
     this.unfinished.delete(from);
     this.#delivered.add(to);
     const [oldest] = this.#delivered;
@@ -79,12 +99,16 @@ export class MadeFiles {
 
   #mayUnlink(path: string): void {
     if (!this.unfinished.has(path) && !this.#delivered.has(path)) throw notMade(path);
-    mustBeOwn(dirname(path), this.#options.uid);
+    this.#mustBeOwn(dirname(path));
   }
 
   #forget(path: string): void {
     this.unfinished.delete(path);
     this.#delivered.delete(path);
+  }
+
+  #mustBeOwn(directory: string): void {
+    mustBeOwn(directory, this.#options.uid);
   }
 }
 

@@ -20,6 +20,8 @@ export interface OwnersOptions {
   /** Most writers at one time, and most of one user: each process of a server needs one. */
   readonly mostWriters: number;
   readonly mostOfUser: number;
+  /** Where a server finds this: nothing is written as the user that it belongs to. */
+  readonly socket: string;
   /** The directories that mailboxes are in. */
   readonly roots: readonly string[];
   log(what: string, details: object): void;
@@ -90,14 +92,15 @@ export class Owners {
   }
 
   #mustBeAllowed({ uid, gid }: Owner): void {
-    const { minUid, minGid } = this.#options;
+    const { minUid, minGid, socket } = this.#options;
     if (uid < Math.max(minUid, 1)) throw new Error(`user ${uid} is below owners.min_uid, ${minUid}`);
     if (gid < Math.max(minGid, 1)) throw new Error(`group ${gid} is below owners.min_gid, ${minGid}`);
     for (const id of [uid, gid]) {
       if (NOBODY.includes(id)) throw new Error(`${id} is nobody`);
       if (id > MOST_ID) throw new Error(`${id} is more than ${MOST_ID}, the highest number that Node takes`);
     }
-    if (uid === ownerOfSocket(this.server)) throw new Error(`user ${uid} is who connects here`);
+    if (uid === lstatSync(socket, { throwIfNoEntry: false })?.uid)
+      throw new Error(`user ${uid} is who connects here`);
   }
 
   #begin(socket: Socket, { uid, gid }: Owner): void {
@@ -119,12 +122,6 @@ export class Owners {
       if (code !== 0) log('a writer ended', { uid, gid, code, signal });
     });
   }
-}
-
-/** Returns the uid of who may connect, besides root. */
-function ownerOfSocket(server: Server): number | undefined {
-  const path = server.address();
-  return typeof path === 'string' ? lstatSync(path, { throwIfNoEntry: false })?.uid : undefined;
 }
 
 function refuse(socket: Socket, message: string): void {

@@ -11,7 +11,6 @@ import type { Order } from '../disk/batch.ts';
 import { realCalls } from '../disk/calls.ts';
 import type { Free, OpenFile } from '../disk/disk.ts';
 import { performBatch } from '../disk/perform.ts';
-import { FILE_MODE } from '../maildir/streamedfile.ts';
 import type { DeliveryPaths } from './deliverypaths.ts';
 import { FrameReader, frame } from './frames.ts';
 import { MadeFiles } from './madefiles.ts';
@@ -130,7 +129,7 @@ export class Served {
 
   /** The reply has to be short, and the messages of errors have paths in them. */
   async #perform(order: Order, bytes: Buffer): Promise<unknown> {
-    const { answers, fsyncMs } = await performBatch(order, bytes, this.#made.batchCalls);
+    const { answers, fsyncMs } = await performBatch(order, bytes, this.#made.batchCalls());
     return {
       answers: answers.map((answer) => (typeof answer === 'number' ? answer : troubleOf(answer))),
       fsyncMs,
@@ -138,9 +137,7 @@ export class Served {
   }
 
   async #create(path: string): Promise<number> {
-    this.#made.mayMake(path);
-    const file = await realCalls.create(path, FILE_MODE);
-    this.#made.unfinished.add(path);
+    const file = await this.#made.create(path);
     if (this.#socket.destroyed) {
       // what removes it at the end has come and gone
       unlink(path, () => {});

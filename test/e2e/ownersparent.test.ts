@@ -97,6 +97,10 @@ describe('the parent of the writers', { skip }, () => {
     await noneLeft();
   });
 
+  test('nothing is written as the user that may connect', async () => {
+    await assert.rejects(linkFor({ uid: SEALDIR, gid: SEALDIR }).begun, /user 64000 is who connects here/);
+  });
+
   test('a writer has few threads', async () => {
     const { link, pid } = await begin(ALICE);
     assert.ok(readdirSync(`/proc/${pid}/task`).length < 25);

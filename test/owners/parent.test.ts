@@ -13,6 +13,7 @@ import { needs } from '../support/peers.ts';
 async function startOwners(t: TestContext): Promise<string> {
   const path = await socketPath(t);
   const owners = new Owners({
+    socket: path,
     minUid: 1000,
     minGid: 100,
     mostWriters: 0,
