@@ -21,7 +21,7 @@ const served = new Served(new Socket({ fd: CONNECTION }), {
   lock: lockDescriptor,
   sweep,
 });
-// what is under way is finished
+// from the parent, systemd or a terminal: what is under way is finished
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => served.end());
 
 /** Whoever else sweeps cannot look into this Maildir. Once is enough: a writer does not live long. */
