@@ -2,11 +2,11 @@
  * `sealdir serve`: the server in the foreground, from its start until a signal ends it. Handles the signals,
  * the reloads and what the demo adds. Sockets and deliveries are the work of `server/`.
  */
-import { availableParallelism } from 'node:os';
 import { checkAside } from './check/aside.ts';
 import { deliverSample, demoText, prepareDemo } from './commands/demo.ts';
 import { CommandError } from './commands/errors.ts';
 import type { Loaded } from './config/load.ts';
+import { processesOf } from './config/processes.ts';
 import type { Settings } from './config/settings.ts';
 import { createLog, type Log, linesTo } from './edge/log.ts';
 import { logFormOf } from './edge/logtext.ts';
@@ -81,8 +81,7 @@ async function start(
   log: Log,
   stopped: Promise<unknown>,
 ): Promise<Running | undefined> {
-  // one core is left to the mail server and to the disk threads
-  const processes = settings.processes || Math.max(1, availableParallelism() - 1);
+  const processes = processesOf(settings);
   const starting =
     processes === 1
       ? serve(settings, log, inherited)

@@ -17,7 +17,7 @@ import { type DiskOptions, openDisk, openFileSystems } from './disk/open.ts';
 import { RememberedDeliveries } from './duplicates/memory.ts';
 import { type OwnedDirectory, ownStateDirectory, type StateOptions } from './duplicates/statedirectory.ts';
 import { MailboxPaths } from './maildir/mailboxpaths.ts';
-import { Store } from './maildir/store.ts';
+import { Store, type StoreParts } from './maildir/store.ts';
 import { Stores } from './maildir/stores.ts';
 import { type SweepResult, sweep } from './maildir/sweep.ts';
 import { openOwnedDisk } from './owners/owneddisk.ts';
@@ -61,13 +61,12 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
   const noteSizes = settings.store.maildirsize
     ? { noteSizes: (error: unknown) => outcomeLog.fault('store.maildirsize', error) }
     : {};
-  const storeOn = (disk: Disk) =>
-    new Store({ disk, world, meter, roots: [storeRoot, ...roots], ...noteSizes });
+  const parts = { world, meter, roots: [storeRoot, ...roots], ...noteSizes };
   return {
     world,
     meter,
     outcomeLog,
-    stores: new Stores(storeOn(disk), ownedStores(settings, diskOptions, storeOn)),
+    stores: new Stores(new Store({ ...parts, disk }), ownedStores(settings, diskOptions, parts)),
     mailboxes: new Slots(),
     mailboxPaths: new MailboxPaths(maildir, roots, folder),
     fileSystems,
@@ -83,11 +82,11 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
 function ownedStores(
   { owners }: Settings,
   options: Pick<DiskOptions, 'hungMs' | 'world'>,
-  storeOn: (disk: Disk) => Store,
+  parts: Omit<StoreParts, 'disk'>,
 ): ((owner: Owner) => Store) | undefined {
   if (owners.socket === '') return undefined;
   const path = resolve(owners.socket);
-  return (owner) => storeOn(openOwnedDisk({ ...options, path, owner }));
+  return (owner) => new Store({ ...parts, disk: openOwnedDisk({ ...options, path, owner }), isOwned: true });
 }
 
 function memoryOf(

@@ -44,3 +44,15 @@ test(
     assert.equal(code, 0, stdout.toString().split('\n').at(-2));
   },
 );
+test('under systemd the writers are not limited by tasks, nor given up after some restarts, and stop in time', () => {
+  const unit = readFileSync(join(repositoryRoot(), 'systemd/sealdir-owners.service'), 'utf8').split('\n');
+  for (const line of [
+    'TasksMax=infinity',
+    'StartLimitIntervalSec=0',
+    'RestartSec=1',
+    'TimeoutStopSec=10',
+    'LimitNOFILE=16384',
+    'Before=sealdir.service',
+  ])
+    assert.ok(unit.includes(line), line);
+});

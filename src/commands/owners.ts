@@ -2,13 +2,16 @@
  * `sealdir owners`: the parent of those who write the files of other users, in the foreground until a signal
  * ends it. It reads the configuration, and nothing else of the site.
  */
-import { chownSync, statSync } from 'node:fs';
+import { lchownSync, lstatSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { processesOf } from '../config/processes.ts';
 import type { Settings } from '../config/settings.ts';
 import { createLog, linesTo } from '../edge/log.ts';
 import { logFormOf } from '../edge/logtext.ts';
 import { claimPaths, listenOn, listenOnDescriptor } from '../edge/sockets.ts';
+import { mustBeOwn } from '../owners/ownpath.ts';
 import { Owners } from '../owners/parent.ts';
+import { pathsOf } from '../site.ts';
 import { CommandError } from './errors.ts';
 
 export interface OwnersCommand {
@@ -18,37 +21,60 @@ export interface OwnersCommand {
   readonly journal: string | undefined;
 }
 
-/** Whoever may connect can write as any user that is not refused. */
+/** Whoever may connect can deliver to any user that is not refused. */
 const SOCKET_MODE = 0o600;
+const OTHERS_WRITE = 0o022;
 
 /** Serves until a signal. Resolves to the exit code. */
 export async function serveOwners({ settings, inherited, journal }: OwnersCommand): Promise<number> {
-  const { socket, min_uid: minUid, min_gid: minGid, writers: mostWriters } = settings.owners;
-  if (socket === '') throw new CommandError('config', 'owners.socket is not set');
+  const { owners, recipients, log: logging } = settings;
+  if (owners.socket === '') throw new CommandError('config', 'owners.socket is not set');
   if (process.geteuid?.() !== 0)
     throw new CommandError('config', 'sealdir owners has to run as root, to write as other users');
-  const stopped = new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
+  const stopped = new Promise((stop) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
   });
-  const log = createLog(settings.log.level, linesTo(2), logFormOf(settings.log.format, journal));
-  const owners = new Owners({ minUid, minGid, mostWriters, log: log.warn });
-  const at = await listen(owners, resolve(socket), inherited).catch((error: Error) => {
+  const log = createLog(logging.level, linesTo(2), logFormOf(logging.format, journal));
+  const parent = new Owners({
+    socket: resolve(owners.socket),
+    minUid: owners.min_uid,
+    minGid: owners.min_gid,
+    mostWriters: owners.writers,
+    // one for each process, and those of a server that is being replaced
+    mostOfUser: 2 * processesOf(settings) + 1,
+    roots: [pathsOf(settings).storeRoot, ...recipients.roots],
+    log: log.warn,
+  });
+  const at = await listen(parent, owners, inherited).catch((error: Error) => {
     throw new CommandError('config', `owners.socket: ${error.message}`);
   });
   log.info('listening', { owners: at });
   await stopped;
-  owners.close();
+  parent.close();
   log.info('stopped');
   return 0;
 }
 
-async function listen({ server }: Owners, path: string, [fd]: readonly number[]): Promise<string> {
+async function listen(
+  { server }: Owners,
+  { socket, user }: Settings['owners'],
+  [fd]: readonly number[],
+): Promise<string> {
   if (fd !== undefined) return listenOnDescriptor(server, fd);
+  const path = resolve(socket);
+  if (user === 0) throw new Error('set owners.user, or let systemd pass the socket');
+  mustBeOfRoot(dirname(path));
   const listener = { type: 'unix', path } as const;
   await claimPaths([listener]);
   const at = await listenOn(server, listener, SOCKET_MODE);
-  // the server's user has a directory for it, and is the one to connect
-  const { uid, gid } = statSync(dirname(path));
-  chownSync(path, uid, gid);
+  lchownSync(path, user, 0);
   return at;
+}
+
+/** Otherwise somebody else could put something in the place of the socket, and we would give it away. */
+function mustBeOfRoot(directory: string): void {
+  mustBeOwn(directory, 0);
+  const { uid, mode } = lstatSync(directory);
+  if (uid !== 0 || (mode & OTHERS_WRITE) !== 0)
+    throw new Error(`${directory} has to belong to root, and nobody else may write to it`);
 }

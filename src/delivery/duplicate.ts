@@ -119,7 +119,8 @@ export class Duplicates {
     const { memory } = this.#parts;
     const { store } = copy;
     // asked now, not at MAIL: what counts is the store into which the copy goes
-    const identity = memory === undefined ? undefined : await store.identity(copy.mailbox);
+    const identity =
+      memory === undefined ? undefined : await this.#inTime(store.identity(copy.mailbox), waitMs);
     if (memory === undefined || identity === undefined || copy.paths.length === 0)
       return copy.commit().then(() => true);
     const identified = this.#identify(memory, identity, copy);
@@ -177,10 +178,10 @@ export class Duplicates {
     return true;
   }
 
-  async #inTime(looking: Promise<boolean>, waitMs: number): Promise<boolean> {
-    const isSo = await within(looking, waitMs);
-    if (isSo === 'late') throw new CopyFailure('tooSlow');
-    return isSo;
+  async #inTime<T>(looking: Promise<T>, waitMs: number): Promise<T> {
+    const found = await within(looking, waitMs);
+    if (found === 'late') throw new CopyFailure('tooSlow');
+    return found;
   }
 
   #identify({ secret }: DeliveryMemory, store: string, { mailbox, account, paths }: Storing): Identified {

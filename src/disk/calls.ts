@@ -8,7 +8,7 @@ import type { Disk, Free } from './disk.ts';
 import { type Mounts, readMounts } from './mounts.ts';
 
 export interface FileCalls
-  extends Pick<Disk, 'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'list' | 'stat'> {
+  extends Pick<Disk, 'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'find' | 'stat'> {
   /** Returns where a link leads. Fails with EINVAL where something else has that name. */
   readlink(path: string): Promise<string>;
   /** Asks statfs(2) about the file system a path is on. */
@@ -61,7 +61,7 @@ export const realCalls: FileCalls = {
     }
   },
   readlink: (path) => readlink(path),
-  list: (directory) => readdir(directory),
+  find: async (directory, isIt) => (await readdir(directory)).find(isIt),
   async stat(path) {
     const { size, dev, ino, birthtimeNs } = await stat(path, { bigint: true });
     return { bytes: Number(size), identity: `${dev}:${ino}:${birthtimeNs}` };

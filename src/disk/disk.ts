@@ -33,8 +33,8 @@ export interface Disk {
   isDirectory(path: string): Promise<boolean>;
   /** Makes the names in a directory durable: fsync of the directory itself. */
   syncDirectory(path: string): Promise<void>;
-  /** Lists the names in a directory. */
-  list(directory: string): Promise<string[]>;
+  /** Finds a name in a directory. */
+  find(directory: string, isIt: (name: string) => boolean): Promise<string | undefined>;
   /** Tells what is at a path, links followed. */
   stat(path: string): Promise<Stats>;
   /**

@@ -11,7 +11,7 @@ import type { ThreadShare } from './threadshare.ts';
 
 export type SharedCalls = Pick<
   Disk,
-  'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'list' | 'stat' | 'append' | 'free'
+  'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'find' | 'stat' | 'append' | 'free'
 >;
 
 export function sharedCalls(
@@ -41,9 +41,9 @@ export function sharedCalls(
       const share = await shareOf(path);
       await share.run(() => calls.syncDirectory(path));
     },
-    async list(directory) {
+    async find(directory, isIt) {
       const share = await shareOf(directory);
-      return share.run(() => calls.list(directory));
+      return share.run(() => calls.find(directory, isIt));
     },
     async stat(path) {
       const share = await shareOf(path);

@@ -26,6 +26,11 @@ export interface StoreParts {
   readonly meter: Meter;
   /** All mailboxes are under these directories, which are never created; nothing above them is synced. */
   readonly roots: readonly string[];
+  /**
+   * The files are another user's. Their home may be a file system of its own, so that identity() is about the
+   * directory under the root, and it may take a process to find out, so that it is waited for.
+   */
+  readonly isOwned?: boolean;
   /** Is told what went wrong with a `maildirsize`. Left out: no bytes are counted. */
   noteSizes?(error: unknown): void;
 }
@@ -48,16 +53,23 @@ export class Store {
     this.#maildirs = new Maildirs(parts.disk, this.#roots);
   }
 
-  /** Tells which store a mailbox is in: see StoreIdentity. */
+  /**
+   * Tells which store a mailbox is in: see StoreIdentity. Undefined if that is not known. Where files are
+   * another user's, throws then, or lets wait.
+   */
   async identity(mailbox: string): Promise<string | undefined> {
     const root = this.#roots.of(mailbox);
     if (root === undefined) return undefined;
-    let identity = this.#identities.get(root);
-    if (identity === undefined) {
-      identity = new StoreIdentity({ ...this.#parts, root });
-      this.#identities.set(root, identity);
-    }
-    return identity.now();
+    if (!this.#parts.isOwned) return this.#identityOf(root).now();
+    const [name = '', ...below] = mailbox.slice(root.length).split('/').filter(Boolean);
+    return this.#identityOf(below.length === 0 ? root : join(root, name)).certain();
+  }
+
+  #identityOf(directory: string): StoreIdentity {
+    const identity =
+      this.#identities.get(directory) ?? new StoreIdentity({ ...this.#parts, root: directory });
+    this.#identities.set(directory, identity);
+    return identity;
   }
 
   /** Whether a message is whole in a mailbox; makes sure that it stays. See holds(). */

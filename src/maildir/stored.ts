@@ -10,7 +10,7 @@ import type { Disk } from '../disk/disk.ts';
 export async function holds(disk: Disk, mailbox: string, isIt: (name: string) => boolean): Promise<boolean> {
   for (const folder of ['new', 'cur']) {
     const directory = join(mailbox, folder);
-    const name = (await namesIn(disk, directory)).find((each) => isIt(withoutFlags(each)));
+    const name = await nameIn(disk, directory, (each) => isIt(withoutFlags(each)));
     if (name === undefined) continue;
     const { bytes } = await disk.stat(join(directory, name));
     if (!name.includes(`,S=${bytes},`)) return false;
@@ -20,9 +20,13 @@ export async function holds(disk: Disk, mailbox: string, isIt: (name: string) =>
   return false;
 }
 
-async function namesIn(disk: Disk, directory: string): Promise<string[]> {
-  return disk.list(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
+async function nameIn(
+  disk: Disk,
+  directory: string,
+  isIt: (name: string) => boolean,
+): Promise<string | undefined> {
+  return disk.find(directory, isIt).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
     throw error;
   });
 }

@@ -19,7 +19,7 @@ export interface StoreIdentityParts {
 
 export class StoreIdentity {
   readonly #parts: StoreIdentityParts;
-  #answer: Promise<string | undefined> | undefined;
+  #answer: Promise<string> | undefined;
   #askedAt = 0;
   #isAsking = false;
 
@@ -29,22 +29,39 @@ export class StoreIdentity {
 
   /** Returns the identity of a second ago or later; undefined if the root does not answer in time. */
   async now(): Promise<string | undefined> {
-    const age = this.#parts.world.micros() / 1000 - this.#askedAt;
-    if (this.#answer === undefined || (!this.#isAsking && age >= KEEP_MS)) this.#answer = this.#ask();
-    else if (this.#isAsking && age >= WAIT_MS) return undefined;
-    if (!this.#isAsking) return this.#answer;
-    const answer = await within(this.#answer, WAIT_MS);
-    return answer === 'late' ? undefined : answer;
+    if (this.#isAsking && this.#age() >= WAIT_MS) return undefined;
+    // without its root there is no store, and so no duplicate
+    const answer = this.#asked().catch(() => undefined);
+    if (!this.#isAsking) return answer;
+    const inTime = await within(answer, WAIT_MS);
+    return inTime === 'late' ? undefined : inTime;
   }
 
-  async #ask(): Promise<string | undefined> {
+  /** The same, however long it takes. Undefined if there is no root; throws if that cannot be asked. */
+  async certain(): Promise<string | undefined> {
+    const answer = this.#asked();
+    return answer.catch((error: NodeJS.ErrnoException) => {
+      if (this.#answer === answer) this.#answer = undefined;
+      if (error.code !== 'ENOENT') throw error;
+      return undefined;
+    });
+  }
+
+  #asked(): Promise<string> {
+    if (this.#answer === undefined || (!this.#isAsking && this.#age() >= KEEP_MS)) this.#answer = this.#ask();
+    return this.#answer;
+  }
+
+  #age(): number {
+    return this.#parts.world.micros() / 1000 - this.#askedAt;
+  }
+
+  async #ask(): Promise<string> {
     const { disk, world, root } = this.#parts;
     this.#isAsking = true;
     this.#askedAt = world.micros() / 1000;
     try {
       return (await disk.stat(root)).identity;
-    } catch {
-      return undefined; // without its root there is no store, and so no duplicate
     } finally {
       this.#isAsking = false;
     }

@@ -20,11 +20,12 @@ export function frame(head: unknown, bytes: readonly Buffer[] = []): Buffer[] {
   return [prefix, text, ...bytes];
 }
 
-/** Cuts a stream of bytes into frames. */
+/** Cuts a stream of bytes into frames. Keeps no more than one frame, however small the pieces are. */
 export class FrameReader {
   readonly #mostBytes: number;
-  #pieces: Buffer[] = [];
-  #length = 0;
+  /** The frame that is coming: its prefix, and once that is known all of it. */
+  #coming = Buffer.alloc(PREFIX_BYTES);
+  #filled = 0;
 
   /** Frames of more than `mostBytes` are an error. */
   constructor(mostBytes: number) {
@@ -33,35 +34,52 @@ export class FrameReader {
 
   /** Returns those that are whole by now. Throws on anything that is none: then the stream is of no use. */
   update(bytes: Buffer): Frame[] {
-    this.#pieces.push(bytes);
-    this.#length += bytes.length;
     const frames: Frame[] = [];
-    for (let next = this.#next(); next !== undefined; next = this.#next()) frames.push(next);
+    for (let rest = bytes; rest.length > 0; ) {
+      const end = this.#filled === 0 && rest.length >= PREFIX_BYTES ? this.#endOf(rest) : rest.length + 1;
+      if (end <= rest.length) {
+        frames.push(frameOf(rest.subarray(0, end))); // nothing is copied
+        rest = rest.subarray(end);
+      } else {
+        rest = rest.subarray(this.#fill(rest));
+        if (this.#isWhole()) frames.push(this.#take());
+      }
+    }
     return frames;
   }
 
-  #next(): Frame | undefined {
-    if (this.#length < PREFIX_BYTES) return undefined;
-    if ((this.#pieces[0]?.length ?? 0) < PREFIX_BYTES) this.#join();
-    const [first = Buffer.alloc(PREFIX_BYTES)] = this.#pieces;
-    const [length, headLength] = [first.readUInt32BE(0), first.readUInt32BE(4)];
-    if (length > this.#mostBytes || headLength > length) throw new Error(`a frame of ${length} bytes`);
-    const end = PREFIX_BYTES + length;
-    if (this.#length < end) return undefined;
-    const whole = this.#join();
-    this.#pieces = whole.length > end ? [whole.subarray(end)] : [];
-    this.#length -= end;
-    const bytes = PREFIX_BYTES + headLength;
-    return {
-      head: JSON.parse(whole.toString('utf8', PREFIX_BYTES, bytes)),
-      bytes: whole.subarray(bytes, end),
-    };
+  /** Takes what it can, and returns how much that was. */
+  #fill(bytes: Buffer): number {
+    const taken = bytes.copy(this.#coming, this.#filled);
+    this.#filled += taken;
+    if (this.#filled === PREFIX_BYTES && this.#coming.length === PREFIX_BYTES) {
+      const whole = Buffer.allocUnsafeSlow(this.#endOf(this.#coming));
+      this.#coming.copy(whole);
+      this.#coming = whole;
+    }
+    return taken;
   }
 
-  #join(): Buffer {
-    const whole =
-      this.#pieces.length === 1 && this.#pieces[0] ? this.#pieces[0] : Buffer.concat(this.#pieces);
-    this.#pieces = [whole];
-    return whole;
+  #isWhole(): boolean {
+    return this.#filled >= PREFIX_BYTES && this.#filled === this.#coming.length;
   }
+
+  #take(): Frame {
+    const whole = this.#coming;
+    this.#coming = Buffer.alloc(PREFIX_BYTES);
+    this.#filled = 0;
+    return frameOf(whole);
+  }
+
+  /** Returns the length of a frame with its prefix. */
+  #endOf(prefix: Buffer): number {
+    const [length, headLength] = [prefix.readUInt32BE(0), prefix.readUInt32BE(4)];
+    if (length > this.#mostBytes || headLength > length) throw new Error(`a frame of ${length} bytes`);
+    return PREFIX_BYTES + length;
+  }
+}
+
+function frameOf(whole: Buffer): Frame {
+  const bytes = PREFIX_BYTES + whole.readUInt32BE(4);
+  return { head: JSON.parse(whole.toString('utf8', PREFIX_BYTES, bytes)), bytes: whole.subarray(bytes) };
 }

@@ -11,25 +11,29 @@ import { diskOf } from '../disk/open.ts';
 import { DiskQueue } from '../disk/queue.ts';
 import { sharedCalls } from '../disk/sharedcalls.ts';
 import { POOL_SHARE, ThreadShare } from '../disk/threadshare.ts';
-import type { LinkOptions } from './link.ts';
+import { CurrentLink, type LinkOptions } from './link.ts';
 import { WriterCalls } from './writercalls.ts';
 import { WriterThread } from './writerthread.ts';
 
-export interface OwnedDiskOptions extends LinkOptions {
+/** How long a writer may take for a call after others to it have begun to fail. */
+const GRACE_MS = 10_000;
+
+export interface OwnedDiskOptions extends Omit<LinkOptions, 'replyMs'> {
   /** How long the writer may be silent before calls fail at once. */
   readonly hungMs: number;
   readonly world: Pick<World, 'micros'>;
 }
 
 export function openOwnedDisk({ hungMs, world, ...link }: OwnedDiskOptions): Disk {
-  const writer = new WriterCalls(link);
+  const current = new CurrentLink({ ...link, replyMs: hungMs + GRACE_MS });
+  const writer = new WriterCalls(current);
   const calls: FileCalls = { ...writer.calls, readlink: never, mounts: () => new Map() };
   const pool = new ThreadShare(POOL_SHARE, new Liveness(world, hungMs));
   const fileSystem = new FileSystem({ calls, world, hungMs, pool });
   const one = { of: () => fileSystem, free: (path: string) => fileSystem.free(path) };
   const queue = new DiskQueue({
     world,
-    beginThread: (changed) => new WriterThread(link, world, changed),
+    beginThread: (changed) => new WriterThread(current.get(), world, changed),
   });
   const disk = diskOf(
     sharedCalls(calls, one, () => false),
@@ -41,11 +45,11 @@ export function openOwnedDisk({ hungMs, world, ...link }: OwnedDiskOptions): Dis
     append: (path, line) => fileSystem.threads.run(() => writer.append(path, line)),
     async renameAndSync(from, to, isWanted) {
       await disk.renameAndSync(from, to, isWanted);
-      writer.finished(from);
+      current.finished(from);
     },
     close() {
       disk.close();
-      writer.close();
+      current.end();
     },
   };
 }

@@ -41,11 +41,10 @@ export function mustBeOwn(directory: string, uid: number): void {
 }
 
 function whyNot({ uid, mode }: Stats, own: number): string | undefined {
-  if (uid === own) {
-    if ((mode & OTHERS_WRITE) !== 0) return 'is writable by everybody';
-    return (mode & GROUP_WRITES) === 0 ? undefined : 'is writable by its group';
-  }
-  if (uid !== 0) return `belongs to user ${uid}, not to user ${own}`;
   // what root lets a group write is the business of root, as /var/mail
-  return (mode & OTHERS_WRITE) === 0 || (mode & STICKY) !== 0 ? undefined : 'is writable by everybody';
+  if (uid === 0)
+    return (mode & OTHERS_WRITE) === 0 || (mode & STICKY) !== 0 ? undefined : 'is writable by everybody';
+  if (uid !== own) return `belongs to user ${uid}, not to user ${own}`;
+  if ((mode & OTHERS_WRITE) !== 0) return 'is writable by everybody';
+  return (mode & GROUP_WRITES) === 0 ? undefined : 'is writable by its group';
 }

@@ -3,19 +3,22 @@ import type { Owner } from '../core/owner.ts';
 
 /** Most bytes of a request: a batch, or a piece of a large file, with its head. */
 export const MOST_REQUEST_BYTES = 4 * 1024 * 1024;
-/** Most bytes of a reply: the names of a mailbox with 100,000 messages. */
-export const MOST_REPLY_BYTES = 16 * 1024 * 1024;
+/** Most bytes of a reply: the answers to a batch, or some of the names in a mailbox. */
+export const MOST_REPLY_BYTES = 64 * 1024;
 /** Most bytes of what a server says first: whose writer it wants. */
 export const MOST_GREETING_BYTES = 100;
+/** Most names in a reply: each has 255 bytes at most, of which JSON makes up to 6 of one. */
+export const MOST_NAMES = 40;
 
 /** The calls of disk/disk.ts and disk/calls.ts; `perform` makes a batch, `file` stands for an open file. */
 export type Request =
   | { readonly call: 'perform'; readonly order: unknown }
-  | { readonly call: 'create' | 'mkdir'; readonly path: string; readonly mode: number }
   | { readonly call: 'writev' | 'sync' | 'close'; readonly file: number }
   | { readonly call: 'append'; readonly path: string; readonly line: string }
+  /** The names in new/ or cur/ from the one with this number on, MOST_NAMES of them. */
+  | { readonly call: 'list'; readonly path: string; readonly from: number }
   | {
-      readonly call: 'unlink' | 'isDirectory' | 'syncDirectory' | 'list' | 'stat' | 'statfs';
+      readonly call: 'create' | 'mkdir' | 'unlink' | 'isDirectory' | 'syncDirectory' | 'stat' | 'statfs';
       readonly path: string;
     };
 
@@ -25,9 +28,21 @@ export type Trouble = Pick<NodeJS.ErrnoException, 'message' | 'code' | 'errno' |
 /** With the `id` of the request. The greeting is answered with the `id` 0. */
 export type Reply = { readonly id: number } & ({ readonly result: unknown } | { readonly trouble: Trouble });
 
-export function troubleOf(error: unknown): Trouble {
-  const { message, code, errno, syscall } = error as NodeJS.ErrnoException;
-  return { message, code, errno, syscall } as Trouble;
+/** What of an error's message goes to the log: its beginning, where the call and the path are. */
+const MOST_MESSAGE = 300;
+const CODE = /^[A-Z][A-Z0-9_]{1,40}$/;
+const SYSCALL = /^[a-z0-9_]{1,40}$/;
+
+/** Returns what may be told of an error, whoever says it; undefined of anything that is none. */
+export function troubleOf(error: unknown): Trouble | undefined {
+  const { message, code, errno, syscall } = (error ?? {}) as Partial<Record<keyof Trouble, unknown>>;
+  if (typeof message !== 'string') return undefined;
+  return {
+    message: message.slice(0, MOST_MESSAGE),
+    ...(typeof code === 'string' && CODE.test(code) ? { code } : {}),
+    ...(Number.isInteger(errno) ? { errno: Number(errno) } : {}),
+    ...(typeof syscall === 'string' && SYSCALL.test(syscall) ? { syscall } : {}),
+  };
 }
 
 /** Returns the owner that a greeting names. Throws on anything else. */

@@ -1,21 +1,28 @@
 /**
- * One connection of a server to a writer: requests come, calls are made, replies go. What the server leaves
- * unfinished in tmp/ is removed when the connection ends, however it ends.
+ * One connection of a server to a writer: requests come, calls are made, replies go. Only what a delivery
+ * does is done, whoever is at the other end. What is left unfinished in tmp/ is removed when the connection
+ * ends, however it ends.
  */
 import { unlink } from 'node:fs';
 import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { appendLocked } from '../disk/append.ts';
-import type { Calls, Order } from '../disk/batch.ts';
+import type { Order } from '../disk/batch.ts';
 import { realCalls } from '../disk/calls.ts';
 import type { Free, OpenFile } from '../disk/disk.ts';
-import { batchCalls, performBatch } from '../disk/perform.ts';
+import { performBatch } from '../disk/perform.ts';
+import type { DeliveryPaths } from './deliverypaths.ts';
 import { FrameReader, frame } from './frames.ts';
+import { MadeFiles } from './madefiles.ts';
+import { Listing, syncOwn } from './owncalls.ts';
 import { mustBeOwn } from './ownpath.ts';
-import { MOST_REQUEST_BYTES, type Request, type Trouble, troubleOf } from './protocol.ts';
+import { MOST_REQUEST_BYTES, type Reply, type Request, troubleOf } from './protocol.ts';
+
+const DIRECTORY_MODE = 0o700;
 
 export interface ServedOptions {
   readonly uid: number;
+  readonly paths: DeliveryPaths;
   lock(fd: number): boolean;
   /** Is told of each Maildir that something is to be written to. */
   sweep(mailbox: string): void;
@@ -25,18 +32,21 @@ export class Served {
   readonly #socket: Socket;
   readonly #options: ServedOptions;
   readonly #files = new Map<number, OpenFile>();
-  readonly #unfinished = new Set<string>(); // paths in tmp/
+  readonly #made: MadeFiles;
+  readonly #listing = new Listing();
   #count = 0;
+  #underWay = 0;
+  #isEnding = false;
 
-  /** `ended` is called once, when the connection is over. */
-  constructor(socket: Socket, options: ServedOptions, ended: () => void) {
+  constructor(socket: Socket, options: ServedOptions) {
     this.#socket = socket;
     this.#options = options;
+    this.#made = new MadeFiles(options);
     const reader = new FrameReader(MOST_REQUEST_BYTES);
     socket.on('data', (bytes) => {
       try {
         for (const { head, bytes: own } of reader.update(bytes))
-          this.#take(head as Request & { id: number }, own);
+          void this.#take(head as Request & { id: number }, own);
       } catch {
         socket.destroy(); // what follows cannot be read either
       }
@@ -44,30 +54,41 @@ export class Served {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       for (const file of this.#files.values()) file.close().catch(() => {});
-      for (const path of this.#unfinished) unlink(path, () => {});
-      ended();
+      for (const path of this.#made.unfinished) unlink(path, () => {});
     });
-    this.#reply(0, { result: true });
-    socket.resume();
+    this.#reply({ id: 0, result: true });
   }
 
-  #take(request: Request & { readonly id: number }, bytes: Buffer): void {
-    this.#make(request, bytes).then(
-      (result = null) => this.#reply(request.id, { result }),
-      (error: unknown) => this.#reply(request.id, { trouble: troubleOf(error) }),
-    );
+  /** Takes no more requests, and ends the connection when those under way are answered. */
+  end(): void {
+    this.#isEnding = true;
+    if (this.#underWay === 0) this.#socket.end();
   }
 
-  #reply(id: number, answer: { readonly result: unknown } | { readonly trouble: Trouble }): void {
-    for (const piece of frame({ id, ...answer })) this.#socket.write(piece);
+  async #take(request: Request & { readonly id: number }, bytes: Buffer): Promise<void> {
+    const { id } = request;
+    this.#underWay++;
+    try {
+      if (this.#isEnding) throw new Error('the writer ends');
+      const result = (await this.#make(request, bytes)) ?? null;
+      this.#reply({ id, result });
+    } catch (error) {
+      this.#reply({ id, trouble: troubleOf(error) ?? { message: 'no error' } });
+    }
+    this.#underWay--;
+    if (this.#isEnding) this.end();
+  }
+
+  #reply(reply: Reply): void {
+    if (this.#socket.writable) for (const piece of frame(reply)) this.#socket.write(piece);
   }
 
   async #make(request: Request, bytes: Buffer): Promise<unknown> {
     switch (request.call) {
       case 'perform':
-        return performBatch(request.order as Order, bytes, this.#batchCalls());
+        return this.#perform(request.order as Order, bytes);
       case 'create':
-        return this.#create(request.path, request.mode);
+        return this.#create(request.path);
       case 'writev':
         return this.#file(request.file).writev([bytes]);
       case 'sync':
@@ -75,33 +96,54 @@ export class Served {
       case 'close':
         return this.#close(request.file);
       case 'unlink':
-        this.#mustBeOwn(dirname(request.path));
-        this.#unfinished.delete(request.path);
-        return realCalls.unlink(request.path);
-      case 'mkdir':
-        this.#mustBeOwn(dirname(request.path));
-        return realCalls.mkdir(request.path, request.mode);
+        return this.#made.unlink(request.path);
       case 'append':
+        this.#options.paths.size(request.path, request.line);
         this.#mustBeOwn(dirname(request.path));
         return appendLocked(request.path, request.line, this.#options.lock, (call) => call());
+      case 'list':
+        this.#options.paths.folder(request.path);
+        this.#mustBeOwn(request.path);
+        return this.#listing.namesFrom(request.path, request.from);
+      case 'stat':
+        this.#options.paths.stat(request.path);
+        this.#mustBeOwn(dirname(request.path));
+        return realCalls.stat(request.path);
+      case 'mkdir':
+        this.#options.paths.madeDirectory(request.path);
+        this.#mustBeOwn(dirname(request.path));
+        return realCalls.mkdir(request.path, DIRECTORY_MODE);
+      case 'isDirectory':
+        this.#mayBeAt(request.path);
+        return realCalls.isDirectory(request.path);
+      case 'syncDirectory':
+        this.#mayBeAt(request.path);
+        return syncOwn(request.path);
       case 'statfs':
         return this.#free(request.path);
-      case 'isDirectory':
-      case 'syncDirectory':
-      case 'list':
-      case 'stat':
-        this.#mustBeOwn(dirname(request.path));
-        return realCalls[request.call](request.path);
       default:
         request satisfies never;
         throw new Error('no such call');
     }
   }
 
-  async #create(path: string, mode: number): Promise<number> {
-    this.#mayWrite(path);
-    const file = await realCalls.create(path, mode);
-    this.#unfinished.add(path);
+  /** The reply has to be short, and the messages of errors have paths in them. */
+  async #perform(order: Order, bytes: Buffer): Promise<unknown> {
+    const { answers, fsyncMs } = await performBatch(order, bytes, this.#made.batchCalls());
+    return {
+      answers: answers.map((answer) => (typeof answer === 'number' ? answer : troubleOf(answer))),
+      fsyncMs,
+    };
+  }
+
+  async #create(path: string): Promise<number> {
+    const file = await this.#made.create(path);
+    if (this.#socket.destroyed) {
+      // what removes it at the end has come and gone
+      unlink(path, () => {});
+      await file.close();
+      throw new Error('the connection has ended');
+    }
     this.#files.set(++this.#count, file);
     return this.#count;
   }
@@ -120,6 +162,7 @@ export class Served {
 
   /** Asks the nearest directory that is there. */
   async #free(path: string): Promise<Free> {
+    this.#options.paths.directory(path);
     this.#mustBeOwn(path);
     return realCalls.statfs(path).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT' || dirname(path) === path) throw error;
@@ -127,32 +170,9 @@ export class Served {
     });
   }
 
-  #batchCalls(): Calls<number> {
-    return {
-      ...batchCalls,
-      create: (path, mode) => {
-        this.#mayWrite(path);
-        return batchCalls.create(path, mode);
-      },
-      openDirectory: (path) => {
-        this.#mustBeOwn(path);
-        return batchCalls.openDirectory(path);
-      },
-      rename: (from, to) => {
-        this.#mustBeOwn(dirname(from));
-        return batchCalls.rename(from, to);
-      },
-      unlink: (path) => {
-        this.#mustBeOwn(dirname(path));
-        return batchCalls.unlink(path);
-      },
-    };
-  }
-
-  /** A file in tmp/ of a Maildir is about to be made. */
-  #mayWrite(path: string): void {
-    this.#mustBeOwn(dirname(path));
-    this.#options.sweep(dirname(dirname(path)));
+  #mayBeAt(directory: string): void {
+    this.#options.paths.directory(directory);
+    this.#mustBeOwn(dirname(directory));
   }
 
   #mustBeOwn(directory: string): void {

@@ -1,35 +1,37 @@
 /**
- * The single calls of an owner, made by their writer over a connection of their own. It is kept while a file
- * is on its way, since the writer removes what is unfinished when it ends; else it ends after a while.
+ * The single calls of an owner, made by their writer. Its link is kept while a file is on its way, since the
+ * writer removes what is unfinished when it ends.
  */
 import type { FileCalls } from '../disk/calls.ts';
 import type { Free, OpenFile, Stats } from '../disk/disk.ts';
-import { type LinkOptions, WriterLink } from './link.ts';
+import type { CurrentLink } from './link.ts';
 import type { Request } from './protocol.ts';
-
-const IDLE_MS = 3000;
 
 type Calls = Omit<FileCalls, 'readlink' | 'mounts'>;
 
+/** Of a mailbox. A writer that never comes to the end of a list must not keep its server. */
+const MOST_NAMES_IN_ALL = 1_000_000;
+const MOST_IDENTITY = 100;
+
 export class WriterCalls {
   readonly calls: Calls;
-  readonly #options: LinkOptions;
-  readonly #unfinished = new Set<string>(); // paths in tmp/
-  #link: WriterLink | undefined;
-  #idle: NodeJS.Timeout | undefined;
+  readonly #current: CurrentLink;
 
-  constructor(options: LinkOptions) {
-    this.#options = options;
+  constructor(current: CurrentLink) {
+    this.#current = current;
     this.calls = {
-      create: (path, mode) => this.#create(path, mode),
+      create: (path) => this.#create(path),
       unlink: async (path) => {
-        await this.#ask({ call: 'unlink', path });
-        this.finished(path);
+        try {
+          await this.#ask({ call: 'unlink', path });
+        } finally {
+          current.finished(path); // what could not be removed now is left to the sweep
+        }
       },
-      mkdir: async (path, mode) => void (await this.#ask({ call: 'mkdir', path, mode })),
+      mkdir: async (path) => void (await this.#ask({ call: 'mkdir', path })),
       isDirectory: async (path) => (await this.#ask({ call: 'isDirectory', path })) === true,
       syncDirectory: async (path) => void (await this.#ask({ call: 'syncDirectory', path })),
-      list: async (path) => namesOf(await this.#ask({ call: 'list', path })),
+      find: (path, isIt) => this.#find(path, isIt),
       stat: async (path) => statsOf(await this.#ask({ call: 'stat', path })),
       statfs: async (path) => freeOf(await this.#ask({ call: 'statfs', path })),
     };
@@ -39,22 +41,13 @@ export class WriterCalls {
     await this.#ask({ call: 'append', path, line });
   }
 
-  /** The file is in its place, or gone. */
-  finished(path: string): void {
-    this.#unfinished.delete(path);
-  }
-
-  close(): void {
-    this.#link?.end();
-  }
-
-  async #create(path: string, mode: number): Promise<OpenFile> {
-    this.#unfinished.add(path);
-    const link = this.#begunLink();
-    // its number means nothing on another connection
-    const ask = (request: Request, bytes?: readonly Buffer[]) => this.#on(link, request, bytes);
-    const file = await ask({ call: 'create', path, mode }).catch((error: unknown) => {
-      this.finished(path);
+  async #create(path: string): Promise<OpenFile> {
+    const link = this.#current.get();
+    link.unfinished.add(path);
+    // its number means nothing on another link
+    const ask = (request: Request, bytes?: readonly Buffer[]) => link.request(request, bytes);
+    const file = await ask({ call: 'create', path }).catch((error: unknown) => {
+      link.unfinished.delete(path);
       throw error;
     });
     if (typeof file !== 'number') throw wrong();
@@ -62,7 +55,7 @@ export class WriterCalls {
       async writev(pieces) {
         const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
         const written = await ask({ call: 'writev', file }, pieces);
-        if (typeof written !== 'number' || written < 0 || written > length) throw wrong();
+        if (!isCount(written) || written > length) throw wrong();
         return written;
       },
       sync: async () => void (await ask({ call: 'sync', file })),
@@ -70,34 +63,24 @@ export class WriterCalls {
     };
   }
 
-  #ask(request: Request): Promise<unknown> {
-    return this.#on(this.#begunLink(), request);
-  }
-
-  async #on(link: WriterLink, request: Request, bytes?: readonly Buffer[]): Promise<unknown> {
-    clearTimeout(this.#idle);
-    try {
-      return await link.request(request, bytes);
-    } finally {
-      clearTimeout(this.#idle);
-      this.#idle = setTimeout(() => this.#endIfIdle(), IDLE_MS).unref();
+  /** Asks for some names at a time: a reply is short, and nothing is kept of those that are not it. */
+  async #find(path: string, isIt: (name: string) => boolean): Promise<string | undefined> {
+    for (let from = 0; from < MOST_NAMES_IN_ALL; ) {
+      const names = namesOf(await this.#ask({ call: 'list', path, from }));
+      const found = names.find(isIt);
+      if (found !== undefined || names.length === 0) return found;
+      from += names.length;
     }
+    throw new Error(`${path} has no end`);
   }
 
-  #begunLink(): WriterLink {
-    if (this.#link !== undefined) return this.#link;
-    const link = new WriterLink(this.#options, () => {
-      if (this.#link === link) this.#link = undefined;
-      this.#unfinished.clear();
-    });
-    this.#link = link;
-    return link;
+  #ask(request: Request): Promise<unknown> {
+    return this.#current.get().request(request);
   }
+}
 
-  #endIfIdle(): void {
-    if (this.#link?.isIdle === true && this.#unfinished.size === 0) this.#link.end();
-    else if (this.#link !== undefined) this.#idle = setTimeout(() => this.#endIfIdle(), IDLE_MS).unref();
-  }
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
 function namesOf(result: unknown): string[] {
@@ -106,16 +89,21 @@ function namesOf(result: unknown): string[] {
 }
 
 function statsOf(result: unknown): Stats {
-  const { bytes, identity } = (result ?? {}) as Partial<Stats>;
-  if (typeof bytes !== 'number' || typeof identity !== 'string') throw wrong();
+  const { bytes, identity } = (result ?? {}) as Partial<Record<keyof Stats, unknown>>;
+  if (!isCount(bytes) || typeof identity !== 'string' || identity.length > MOST_IDENTITY) throw wrong();
   return { bytes, identity };
 }
 
 function freeOf(result: unknown): Free {
-  const { bytes, files } = (result ?? {}) as { readonly bytes?: unknown; readonly files?: unknown };
+  const { bytes, files } = (result ?? {}) as Partial<Record<keyof Free, unknown>>;
   // JSON has no infinity: a file system that counts no files
-  if (typeof bytes !== 'number' || (files !== null && typeof files !== 'number')) throw wrong();
+  if (!isAmount(bytes) || (files !== null && !isAmount(files))) throw wrong();
   return { bytes, files: files ?? Number.POSITIVE_INFINITY };
+}
+
+/** What is free may be more than a number holds exactly. */
+function isAmount(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && Number.isFinite(value);
 }
 
 function wrong(): Error {

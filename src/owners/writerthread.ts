@@ -2,10 +2,11 @@
 import type { World } from '../core/world.ts';
 import type { Answer, Done, Order } from '../disk/batch.ts';
 import type { BatchThread, ThreadState } from '../disk/thread.ts';
-import { type LinkOptions, WriterLink } from './link.ts';
+import type { WriterLink } from './link.ts';
+import { troubleOf } from './protocol.ts';
 
-/** A writer that is not needed takes memory. */
-const IDLE_MS = 3000;
+/** More than any fsync takes, in milliseconds: who claims that would upset the pace of the batches. */
+const MOST_MS = 1e7;
 
 export class WriterThread implements BatchThread {
   readonly #link: WriterLink;
@@ -13,20 +14,19 @@ export class WriterThread implements BatchThread {
   readonly #changed: () => void;
   #state: ThreadState = 'beginning';
   #since: number;
+  #hasAnswered = false;
   #failure: Error | undefined;
-  #idle: NodeJS.Timeout | undefined;
 
-  constructor(options: LinkOptions, world: Pick<World, 'micros'>, changed: () => void) {
+  constructor(link: WriterLink, world: Pick<World, 'micros'>, changed: () => void) {
+    this.#link = link;
     this.#world = world;
     this.#changed = changed;
     this.#since = this.#now();
-    this.#link = new WriterLink(options, () => this.#become('gone'));
-    this.#link.begun.then(
+    link.begun.then(
       () => this.#become('idle'),
-      (error: Error) => {
-        this.#failure = error;
-      },
+      () => {}, // it has ended
     );
+    void link.ended.then((reason) => this.#gone(reason));
   }
 
   get state(): ThreadState {
@@ -43,22 +43,30 @@ export class WriterThread implements BatchThread {
 
   async perform(order: Order, pieces: readonly Buffer[]): Promise<Done> {
     this.#become('busy');
-    const done = this.#link.request({ call: 'perform', order }, pieces);
-    const result = await done.finally(() => {
-      if (this.#state === 'busy') this.#become('idle');
-    });
-    return doneOf(result, order.jobs.length);
+    try {
+      const done = doneOf(await this.#link.request({ call: 'perform', order }, pieces), order.jobs.length);
+      this.#hasAnswered = true;
+      return done;
+    } finally {
+      this.#become('idle');
+    }
   }
 
+  /** Others may use the link: it ends when nobody does. */
   end(): void {
-    this.#link.end();
+    this.#become('gone');
+  }
+
+  #gone(reason: Error): void {
+    // otherwise a writer that begins and ends, again and again, would be begun for ever
+    if (!this.#hasAnswered) this.#failure = reason;
+    this.#become('gone');
   }
 
   #become(state: ThreadState): void {
+    if (this.#state === 'gone') return;
     this.#state = state;
     this.#since = this.#now();
-    clearTimeout(this.#idle);
-    if (state === 'idle') this.#idle = setTimeout(() => this.end(), IDLE_MS).unref();
     this.#changed();
   }
 
@@ -69,12 +77,17 @@ export class WriterThread implements BatchThread {
 
 /** Throws if that is no answer to so many jobs: then nobody knows what became of them. */
 function doneOf(result: unknown, count: number): Done {
-  const { answers, fsyncMs } = (result ?? {}) as Partial<Done>;
-  if (!Array.isArray(answers) || answers.length !== count || !answers.every(isAnswer))
+  const { answers, fsyncMs } = (result ?? {}) as { readonly answers?: unknown; readonly fsyncMs?: unknown };
+  const known = Array.isArray(answers) ? answers.map(answerOf) : [];
+  if (known.length !== count || !known.every((answer) => answer !== undefined))
     throw new Error('the writer answers something else');
-  return { answers, fsyncMs: typeof fsyncMs === 'number' ? fsyncMs : undefined };
+  return { answers: known, fsyncMs: isTime(fsyncMs) ? fsyncMs : undefined };
 }
 
-function isAnswer(answer: unknown): answer is Answer {
-  return typeof answer === 'number' || typeof (answer as Partial<Error> | null)?.message === 'string';
+function answerOf(answer: unknown): Answer | undefined {
+  return isTime(answer) ? answer : troubleOf(answer);
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value < MOST_MS;
 }

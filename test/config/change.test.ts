@@ -49,6 +49,7 @@ test('who we are, where we listen, where mail lies and what is remembered need a
       'recipients.folder',
       'recipients.map_listen',
       'owners.socket',
+      'owners.user',
       'owners.min_uid',
       'owners.min_gid',
       'owners.writers',

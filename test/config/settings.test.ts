@@ -92,7 +92,7 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       socketmap: { address: undefined, map: 'recipients' },
       http: { url: '', token_file: '' },
     },
-    owners: { socket: '', min_uid: 1000, min_gid: 1000, writers: 200 },
+    owners: { socket: '', user: 0, min_uid: 1000, min_gid: 1000, writers: 200 },
     headers: { policy: 'visible' },
     metrics: { listen: { type: 'tcp', host: '127.0.0.1', port: 9464 } },
     log: { level: 'info', format: 'auto' },

@@ -119,6 +119,32 @@ for (const step of ['create', 'sync', 'rename', 'syncDirectory'] as const) {
   });
 }
 
+test("where a file is to be another user's, a store that is not known in time defers: it could arrive twice", async (t) => {
+  const hang = gate();
+  const disk = new FakeDisk({ before: ({ name }) => (name === 'stat' ? hang.opened : undefined) });
+  const site = await openSite(t, {
+    keys: [await freshKey(ALICE)],
+    memory: memory(),
+    disk,
+    storeParts: { isOwned: true },
+    limits: { stallMs: 100, answerMs: 5000 },
+  });
+  const first = await deliver(site.transaction(), [ALICE], MESSAGE);
+  assert.deepEqual(codesOf(first.replies), ['451 4.3.0']);
+  assert.deepEqual(await site.files(), []);
+  hang.open();
+  const again = await deliver(site.transaction(), [ALICE], MESSAGE);
+  assert.deepEqual(codesOf(again.replies), ['250 2.0.0']);
+  disk.trouble = {
+    before(call) {
+      if (call.name === 'stat') throw diskError('EIO');
+    },
+  };
+  const third = await deliver(site.transaction(), [ALICE], Buffer.concat([MESSAGE, MESSAGE]));
+  assert.deepEqual(codesOf(third.replies), ['451 4.3.0']);
+  assert.equal((await site.files()).length, 1);
+});
+
 test('a client that left before its copy was durable is not taken for served', async (t) => {
   const disk = new FakeDisk();
   const hang = gate();

@@ -58,7 +58,7 @@ test('a copy whose process died counts only if it is whole and its directory can
   const [name = ''] = await readdir(folder);
   known.stored.clear();
   known.interrupted = name;
-  for (const call of ['list', 'stat', 'syncDirectory'] as const) {
+  for (const call of ['find', 'stat', 'syncDirectory'] as const) {
     disk.trouble = {
       before({ name: made, path }) {
         if (made === call && path.startsWith(folder)) throw diskError('EIO');

@@ -6,8 +6,11 @@ import { mkdir, mkdtemp, rename, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mock, type TestContext, test } from 'node:test';
+import { realWorld } from '../../src/edge/world.ts';
+import { Store } from '../../src/maildir/store.ts';
 import { StoreIdentity } from '../../src/maildir/storeidentity.ts';
-import { FakeDisk, gate } from '../support/fakedisk.ts';
+import { UNMETERED } from '../support/delivery.ts';
+import { diskError, FakeDisk, gate } from '../support/fakedisk.ts';
 import { until } from '../support/until.ts';
 
 async function rootFor(t: TestContext): Promise<string> {
@@ -81,4 +84,47 @@ test('a root that hangs is asked once, waited for a second, and then not at all'
   const answer = await new StoreIdentity({ disk, world: { micros: () => clock.micros }, root }).now();
   clock.micros = 5_000_000;
   await until('it is asked again once it answers', async () => (await store.now()) === answer);
+});
+
+test('whoever has to know waits for a root that hangs, and asks again at once where it failed', async (t) => {
+  const root = await rootFor(t);
+  const hang = gate();
+  const disk = new FakeDisk({ before: ({ name }) => (name === 'stat' ? hang.opened : undefined) });
+  const clock = { micros: 0 };
+  const store = new StoreIdentity({ disk, world: { micros: () => clock.micros }, root });
+  const both = [store.certain(), store.certain()];
+  clock.micros = 5_000_000; // by now nobody else waits
+  assert.equal(await store.now(), undefined);
+  hang.open();
+  const [one, other] = await Promise.all(both);
+  assert.match(one ?? '', /^\d+:\d+:\d+$/);
+  assert.equal(other, one);
+  clock.micros = 10_000_000;
+  disk.trouble = {
+    before() {
+      throw diskError('EIO');
+    },
+  };
+  await assert.rejects(store.certain(), { code: 'EIO' });
+  disk.trouble = {};
+  assert.equal(await store.certain(), one);
+  clock.micros = 20_000_000;
+  await rm(root, { recursive: true });
+  assert.equal(await store.certain(), undefined);
+});
+
+test("where files are another user's, a store is what is right under the root on the way to a mailbox", async (t) => {
+  const root = await rootFor(t);
+  const parts = { world: realWorld('mx.example.com'), meter: UNMETERED, roots: [root] };
+  const [own, owned] = [{}, { isOwned: true }].map((more) => {
+    return new Store({ ...parts, disk: new FakeDisk(), ...more });
+  });
+  await mkdir(join(root, 'alice'));
+  await mkdir(join(root, 'bob'));
+  const identity = async (path: string) => (await new FakeDisk().stat(join(root, path))).identity;
+  assert.equal(await own?.identity(join(root, 'alice/Maildir')), await identity(''));
+  assert.equal(await owned?.identity(join(root, 'alice/Maildir')), await identity('alice'));
+  assert.equal(await owned?.identity(join(root, 'bob/Maildir')), await identity('bob'));
+  assert.equal(await owned?.identity(join(root, 'bob')), await identity(''));
+  assert.equal(await owned?.identity(join(root, 'carol/Maildir')), undefined);
 });

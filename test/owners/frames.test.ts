@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { FrameReader, frame } from '../../src/owners/frames.ts';
 
 const FRAMES = [
@@ -36,4 +38,22 @@ test('what is no frame is an error: too long, a head longer than the whole, a he
     Buffer.alloc(8, 255),
   ])
     assert.throws(() => new FrameReader(1000).update(bytes));
+});
+
+test('a frame that comes byte by byte takes no more memory than the frame', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const reader = new FrameReader(1_000_000);
+  const prefix = Buffer.alloc(8);
+  prefix.writeUInt32BE(1_000_000, 0);
+  const used = () => {
+    collect();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const before = used();
+  reader.update(prefix);
+  for (let n = 0; n < 100_000; n++) reader.update(Buffer.from(new ArrayBuffer(1)));
+  assert.ok(used() - before < 3_000_000, `${used() - before} bytes`);
+  assert.deepEqual(reader.update(Buffer.alloc(10)), []);
 });

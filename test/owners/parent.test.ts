@@ -1,26 +1,26 @@
-// What the parent of the writers takes, and a link to a writer that is not what it should be.
+// What the parent of the writers takes from a server, and what it refuses.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { chown } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { realWorld } from '../../src/edge/world.ts';
-import { FrameReader, frame } from '../../src/owners/frames.ts';
+import { frame } from '../../src/owners/frames.ts';
 import { WriterLink } from '../../src/owners/link.ts';
-import { openOwnedDisk } from '../../src/owners/owneddisk.ts';
 import { Owners } from '../../src/owners/parent.ts';
-
-async function socketPath(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'sealdir-owners-'));
-  t.after(() => rm(directory, { recursive: true }));
-  return join(directory, 'socket');
-}
+import { socketPath } from '../support/oddwriter.ts';
+import { needs } from '../support/peers.ts';
 
 async function startOwners(t: TestContext): Promise<string> {
   const path = await socketPath(t);
-  const owners = new Owners({ minUid: 1000, minGid: 100, mostWriters: 0, log: () => {} });
+  const owners = new Owners({
+    socket: path,
+    minUid: 1000,
+    minGid: 100,
+    mostWriters: 0,
+    mostOfUser: 1,
+    roots: ['/home'],
+    log: () => {},
+  });
   t.after(() => owners.close());
   await new Promise<void>((resolve) => owners.server.listen(path, resolve));
   return path;
@@ -32,6 +32,10 @@ const refusals: readonly (readonly [string, object, RegExp])[] = [
   ['the group of root', { uid: 1000, gid: 0 }, /group 0 is below owners\.min_gid, 100/],
   ['a group of the system', { uid: 1000, gid: 99 }, /group 99 is below/],
   ['-1, which setuid(2) takes for "as before"', { uid: 4_294_967_295, gid: 1000 }, /not a greeting/],
+  ['nobody', { uid: 65_534, gid: 1000 }, /65534 is nobody/],
+  ['nogroup', { uid: 1000, gid: 65_534 }, /65534 is nobody/],
+  ['-1 of 16 bits', { uid: 65_535, gid: 1000 }, /65535 is nobody/],
+  ['more than Node takes', { uid: 2_147_483_648, gid: 1000 }, /the highest number that Node takes/],
   ['a number below zero', { uid: -1, gid: 1000 }, /not a greeting/],
   ['a fraction', { uid: 1000.5, gid: 1000 }, /not a greeting/],
   ['a text', { uid: '1000', gid: 1000 }, /not a greeting/],
@@ -41,7 +45,7 @@ const refusals: readonly (readonly [string, object, RegExp])[] = [
 for (const [what, owner, reason] of refusals) {
   test(`the parent refuses ${what}, and says so`, async (t) => {
     const path = await startOwners(t);
-    const link = new WriterLink({ path, owner: owner as { uid: number; gid: number } }, () => {});
+    const link = new WriterLink({ path, owner: owner as { uid: number; gid: number }, replyMs: 5000 });
     await assert.rejects(link.begun, reason);
     await assert.rejects(link.request({ call: 'stat', path: '/' }));
   });
@@ -61,63 +65,9 @@ test('what is no greeting, or a long one, ends the connection', async (t) => {
   }
 });
 
-/** A writer that its user has in their hands. */
-async function startOdd(t: TestContext, answer: (socket: Socket, id: number) => void): Promise<string> {
-  const path = await socketPath(t);
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    const reader = new FrameReader(10_000_000);
-    socket.on('error', () => {});
-    socket.on('data', (bytes) => {
-      for (const { head } of reader.update(bytes)) {
-        const { id } = head as { readonly id?: number };
-        if (id === undefined) socket.write(Buffer.concat(frame({ id: 0, result: true })));
-        else answer(socket, id);
-      }
-    });
-  });
-  t.after(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  return path;
-}
-
-const reply = (head: unknown) => (socket: Socket) => void socket.write(Buffer.concat(frame(head)));
-const oddities: readonly (readonly [string, (socket: Socket, id: number) => void])[] = [
-  ['garbage', (socket) => void socket.write('x'.repeat(1000))],
-  ['a frame without end', (socket) => void socket.write(Buffer.alloc(8, 255))],
-  ['another id', reply({ id: 77, result: true })],
-  ['no result', (socket, id) => reply({ id })(socket)],
-  ['nothing of an answer', (socket, id) => reply({ id, result: null })(socket)],
-  ['fewer answers', (socket, id) => reply({ id, result: { answers: [] } })(socket)],
-  ['answers that are none', (socket, id) => reply({ id, result: { answers: [null] } })(socket)],
-  ['trouble without words', (socket, id) => reply({ id, trouble: null })(socket)],
-  ['an end', (socket) => void socket.end()],
-];
-for (const [what, answer] of oddities) {
-  test(`a writer that answers with ${what} has not stored anything`, async (t) => {
-    const path = await startOdd(t, answer);
-    const world = realWorld('mx.example.com');
-    const disk = openOwnedDisk({ path, owner: { uid: 1000, gid: 1000 }, hungMs: 1000, world });
-    t.after(() => disk.close());
-    await assert.rejects(disk.deliver('/a/tmp/x', '/a/new/x', 0o600, [Buffer.from('x')], () => true));
-    await assert.rejects(disk.list('/a'));
-    await assert.rejects(disk.stat('/a'));
-    await assert.rejects(disk.create('/a/tmp/y', 0o600));
-  });
-}
-
-test('without the socket every call fails, with its name in the reason', async (t) => {
-  const path = await socketPath(t);
-  const world = realWorld('mx.example.com');
-  const disk = openOwnedDisk({ path, owner: { uid: 1000, gid: 1000 }, hungMs: 1000, world });
-  t.after(() => disk.close());
-  await assert.rejects(disk.stat('/'), /owners\.socket: connect ENOENT/);
-  await assert.rejects(
-    disk.deliver('/a', '/b', 0o600, [], () => true),
-    /owners\.socket/,
-  );
+test('the parent refuses to write as the user that its socket is for', needs('root'), async (t) => {
+  const path = await startOwners(t);
+  await chown(path, 64_000, 64_000);
+  const link = new WriterLink({ path, owner: { uid: 64_000, gid: 64_000 }, replyMs: 5000 });
+  await assert.rejects(link.begun, /user 64000 is who connects here/);
 });

@@ -107,7 +107,7 @@ def drop_capabilities(unit):
 
 
 def capability_number(name):
-    return {'CAP_SETGID': 6, 'CAP_SETUID': 7}[name]
+    return {'CAP_KILL': 5, 'CAP_SETGID': 6, 'CAP_SETUID': 7}[name]
 
 
 def inherit_sockets(options):

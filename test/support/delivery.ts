@@ -19,7 +19,7 @@ import { realWorld } from '../../src/edge/world.ts';
 import { KeyDirectory } from '../../src/keys/directory.ts';
 import type { KeySource } from '../../src/keys/source.ts';
 import { MailboxPaths } from '../../src/maildir/mailboxpaths.ts';
-import { Store } from '../../src/maildir/store.ts';
+import { Store, type StoreParts } from '../../src/maildir/store.ts';
 import { Stores } from '../../src/maildir/stores.ts';
 import { KeyFiles } from '../../src/recipients/keyfiles.ts';
 import { type FreshKey, openSealed } from './freshkey.ts';
@@ -29,6 +29,7 @@ let realDisk: Disk | undefined; // one for all sites of a process, since it has 
 export const UNMETERED: Meter = { time() {}, recipient() {}, message() {}, keyFileRefused() {} };
 
 export interface SiteOptions {
+  storeParts?: Pick<StoreParts, 'isOwned'>;
   /** The recipients: each has a key file, named after its address. */
   keys?: readonly FreshKey[];
   disk?: Disk;
@@ -90,7 +91,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     world,
     meter: UNMETERED,
     outcomeLog: { outcome: (line) => outcomeLog.push(line), fault: () => {} },
-    stores: new Stores(new Store({ disk, world, meter: UNMETERED, roots: [store] })),
+    stores: new Stores(new Store({ ...options.storeParts, disk, world, meter: UNMETERED, roots: [store] })),
     mailboxes: new Slots(),
     mailboxPaths: new MailboxPaths(join(store, '{domain}/{local}')),
     memory: options.memory,

@@ -30,7 +30,7 @@ export interface DiskCall {
     | 'isDirectory'
     | 'syncDirectory'
     | 'readlink'
-    | 'list'
+    | 'find'
     | 'stat'
     | 'statfs';
   /** What the call works on; of a rename, where to. */
@@ -168,8 +168,8 @@ export class FakeDisk implements Disk {
     return this.#call('syncDirectory', path, () => realCalls.syncDirectory(path));
   }
 
-  list(directory: string): Promise<string[]> {
-    return this.#call('list', directory, () => realCalls.list(directory));
+  find(directory: string, isIt: (name: string) => boolean): Promise<string | undefined> {
+    return this.#call('find', directory, () => realCalls.find(directory, isIt));
   }
 
   stat(path: string): Promise<Stats> {
@@ -188,7 +188,7 @@ export class FakeDisk implements Disk {
   fileCalls(): FileCalls {
     return {
       create: (path, mode) => this.create(path, mode),
-      list: (directory) => this.list(directory),
+      find: (directory, isIt) => this.find(directory, isIt),
       stat: (path) => this.stat(path),
       unlink: (path) => this.unlink(path),
       mkdir: (path, mode) => this.mkdir(path, mode),
