@@ -18,6 +18,7 @@ import { checkSource } from './source.ts';
 import { checkStart } from './start.ts';
 import { checkState } from './state.ts';
 import { checkStore } from './store.ts';
+import { checkTls } from './tls.ts';
 import { checkWkd } from './wkd.ts';
 
 /** What is checked. */
@@ -54,6 +55,7 @@ export async function checkRunning({
     ...checkStore(settings),
     ...(await checkState(settings)),
     ...checkSockets(settings),
+    ...(await checkTls(settings, now)),
     ...checkProcess(),
     ...checkLimits(settings),
     ...(await checkPostfix(settings)),

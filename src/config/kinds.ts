@@ -226,6 +226,14 @@ export const domains: Kind<readonly string[]> = {
   }),
 };
 
+const NOT_HOST_NAMES = 'is not a list of host names (write it like ["mx1.example.com"])';
+export const hostNames: Kind<readonly string[]> = {
+  name: 'list of host names',
+  schema: z.array(z.string({ message: NOT_HOST_NAMES }).refine(isHostName, NOT_HOST_NAMES), {
+    message: NOT_HOST_NAMES,
+  }),
+};
+
 const NOT_A_SWITCH = 'is not true or false (write it without quotes)';
 export const onOff: Kind<boolean> = {
   name: 'true or false',

@@ -4,7 +4,14 @@
  * here.
  */
 import { AggregatorRegistry, Counter, Registry } from 'prom-client';
-import { type Figures, gauge, LOST_LINES, type ReloadResult, watchReloads } from './metrics.ts';
+import {
+  type Figures,
+  gauge,
+  LOST_LINES,
+  type ReloadResult,
+  watchCertificates,
+  watchReloads,
+} from './metrics.ts';
 
 export class ClusterMetrics {
   /** The primary's own series. */
@@ -12,6 +19,8 @@ export class ClusterMetrics {
   readonly contentType = this.registry.contentType;
   /** Call after each reload. */
   readonly noteReload: (result: ReloadResult) => void;
+  /** Call with what is shown to clients. */
+  readonly noteExpiries: ReturnType<typeof watchCertificates>;
   readonly #replaced: Counter;
   #departed: Figures = [];
   #silent = 0;
@@ -27,6 +36,7 @@ export class ClusterMetrics {
     gauge(this.registry, SILENT, () => this.#silent);
     gauge(this.registry, LOST_LINES, lostLines);
     this.noteReload = watchReloads(this.registry);
+    this.noteExpiries = watchCertificates(this.registry);
   }
 
   workerReplaced(): void {

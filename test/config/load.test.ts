@@ -46,7 +46,7 @@ test('every wrong element of an array is reported on its own line', () => {
 test('an unknown name that resembles nothing gets no suggestion', () => {
   assert.deepEqual(errorsIn('[lmtp]\ncolour = 1\n[weather]\n'), [
     'f:2: unknown setting lmtp.colour',
-    'f:3: unknown table [weather]; the tables are lmtp, store, keys, recipients, owners, headers, metrics, log',
+    'f:3: unknown table [weather]; the tables are lmtp, store, tls, keys, recipients, owners, headers, metrics, log',
   ]);
 });
 
@@ -70,7 +70,7 @@ test('names with a meaning in JavaScript are unknown settings like any other', (
     'f:1: unknown setting __proto__',
     'f:2: unknown setting constructor',
     'f:4: unknown setting log.toString',
-    'f:5: unknown table [log.__proto__]; the tables are lmtp, store, keys, recipients, owners, headers, metrics, log',
+    'f:5: unknown table [log.__proto__]; the tables are lmtp, store, tls, keys, recipients, owners, headers, metrics, log',
   ]);
 });
 
@@ -142,7 +142,7 @@ test('a table may be in another, under its own head or with dots', () => {
     [
       'f:1: unknown table [recipients.sq], did you mean [recipients.sql]?',
       'f:4: unknown setting recipients.sql.uri, did you mean recipients.sql.url?',
-      'f:5: unknown table [recipients.sql.more]; the tables are lmtp, store, keys, recipients, owners, headers, metrics, log',
+      'f:5: unknown table [recipients.sql.more]; the tables are lmtp, store, tls, keys, recipients, owners, headers, metrics, log',
     ],
   );
   assert.deepEqual(errorsIn('recipients.sql = 5\n'), [

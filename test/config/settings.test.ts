@@ -27,6 +27,8 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
     lmtp: {
       listen: [{ type: 'unix', path: '/run/sealdir/lmtp.sock' }],
       socket_mode: 0o660,
+      require_tls: false,
+      plain_beyond_loopback: false,
       max_message_size: 50 * 1024 * 1024,
       max_header_size: 2 * 1024 * 1024,
       max_recipients: 100,
@@ -91,6 +93,7 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       socketmap: { address: undefined, map: 'recipients' },
       http: { url: '', token_file: '' },
     },
+    tls: { certificate: [], key: [], client_ca: '', client_names: [] },
     owners: { socket: '', min_uid: 1000, min_gid: 1000, writers: 200 },
     headers: { policy: 'visible' },
     metrics: { listen: { type: 'tcp', host: '127.0.0.1', port: 9464 } },
