@@ -13,8 +13,12 @@ export function combinationProblems(settings: Settings): CombinationProblem[] {
 function tlsProblems({ lmtp, tls }: Settings): CombinationProblem[] {
   const problems: CombinationProblem[] = [];
   const { certificate, key, client_ca: ca, client_names: names } = tls;
+  const [more, fewer] =
+    key.length > certificate.length
+      ? (['tls.key', 'tls.certificate'] as const)
+      : (['tls.certificate', 'tls.key'] as const);
   if (key.length !== certificate.length)
-    problems.push(about('tls.key', 'needs as many files as tls.certificate, in the same order'));
+    problems.push(about(more, `needs as many files in ${fewer}, in the same order`));
   if (certificate.length === 0) {
     const begins = lmtp.listen.some(({ type }) => type === 'tls' || type === 'tlsSystemd');
     if (begins) problems.push(about('lmtp.listen', '"tls://" needs tls.certificate and tls.key'));

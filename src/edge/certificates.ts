@@ -7,6 +7,9 @@ import { readFile, stat } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import type { CertificateAndKey, TlsFiles, TlsMaterial } from '../core/tls.ts';
 
+const LEAST_RSA_BITS = 2048;
+const CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
+
 /** Reads the files. Undefined if they name no certificate: then there is no TLS. */
 export async function readTls(files: TlsFiles): Promise<TlsMaterial | undefined> {
   if (files.certificates.length === 0) return undefined;
@@ -64,9 +67,17 @@ function kindOfPair(
   if (!fits(leaf, secret)) throw new Error(`tls.key: ${keyPath} is not the key of ${path}`);
   const cannot = `tls.certificate: ${path} cannot be used`;
   attempt(cannot, () => createSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' }));
-  const kind = kindOf(leaf);
-  if (kind !== 'RSA' && kind !== 'ECDSA') throw new Error(`${cannot}: its key is neither RSA nor ECDSA`);
-  return kind;
+  const fault = faultOfKey(leaf);
+  if (fault !== undefined) throw new Error(`${cannot}: ${fault}`);
+  return kindOf(leaf);
+}
+
+/** OpenSSL takes RSA keys of 1024 bits, and curves that no client speaks. */
+function faultOfKey({ publicKey }: X509Certificate): string | undefined {
+  const { modulusLength = 0, namedCurve = '' } = publicKey.asymmetricKeyDetails ?? {};
+  if (publicKey.asymmetricKeyType === 'rsa')
+    return modulusLength < LEAST_RSA_BITS ? `its key is too small (${modulusLength} bits)` : undefined;
+  return CURVES.includes(namedCurve) ? undefined : 'its key is neither RSA nor on a curve of NIST';
 }
 
 function fits(leaf: X509Certificate, secret: KeyObject): boolean {

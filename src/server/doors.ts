@@ -41,7 +41,7 @@ export async function openDoors(settings: Settings, options: DoorOptions): Promi
     if (why !== undefined) throw new Error(`lmtp.listen: ${why}`);
     // before this turn of the event loop ends no connection comes
     server.on('connection', (socket) => options.connect(socket, host === undefined ? 'plain' : opening));
-    return at;
+    return opening === 'tls' && host !== undefined ? `tls://${at}` : at;
   };
   const at: string[] = [];
   try {

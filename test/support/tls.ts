@@ -1,7 +1,11 @@
 // Certificates made by openssl, and openssl itself as a client.
 
+import { once } from 'node:events';
 import { copyFile, rename, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import tls, { type ConnectionOptions, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { type LmtpClient, lmtpOver } from './lmtp.ts';
 import { run } from './process.ts';
 
 const EC = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
@@ -70,7 +74,49 @@ export async function exchange(from: string, to: string): Promise<void> {
  * printed.
  */
 export async function sClient(port: number, args: readonly string[], input = ''): Promise<string> {
-  const all = ['s_client', '-connect', `127.0.0.1:${port}`, '-ign_eof', ...args];
-  const { stdout, stderr } = await run('openssl', all, { stdin: input });
+  // with -ign_eof, R and Q in the input are no orders
+  const all = ['s_client', '-connect', `127.0.0.1:${port}`, '-ign_eof', '-crlf', ...args];
+  const { stdout, stderr } = await run('openssl', all, { stdin: input, timeoutMs: 15_000 });
   return `${stdout}${stderr}`;
+}
+
+/** Connects to a port of 127.0.0.1 and asks for TLS. Resolves to a session in which nothing has been said. */
+export async function startTls(port: number, options: ConnectionOptions = {}): Promise<LmtpClient> {
+  const socket = connect(port, '127.0.0.1').setNoDelay(true);
+  let heard = '';
+  const hears = (what: RegExp) =>
+    new Promise<void>((resolve, reject) => {
+      const listen = (bytes: Buffer) => {
+        heard += bytes.toString('latin1');
+        if (!what.test(heard)) return;
+        socket.off('data', listen);
+        resolve();
+      };
+      socket.on('data', listen).once('close', () => reject(new Error(`closed after: ${heard}`)));
+      socket.on('error', reject);
+    });
+  await hears(/^220 .*\r\n/);
+  socket.write('STARTTLS\r\n');
+  await hears(/\n220 .*\r\n/);
+  return secure({ ...options, socket });
+}
+
+/** Connects to a port of 127.0.0.1 where TLS is from the start. Resolves to a session that is greeted. */
+export async function connectTls(port: number, options: ConnectionOptions = {}): Promise<LmtpClient> {
+  const client = await secure({ ...options, host: '127.0.0.1', port });
+  await client.reply();
+  return client;
+}
+
+/** Shakes hands as a client. */
+export async function secure(options: ConnectionOptions): Promise<LmtpClient> {
+  const socket = tls.connect({ rejectUnauthorized: false, ...options });
+  await once(socket, 'secureConnect');
+  socket.on('error', () => undefined); // told by the end of the replies
+  return lmtpOver(socket);
+}
+
+/** Returns the certificate of the server that a session is with. */
+export function shownTo(client: LmtpClient): PeerCertificate {
+  return (client.socket as TLSSocket).getPeerCertificate();
 }
