@@ -67,6 +67,7 @@ export async function serveInForeground(options: ServeOptions): Promise<number> 
 /** Has the keeper use the settings of a reload as well. */
 function withKeeper(running: Running, keeper: RunningKeeper): ReloadParts['running'] {
   return {
+    certificates: running.certificates,
     noteReload: running.noteReload,
     reload(settings) {
       running.reload(settings);

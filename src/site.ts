@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { addressRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
+import type { TlsFiles } from './core/tls.ts';
 import type { World } from './core/world.ts';
 import type { DeliveryParts } from './delivery/parts.ts';
 import type { KeyRules } from './delivery/select.ts';
@@ -49,6 +50,16 @@ export function pathsOf({ store, keys }: Settings): SitePaths {
     state: resolve(store.state),
     keyState: resolve(keys.state),
     wkd: keys.wkd_directory === '' ? undefined : resolve(keys.wkd_directory),
+  };
+}
+
+/** Returns where what is shown to clients is. */
+export function tlsFilesOf({ tls }: Settings): TlsFiles {
+  return {
+    certificates: tls.certificate.map((path) => resolve(path)),
+    keys: tls.key.map((path) => resolve(path)),
+    clientCa: tls.client_ca === '' ? '' : resolve(tls.client_ca),
+    clientNames: tls.client_names,
   };
 }
 

@@ -19,6 +19,7 @@ import { checkSource } from './source.ts';
 import { checkStart } from './start.ts';
 import { checkState } from './state.ts';
 import { checkStore } from './store.ts';
+import { checkTls } from './tls.ts';
 import { checkWkd } from './wkd.ts';
 
 /** What is checked. */
@@ -56,6 +57,7 @@ export async function checkRunning({
     ...(await checkState(settings)),
     ...checkKeyState(settings),
     ...checkSockets(settings),
+    ...(await checkTls(settings, now)),
     ...checkProcess(),
     ...checkLimits(settings),
     ...(await checkPostfix(settings)),

@@ -1,7 +1,9 @@
 /** Where LMTP and /metrics listen: who can reach them, and who could take the place of a socket. */
 import { dirname, resolve } from 'node:path';
 import type { LmtpListener, MetricsListener } from '../config/listenerkinds.ts';
+import { whyNotPlain } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
+import { isLoopback } from '../core/listener.ts';
 import { error, type Finding, quoted, warning } from './finding.ts';
 import { Trail } from './trail.ts';
 import { mailServerUsers, trustedUsers } from './trusted.ts';
@@ -9,27 +11,32 @@ import { mailServerUsers, trustedUsers } from './trusted.ts';
 export function checkSockets(settings: Settings): Finding[] {
   const { lmtp, metrics } = settings;
   return [
-    ...lmtp.listen.flatMap(checkLmtpAddress),
+    ...lmtp.listen.flatMap((address) => checkLmtpAddress(address, settings)),
     ...checkMetricsAddress(metrics.listen),
     ...checkMode(settings),
     ...checkReplacement(settings),
   ];
 }
 
-function checkLmtpAddress(address: LmtpListener): Finding[] {
-  if (address.type !== 'tcp' || isLoopback(address.host)) return [];
+function checkLmtpAddress(address: LmtpListener, settings: Settings): Finding[] {
+  if ((address.type !== 'tcp' && address.type !== 'tls') || isLoopback(address.host)) return [];
+  const plain = address.type === 'tls' ? undefined : whyNotPlain(settings, address.host);
+  if (plain !== undefined)
+    return [error(`lmtp.listen: ${plain}`, 'set lmtp.require_tls = true, with tls.certificate and tls.key')];
+  if (settings.tls.client_ca !== '') return [];
   const what = `lmtp.listen: ${address.host}:${address.port} can be reached from elsewhere, and LMTP asks for no password`;
-  return [warning(what, 'use a Unix socket or 127.0.0.1, or let a firewall admit the mail server only')];
+  return [
+    warning(
+      what,
+      'set tls.client_ca, use a Unix socket or 127.0.0.1, or let a firewall admit the mail server only',
+    ),
+  ];
 }
 
 function checkMetricsAddress(address: MetricsListener): Finding[] {
   if (address.type !== 'tcp' || isLoopback(address.host)) return [];
   const what = `metrics.listen: ${address.host}:${address.port} can be reached from elsewhere, and tells how much mail comes and when`;
   return [warning(what, 'use 127.0.0.1 or a Unix socket, or let a firewall admit Prometheus only')];
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 function checkMode(settings: Settings): Finding[] {

@@ -6,6 +6,7 @@
 import { constants } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { dirname, resolve } from 'node:path';
+import type { LmtpListener } from '../config/listenerkinds.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Listener } from '../core/listener.ts';
 import { error, type Finding, quoted } from './finding.ts';
@@ -34,11 +35,18 @@ function wantedListeners({ hostname, lmtp, metrics, recipients }: Settings): Wan
   const scrape = { say: 'GET /metrics HTTP/1.0\r\n\r\n', expect: 'sealdir_' };
   const map = { say: '2:x ,', expect: 'PERM' };
   const all = [
-    ...lmtp.listen.map((address) => ({ setting: 'lmtp.listen', address, question: greeting })),
+    ...lmtp.listen.map((address) => wantedFor(address, greeting)),
     { setting: 'metrics.listen', address: metrics.listen, question: scrape },
     { setting: 'recipients.map_listen', address: recipients.map_listen, question: map },
   ];
   return all.filter((each): each is Wanted => each.address.type === 'unix' || each.address.type === 'tcp');
+}
+
+function wantedFor(address: LmtpListener, greeting: Question) {
+  const setting = 'lmtp.listen';
+  if (address.type !== 'tls') return { setting, address, question: greeting };
+  const question: Question = { ...greeting, opening: 'tls' };
+  return { setting, address: { ...address, type: 'tcp' as const }, question };
 }
 
 /** Loads the package that locks files: it is compiled for one version of Node. */

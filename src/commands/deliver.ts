@@ -71,6 +71,14 @@ function withDetail(recipient: string, detail: string, { recipients }: Settings)
 function serverOf({ lmtp }: Settings): NetConnectOpts {
   const unix = lmtp.listen.find(({ type }) => type === 'unix');
   const listener = unix ?? lmtp.listen[0];
+  if (
+    listener?.type === 'tls' ||
+    listener?.type === 'tlsSystemd' ||
+    (listener?.type === 'tcp' && lmtp.require_tls)
+  )
+    throw new CommandError('tempFail', 'the mail store cannot be reached').because(
+      'deliver speaks no TLS: add a Unix socket to lmtp.listen',
+    );
   if (listener?.type === 'tcp') return { host: listener.host, port: listener.port };
   return { path: listener?.type === 'unix' ? listener.path : USUAL_SOCKET };
 }

@@ -6,7 +6,31 @@ export interface CombinationProblem {
   readonly message: string;
 }
 
-export function combinationProblems({ recipients, keys }: Settings): CombinationProblem[] {
+export function combinationProblems(settings: Settings): CombinationProblem[] {
+  return [...recipientProblems(settings), ...tlsProblems(settings)];
+}
+
+function tlsProblems({ lmtp, tls }: Settings): CombinationProblem[] {
+  const problems: CombinationProblem[] = [];
+  const { certificate, key, client_ca: ca, client_names: names } = tls;
+  const [more, fewer] =
+    key.length > certificate.length
+      ? (['tls.key', 'tls.certificate'] as const)
+      : (['tls.certificate', 'tls.key'] as const);
+  if (key.length !== certificate.length)
+    problems.push(about(more, `needs as many files in ${fewer}, in the same order`));
+  if (certificate.length === 0) {
+    const begins = lmtp.listen.some(({ type }) => type === 'tls' || type === 'tlsSystemd');
+    if (begins) problems.push(about('lmtp.listen', '"tls://" needs tls.certificate and tls.key'));
+    if (lmtp.require_tls) problems.push(about('lmtp.require_tls', 'needs tls.certificate and tls.key'));
+  }
+  // else whoever leaves TLS out would need no certificate
+  if (ca !== '' && !lmtp.require_tls) problems.push(about('tls.client_ca', 'needs lmtp.require_tls = true'));
+  if (ca === '' && names.length > 0) problems.push(about('tls.client_names', 'needs tls.client_ca'));
+  return problems;
+}
+
+function recipientProblems({ recipients, keys }: Settings): CombinationProblem[] {
   const { source, preset, folder, accounts, sql, ldap, socketmap, http } = recipients;
   const missing: Path[] = [];
   const isOfFiles = preset === 'docker-mailserver';

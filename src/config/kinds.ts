@@ -158,35 +158,6 @@ export const path: Kind<string> = {
   schema: z.string({ message: NOT_A_PATH }).refine(isPath, NOT_A_PATH),
 };
 
-export const maildirPath: Kind<string> = {
-  name: 'path with {local}, and {domain} if wanted',
-  schema: converted(z.string({ message: NOT_A_PATH }), (written) => {
-    const wrong = isPath(written) ? wrongInTemplate(written) : NOT_A_PATH;
-    return wrong === undefined ? written : new Wrong(wrong);
-  }),
-};
-
-// %n, %d, %u, %h and so on, with Dovecot's modifiers (%Ld), or its longer form (%{user})
-const OF_DOVECOT = /%(?:[\d.A-Z]*[undhs](?![a-z])|\{[^}]*\}?)/;
-
-function wrongInTemplate(template: string): string | undefined {
-  const [dovecot] = OF_DOVECOT.exec(template) ?? [];
-  if (dovecot !== undefined)
-    return `has "${dovecot}", as Dovecot writes it; here {local} stands for %n, {domain} for %d`;
-  const fixed = template.replaceAll(/\{(?:local|domain)\}/g, '');
-  const segments = template.split('/');
-  if (/[{}]/.test(fixed)) return 'has a placeholder other than {local} and {domain}';
-  if (!template.includes('{local}')) return 'has no {local}: all recipients would share one mailbox';
-  if (segments.includes('..')) return 'leaves its directory with ".."';
-  const first = segments.find((segment) => segment !== '' && segment !== '.') ?? '';
-  if (first.includes('{')) return 'needs a fixed directory before its first placeholder';
-  // Without a "/" or "@" between them, "a" + "bc" and "ab" + "c" would be one mailbox. No domain has an "@".
-  if (segments.some((segment) => /\}[^@]*\{/.test(segment))) {
-    return 'needs a "/" or an "@" between two placeholders';
-  }
-  return undefined;
-}
-
 /** A directory or file that need not be named. */
 export const pathOrNone: Kind<string> = {
   name: 'path, or "" for none',
@@ -223,6 +194,14 @@ export const domains: Kind<readonly string[]> = {
   name: 'list of domains',
   schema: z.array(z.string({ message: NOT_DOMAINS }).refine(isHostName, NOT_DOMAINS), {
     message: NOT_DOMAINS,
+  }),
+};
+
+const NOT_HOST_NAMES = 'is not a list of host names (write it like ["mx1.example.com"])';
+export const hostNames: Kind<readonly string[]> = {
+  name: 'list of host names',
+  schema: z.array(z.string({ message: NOT_HOST_NAMES }).refine(isHostName, NOT_HOST_NAMES), {
+    message: NOT_HOST_NAMES,
   }),
 };
 

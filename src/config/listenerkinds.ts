@@ -5,7 +5,12 @@ import type { Listener } from '../core/listener.ts';
 import { converted, type Kind, type Schema, Wrong } from './kinds.ts';
 import { parseListener } from './listener.ts';
 
-export type LmtpListener = Listener | { readonly type: 'systemd' };
+/** With TLS from the start: `tls`, and the TCP sockets among those of `tlsSystemd`. */
+export type LmtpListener =
+  | Listener
+  | { readonly type: 'tls'; readonly host: string; readonly port: number }
+  | { readonly type: 'systemd' }
+  | { readonly type: 'tlsSystemd' };
 export type MetricsListener = Listener | { readonly type: 'off' };
 
 function listenerOr<W extends string>(word: W): Schema<Listener | { readonly type: W }> {
@@ -17,10 +22,24 @@ function listenerOr<W extends string>(word: W): Schema<Listener | { readonly typ
   });
 }
 
+const ALLOWED =
+  '(write a socket path with a "/", "host:port", "[v6]:port", "tls://" before one of these two, or "systemd")';
+const lmtpListener: Schema<LmtpListener> = converted(
+  z.string({ message: `is not an address to listen on ${ALLOWED}` }),
+  (written) => {
+    const [, scheme, address = ''] = /^(tls:\/\/)?(.*)$/s.exec(written) ?? [];
+    if (address === 'systemd') return { type: scheme === undefined ? 'systemd' : 'tlsSystemd' };
+    const listener = parseListener(address);
+    if (typeof listener === 'string') return new Wrong(`${listener} ${ALLOWED}`);
+    if (scheme === undefined) return listener;
+    return listener.type === 'tcp' ? { ...listener, type: 'tls' } : new Wrong(`is for TCP only ${ALLOWED}`);
+  },
+);
+
 export const lmtpListeners: Kind<readonly LmtpListener[]> = {
-  name: 'list of socket paths, "host:port", "[v6]:port" or "systemd"',
+  name: 'list of socket paths, "host:port", "[v6]:port", "tls://host:port" or "systemd"',
   schema: z
-    .array(listenerOr('systemd'), {
+    .array(lmtpListener, {
       message: 'is not a list of addresses (write it like ["/run/sealdir/lmtp.sock"])',
     })
     .min(1, 'is empty, at least one address is needed')

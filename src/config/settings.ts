@@ -11,7 +11,6 @@ import {
   fileMode,
   hostName,
   type Kind,
-  maildirPath,
   oneOf,
   onOff,
   path,
@@ -19,9 +18,11 @@ import {
   sizeOrOff,
 } from './kinds.ts';
 import { lmtpListeners, metricsListener } from './listenerkinds.ts';
+import { maildirPath } from './maildirpathkind.ts';
 import { ownerSettings } from './ownersettings.ts';
 import { recipientSettings } from './recipientsettings.ts';
 import type { Setting } from './setting.ts';
+import { lmtpTlsSettings, tlsSettings } from './tlssettings.ts';
 
 export const table = {
   hostname: {
@@ -41,7 +42,7 @@ export const table = {
   'lmtp.listen': {
     kind: lmtpListeners,
     default: ['/run/sealdir/lmtp.sock'],
-    doc: 'Addresses on which mail servers deliver: paths of Unix sockets (with a "/"), "host:port", "[v6]:port" (port 0 takes any free one), or "systemd" for the sockets of a systemd socket unit. LMTP asks for no password, so let TCP listen on the loopback or on a private network only.',
+    doc: 'Addresses on which mail servers deliver: paths of Unix sockets (with a "/"), "host:port", "[v6]:port" (port 0 takes any free one), or "systemd" for the sockets of a systemd socket unit. With "tls://" before "host:port", "[v6]:port" or "systemd", TCP begins with TLS. LMTP asks for no password: beyond the loopback TCP needs lmtp.require_tls or "tls://", and should have tls.client_ca.',
     restart: true,
   },
   'lmtp.socket_mode': {
@@ -50,6 +51,7 @@ export const table = {
     doc: 'Permissions of the Unix sockets that Sealdir creates. The user of the mail server needs write permission to connect.',
     restart: true,
   },
+  ...lmtpTlsSettings,
   'lmtp.max_message_size': {
     kind: size,
     default: '50MiB',
@@ -142,6 +144,7 @@ export const table = {
     restart: true,
   },
 
+  ...tlsSettings,
   ...keySettings,
   ...recipientSettings,
   ...ownerSettings,

@@ -16,6 +16,7 @@ const REPLIES = {
   storedHeld: [250, '0.0', 'Sealed to the key of the site, held for its operator'],
   duplicate: [250, '0.0', 'Sealed before'], // a copy of the same message is durable already
   ok: [250, '0.0', 'OK'],
+  readyForTls: [220, '0.0', 'Ready to start TLS'],
   bye: [221, '0.0', 'Bye'],
   notVerified: [252, '1.5', 'Cannot say, but will take mail for it'],
   // the recipient
@@ -50,7 +51,12 @@ const REPLIES = {
   sessionTooLong: [421, '3.2', 'Session lasted too long, closing'],
   dataTooSlow: [421, '4.2', 'Message took too long to arrive, closing'],
   tooManyErrors: [421, '7.0', 'Too many errors, closing'],
+  tlsUnavailable: [454, '7.0', 'TLS is not available at the moment'],
+  // the client: a mail server that is set up wrongly must lose no mail
+  clientNotTrusted: [454, '7.0', 'Client certificate is not accepted'],
   // the dialogue
+  needTls: [530, '7.0', 'Must issue a STARTTLS command first'],
+  tlsActive: [503, '5.1', 'TLS is active already'],
   needMail: [503, '5.1', 'Need MAIL first'],
   needRecipient: [503, '5.1', 'No valid recipients'],
   nestedMail: [503, '5.1', 'Transaction already open'],

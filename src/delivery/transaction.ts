@@ -132,7 +132,8 @@ export class Transaction {
       clientName: this.#client.name,
       clientAddress: this.#client.address,
       host: this.#parts.world.host,
-      protocol: this.#sender.smtpUtf8 ? 'UTF8LMTP' : 'LMTP',
+      smtpUtf8: this.#sender.smtpUtf8,
+      tls: this.#client.tls,
       id: this.#id,
       arrivedAt,
     };

@@ -10,6 +10,7 @@ import {
   type KeyNumbers,
   LOST_LINES,
   type ReloadResult,
+  watchCertificates,
   watchKeys,
   watchReloads,
 } from './metrics.ts';
@@ -22,6 +23,8 @@ export class ClusterMetrics {
   readonly noteReload: (result: ReloadResult) => void;
   /** Call whenever something about the keys has changed. */
   readonly noteKeys: (keys: KeyNumbers) => void;
+  /** Call with what is shown to clients. */
+  readonly noteExpiries: ReturnType<typeof watchCertificates>;
   readonly #replaced: Counter;
   #departed: Figures = [];
   #silent = 0;
@@ -38,6 +41,7 @@ export class ClusterMetrics {
     gauge(this.registry, LOST_LINES, lostLines);
     this.noteReload = watchReloads(this.registry);
     this.noteKeys = watchKeys(this.registry);
+    this.noteExpiries = watchCertificates(this.registry);
   }
 
   workerReplaced(): void {

@@ -129,7 +129,6 @@ export function createMetrics(): Metrics {
   };
 }
 
-/** Adds a gauge whose value is asked for at each scrape. */
 /** Adds a series that is asked for at each scrape. `aggregator`: what those of several processes come to. */
 export function gauge(
   registry: Registry,
@@ -145,6 +144,23 @@ export function gauge(
       this.set(value());
     },
   });
+}
+
+/**
+ * Adds the series of the process that reads the certificates; call the function returned with what is shown
+ * from now on: when each certificate expires, in seconds since the epoch, by the kind of its key.
+ */
+export function watchCertificates(registry: Registry): (expiries: ReadonlyMap<string, number>) => void {
+  const expiry = new Gauge({
+    name: 'sealdir_tls_certificate_expiry_timestamp_seconds',
+    help: 'When the certificate that is shown to clients expires, by the kind of its key (RSA, ECDSA); none without TLS',
+    labelNames: ['key'],
+    registers: [registry],
+  });
+  return (expiries) => {
+    expiry.reset();
+    for (const [key, seconds] of expiries) expiry.set({ key }, seconds);
+  };
 }
 
 export type ReloadResult = 'taken' | 'refused';

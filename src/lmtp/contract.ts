@@ -14,6 +14,7 @@ import type { Client } from '../core/client.ts';
 import type { Refusal, Reply } from '../core/outcome.ts';
 import type { World } from '../core/world.ts';
 import type { ConnectionLimits } from './connections.ts';
+import type { TlsTerms } from './terms.ts';
 
 export interface LmtpTransaction {
   /**
@@ -77,6 +78,12 @@ export interface LmtpOptions extends ConnectionLimits {
    * Called only while the session has no other transaction. If it throws, the client is told `internal`.
    */
   begin(rest: Buffer, client: Client): LmtpTransaction | Refusal;
+  /** For TCP. Undefined: there is no TLS; `unavailable`: there should be, and STARTTLS gets 454. */
+  readonly tls: TlsTerms | 'unavailable' | undefined;
+  /** MAIL is refused over TCP without TLS. */
+  readonly requiresTls: boolean;
   /** Reports a bug or a broken connection to the log. */
   fault(what: string, error: unknown): void;
+  /** Reports a client that TLS is not possible with, or whose certificate is not accepted. */
+  distrusted(client: string, why: string): void;
 }

@@ -5,6 +5,7 @@
  * makes to a delivery, and their order, are written down in contract.ts.
  */
 import { type Reply, replyOf, type Why } from '../core/outcome.ts';
+import type { TlsFacts } from '../core/tls.ts';
 import { ClientClock } from './clientclock.ts';
 import type { LmtpOptions, LmtpTransaction } from './contract.ts';
 import { SessionParser } from './parser.ts';
@@ -15,6 +16,8 @@ export interface Wire {
   readonly name: string;
   /** '' on a Unix socket. */
   readonly remoteAddress: string;
+  /** What was agreed on, once the connection is encrypted. */
+  readonly tls: TlsFacts | undefined;
   /** The server is stopping: no more commands are taken. */
   readonly isDraining: boolean;
   /** The connection is closed or closing: nothing more is read. */
@@ -22,6 +25,11 @@ export interface Wire {
   /** Sends one reply in one write; 421 also closes. `false`: without an enhanced status code. */
   send(code: number, text: string | string[], enhanced: string | false): void;
   close(): void;
+  /**
+   * Secures the connection. This session is over then: what it knows, and what the client has sent in clear
+   * after STARTTLS, is forgotten, and another one begins (RFC 3207 §4.2). False if that cannot be.
+   */
+  startTls(): boolean;
   /** Calls `next` when the replies so far have gone out: a client that reads no replies is not read from. */
   whenWritable(next: () => void): void;
 }
@@ -92,7 +100,7 @@ export class Session {
   #command(line: Buffer, next: () => void): void {
     this.#clock.expect(this.#options.idleMs, 'idle');
     const text = line.toString('latin1');
-    const verb = /^[A-Za-z]{4}(?= |$)/.exec(text)?.[0].toUpperCase();
+    const verb = /^(?:[A-Za-z]{4}|STARTTLS)(?= |$)/i.exec(text)?.[0].toUpperCase();
     if (this.#wire.isDraining) return this.say('shuttingDown');
     const isMail = verb === 'MAIL' || verb === 'RCPT' || verb === 'DATA';
     if (isMail && this.#clientName === '') return this.#sayThen('needLhlo', next);
@@ -108,6 +116,8 @@ export class Session {
         return this.#answer(() => this.#rcpt(line), next);
       case 'DATA':
         return this.#data(text, next);
+      case 'STARTTLS':
+        return this.#startTls(text, next);
       case 'RSET':
         this.#forget();
         return this.#sayThen('ok', next);
@@ -132,17 +142,33 @@ export class Session {
     this.#forget(); // RFC 5321 §4.1.4: as if RSET
     const size = `SIZE ${this.#options.maxMessageBytes}`;
     const lines = [this.#wire.name, 'PIPELINING', 'ENHANCEDSTATUSCODES', '8BITMIME', 'SMTPUTF8', size];
+    if (this.#hasStartTls && this.#wire.tls === undefined) lines.push('STARTTLS');
     this.#wire.send(250, lines, false);
     next();
+  }
+
+  /** No TLS on Unix sockets: nobody listens between their ends. */
+  get #hasStartTls(): boolean {
+    return this.#options.tls !== undefined && this.#wire.remoteAddress !== '';
+  }
+
+  /** RFC 3207. Nothing that follows in clear is looked at: `next` is called only where TLS does not begin. */
+  #startTls(text: string, next: () => void): void {
+    if (!this.#hasStartTls) return this.#mistake('unknownCommand', next);
+    if (!/^\S+ *$/.test(text)) return this.#sayThen('badSyntax', next);
+    if (this.#wire.tls !== undefined) return this.#sayThen('tlsActive', next);
+    if (!this.#wire.startTls()) this.#sayThen('tlsUnavailable', next);
   }
 
   async #mail(line: Buffer): Promise<Reply> {
     if (this.#transaction !== undefined) return replyOf('nestedMail');
     const rest = argumentOf(line, 'MAIL FROM:');
     if (rest === undefined) return replyOf('badSender');
-    const { remoteAddress } = this.#wire;
+    const { remoteAddress, tls } = this.#wire;
+    if (this.#options.requiresTls && tls === undefined && remoteAddress !== '') return replyOf('needTls');
+    if (tls?.distrust !== undefined) return replyOf('clientNotTrusted');
     const address = remoteAddress === '' ? undefined : remoteAddress;
-    const begun = this.#options.begin(rest, { name: this.#clientName, address });
+    const begun = this.#options.begin(rest, { name: this.#clientName, address, tls });
     if ('why' in begun) return replyOf(begun.why);
     this.#transaction = begun;
     return replyOf('senderOk');

@@ -2,6 +2,7 @@
  * Writes the trace fields that a final delivery adds (RFC 5321 §4.4). They stand first in the file, and
  * outside only. Each copy names its own recipient and no other, so that no Bcc shows.
  */
+import type { TlsFacts } from '../core/tls.ts';
 
 export interface Trace {
   /** The reverse-path as received, without brackets; empty for the null path. */
@@ -12,8 +13,9 @@ export interface Trace {
   readonly clientAddress: string | undefined;
   /** The name of this server. */
   readonly host: string;
-  /** The protocol types of RFC 3848 and RFC 6531 §4.3. */
-  readonly protocol: 'LMTP' | 'UTF8LMTP';
+  readonly smtpUtf8: boolean;
+  /** Undefined: the session was not encrypted. */
+  readonly tls: TlsFacts | undefined;
   /** The id of the transaction, as in the log and in the reply. */
   readonly id: string;
   /** Milliseconds since the epoch. */
@@ -24,17 +26,28 @@ export interface Trace {
  * Returns Return-Path, Delivered-To and Received with LF line ends. `recipient`: the address of this copy.
  */
 export function traceFields(trace: Trace, recipient: string): Buffer {
-  const { clientName, clientAddress, host, protocol, id } = trace;
+  const { clientName, clientAddress, host, id, tls } = trace;
   const client = clientAddress === undefined ? 'local' : addressLiteral(clientAddress);
   const received =
     `Received: from ${headerSafe(clientName)} (${client})\n` +
-    `\tby ${headerSafe(host)} with ${protocol} id ${id};\n` +
+    (tls === undefined ? '' : `\t(${tlsText(tls)})\n`) +
+    `\tby ${headerSafe(host)} with ${protocolOf(trace)} id ${id};\n` +
     `\t${mailDate(trace.arrivedAt)}\n`;
   return Buffer.concat([
     Buffer.from('Return-Path: <'),
     trace.sender,
     Buffer.from(`>\nDelivered-To: ${recipient}\n${received}`),
   ]);
+}
+
+/** Returns the protocol type of RFC 3848 and RFC 6531 §4.3. */
+function protocolOf({ smtpUtf8, tls }: Trace): string {
+  return `${smtpUtf8 ? 'UTF8' : ''}LMTP${tls === undefined ? '' : 'S'}`;
+}
+
+/** Returns what was agreed on, in the words of Postfix, which programs look for. */
+function tlsText({ version, cipher, bits }: TlsFacts): string {
+  return `using ${headerSafe(version)} with cipher ${headerSafe(cipher)} (${bits}/${bits} bits)`;
 }
 
 /** Returns an IP address as RFC 5321 §4.1.3 writes it. */

@@ -4,6 +4,7 @@
  * to another, and its client notices nothing.
  */
 import type { Socket } from 'node:net';
+import type { Opening } from '../core/listener.ts';
 import type { HiredWorker } from './hiredworker.ts';
 
 /** Workers may die by the dozen, but a connection that they die of must not be given to all that follow. */
@@ -15,6 +16,7 @@ const MOST_WAITING = 4096;
 
 interface Waiting {
   readonly socket: Socket;
+  readonly opening: Opening;
   offers: number;
 }
 
@@ -25,10 +27,10 @@ export class Dealer {
   #isClosed = false;
 
   /** Takes a connection, from which nothing may have been read. */
-  readonly deal = (socket: Socket): void => {
+  readonly deal = (socket: Socket, opening: Opening): void => {
     socket.on('error', () => socket.destroy());
     if (this.#isClosed || this.#waiting.length >= MOST_WAITING) socket.destroy();
-    else this.#waiting.push({ socket, offers: 0 });
+    else this.#waiting.push({ socket, opening, offers: 0 });
     this.#next();
   };
 
@@ -56,7 +58,7 @@ export class Dealer {
 
   async #offer(connection: Waiting, worker: HiredWorker): Promise<void> {
     connection.offers += 1;
-    const isTaken = await worker.take(connection.socket);
+    const isTaken = await worker.take(connection.socket, connection.opening);
     if (isTaken) this.#free.push(worker);
     // it has no descriptor left, or is gone
     else setTimeout(() => this.join(worker), PAUSE_MS).unref();

@@ -1,7 +1,9 @@
 /** The sockets that LMTP comes in by. What is done with a connection is not their business. */
 import { createServer, type Server, type Socket } from 'node:net';
+import type { LmtpListener } from '../config/listenerkinds.ts';
+import { whyNotPlain } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Listener } from '../core/listener.ts';
+import type { Listener, Opening } from '../core/listener.ts';
 import { listenOn, listenOnDescriptor } from '../edge/sockets.ts';
 import { blamingSetting, startError } from './starterror.ts';
 
@@ -16,7 +18,7 @@ export interface DoorOptions {
   readonly inherited: readonly number[];
   /** Nothing is read from a connection: it will be given to another process. */
   readonly isPaused: boolean;
-  connect(socket: Socket): void;
+  connect(socket: Socket, opening: Opening): void;
   fault(error: Error): void;
 }
 
@@ -24,32 +26,50 @@ export interface DoorOptions {
  * Listens on everything that `lmtp.listen` names. The paths of Unix sockets are ours already. Throws
  * StartError.
  */
-export async function openDoors({ lmtp }: Settings, options: DoorOptions): Promise<Doors> {
+export async function openDoors(settings: Settings, options: DoorOptions): Promise<Doors> {
   const servers: Server[] = [];
   const close = () => {
     for (const server of servers) server.close();
   };
-  const open = (bind: (server: Server) => Promise<string>) => {
+  const open = async (opening: Opening, bind: (server: Server) => Promise<string>) => {
     // a client may close its side after its last command and still wants the replies
-    const server = createServer({ allowHalfOpen: true, pauseOnConnect: options.isPaused }, options.connect);
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: options.isPaused });
     servers.push(server);
-    return bind(server).finally(() => server.on('error', options.fault));
+    const at = await bind(server).finally(() => server.on('error', options.fault));
+    const host = hostOf(server);
+    const why = host === undefined || opening === 'tls' ? undefined : whyNotPlain(settings, host);
+    if (why !== undefined) throw new Error(`lmtp.listen: ${why}`);
+    // before this turn of the event loop ends no connection comes
+    server.on('connection', (socket) => options.connect(socket, host === undefined ? 'plain' : opening));
+    return opening === 'tls' && host !== undefined ? `tls://${at}` : at;
   };
-  const bindTo = (address: Listener) => (server: Server) =>
-    blamingSetting('lmtp.listen', listenOn(server, address, lmtp.socket_mode));
   const at: string[] = [];
   try {
-    for (const address of lmtp.listen) {
-      if (address.type !== 'systemd') at.push(await open(bindTo(address)));
-      else
-        for (const fd of fromSystemd(options.inherited))
-          at.push(await open((server) => listenOnDescriptor(server, fd)));
+    for (const listener of settings.lmtp.listen) {
+      const opening = listener.type === 'tls' || listener.type === 'tlsSystemd' ? 'tls' : 'plain';
+      for (const bind of bindersOf(listener, settings, options)) at.push(await open(opening, bind));
     }
   } catch (error) {
     close();
     throw startError(error);
   }
   return { lmtp: at, close };
+}
+
+type Binder = (server: Server) => Promise<string>;
+
+/** Returns what binds each socket of a listener: systemd may pass several. */
+function bindersOf(listener: LmtpListener, { lmtp }: Settings, { inherited }: DoorOptions): Binder[] {
+  if (listener.type === 'systemd' || listener.type === 'tlsSystemd')
+    return fromSystemd(inherited).map((fd) => (server) => listenOnDescriptor(server, fd));
+  const address: Listener = listener.type === 'tls' ? { ...listener, type: 'tcp' } : listener;
+  return [(server) => blamingSetting('lmtp.listen', listenOn(server, address, lmtp.socket_mode))];
+}
+
+/** Returns the address that a server listens on; undefined for a Unix socket. */
+function hostOf(server: Server): string | undefined {
+  const bound = server.address();
+  return bound === null || typeof bound === 'string' ? undefined : bound.address;
 }
 
 function fromSystemd(inherited: readonly number[]): readonly number[] {

@@ -5,6 +5,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
+import type { Opening } from '../core/listener.ts';
 import type { Log } from '../edge/log.ts';
 import type { Figures } from '../edge/metrics.ts';
 import { DRAIN_MS } from './lmtpservice.ts';
@@ -101,11 +102,11 @@ export class HiredWorker {
    * no descriptor for it: then the client has not been greeted. The socket stays open on this side either
    * way.
    */
-  take(socket: Socket): Promise<boolean> {
+  take(socket: Socket, opening: Opening): Promise<boolean> {
     if (!this.isReachable) return Promise.resolve(false);
     return new Promise((resolve) => {
       this.#took = resolve;
-      const order = { order: 'connection' } satisfies Order;
+      const order = { order: 'connection', opening } satisfies Order;
       this.#worker.send(order, socket, { keepOpen: true }, (error) => {
         if (error !== null) resolve(false);
       });

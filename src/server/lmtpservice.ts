@@ -5,15 +5,19 @@
  */
 import type { Socket } from 'node:net';
 import type { Settings } from '../config/settings.ts';
+import type { Opening } from '../core/listener.ts';
+import type { TlsMaterial } from '../core/tls.ts';
 import type { DeliveryParts } from '../delivery/parts.ts';
 import { beginTransaction } from '../delivery/transaction.ts';
 import { lockDescriptor } from '../edge/lock.ts';
 import type { Log } from '../edge/log.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import { realWorld } from '../edge/world.ts';
+import type { LmtpConnection } from '../lmtp/connection.ts';
 import { Connections } from '../lmtp/connections.ts';
 import type { LmtpOptions } from '../lmtp/contract.ts';
-import { type LmtpConnection, LmtpServer } from '../lmtp/server.ts';
+import { LmtpServer } from '../lmtp/server.ts';
+import { termsOf } from '../lmtp/terms.ts';
 import { deliveryParts, openSite, type Surroundings } from '../opensite.ts';
 
 /** Deliveries in flight get this long to finish on a stop; systemd waits 90 s by default. */
@@ -21,9 +25,11 @@ export const DRAIN_MS = 60_000;
 
 export interface Deliveries {
   /** Begins a session. */
-  connect(socket: Socket): void;
+  connect(socket: Socket, opening: Opening): void;
   /** For connections and transactions from now on. Settings that need a restart must be the old ones. */
   reload(settings: Settings): void;
+  /** Shows these certificates to connections from now on. */
+  readonly secure: (tls: TlsMaterial | undefined) => void;
   stop(graceMs?: number): Promise<void>;
 }
 
@@ -38,13 +44,17 @@ export function startDeliveries(
   const world = realWorld(settings.hostname);
   const surroundings = { world, meter: metrics, outcomeLog: log, state, disk, lock: lockDescriptor };
   const site = openSite(settings, surroundings);
+  let current = settings;
+  let tls: LmtpOptions['tls'];
   let parts = deliveryParts(settings, site);
   const begin: LmtpOptions['begin'] = (rest, client) => beginTransaction(rest, client, parts);
   const optionsFor = (chosen: Settings): LmtpOptions => ({
     ...lmtpOptions(chosen),
     world,
     begin,
+    tls,
     fault: log.fault,
+    distrusted: (client, why) => log.warn('TLS client', { client, why }),
   });
   const connections = new Connections<LmtpConnection>();
   metrics.watch({
@@ -58,14 +68,19 @@ export function startDeliveries(
     void addressing.recipients.close?.().catch((error: unknown) => log.fault('recipients', error));
   const server = new LmtpServer(optionsFor(settings), connections);
   return {
-    connect: (socket) => server.connect(socket),
+    connect: (socket, opening) => server.accept(socket, opening),
     reload(fresh) {
       const former = parts;
       parts = deliveryParts(fresh, site, former);
       // transactions under way go on to ask the source that they began with
       if (parts.addressing !== former.addressing)
         setTimeout(retire, fresh.lmtp.session_timeout + fresh.lmtp.transaction_timeout, former).unref();
-      server.configure(optionsFor(fresh));
+      current = fresh;
+      server.configure(optionsFor(current));
+    },
+    secure(material) {
+      tls = material && termsOrNone(material, log);
+      server.configure(optionsFor(current));
     },
     async stop(graceMs = DRAIN_MS) {
       await server.drain(graceMs);
@@ -85,5 +100,16 @@ function lmtpOptions({ hostname, lmtp }: Settings) {
     blockMs: lmtp.block_timeout,
     dataMs: lmtp.data_timeout,
     sessionMs: lmtp.session_timeout,
+    requiresTls: lmtp.require_tls,
   };
+}
+
+/** They were tried when they were read, so this does not fail. If it does, mail is deferred. */
+function termsOrNone(material: TlsMaterial, log: Log): LmtpOptions['tls'] {
+  try {
+    return termsOf(material);
+  } catch (error) {
+    log.fault('tls', error);
+    return 'unavailable';
+  }
 }

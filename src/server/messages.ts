@@ -3,6 +3,8 @@
  * sockets: orders go to a worker, reports come back. Other messages on the same channel are none of these.
  */
 import type { Settings } from '../config/settings.ts';
+import type { Opening } from '../core/listener.ts';
+import type { TlsMaterial } from '../core/tls.ts';
 import type { LogForm } from '../edge/logtext.ts';
 import type { Figures } from '../edge/metrics.ts';
 
@@ -21,12 +23,15 @@ export type Order =
       /** The state directory, if it is the server's own. */
       readonly state: string | undefined;
       readonly logForm: LogForm;
+      readonly tls: TlsMaterial | undefined;
     }
   | { readonly order: 'reload'; readonly settings: Settings }
+  /** What to show clients from now on. */
+  | { readonly order: 'certificates'; readonly tls: TlsMaterial | undefined }
   /** Deliveries that are not finished after `graceMs` are cut off. */
   | { readonly order: 'stop'; readonly graceMs?: number | undefined }
   /** A connection, which comes along as a socket; only to one that is serving. */
-  | { readonly order: 'connection' }
+  | { readonly order: 'connection'; readonly opening: Opening }
   /** Comes after each connection: one that came without its socket was missed. */
   | { readonly order: 'confirm' }
   /** Asks for its figures; only of one that is serving. */

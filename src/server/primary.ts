@@ -4,6 +4,7 @@
  */
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../edge/log.ts';
+import { openCertificates } from './certificates.ts';
 import { Dealer } from './dealer.ts';
 import { openDoors } from './doors.ts';
 import type { Running } from './serve.ts';
@@ -28,15 +29,22 @@ export async function servePrimary(
 ): Promise<Running | undefined> {
   const dealer = new Dealer();
   const workforce = new Workforce({ settings, log, processes, dealer });
-  const shared = await startShared(settings, log, workforce);
+  const certificates = await openCertificates(settings, { log, expires: workforce.noteExpiries });
+  certificates.onChange((tls) => workforce.secure(tls));
+  const shared = await startShared(settings, log, workforce).catch((error: unknown) => {
+    certificates.stop();
+    throw error;
+  });
   const fault = (error: Error) => log.fault('lmtp socket', error);
   const opening = openDoors(settings, { inherited, isPaused: true, connect: dealer.deal, fault });
   const doors = await opening.catch((error: unknown) => {
+    certificates.stop();
     shared.stop();
     throw error;
   });
   const stop = async (graceMs?: number) => {
     doors.close();
+    certificates.stop();
     dealer.close();
     await workforce.stop(graceMs);
     shared.stop();
@@ -49,6 +57,7 @@ export async function servePrimary(
   return {
     lmtp: doors.lmtp,
     metrics: shared.metrics,
+    certificates,
     reload(fresh) {
       workforce.reload(fresh);
       shared.reload(fresh);

@@ -4,6 +4,7 @@
  * with file and line, and /metrics shows it until a good one has been read.
  */
 import { changeOf } from '../config/change.ts';
+import { combinationProblems } from '../config/combinations.ts';
 import { formatError, type Loaded } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../edge/log.ts';
@@ -13,7 +14,7 @@ import { blamingSetting, mustBeDirectory } from './starterror.ts';
 
 export interface ReloadParts {
   readonly log: Log;
-  readonly running: Pick<Running, 'reload' | 'noteReload'>;
+  readonly running: Pick<Running, 'reload' | 'noteReload' | 'certificates'>;
   /** Reads the configuration. */
   load(): Promise<Loaded>;
 }
@@ -32,10 +33,13 @@ export function createReload({ log, running, load }: ReloadParts, settings: Sett
     const loaded = await load();
     if (!loaded.ok) return refuse(loaded.errors.map(formatError));
     const { settings: next, taken, waiting } = changeOf(current, loaded.settings);
+    const problems = combinationProblems(next); // with settings that need a restart as they were
+    if (problems.length > 0) return refuse(problems.map(({ message }) => message));
     const { keys, wkd } = pathsOf(next);
     mustBeDirectory('keys.directory', keys);
     if (wkd !== undefined) mustBeDirectory('keys.wkd_directory', wkd);
     await blamingSetting('recipients.source', trySource(next));
+    await running.certificates.follow(next);
     running.reload(next);
     current = next;
     running.noteReload('taken');

@@ -8,10 +8,12 @@ import {
   createMetrics,
   type KeyNumbers,
   type ReloadResult,
+  watchCertificates,
   watchKeys,
   watchReloads,
 } from '../edge/metrics.ts';
 import type { Surroundings } from '../opensite.ts';
+import { type Certificates, openCertificates } from './certificates.ts';
 import { openDoors } from './doors.ts';
 import { startDeliveries } from './lmtpservice.ts';
 import { startShared } from './shared.ts';
@@ -20,6 +22,7 @@ export interface Running {
   /** What LMTP listens on, as one would write it in the configuration. */
   readonly lmtp: readonly string[];
   readonly metrics: string | undefined;
+  readonly certificates: Pick<Certificates, 'follow'>;
   /**
    * Uses these settings for connections and transactions from now on, and forgets what was known of keys.
    * Settings that need a restart must be the old ones.
@@ -41,12 +44,19 @@ export async function serve(
   disk?: Surroundings['disk'],
 ): Promise<Running> {
   const metrics = createMetrics();
-  const shared = await startShared(settings, log, metrics);
+  const expires = watchCertificates(metrics.registry);
+  const certificates = await openCertificates(settings, { log, expires });
+  const shared = await startShared(settings, log, metrics).catch((error: unknown) => {
+    certificates.stop();
+    throw error;
+  });
   const deliveries = startDeliveries(settings, log, metrics, shared.state, disk);
+  certificates.onChange(deliveries.secure);
   const { connect } = deliveries;
   const fault = (error: Error) => log.fault('lmtp socket', error);
   const opening = openDoors(settings, { inherited, isPaused: false, connect, fault });
   const doors = await opening.catch(async (error: unknown) => {
+    certificates.stop();
     await deliveries.stop(0);
     shared.stop();
     throw error;
@@ -54,6 +64,7 @@ export async function serve(
   return {
     lmtp: doors.lmtp,
     metrics: shared.metrics,
+    certificates,
     reload(fresh) {
       deliveries.reload(fresh);
       shared.reload(fresh);
@@ -62,6 +73,7 @@ export async function serve(
     noteKeys: watchKeys(metrics.registry),
     async stop(graceMs) {
       doors.close();
+      certificates.stop();
       await deliveries.stop(graceMs);
       shared.stop();
     },

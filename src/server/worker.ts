@@ -5,6 +5,8 @@
 import cluster from 'node:cluster';
 import { Socket } from 'node:net';
 import type { Settings } from '../config/settings.ts';
+import type { Opening } from '../core/listener.ts';
+import type { TlsMaterial } from '../core/tls.ts';
 import { createLog, linesTo } from '../edge/log.ts';
 import { createMetrics } from '../edge/metrics.ts';
 import { startDeliveries } from './lmtpservice.ts';
@@ -25,13 +27,14 @@ export async function serveWorker(): Promise<void> {
     const told = metrics.figures().then((figures) => report({ report: 'figures', figures }));
     told.catch((error) => log.fault('figures', error));
   });
+  orders.onCertificates(deliveries.secure);
   orders.onReload((fresh) => {
     deliveries.reload(fresh);
     log.setLevel(fresh.log.level);
   });
-  orders.onConnection((socket) => {
+  orders.onConnection((socket, opening) => {
     socket.allowHalfOpen = true; // which does not come along
-    report({ report: 'taken' }, () => deliveries.connect(socket));
+    report({ report: 'taken' }, () => deliveries.connect(socket, opening));
   });
   report({ report: 'serving' });
   await orders.obeyStop((graceMs) => deliveries.stop(graceMs));
@@ -52,7 +55,9 @@ class Orders {
   #reload: ((settings: Settings) => void) | undefined;
   #newest: Settings | undefined;
   #tell: () => void = () => {};
-  #connect: (socket: Socket) => void = (socket) => socket.destroy();
+  #tls: TlsMaterial | undefined;
+  #secure: (tls: TlsMaterial | undefined) => void = () => {};
+  #connect: (socket: Socket, opening: Opening) => void = (socket) => socket.destroy();
   #hasSocket = false; // of the last connection
   #stop: ((order: Of<'stop'>) => void) | undefined;
   #stopOrder: Of<'stop'> | undefined;
@@ -73,13 +78,19 @@ class Orders {
     if (this.#newest !== undefined) act(this.#newest);
   }
 
+  /** `act` is called with what to show clients, now and whenever that changes. */
+  onCertificates(act: (tls: TlsMaterial | undefined) => void): void {
+    this.#secure = act;
+    act(this.#tls);
+  }
+
   /** `act` is called for each question. */
   onTell(act: () => void): void {
     this.#tell = act;
   }
 
   /** `act` is called for each connection. */
-  onConnection(act: (socket: Socket) => void): void {
+  onConnection(act: (socket: Socket, opening: Opening) => void): void {
     this.#connect = act;
   }
 
@@ -94,11 +105,16 @@ class Orders {
   #take(order: Order, socket?: unknown): void {
     switch (order.order) {
       case 'start':
+        this.#tls = order.tls;
         this.#begin(order);
         break;
       case 'reload':
         this.#newest = order.settings;
         this.#reload?.(order.settings);
+        break;
+      case 'certificates':
+        this.#tls = order.tls;
+        this.#secure(order.tls);
         break;
       case 'stop':
         this.#stopOrder = order;
@@ -107,7 +123,7 @@ class Orders {
         break;
       case 'connection':
         this.#hasSocket = socket instanceof Socket;
-        if (socket instanceof Socket) this.#connect(socket);
+        if (socket instanceof Socket) this.#connect(socket, order.opening);
         break;
       case 'confirm':
         // Node passes a message whose socket was lost on to nobody

@@ -4,6 +4,7 @@
  */
 import type { Settings } from '../config/settings.ts';
 import { within } from '../core/deadline.ts';
+import type { TlsMaterial } from '../core/tls.ts';
 import { ClusterMetrics } from '../edge/clustermetrics.ts';
 import type { Log } from '../edge/log.ts';
 import type { MetricsSource } from '../edge/metricsserver.ts';
@@ -32,6 +33,7 @@ export class Workforce implements MetricsSource {
   #phase: 'starting' | 'running' | 'stopping' = 'starting';
   #settings: Settings;
   #state: string | undefined;
+  #tls: TlsMaterial | undefined;
   /** Resolves when a worker serves. */
   readonly #firstServing: Promise<void>;
   #served: () => void = () => {};
@@ -61,6 +63,12 @@ export class Workforce implements MetricsSource {
     for (const worker of this.#workers) worker.send({ order: 'reload', settings: this.#settings });
   }
 
+  /** Shows these certificates to connections from now on. */
+  secure(tls: TlsMaterial | undefined): void {
+    this.#tls = tls;
+    for (const worker of this.#workers) worker.send({ order: 'certificates', tls });
+  }
+
   async stop(graceMs?: number): Promise<void> {
     this.#phase = 'stopping';
     await Promise.all([...this.#workers].map((worker) => worker.dismiss(graceMs)));
@@ -72,6 +80,10 @@ export class Workforce implements MetricsSource {
 
   get noteKeys(): ClusterMetrics['noteKeys'] {
     return this.#metrics.noteKeys;
+  }
+
+  get noteExpiries(): ClusterMetrics['noteExpiries'] {
+    return this.#metrics.noteExpiries;
   }
 
   get contentType(): string {
@@ -116,6 +128,7 @@ export class Workforce implements MetricsSource {
       settings: this.#settings,
       state: this.#state,
       logForm: this.#parts.log.form,
+      tls: this.#tls,
     });
     return worker.nextProgress();
   }

@@ -111,8 +111,15 @@ const ODDITIES: readonly Oddity[] = [
     code: 1,
   },
   {
-    name: 'LMTP for everybody',
+    name: 'LMTP in clear for everybody',
     arrange: async (site) => site.configure({ lmtp: `listen = ["0.0.0.0:${await freePort()}"]` }),
+    says: /error: lmtp\.listen: mail could come in clear on 0\.0\.0\.0, which is not the loopback/,
+    code: 2,
+  },
+  {
+    name: 'LMTP for everybody, in clear on purpose',
+    arrange: async (site) =>
+      site.configure({ lmtp: `listen = ["0.0.0.0:${await freePort()}"]\nplain_beyond_loopback = true` }),
     says: /warning: lmtp\.listen: 0\.0\.0\.0:\d+ can be reached from elsewhere/,
     code: 1,
   },

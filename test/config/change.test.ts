@@ -40,6 +40,8 @@ test('who we are, where we listen, where mail lies and what is remembered need a
       'processes',
       'lmtp.listen',
       'lmtp.socket_mode',
+      'lmtp.require_tls',
+      'lmtp.plain_beyond_loopback',
       'store.maildir',
       'store.duplicates',
       'store.state',

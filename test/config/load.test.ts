@@ -36,7 +36,8 @@ idle_timeout = "5m"
 
 test('every wrong element of an array is reported on its own line', () => {
   const text = '[lmtp]\nlisten = [\n  "a:1", # fine ]\n  "b",\n  7,\n  "a:1"\n]\n';
-  const allowed = '(write a socket path with a "/", "host:port", "[v6]:port" or "systemd")';
+  const allowed =
+    '(write a socket path with a "/", "host:port", "[v6]:port", "tls://" before one of these two, or "systemd")';
   assert.deepEqual(errorsIn(text), [
     `f:4: lmtp.listen: "b" is not an address to listen on ${allowed}`,
     `f:5: lmtp.listen: 7 is not an address to listen on ${allowed}`,
@@ -46,7 +47,7 @@ test('every wrong element of an array is reported on its own line', () => {
 test('an unknown name that resembles nothing gets no suggestion', () => {
   assert.deepEqual(errorsIn('[lmtp]\ncolour = 1\n[weather]\n'), [
     'f:2: unknown setting lmtp.colour',
-    'f:3: unknown table [weather]; the tables are lmtp, store, keys, notices, recipients, owners, headers, metrics, log',
+    'f:3: unknown table [weather]; the tables are lmtp, store, tls, keys, notices, recipients, owners, headers, metrics, log',
   ]);
 });
 
@@ -70,7 +71,7 @@ test('names with a meaning in JavaScript are unknown settings like any other', (
     'f:1: unknown setting __proto__',
     'f:2: unknown setting constructor',
     'f:4: unknown setting log.toString',
-    'f:5: unknown table [log.__proto__]; the tables are lmtp, store, keys, notices, recipients, owners, headers, metrics, log',
+    'f:5: unknown table [log.__proto__]; the tables are lmtp, store, tls, keys, notices, recipients, owners, headers, metrics, log',
   ]);
 });
 
@@ -142,7 +143,7 @@ test('a table may be in another, under its own head or with dots', () => {
     [
       'f:1: unknown table [recipients.sq], did you mean [recipients.sql]?',
       'f:4: unknown setting recipients.sql.uri, did you mean recipients.sql.url?',
-      'f:5: unknown table [recipients.sql.more]; the tables are lmtp, store, keys, notices, recipients, owners, headers, metrics, log',
+      'f:5: unknown table [recipients.sql.more]; the tables are lmtp, store, tls, keys, notices, recipients, owners, headers, metrics, log',
     ],
   );
   assert.deepEqual(errorsIn('recipients.sql = 5\n'), [
@@ -165,5 +166,16 @@ test('settings that are good alone and not together are told so, on the line of 
   ]);
   assert.deepEqual(errorsIn('[recipients.sql]\nurl = "oracle:x"\n'), [
     'f:2: recipients.sql.url: begins with none of postgresql:, mysql:, mariadb:, sqlite:',
+  ]);
+  assert.deepEqual(errorsIn('[tls]\ncertificate = ["a", "b"]\nkey = ["c"]\nclient_ca = "d"\n'), [
+    'f:2: tls.certificate: needs as many files in tls.key, in the same order',
+    'f:4: tls.client_ca: needs lmtp.require_tls = true',
+  ]);
+  assert.deepEqual(errorsIn('[tls]\nclient_names = ["mx.example.com"]\n'), [
+    'f:2: tls.client_names: needs tls.client_ca',
+  ]);
+  assert.deepEqual(errorsIn('[lmtp]\nlisten = ["tls://127.0.0.1:24"]\nrequire_tls = true\n'), [
+    'f:2: lmtp.listen: "tls://" needs tls.certificate and tls.key',
+    'f:3: lmtp.require_tls: needs tls.certificate and tls.key',
   ]);
 });

@@ -27,6 +27,8 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
     lmtp: {
       listen: [{ type: 'unix', path: '/run/sealdir/lmtp.sock' }],
       socket_mode: 0o660,
+      require_tls: false,
+      plain_beyond_loopback: false,
       max_message_size: 50 * 1024 * 1024,
       max_header_size: 2 * 1024 * 1024,
       max_recipients: 100,
@@ -92,6 +94,7 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       socketmap: { address: undefined, map: 'recipients' },
       http: { url: '', token_file: '' },
     },
+    tls: { certificate: [], key: [], client_ca: '', client_names: [] },
     owners: { socket: '', user: 0, min_uid: 1000, min_gid: 1000, writers: 200 },
     headers: { policy: 'visible' },
     metrics: { listen: { type: 'tcp', host: '127.0.0.1', port: 9464 } },
@@ -164,7 +167,7 @@ test('counts are whole numbers within their limits', () => {
   }
 });
 
-test('listeners are sockets with a slash, host:port, [v6]:port, or systemd', () => {
+test('listeners are sockets with a slash, host:port, [v6]:port, or systemd, and TCP may begin with TLS', () => {
   assert.deepEqual(
     read('lmtp.listen = ["var/lmtp.sock", "localhost:0", "[::1]:24", "systemd"]').lmtp.listen,
     [
@@ -174,6 +177,12 @@ test('listeners are sockets with a slash, host:port, [v6]:port, or systemd', () 
       { type: 'systemd' },
     ],
   );
+  const tls = 'lmtp.listen = ["tls://localhost:24", "tls://[::1]:24", "tls://systemd"]';
+  assert.deepEqual(read(`${tls}\ntls.certificate = ["c"]\ntls.key = ["k"]`).lmtp.listen, [
+    { type: 'tls', host: 'localhost', port: 24 },
+    { type: 'tls', host: '::1', port: 24 },
+    { type: 'tlsSystemd' },
+  ]);
   assert.deepEqual(read('metrics.listen = "off"').metrics.listen, { type: 'off' });
 });
 
@@ -181,6 +190,8 @@ test('what cannot be listened on is refused with the reason', () => {
   const complaints = {
     '"lmtp.sock"': /is not an address to listen on/,
     '"off"': /is not an address to listen on/,
+    '"tls://run/lmtp.sock"': /is for TCP only/,
+    '"tls://a"': /is not an address to listen on/,
     '":24"': /is not an address to listen on/,
     '"a:65536"': /has a port above 65535/,
     '"1.2.3.999:24"': /has no valid host name or IPv4 address before its port/,

@@ -36,6 +36,9 @@ async function openData(t: TestContext, disk: Disk) {
       blockMs: BLOCK_MS,
       dataMs: FOREVER_MS,
       sessionMs: FOREVER_MS,
+      tls: undefined,
+      requiresTls: false,
+      distrusted: () => assert.fail(),
       begin() {
         const transaction = site.transaction();
         const write = transaction.write.bind(transaction);

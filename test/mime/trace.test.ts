@@ -8,7 +8,8 @@ const TRACE: Trace = {
   clientName: 'mta.example.org',
   clientAddress: '192.0.2.7',
   host: 'mx.example.com',
-  protocol: 'LMTP',
+  smtpUtf8: false,
+  tls: undefined,
   id: '0123456789abcdef',
   arrivedAt: Date.UTC(2024, 0, 2, 3, 4, 5),
 };
@@ -49,7 +50,7 @@ test('a sender of raw 8-bit bytes is kept byte for byte', () => {
 });
 
 test('a recipient outside ASCII stands in UTF-8, and the protocol says so (RFC 6531 §4.3)', () => {
-  const text = fields({ protocol: 'UTF8LMTP' }, 'jürgen@bücher.example');
+  const text = fields({ smtpUtf8: true }, 'jürgen@bücher.example');
   assert.match(text, /^Delivered-To: jürgen@bücher\.example$/m);
   assert.match(text, / with UTF8LMTP id /);
 });

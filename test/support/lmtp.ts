@@ -27,8 +27,14 @@ export async function connectLmtp(to: string | number): Promise<LmtpClient> {
   const socket = typeof to === 'number' ? connect(to, '127.0.0.1') : connect(to);
   socket.setNoDelay(true);
   socket.on('error', () => undefined); // told by `connect` or by the end of the replies
-  const replies = readReplies(socket);
+  const client = lmtpOver(socket);
   await once(socket, 'connect');
+  return client;
+}
+
+/** Reads what comes from a socket as replies. */
+export function lmtpOver(socket: Socket): LmtpClient {
+  const replies = readReplies(socket);
   let last = ''; // what was answered last, for the error if nothing comes
   const reply = async () => {
     const next = await within(replies.next(), REPLY_MS);

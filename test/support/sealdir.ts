@@ -43,6 +43,8 @@ export interface ServerOptions {
   readonly hostname?: string;
   /** The TCP port; any free one if left out. */
   readonly tcpPort?: number;
+  /** More addresses to listen on. */
+  readonly listen?: readonly string[];
   /** Lines of TOML by section, in addition to what the harness needs. */
   readonly toml?: {
     readonly processes?: number;
@@ -58,11 +60,11 @@ export interface ServerOptions {
 
 /** Returns the configuration of a server that lives in `directory`. The kernel chooses its ports. */
 export function tomlFor(directory: string, options: ServerOptions = {}): string {
-  const { toml, tcpPort = 0, hostname = 'mx.example.com' } = options;
+  const { toml, tcpPort = 0, listen = [], hostname = 'mx.example.com' } = options;
   return `hostname = "${hostname}"
 processes = ${toml?.processes ?? 1}
 [lmtp]
-listen = [${JSON.stringify(join(directory, 'lmtp.sock'))}, "127.0.0.1:${tcpPort}"]
+listen = ${JSON.stringify([join(directory, 'lmtp.sock'), ...listen, `127.0.0.1:${tcpPort}`])}
 socket_mode = "0666"
 ${toml?.lmtp ?? ''}
 [store]
@@ -104,7 +106,8 @@ export async function startSealdir(options: ServerOptions = {}): Promise<TestSer
   if (!loaded.ok) throw new Error(loaded.errors.map((error) => error.message).join('\n'));
   const log: string[] = [];
   const running = await serve(loaded.settings, createLog('debug', { write: (line) => log.push(line) }), []);
-  const [socketPath = '', tcp = ''] = running.lmtp;
+  const [socketPath = ''] = running.lmtp;
+  const tcp = running.lmtp.at(-1) ?? '';
   const mailbox = (address: string) => join(directory, 'mail', ...address.split('@').reverse());
   const outcomes = () =>
     log.map((line) => JSON.parse(line) as OutcomeLine).filter((line) => line.verdict !== undefined);
