@@ -102,7 +102,7 @@ export class Notices {
     const { address } = file;
     const { fingerprint } = key;
     const expiry = { address, fingerprint, ends: ends.toISOString(), days: threshold };
-    if (sent.daysTold(expiry) <= threshold) return;
+    if (sent.daysTold(expiry, now) <= threshold) return;
     const [certificate] = (await certificatesIn({ fingerprints: [], files: [file.digest] }, copies)).filter(
       (each) => each.fingerprint === fingerprint,
     );
@@ -114,7 +114,7 @@ export class Notices {
     step('send notice');
     const outcome = await courier.send({ address, keys, text, mailbox: 'make it' });
     step('notice stored');
-    sent.addExpiry(expiry);
+    sent.addExpiry(expiry, now);
     info('key notice', { address, fingerprint, ends: expiry.ends, days, outcome });
   }
 }
