@@ -120,6 +120,31 @@ describe('sealdir key', () => {
     assert.deepEqual(new Set(await listed(ALICE)), new Set([alice, bob].map(fingerprintOf)));
   });
 
+  test('a key that names several recipients is asked about, until all of them have it', async () => {
+    await put('keys/bob@example.com.asc', bob.certificate);
+    const { reformatKey } = openpgp;
+    const both = [{ email: ALICE }, { email: BOB }];
+    const { publicKey } = await reformatKey({ privateKey: alice.secret, userIDs: both, format: 'object' });
+    const file = await put('both.asc', publicKey.armor());
+    const asked = await key('add', [file]);
+    assert.equal(asked.code, 65);
+    assert.match(
+      asked.stderr,
+      /[0-9A-F]{40} is for several recipients: alice@example\.com, bob@example\.com\n/,
+    );
+    assert.deepEqual(await listed(BOB), [fingerprintOf(bob)]);
+    assert.equal((await key('add', ['--as', ALICE, file])).code, 0);
+    assert.equal((await key('add', ['--yes', file])).code, 0);
+    assert.deepEqual(await listed(BOB), [fingerprintOf(alice)]);
+    const newer = await reformatKey({
+      privateKey: alice.secret,
+      userIDs: [...both, { name: 'Alice' }],
+      format: 'object',
+    });
+    const again = await key('add', [await put('newer.asc', newer.publicKey.armor())]);
+    assert.equal(again.code, 0, again.stderr);
+  });
+
   test('a newer copy of the same key needs no word; one that loses a revocation is refused', async () => {
     const { reformatKey } = openpgp;
     const { publicKey } = await reformatKey({

@@ -19,7 +19,7 @@ export async function confirm(
 ): Promise<void> {
   const asking = plans.filter(({ toConfirm }) => toConfirm.length > 0);
   if (asking.length === 0 || given.has('yes')) return;
-  const lines = asking.flatMap(({ toConfirm }) => toConfirm);
+  const lines = [...new Set(asking.flatMap(({ toConfirm }) => toConfirm))];
   if (stderr.isTTY !== true)
     throw new CommandError('data', ...lines, 'say --yes if that is meant; nothing was changed');
   await atTerminal(async (terminal) => {
