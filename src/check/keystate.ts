@@ -2,26 +2,49 @@
  * The directory of what is remembered about keys: whether changes of keys can be noticed at all, who may look
  * into it, and whether the key log is what it was.
  */
-import { constants } from 'node:fs';
-import { dirname } from 'node:path';
+import { constants, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import { StateFiles } from '../keylog/files.ts';
 import { LOG_FILE } from '../keylog/keylog.ts';
 import { whyUnfit } from '../keylog/statedirectory.ts';
 import { verify } from '../keylog/verify.ts';
 import { pathsOf } from '../site.ts';
+import { ownAccount, userText } from './accounts.ts';
 import { error, type Finding, quoted, warning } from './finding.ts';
-import { look, type Trouble, troubleWithDirectory, troubleWithUse } from './look.ts';
+import { look, lookAtLink, type Trouble, troubleWithDirectory, troubleWithUse } from './look.ts';
 
 export function checkKeyState(settings: Settings): Finding[] {
   const { keyState } = pathsOf(settings);
   const trouble = troubleWithDirectory(keyState);
   if (trouble !== undefined) return checkMaking(keyState, trouble);
   const closed = troubleWithUse(keyState, constants.R_OK | constants.W_OK | constants.X_OK);
-  if (closed !== undefined) return [unwatched(`${keyState} ${closed.why}`, `chmod 700 ${quoted(keyState)}`)];
+  if (closed !== undefined) return [unwatched(`${keyState} ${closed.why}`, fixFor(keyState))];
   const unfit = whyUnfit(keyState);
-  if (unfit !== undefined) return [unwatched(unfit, `chmod 700 ${quoted(keyState)}`)];
-  return [...checkMode(keyState), ...checkLog(keyState)];
+  if (unfit !== undefined) return [unwatched(unfit, fixFor(keyState))];
+  return [...checkMode(keyState), ...checkOwners(keyState), ...checkLog(keyState)];
+}
+
+/** Whom it belongs to comes first: a mode is of no use to anybody else. */
+function fixFor(path: string): string {
+  const stats = look(path);
+  const { uid } = ownAccount();
+  if ('why' in stats || uid === 0 || stats.uid === uid) return `chmod 700 ${quoted(path)}`;
+  return `chown -R ${uid} ${quoted(path)} && chmod 700 ${quoted(path)}`;
+}
+
+/** root may have put something there, with another program. */
+function checkOwners(path: string): Finding[] {
+  const directory = look(path);
+  if ('why' in directory) return [];
+  for (const name of readdirSync(path)) {
+    const stats = lookAtLink(join(path, name));
+    if ('why' in stats || stats.uid === directory.uid) continue;
+    const owners = `${userText(stats.uid)}, and not to ${userText(directory.uid)} as the directory`;
+    const what = `keys.state: ${join(path, name)} belongs to ${owners}`;
+    return [error(what, `chown -R ${directory.uid} ${quoted(path)}`)];
+  }
+  return [];
 }
 
 /** The server makes the directory itself, but not its parents. */

@@ -18,6 +18,8 @@ const KEY = {
   eraseLine: 0x15,
   quit: 0x1c,
 } as const;
+/** Characters of an answer. */
+const MOST_SHOWN = 40;
 const NEW_LINE = /[\r\n]/;
 
 /** Runs `work` with the terminal, and gives it back as it was. Throws CommandError if there is none. */
@@ -48,8 +50,14 @@ export class Terminal {
     process.once('exit', this.#restore);
   }
 
-  /** Asks once. `hidden`: nothing of the answer is shown. Throws CommandError on Ctrl-C. */
-  async ask(question: string, echo: 'hidden' | 'shown'): Promise<string> {
+  /**
+   * Asks once. Only the last line of a question is drawn again as the answer grows: one that is longer than
+   * the terminal is wide would be shown anew each time. `hidden`: nothing of the answer is shown. Throws
+   * CommandError on Ctrl-C.
+   */
+  async ask(text: string, echo: 'hidden' | 'shown'): Promise<string> {
+    const [question = '', ...above] = text.split('\n').reverse();
+    for (const each of above.reverse()) writeSync(this.#output, `${visible(each)}\n`);
     writeSync(this.#output, visible(question));
     let line: Buffer = Buffer.alloc(0);
     try {
@@ -62,7 +70,8 @@ export class Terminal {
         if (key === KEY.backspace || key === KEY.delete) line = withoutLast(line);
         else if (key === KEY.eraseLine) line = Buffer.alloc(0);
         else if (key >= 0x20) line = Buffer.concat([line, Buffer.of(key)]);
-        if (echo === 'shown') writeSync(this.#output, `\r\x1b[K${visible(question + line.toString('utf8'))}`);
+        const answer = line.toString('utf8').slice(-MOST_SHOWN);
+        if (echo === 'shown') writeSync(this.#output, `\r\x1b[K${visible(question + answer)}`);
       }
     } finally {
       if (this.#isOpen) writeSync(this.#output, '\n');

@@ -62,17 +62,19 @@ export class Judge {
         fingerprint,
         state: isUsable ? 'valid' : state,
         expiresAt: expiresAt?.getTime(),
+        judgedAt: at,
         judgeAgainAt: Math.min(next, at + DAY_MS),
       };
     } catch {
-      return { fingerprint, state: 'unusable', expiresAt: undefined, judgeAgainAt: at + DAY_MS };
+      const times = { expiresAt: undefined, judgedAt: at, judgeAgainAt: at + DAY_MS };
+      return { fingerprint, state: 'unusable', ...times };
     }
   }
 
   #isDue({ fingerprints, keys, rules }: SeenFile, now: number): boolean {
     if (fingerprints.length === 0) return false;
-    return (
-      keys === undefined || rules !== this.#rules || keys.some(({ judgeAgainAt }) => judgeAgainAt <= now)
-    );
+    if (keys === undefined || rules !== this.#rules) return true;
+    // what was judged while the clock ran ahead, or by a version that did not say when, counts no more
+    return keys.some(({ judgedAt, judgeAgainAt }) => !(judgedAt <= now && now < judgeAgainAt));
   }
 }

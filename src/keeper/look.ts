@@ -105,6 +105,13 @@ export class Looker {
     return addresses;
   }
 
+  /** Looks at all files of some addresses: one may have got another name that nobody has told of yet. */
+  async allOf(addresses: ReadonlySet<string>): Promise<void> {
+    const names = namesIn(this.#parts.directory);
+    if (typeof names === 'string') return;
+    for (const name of names) if (addresses.has(this.#addressOf(name) ?? '')) await this.#look(name, false);
+  }
+
   /**
    * Returns the files that count for an address, as a look-up would find them: those with a usual name, or
    * else all.

@@ -38,6 +38,8 @@ export interface NoticeParts {
 
 export class Notices {
   readonly #parts: NoticeParts;
+  /** When an entry was last said to be without a copy of the keys of before, by its number. */
+  readonly #saidAt = new Map<number, number>();
 
   constructor(parts: NoticeParts) {
     this.#parts = parts;
@@ -56,8 +58,12 @@ export class Notices {
   }
 
   async #tellChange(entry: Entry): Promise<void> {
-    const { log, courier, sent, host, info, step } = this.#parts;
+    const { log, copies, courier, sent, host, info, step } = this.#parts;
+    for (const digest of entry.before.files) copies.restore(digest);
     const keys = await this.#formerKeys(entry);
+    const isLost =
+      keys === undefined && entry.before.files.some((digest) => copies.get(digest) === undefined);
+    if (isLost) return this.#sayLost(entry);
     const { address, event, n } = entry;
     let outcome: Outcome = 'no usable key';
     if (keys !== undefined) {
@@ -69,6 +75,15 @@ export class Notices {
     }
     sent.addChange(entry, outcome);
     info('key notice', { address, change: n, outcome });
+  }
+
+  /** The entry stays owed: what is put back into the key directory, for instance, is copied again. */
+  #sayLost({ n, address }: Entry): void {
+    const now = this.#parts.world.now();
+    if (now - (this.#saidAt.get(n) ?? Number.NEGATIVE_INFINITY) < DAY_MS) return;
+    this.#saidAt.set(n, now);
+    const what = `the owner of the keys that ${address} had before entry ${n} of the key log cannot be told`;
+    this.#parts.fault(new Error(`${what}: the copy of them in keys.state is missing or damaged`));
   }
 
   /** Undefined if none of the keys of before may be sealed to: they are revoked, or no copy is left. */
@@ -102,7 +117,7 @@ export class Notices {
     const { address } = file;
     const { fingerprint } = key;
     const expiry = { address, fingerprint, ends: ends.toISOString(), days: threshold };
-    if (sent.daysTold(expiry) <= threshold) return;
+    if (sent.daysTold(expiry, now) <= threshold) return;
     const [certificate] = (await certificatesIn({ fingerprints: [], files: [file.digest] }, copies)).filter(
       (each) => each.fingerprint === fingerprint,
     );
@@ -114,7 +129,7 @@ export class Notices {
     step('send notice');
     const outcome = await courier.send({ address, keys, text, mailbox: 'make it' });
     step('notice stored');
-    sent.addExpiry(expiry);
+    sent.addExpiry(expiry, now);
     info('key notice', { address, fingerprint, ends: expiry.ends, days, outcome });
   }
 }

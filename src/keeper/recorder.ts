@@ -46,6 +46,8 @@ export class Recorder {
       ...this.#parts.looker.of(address).map(({ name }) => name),
     ]);
     await this.#parts.looker.some(names);
+    const fewer = addresses.filter((address) => this.#hasFewer(address));
+    if (fewer.length > 0) await this.#parts.looker.allOf(new Set(fewer));
     const isFirst = this.#parts.log.entries === 0;
     const changes: Change[] = [];
     for (const address of addresses) {
@@ -70,6 +72,13 @@ export class Recorder {
     if (keys === undefined) return false;
     const { now } = this.#parts.log.known.get(address) ?? { now: NO_KEYS };
     return !isSame(keys.fingerprints, now.fingerprints) || !isSame(keys.files, now.files);
+  }
+
+  /** Tells whether a file is missing that was there before. It may have another name now. */
+  #hasFewer(address: string): boolean {
+    const { files } = this.#parts.log.known.get(address)?.now ?? NO_KEYS;
+    const keys = this.#keysOf(address);
+    return keys !== undefined && keys.files.length < files.length;
   }
 
   /** Undefined while one of the files does not say: it may be half written. */

@@ -120,7 +120,8 @@ export class Rounds {
   }
 
   #isDaily(): boolean {
-    return this.#world.now() - this.#dailyAt >= DAY_MS;
+    const passedMs = this.#world.now() - this.#dailyAt;
+    return passedMs >= DAY_MS || passedMs < 0; // the clock may have run ahead
   }
 
   /** Waits until there is something to do. */

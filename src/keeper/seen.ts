@@ -9,6 +9,8 @@ export interface SeenKey {
   readonly state: Exclude<KeyState, 'expiring'>;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number | undefined;
+  /** By the clock as it was then: it may have run ahead. */
+  readonly judgedAt: number;
   /** When something about it may change next. */
   readonly judgeAgainAt: number;
 }

@@ -94,8 +94,9 @@ export interface CommandedChange {
 
 /**
  * Changes key files for a command, and logs that. The keeper of a running server looks at no key meanwhile,
- * and tells the owner afterwards. Throws if it cannot be logged; then nothing is changed, unless the disk
- * failed in between: the change is logged then as one that was found.
+ * and tells the owner afterwards. What somebody else has changed before, and nobody has logged, is logged
+ * first as one that was found. Throws if it cannot be logged; then nothing is changed, unless the disk failed
+ * in between: the change is logged then as one that was found.
  */
 export async function changeKeys(log: KeyLog, copies: Copies, commanded: CommandedChange): Promise<void> {
   const { address, by, before, after, now, change } = commanded;
@@ -103,6 +104,12 @@ export async function changeKeys(log: KeyLog, copies: Copies, commanded: Command
     for (const { bytes } of [...before, ...after]) copies.put(bytes);
     copies.sync();
     const found = keysOf(before);
+    // before there is a log, nothing is known; a file without a key that can be read says nothing
+    if (log.entries > 0 && before.length > 0 && before.every(({ certificates }) => certificates.length > 0)) {
+      const context = { by: { how: 'directory' } as const, isFirst: false, copies, now };
+      const earlier = await changeOf(address, log.known.get(address), found, context);
+      if (earlier !== undefined) log.append([earlier]);
+    }
     const known = log.known.get(address) ?? { now: found, last: found };
     const logged = await changeOf(address, known, keysOf(after), { by, isFirst: false, copies, now });
     await change();

@@ -7,6 +7,8 @@ import { createHash } from 'node:crypto';
 import type { StateFiles } from './files.ts';
 
 const FOLDER = 'known';
+/** Where commands keep the files that they replace. */
+const FORMER = 'former';
 
 export class Copies {
   readonly #files: StateFiles;
@@ -22,6 +24,7 @@ export class Copies {
     const digest = digestOf(bytes);
     if (this.get(digest) !== undefined) return digest;
     this.#hasNew = true;
+    this.#files.makeDirectory(FOLDER);
     this.#files.put(`${FOLDER}/${digest}`, [bytes]);
     return digest;
   }
@@ -35,6 +38,24 @@ export class Copies {
   get(digest: string): Buffer | undefined {
     const bytes = /^[0-9a-f]{64}$/.test(digest) ? this.#files.read(`${FOLDER}/${digest}`) : undefined;
     return bytes !== undefined && digestOf(bytes) === digest ? bytes : undefined;
+  }
+
+  /** Makes a copy that is lost or damaged anew, if a command has kept the file when it replaced it. */
+  restore(digest: string): void {
+    for (const name of this.get(digest) === undefined ? this.#files.list(FORMER) : []) {
+      const bytes = this.#formerFile(name);
+      if (bytes === undefined || digestOf(bytes) !== digest) continue;
+      this.put(bytes);
+      return this.sync();
+    }
+  }
+
+  #formerFile(name: string): Buffer | undefined {
+    try {
+      return this.#files.read(`${FORMER}/${name}`);
+    } catch {
+      return undefined; // whoever put it there, it is no key file
+    }
   }
 
   /** Removes all others. */

@@ -98,7 +98,7 @@ export class KeyLog {
     this.#isLocked = true;
     try {
       for (let waited = 0; !lock(fd); waited += TRY_MS) {
-        if (waited >= PATIENCE_MS) throw new Error(`${files.path('lock')} is held by another process`);
+        if (waited >= PATIENCE_MS) throw isHeld(files.path('lock'));
         await pause(TRY_MS);
       }
       this.#catchUp();
@@ -192,4 +192,8 @@ export class KeyLog {
     this.#changes = 0;
     this.#head = NO_HASH;
   }
+}
+
+function isHeld(path: string): Error {
+  return Object.assign(new Error(`${path} is held by another process`), { code: 'EAGAIN' });
 }

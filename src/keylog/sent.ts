@@ -26,6 +26,8 @@ export interface Expiry {
   readonly ends: string;
   /** The threshold that was passed. */
   readonly days: number;
+  /** When it was sent, in milliseconds since the epoch, by a clock that may have run ahead. */
+  readonly at?: number;
 }
 
 export class SentNotices {
@@ -47,17 +49,18 @@ export class SentNotices {
     return this.#changes.has(`${n} ${previous}`);
   }
 
-  /** Returns the smallest threshold that the owner was told for this end of the key. */
-  daysTold(expiry: Omit<Expiry, 'days'>): number {
-    return this.#expiries.get(keyOf(expiry))?.days ?? Number.POSITIVE_INFINITY;
+  /** Returns the smallest threshold that the owner was told, by now, for this end of the key. */
+  daysTold(expiry: Omit<Expiry, 'days'>, now: number): number {
+    const { days, at = now } = this.#expiries.get(keyOf(expiry)) ?? { days: Number.POSITIVE_INFINITY };
+    return at <= now ? days : Number.POSITIVE_INFINITY;
   }
 
   addChange({ n, previous }: { readonly n: number; readonly previous: string }, outcome: Outcome): void {
     this.#add({ kind: 'change', n, outcome, hash: previous });
   }
 
-  addExpiry({ address, fingerprint, ends, days }: Expiry): void {
-    this.#add({ kind: 'expiry', address, fingerprint, ends, days });
+  addExpiry({ address, fingerprint, ends, days }: Omit<Expiry, 'at'>, at: number): void {
+    this.#add({ kind: 'expiry', address, fingerprint, ends, days, at });
   }
 
   #add(line: Line): void {

@@ -11,15 +11,20 @@ const OTHERS_MAY_WRITE = 0o022;
 
 /**
  * Opens the log and the copies for a command that changes keys. Throws, with a sentence, if they cannot be
- * used.
+ * used. The directory has to be there: whom it is to belong to, a command that root runs cannot know.
  */
 export function openKeyLog(
   directory: string,
   parts: Omit<KeyLogParts, 'files'>,
-): { readonly log: KeyLog; readonly copies: Copies } {
-  openKeyState(directory);
+): { readonly log: KeyLog; readonly copies: Copies; readonly files: StateFiles } {
+  if (statSync(directory, { throwIfNoEntry: false }) === undefined)
+    throw new Error(
+      `${directory} does not exist: start the server once, or make it (install -d -m 700 -o sealdir ${directory})`,
+    );
+  const whyNot = whyUnfit(directory);
+  if (whyNot !== undefined) throw new Error(whyNot);
   const files = new StateFiles(directory);
-  return { log: new KeyLog({ ...parts, files }), copies: new Copies(files) };
+  return { log: new KeyLog({ ...parts, files }), copies: new Copies(files), files };
 }
 
 /** Throws, with a sentence for the operator, if it cannot be used. */

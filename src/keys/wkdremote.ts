@@ -18,7 +18,7 @@ import type { Route, WkdClient } from './wkdclient.ts';
 import { WORDS } from './words.ts';
 
 export interface RemoteWkdOptions extends Omit<PinOptions, 'world'> {
-  readonly world: Pick<World, 'micros' | 'random'>;
+  readonly world: Pick<World, 'micros' | 'now' | 'random'>;
   readonly same: SameAddress;
   /** The directory that pins are remembered in. */
   readonly state: string;
@@ -92,7 +92,8 @@ export class RemoteWkd implements KeySource {
     if (bytes === undefined) return undefined;
     const entry = await parseKeyFile('the answer', bytes);
     if (entry.problems.length > 0) throw new Error(entry.problems.join('; '));
-    const certificates = ownedBy(address, entry.certificates, this.#options.same);
+    const { same, world } = this.#options;
+    const certificates = await ownedBy(address, entry.certificates, same, world.now());
     if (certificates.length === 0) throw new Error(`the answer ${WORDS.notTheirs(address)}`);
     await this.#pins.hold(
       address,

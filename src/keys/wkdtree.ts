@@ -18,6 +18,7 @@ import { WORDS } from './words.ts';
 export class WkdTree implements KeySource {
   readonly #directory: string;
   readonly #same: SameAddress;
+  readonly #world: Pick<World, 'now'>;
   readonly #calls: FileCalls;
   readonly #files: ParsedFiles;
   readonly #last: LastFound;
@@ -30,6 +31,7 @@ export class WkdTree implements KeySource {
   ) {
     this.#directory = directory;
     this.#same = same;
+    this.#world = world;
     this.#calls = new FileCalls(directory, run);
     this.#files = new ParsedFiles(directory, world, this.#calls, new LinkedCalls(run));
     this.#last = new LastFound(directory, this.#calls, world, onSilence);
@@ -56,13 +58,13 @@ export class WkdTree implements KeySource {
         throw new Error(`${this.#directory} is empty`);
       return undefined;
     }
-    const entry = this.#own(address, await merge(files));
+    const entry = await this.#own(address, await merge(files));
     this.#last.remember(address, files, entry);
     return entry;
   }
 
-  #own(address: string, { certificates, problems }: KeyEntry): KeyEntry {
-    const own = ownedBy(address, certificates, this.#same);
+  async #own(address: string, { certificates, problems }: KeyEntry): Promise<KeyEntry> {
+    const own = await ownedBy(address, certificates, this.#same, this.#world.now());
     if (own.length > 0 || problems.length > 0) return { certificates: own, problems };
     const name = `hu/${wkdHash(partsOf(address).local)}`;
     return { certificates: [], problems: [`${name} ${WORDS.notTheirs(address)}`] };

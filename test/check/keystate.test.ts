@@ -47,6 +47,30 @@ test('a keys.state that others may write to is an error, one that they may look 
     }
   }));
 
+test(
+  'what belongs to another user is an error, with the chown that mends it',
+  {
+    skip: process.getuid?.() === 0 ? false : 'only root can give files away',
+  },
+  () =>
+    site(async ({ check }, path) => {
+      const fix = new RegExp(`chown -R ${SERVER_UID} \\S*keystate`);
+      await mkdir(path, { mode: 0o700 });
+      const closed = await check();
+      assert.equal(closed.code, 2);
+      assert.match(closed.text, /error: keys\.state: \S+keystate is closed to/);
+      assert.match(closed.text, fix);
+      await own(path);
+      await mkdir(`${path}/former`);
+      const inside = await check();
+      assert.equal(inside.code, 2);
+      assert.match(inside.text, /error: keys\.state: \S+keystate\/former belongs to user root/);
+      assert.match(inside.text, fix);
+      await own(`${path}/former`);
+      assert.equal((await check()).code, 0);
+    }),
+);
+
 test('a key log that was edited is an error with the line; what a crash has left is not', async (t) => {
   const keeping = await Keeping.make({ 'alice@example.com': certificate, 'bob@example.com': certificate });
   t.after(() => keeping.remove());

@@ -54,6 +54,7 @@ describe('sealdir key', () => {
   });
   beforeEach(async () => {
     directory = await makeSite({ [ALICE]: alice.certificate });
+    await mkdir(at('keystate'), { mode: 0o700 });
     await writeFile(at('sealdir.toml'), tomlFor(directory));
     await put('alice.asc', alice.certificate);
     await put('other.asc', other.certificate);
@@ -117,6 +118,31 @@ describe('sealdir key', () => {
     assert.ok((await readdir(at('keys'))).includes('bob@example.com.pgp'));
     assert.equal((await key('add', ['--yes', '--as', ALICE, 'alice.asc', 'bob.asc'])).code, 0);
     assert.deepEqual(new Set(await listed(ALICE)), new Set([alice, bob].map(fingerprintOf)));
+  });
+
+  test('a key that names several recipients is asked about, until all of them have it', async () => {
+    await put('keys/bob@example.com.asc', bob.certificate);
+    const { reformatKey } = openpgp;
+    const both = [{ email: ALICE }, { email: BOB }];
+    const { publicKey } = await reformatKey({ privateKey: alice.secret, userIDs: both, format: 'object' });
+    const file = await put('both.asc', publicKey.armor());
+    const asked = await key('add', [file]);
+    assert.equal(asked.code, 65);
+    assert.match(
+      asked.stderr,
+      /[0-9A-F]{40} is for several recipients: alice@example\.com, bob@example\.com\n/,
+    );
+    assert.deepEqual(await listed(BOB), [fingerprintOf(bob)]);
+    assert.equal((await key('add', ['--as', ALICE, file])).code, 0);
+    assert.equal((await key('add', ['--yes', file])).code, 0);
+    assert.deepEqual(await listed(BOB), [fingerprintOf(alice)]);
+    const newer = await reformatKey({
+      privateKey: alice.secret,
+      userIDs: [...both, { name: 'Alice' }],
+      format: 'object',
+    });
+    const again = await key('add', [await put('newer.asc', newer.publicKey.armor())]);
+    assert.equal(again.code, 0, again.stderr);
   });
 
   test('a newer copy of the same key needs no word; one that loses a revocation is refused', async () => {
@@ -251,11 +277,54 @@ describe('sealdir key', () => {
   });
 
   test('where old keys cannot be kept, none is replaced', async () => {
+    await rm(at('keystate'), { recursive: true });
     await writeFile(at('keystate'), 'a file');
     const { code, stderr } = await key('add', ['--yes', 'other.asc']);
     assert.equal(code, 78, stderr);
-    assert.match(stderr, /^sealdir: keys\.state: keys that are replaced cannot be kept in/);
+    assert.match(stderr, /^sealdir: keys\.state: \S+keystate is no directory; nothing was changed/);
     assert.deepEqual(await readFile(keyFile()), alice.certificate);
+  });
+
+  test('a missing keys.state is not made, since whose it is to be is not known', async () => {
+    await rm(at('keystate'), { recursive: true });
+    const { code, stderr } = await key('add', ['--yes', 'other.asc']);
+    assert.equal(code, 78, stderr);
+    assert.match(
+      stderr,
+      /^sealdir: keys\.state: \S+keystate does not exist: start the server once, or make it/,
+    );
+    assert.equal((await readdir(directory)).includes('keystate'), false);
+    assert.deepEqual(await readFile(keyFile()), alice.certificate);
+  });
+
+  test('a full disk below keys.state is an error for now (75), with nothing changed', {
+    ...needs('root', 'mount', 'umount'),
+  }, async (t) => {
+    const options = ['-t', 'tmpfs', '-o', 'size=512k,mode=700', 'sealdir-test', at('keystate')];
+    const mounted = await run('mount', options);
+    if (mounted.code !== 0) return t.skip(`mount is not permitted here (${mounted.stderr.trim()})`);
+    try {
+      await assert.rejects(writeFile(at('keystate/filler'), Buffer.alloc(1_000_000)), /ENOSPC/);
+      const { code, stderr } = await key('add', ['--yes', 'other.asc']);
+      assert.equal(code, 75, stderr);
+      assert.match(stderr, /^sealdir: \S+ keys\.state: ENOSPC[^\n]*; nothing was changed\n$/);
+      assert.deepEqual(await readFile(keyFile()), alice.certificate);
+      await rm(at('keystate/filler'));
+      assert.equal((await key('add', ['--yes', 'other.asc'])).code, 0);
+    } finally {
+      await run('umount', [at('keystate')]);
+    }
+  });
+
+  test('what root makes in keys.state belongs to whom the directory belongs to', needs('root'), async () => {
+    await chown(at('keystate'), 12345, 12346);
+    assert.equal((await key('add', ['--yes', 'other.asc'])).code, 0);
+    const names = await readdir(at('keystate'), { recursive: true });
+    assert.ok(names.includes('former/.lock') && names.includes('key.log'));
+    for (const name of names) {
+      const { uid, gid } = await stat(at('keystate', name));
+      assert.deepEqual([uid, gid], [12345, 12346], name);
+    }
   });
 
   test('show tells which user IDs match, which subkeys are used, and why others are not', async () => {
@@ -384,7 +453,6 @@ describe('sealdir key', () => {
     });
 
   test('a directory that nobody may write to stays as it is', { ...needs('setpriv', 'root') }, async () => {
-    await mkdir(at('keystate'));
     await chown(at('keystate'), 12345, 12345);
     const command = ['--reuid=12345', '--regid=12345', '--clear-groups', process.execPath, CLI, 'key', 'add'];
     const { code, stderr } = await run('setpriv', [...command, '-c', 'sealdir.toml', '--yes', 'other.asc'], {

@@ -29,6 +29,7 @@ describe('at a terminal', { ...needs('tmux'), timeout: 300_000 }, () => {
   });
   beforeEach(async () => {
     directory = await makeSite({ [ADDRESS]: one.certificate });
+    await mkdir(join(directory, 'keystate'), { mode: 0o700 });
     await writeFile(join(directory, 'sealdir.toml'), tomlFor(directory));
     await writeFile(join(directory, 'other.asc'), other.certificate);
     terminal = await openTerminal({ cwd: directory });
@@ -124,7 +125,13 @@ describe('at a terminal', { ...needs('tmux'), timeout: 300_000 }, () => {
       assert.equal(await keyFile(), before);
       await isAsBefore();
       assert.deepEqual(await readdir(join(directory, 'keys')), [`${ADDRESS}.asc`]);
-      assert.deepEqual((await readdir(directory)).sort(), ['keys', 'mail', 'other.asc', 'sealdir.toml']);
+      assert.deepEqual((await readdir(directory)).sort(), [
+        'keys',
+        'keystate',
+        'mail',
+        'other.asc',
+        'sealdir.toml',
+      ]);
     });
 
   test('a signal at a question gives the terminal back', async () => {
@@ -143,7 +150,8 @@ describe('at a terminal', { ...needs('tmux'), timeout: 300_000 }, () => {
     const screen = await terminal.shows(/Is that meant\? \(yes\/no\)$/m);
     assert.equal(new Set(screen.match(/\b[0-9A-F]{40}\b/g)).size, 2, 'both fingerprints are shown');
     await enter('no');
-    await terminal.shows(/\(yes\/no\) no\nsealdir: nothing was changed\ncode 65/);
+    const answered = await terminal.shows(/\(yes\/no\) no\nsealdir: nothing was changed\ncode 65/);
+    assert.equal(answered.match(/has another key/g)?.length, 1, answered);
     assert.equal(await keyFile(), before);
     await enter(`clear; ${SEALDIR} key add -c sealdir.toml other.asc; echo code $?`);
     await terminal.shows(/Is that meant\? \(yes\/no\)$/m);

@@ -283,6 +283,47 @@ test('a change by a command is logged once, with who made it, and the owner of b
   assert.match(String(await readSealed(notice, OLD)), /how {6}"sealdir key add" by root/);
 });
 
+test('a key that was exchanged without a running server is logged before what a command makes of it', async (t) => {
+  const site = await keeping(t, { [ALICE]: OLD.certificate });
+  await site.put(FILE, NEW.certificate);
+  const { log, copies } = site.command();
+  const content = async (key: TestKey) => {
+    const bytes = Buffer.from(key.certificate);
+    return { bytes, certificates: await parseCertificates(bytes) };
+  };
+  await changeKeys(log, copies, {
+    address: ALICE,
+    by: { how: 'key add' },
+    before: [await content(NEW)],
+    after: [await content(OLD)],
+    now: new Date(),
+    change: () => site.put(FILE, OLD.certificate),
+  });
+  await site.round();
+  const [found, made, ...others] = (await site.entries()).slice(2);
+  assert.equal(others.length, 0);
+  assert.deepEqual([found?.event, found?.by.how], ['changed', 'directory']);
+  assert.deepEqual([made?.event, made?.by.how], ['changed', 'key add']);
+  const notices = await site.mail(ALICE);
+  const opened = await Promise.all(notices.map((notice) => openers(notice, [OLD, NEW])));
+  assert.deepEqual(opened.sort(), [[0], [1]]);
+});
+
+for (const others of [[], ['ALICE@Example.com.asc']])
+  test(`a file that gets another unusual name has not gone (${others.length} more)`, async (t) => {
+    const site = await keeping(t, {});
+    for (const name of others) await site.put(name, THIRD.certificate);
+    await site.put('Alice@Example.com.asc', OLD.certificate);
+    await site.round();
+    const before = await site.events();
+    await rename(site.keyFile('Alice@Example.com.asc'), site.keyFile('aLICE@example.COM.asc'));
+    await site.lookAt('Alice@Example.com.asc');
+    await site.lookAt('aLICE@example.COM.asc');
+    await site.round();
+    assert.deepEqual(await site.events(), before);
+    assert.deepEqual(await site.mail(ALICE), []);
+  });
+
 test('a command before the first look begins the log, and the look logs the others as they came', async (t) => {
   const site = await Keeping.make({ [ALICE]: OLD.certificate, [BOB]: BOBS.certificate });
   t.after(() => site.remove());

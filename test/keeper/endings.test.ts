@@ -79,6 +79,28 @@ test('a key that was prolonged is told of anew when it ends, and the one of befo
   assert.equal(await count(), 2);
 });
 
+test('what was judged, told and said while the clock ran 70 days ahead does not count once it is right', async (t) => {
+  const site = await keeping(t, { [ALICE]: KEY.certificate, [BOB]: ENDLESS.certificate });
+  const daily = () => site.said.filter(({ what }) => what === 'keys').length;
+  site.pass(34 * DAY_MS);
+  await site.round();
+  assert.deepEqual(await told(site), ['5 days']);
+  site.pass(36 * DAY_MS);
+  await site.round();
+  assert.equal(site.figures.at(-1)?.states.expired, 1);
+  site.reopen();
+  site.pass(-70 * DAY_MS);
+  await site.round();
+  assert.equal(site.figures.at(-1)?.states.valid, 2);
+  const said = daily();
+  site.pass(-60_000);
+  await site.round();
+  assert.equal(daily(), said + 1, 'the line of the day does not wait either');
+  site.pass(12 * DAY_MS);
+  await site.round();
+  assert.deepEqual(await told(site), ['28 days', '5 days'], 'by the clock');
+});
+
 test('with notices.expiry = false nobody is told that a key ends', async (t) => {
   const toml = { rest: '[notices]\nexpiry = false' };
   const site = await keeping(t, { [ALICE]: KEY.certificate }, { toml });

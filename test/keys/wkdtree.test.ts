@@ -14,6 +14,7 @@ import { WkdTree } from '../../src/keys/wkdtree.ts';
 import { KeyFiles } from '../../src/recipients/keyfiles.ts';
 import { binaryOf, freshKey } from '../support/freshkey.ts';
 import { openGnupgHome } from '../support/gnupghome.ts';
+import { FLAGS, madeCertificate, userId } from '../support/handmade.ts';
 import { needs } from '../support/peers.ts';
 import { run } from '../support/process.ts';
 import { until } from '../support/until.ts';
@@ -88,6 +89,34 @@ test('a file that has no key with the address, or cannot be used, is a problem a
   await rm(join(root, advanced(ALICE)));
   await symlink('nowhere', join(root, advanced(ALICE)));
   assert.match((await find(ALICE))?.problems[0] ?? '', /link to nothing/);
+});
+
+test('a user ID that is revoked, or that the owner of the key has not certified, makes no key theirs', async (t) => {
+  const { find, put } = await openTree(t);
+  const at = Math.floor(Date.now() / 1000) - 1000;
+  const [eve, forger] = [madeCertificate(at, '<eve@example.com>'), madeCertificate(at)];
+  const id = `<${ALICE}>`;
+  const certification = eve.owner.certify(id, { at });
+  const withId = (...signatures: readonly Buffer[]) => {
+    const subkey = [eve.subkey.packet, eve.owner.bind(eve.subkey, { at, flags: FLAGS.communication })];
+    const own = [
+      userId('<eve@example.com>'),
+      eve.owner.certify('<eve@example.com>', { at, flags: FLAGS.certify }),
+    ];
+    return Buffer.concat([eve.owner.packet, ...own, userId(id), ...signatures, ...subkey]);
+  };
+  for (const [what, bytes, count] of [
+    ['certified', withId(certification), 1],
+    ['revoked', withId(certification, eve.owner.revokeUserId(id, { at: at + 1 })), 0],
+    ['not certified', withId(), 0],
+    ['certified by another', withId(forger.owner.certify(id, { at })), 0],
+    ['over', withId(eve.owner.certify(id, { at, lasts: 10 })), 0],
+  ] as const) {
+    await put(advanced(ALICE), bytes);
+    const { certificates = [], problems = [] } = (await find(ALICE)) ?? {};
+    assert.equal(certificates.length, count, what);
+    assert.equal(problems.length, 1 - count, what);
+  }
 });
 
 test('a tree that is missing or empty is an error: it may not be mounted', async (t) => {

@@ -111,6 +111,12 @@ export class Keeping {
     await this.#rounds?.round();
   }
 
+  /** Looks at one name alone, as when inotify tells of it. */
+  async lookAt(name: string): Promise<void> {
+    this.#rounds?.askFor(name);
+    await this.#rounds?.round();
+  }
+
   /** Stops the keeper and starts it anew, with nothing remembered but what is in files. */
   reopen(): void {
     this.close();

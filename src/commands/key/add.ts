@@ -4,13 +4,14 @@
  */
 import { visible } from '../../core/visible.ts';
 import { KeyFileError } from '../../keys/blocks.ts';
-import { parseCertificates } from '../../keys/certificates.ts';
+import { type Certificate, parseCertificates } from '../../keys/certificates.ts';
 import type { Exchanged } from '../../keys/exchange.ts';
 import { CommandError } from '../errors.ts';
 import { readInput } from '../inputfile.ts';
 import { apply, confirm } from './change.ts';
 import { type Offered, ownersOf } from './owners.ts';
 import { planFor } from './plan.ts';
+import type { Plan } from './planned.ts';
 import { couldNotLook, keySite } from './site.ts';
 import type { KeyArguments, Streams } from './subcommand.ts';
 
@@ -26,8 +27,9 @@ export async function run(given: KeyArguments, streams: Streams): Promise<number
   for (const file of operands) offered.push(...(await read(file, streams)));
   const owners = await ownersOf(offered, given.text('as'), site).catch(couldNotLook);
   const warn = (sentence: string) => streams.stderr.write(`sealdir: ${visible(sentence)}\n`);
-  const plans = [];
-  for (const [address, keys] of owners) plans.push(await planFor(address, keys, site, warn));
+  const plans: Plan[] = [];
+  for (const [address, keys] of owners)
+    plans.push(withShared(await planFor(address, keys, site, warn), owners));
   await confirm(plans, given, streams);
   const told = new Set<string>();
   await apply(plans, site, 'key add', (done) => {
@@ -37,6 +39,16 @@ export async function run(given: KeyArguments, streams: Streams): Promise<number
   for (const { address } of plans)
     if (!told.has(address)) streams.stdout.write(`${visible(address)}: has this key already\n`);
   return 0;
+}
+
+/** Whoever made a key may have given it the address of somebody else as well. */
+function withShared(plan: Plan, owners: ReadonlyMap<string, readonly Certificate[]>): Plan {
+  const shared = plan.added.flatMap((fingerprint) => {
+    const all = [...owners].filter(([, keys]) => keys.some((key) => key.fingerprint === fingerprint));
+    const addresses = all.map(([address]) => address).join(', ');
+    return all.length > 1 ? [`${fingerprint} is for several recipients: ${addresses}`] : [];
+  });
+  return { ...plan, toConfirm: [...shared, ...plan.toConfirm] };
 }
 
 async function read(file: string, { stdin }: Streams): Promise<Offered[]> {

@@ -2,9 +2,6 @@
  * What `key add` and `key remove` have in common: whoever changes a key that is there is asked first, then
  * the changes are made under a lock. Every change goes through keys/exchange.ts.
  */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { tryLock } from '../../edge/lock.ts';
 import { ChangedMeanwhileError, type Exchanged, exchangeKeyFile } from '../../keys/exchange.ts';
 import { CommandError } from '../errors.ts';
 import { untilInterrupted } from '../interrupt.ts';
@@ -22,11 +19,12 @@ export async function confirm(
 ): Promise<void> {
   const asking = plans.filter(({ toConfirm }) => toConfirm.length > 0);
   if (asking.length === 0 || given.has('yes')) return;
-  const lines = asking.flatMap(({ toConfirm }) => toConfirm);
+  const lines = [...new Set(asking.flatMap(({ toConfirm }) => toConfirm))];
   if (stderr.isTTY !== true)
     throw new CommandError('data', ...lines, 'say --yes if that is meant; nothing was changed');
   await atTerminal(async (terminal) => {
-    const answer = await terminal.ask(`${lines.join(' / ')}. Is that meant? (yes/no) `, 'shown');
+    const all = lines.map((line) => line.replace(/\n/g, ' ')).join('\n');
+    const answer = await terminal.ask(`${all}\nIs that meant? (yes/no) `, 'shown');
     if (answer.trim().toLowerCase() !== 'yes') throw new CommandError('data', 'nothing was changed');
   });
 }
@@ -43,19 +41,13 @@ export async function apply(
 ): Promise<void> {
   if (plans.every(({ changes }) => changes.length === 0)) return;
   const { path, former, world } = site;
-  await mkdir(former, { recursive: true, mode: 0o750 }).catch((error: NodeJS.ErrnoException) => {
-    const what = `keys.state: keys that are replaced cannot be kept in ${former} (${error.code})`;
-    throw new CommandError('config', what);
-  });
-  const lock = tryLock(join(former, '.lock'));
-  if (lock === undefined) throw new CommandError('tempFail', 'another sealdir key is changing the keys');
+  const logged = openLogged(site, how);
   try {
-    const logged = openLogged(site, how);
     await untilInterrupted(async (pause) => {
       for (const plan of plans.filter(({ changes }) => changes.length > 0)) {
         pause();
         const done: Exchanged[] = [];
-        await logged(plan, site, async () => {
+        await logged.change(plan, site, async () => {
           for (const change of plan.changes)
             done.push(await exchangeKeyFile({ ...change, directory: path, former }, world).catch(notMade));
         });
@@ -63,7 +55,7 @@ export async function apply(
       }
     });
   } finally {
-    lock.release();
+    logged.close();
   }
 }
 

@@ -6,6 +6,8 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { lockDescriptor } from '../../edge/lock.ts';
 import { type CommandedChange, changeKeys } from '../../keylog/change.ts';
+import type { Copies } from '../../keylog/copies.ts';
+import type { KeyLog } from '../../keylog/keylog.ts';
 import { openKeyLog } from '../../keylog/statedirectory.ts';
 import { parseCertificates } from '../../keys/certificates.ts';
 import { bytesAt } from '../../keys/exchange.ts';
@@ -17,22 +19,48 @@ import type { KeySite } from './site.ts';
 
 export type How = 'key add' | 'key remove';
 
+/** The folder of KeySite.former. */
+const FORMER = 'former';
+const FULL = ['ENOSPC', 'EDQUOT'];
+
 type Files = CommandedChange['before'];
 
-/** Returns what makes and logs the change of one recipient. Throws CommandError if nothing can be logged. */
-export function openLogged({ settings, world }: KeySite, how: How) {
-  const { keyState } = pathsOf(settings);
+/** Makes and logs changes of key files, one recipient after the other. */
+export interface Logged {
+  change(plan: Plan, site: KeySite, change: () => Promise<void>): Promise<void>;
+  /** Ends it, and lets another command begin. */
+  close(): void;
+}
+
+/** Throws CommandError if nothing can be logged, or another command is changing keys. */
+export function openLogged(site: KeySite, how: How): Logged {
+  const { log, copies, files, lock } = opened(site);
+  if (!lockDescriptor(lock)) {
+    files.close(lock);
+    throw new CommandError('tempFail', 'another sealdir key is changing the keys');
+  }
+  return { change: loggedChange(log, copies, how), close: () => files.close(lock) };
+}
+
+/** What it makes belongs to the owner of the directory. */
+function opened({ settings, world }: KeySite) {
   const trouble = () => {}; // the keeper tells it
-  const opened = () => {
-    try {
-      return openKeyLog(keyState, { lock: lockDescriptor, world, trouble });
-    } catch (error) {
-      throw new CommandError('config', `keys.state: ${(error as Error).message}; nothing was changed`);
-    }
-  };
-  const { log, copies } = opened();
-  return async (plan: Plan, site: KeySite, change: () => Promise<void>): Promise<void> => {
+  try {
+    const all = openKeyLog(pathsOf(settings).keyState, { lock: lockDescriptor, world, trouble });
+    all.files.makeDirectory(FORMER);
+    return { ...all, lock: all.files.openLock(`${FORMER}/.lock`) };
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const kind = FULL.includes(code) ? 'tempFail' : 'config';
+    throw new CommandError(kind, `keys.state: ${message}; nothing was changed`);
+  }
+}
+
+function loggedChange(log: KeyLog, copies: Copies, how: How): Logged['change'] {
+  return async (plan, site, change) => {
+    const { world } = site;
     const { address } = plan;
+    let end = 'nothing was changed';
     const by = { how, ...caller() };
     const before = await filesOf(address, site);
     const after = await afterwards(before, plan);
@@ -43,7 +71,13 @@ export function openLogged({ settings, world }: KeySite, how: How) {
       before: [...before.values()],
       after,
       now,
-      change,
+      async change() {
+        await change();
+        end = 'the key is changed, and will be logged as one that somebody else has changed';
+      },
+    }).catch((error: NodeJS.ErrnoException) => {
+      if (error instanceof CommandError || error.code === undefined) throw error;
+      throw new CommandError('tempFail', `${address}: keys.state: ${error.message}; ${end}`);
     });
   };
 }

@@ -48,9 +48,11 @@ export async function planFor(
       'data',
       `${address}: what is to be added ${WORDS.tooLarge(MAX_KEY_FILE_BYTES / 1024)}`,
     );
-  if (await isTheSame(present, keys)) return { address, changes: [], toConfirm: [] };
+  if (await isTheSame(present, keys)) return { address, changes: [], added: [], toConfirm: [] };
   const toConfirm = present.files.length === 0 ? [] : await whatChanges(address, present, before, next);
-  return { address, changes: changesOf(address, present.files, content), toConfirm };
+  const had = new Set(before.map(({ certificate }) => certificate.fingerprint));
+  const added = keys.map(({ fingerprint }) => fingerprint).filter((each) => !had.has(each));
+  return { address, changes: changesOf(address, present.files, content), added, toConfirm };
 }
 
 async function judged(

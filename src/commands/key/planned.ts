@@ -12,6 +12,8 @@ export interface Change {
 export interface Plan {
   readonly address: string;
   readonly changes: readonly Change[];
+  /** Fingerprints of the keys that the recipient does not have yet. */
+  readonly added: readonly string[];
   /** What somebody has to agree to, in lines; none if the change is harmless. */
   readonly toConfirm: readonly string[];
 }

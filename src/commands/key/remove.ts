@@ -32,5 +32,10 @@ async function planOf(address: string, { directory, path }: KeySite): Promise<Pl
     }
   if (changes.length === 0) throw new CommandError('noUser', `${address}: no key file`);
   const named = keys.length === 0 ? 'no key that can be read' : keys.join(', ');
-  return { address, changes, toConfirm: [`${address} loses its keys (${named}), and new mail is refused`] };
+  return {
+    address,
+    changes,
+    added: [],
+    toConfirm: [`${address} loses its keys (${named}), and new mail is refused`],
+  };
 }
