@@ -3,6 +3,7 @@
  * workers, sweeps, and serves the sum of the metrics; workers deliver.
  */
 import type { Settings } from '../config/settings.ts';
+import type { OnUsed } from '../core/usedkeys.ts';
 import type { Log } from '../edge/log.ts';
 import { Dealer } from './dealer.ts';
 import { openDoors } from './doors.ts';
@@ -16,6 +17,8 @@ export interface PrimaryParts {
   /** Listening descriptors passed by systemd. */
   readonly inherited: readonly number[];
   readonly processes: number;
+  /** See DeliveryOptions. */
+  readonly onUsed: OnUsed;
 }
 
 /**
@@ -23,11 +26,11 @@ export interface PrimaryParts {
  * StartError when it cannot start.
  */
 export async function servePrimary(
-  { settings, log, inherited, processes }: PrimaryParts,
+  { settings, log, inherited, processes, onUsed }: PrimaryParts,
   stopped: Promise<unknown>,
 ): Promise<Running | undefined> {
   const dealer = new Dealer();
-  const workforce = new Workforce({ settings, log, processes, dealer });
+  const workforce = new Workforce({ settings, log, processes, dealer, onUsed });
   const shared = await startShared(settings, log, workforce);
   const fault = (error: Error) => log.fault('lmtp socket', error);
   const opening = openDoors(settings, { inherited, isPaused: true, connect: dealer.deal, fault });

@@ -11,9 +11,8 @@ import {
   watchKeys,
   watchReloads,
 } from '../edge/metrics.ts';
-import type { Surroundings } from '../opensite.ts';
 import { openDoors } from './doors.ts';
-import { startDeliveries } from './lmtpservice.ts';
+import { type DeliveryOptions, startDeliveries } from './lmtpservice.ts';
 import { startShared } from './shared.ts';
 
 export interface Running {
@@ -38,11 +37,11 @@ export async function serve(
   settings: Settings,
   log: Log,
   inherited: readonly number[],
-  disk?: Surroundings['disk'],
+  options: DeliveryOptions = {},
 ): Promise<Running> {
   const metrics = createMetrics();
   const shared = await startShared(settings, log, metrics);
-  const deliveries = startDeliveries(settings, log, metrics, shared.state, disk);
+  const deliveries = startDeliveries(settings, log, metrics, shared.state, options);
   const { connect } = deliveries;
   const fault = (error: Error) => log.fault('lmtp socket', error);
   const opening = openDoors(settings, { inherited, isPaused: false, connect, fault });
