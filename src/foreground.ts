@@ -25,6 +25,8 @@ const MOST_KEY_FILES = 1000;
 const TOO_MANY_USED =
   'it does not keep up with the keys that are used: some that were put back at once may not be logged';
 
+const NOT_LOGGED = 'it has ended before it had compared all keys that were used with the key log';
+
 export interface ServeOptions {
   readonly settings: Settings;
   /** The configuration file, or undefined for the demo. */
@@ -65,6 +67,7 @@ export async function serveInForeground(options: ServeOptions): Promise<number> 
   // A second signal cuts off the deliveries under way. Their clients got no reply and will send them again.
   await Promise.race([running.stop(), stops.second.then(() => running.stop(0))]);
   await keeper.stop(); // only now: it logs what the last deliveries have used
+  if (used.waiting > 0) log.warn('keeper', { error: NOT_LOGGED, files: used.waiting });
   log.info('stopped');
   return 0;
 }

@@ -34,6 +34,11 @@ export class UsedQueue {
     this.#overflowed = overflowed;
   }
 
+  /** How many are not logged yet. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** Takes one. One that is told by several processes, or again, waits once. */
   readonly add: OnUsed = (keys) => {
     if (this.#last.get(keys.file)?.bytes.equals(keys.bytes)) return;

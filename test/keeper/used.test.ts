@@ -177,6 +177,7 @@ test('what was told is told to the next keeper, until one has it in the log', ()
   queue.add(keysOf('b', 10, 1));
   queue.listen(two);
   assert.deepEqual(two.heard, [2, 3, 4]);
+  assert.equal(queue.waiting, 3);
   queue.taken(4);
   queue.listen(three);
   assert.deepEqual(three.heard, []);
