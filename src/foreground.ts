@@ -8,9 +8,11 @@ import { CommandError } from './commands/errors.ts';
 import type { Loaded } from './config/load.ts';
 import { processesOf } from './config/processes.ts';
 import type { Settings } from './config/settings.ts';
+import type { OnUsed } from './core/usedkeys.ts';
 import { createLog, type Log, linesTo } from './edge/log.ts';
 import { logFormOf } from './edge/logtext.ts';
 import { type RunningKeeper, startKeeper } from './keeper/keep.ts';
+import { UsedQueue } from './keeper/usedqueue.ts';
 import { servePrimary } from './server/primary.ts';
 import { createReload, type ReloadParts } from './server/reload.ts';
 import { type Running, serve } from './server/serve.ts';
@@ -19,6 +21,11 @@ import { serveWorker } from './server/worker.ts';
 
 /** Looking at more key files would take the time of deliveries; `sealdir check` looks at all. */
 const MOST_KEY_FILES = 1000;
+
+const TOO_MANY_USED =
+  'it does not keep up with the keys that are used: some that were put back at once may not be logged';
+
+const NOT_LOGGED = 'it has ended before it had compared all keys that were used with the key log';
 
 export interface ServeOptions {
   readonly settings: Settings;
@@ -42,14 +49,15 @@ export async function serveInForeground(options: ServeOptions): Promise<number> 
   const hangups = file === undefined ? undefined : listenForHangups();
   const log = createLog(settings.log.level, linesTo(2), logFormOf(settings.log.format, options.journal));
   const isFirstStart = file === undefined && (await prepareDemo());
-  const running = await start(options, log, stops.first);
+  const used = new UsedQueue(() => log.warn('keeper', { error: TOO_MANY_USED }));
+  const running = await start(options, log, stops.first, used.add);
   if (running === undefined) return 0; // told to stop before it had started
   log.info('listening', { lmtp: running.lmtp, metrics: running.metrics, config: file ?? 'demo' });
   if (file === undefined) {
     if (isFirstStart) log.info('demo sample', { reply: await deliverSample('var/lmtp.sock') });
     options.print(await demoText(isFirstStart, running.metrics));
   }
-  const keeper = startKeeper({ settings, log, note: running.noteKeys });
+  const keeper = startKeeper({ settings, log, note: running.noteKeys, used });
   hangups?.(createReload({ log, running: withKeeper(running, keeper), load }, settings));
   const ending = new AbortController();
   if (file !== undefined) void logFindings(settings, file, log, ending.signal);
@@ -57,9 +65,9 @@ export async function serveInForeground(options: ServeOptions): Promise<number> 
   log.info('stopping', { reason });
   ending.abort();
   // A second signal cuts off the deliveries under way. Their clients got no reply and will send them again.
-  const ended = keeper.stop();
   await Promise.race([running.stop(), stops.second.then(() => running.stop(0))]);
-  await ended;
+  await keeper.stop(); // only now: it logs what the last deliveries have used
+  if (used.waiting > 0) log.warn('keeper', { error: NOT_LOGGED, files: used.waiting });
   log.info('stopped');
   return 0;
 }
@@ -81,12 +89,13 @@ async function start(
   { settings, inherited }: ServeOptions,
   log: Log,
   stopped: Promise<unknown>,
+  onUsed: OnUsed,
 ): Promise<Running | undefined> {
   const processes = processesOf(settings);
   const starting =
     processes === 1
-      ? serve(settings, log, inherited)
-      : servePrimary({ settings, log, inherited, processes }, stopped);
+      ? serve(settings, log, inherited, { onUsed })
+      : servePrimary({ settings, log, inherited, processes, onUsed }, stopped);
   return starting.catch((error: unknown) => {
     if (error instanceof StartError) throw new CommandError('config', error.message);
     throw error;

@@ -35,6 +35,8 @@ export interface Surroundings {
   readonly state: string | undefined;
   /** Locks an open file until it is closed; false if another process has it. */
   lock(fd: number): boolean;
+  /** See KeySourceOptions. */
+  readonly onParsed?: KeySourceOptions['onParsed'];
   /** Left out: the real one. */
   readonly disk?: Disk | undefined;
 }
@@ -44,6 +46,7 @@ export type Site = Omit<DeliveryParts, 'memory' | keyof ReloadedParts> & {
   readonly memory: RememberedDeliveries | undefined;
   /** The key directory makes its calls under the same shares as the disk. */
   readonly fileSystems: FileSystems;
+  readonly onParsed: KeySourceOptions['onParsed'];
   /** Call it when no delivery is under way any more. */
   close(): void;
 };
@@ -70,6 +73,7 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
     mailboxes: new Slots(),
     mailboxPaths: new MailboxPaths(maildir, roots, folder),
     fileSystems,
+    onParsed: surroundings.onParsed,
     memory,
     close() {
       memory?.close();
@@ -112,6 +116,7 @@ export function deliveryParts(settings: Settings, site: Site, former?: SiteSourc
   const run: FileSystems['run'] = (directory, call) => site.fileSystems.run(directory, call);
   const keyOptions: KeySourceOptions = {
     run,
+    onParsed: site.onParsed,
     onSilence: (setting, message) => site.outcomeLog.fault(setting, new Error(message)),
   };
   const { lmtp, store, headers, recipients } = settings;

@@ -72,7 +72,10 @@ export function keyDirectoryOf(
   return new KeyDirectory(pathsOf(settings).keys, addressRules(settings), world, options);
 }
 
-export interface KeySourceOptions extends Pick<DirectoryOptions, 'run'>, Pick<RemoteWkdOptions, 'pinning'> {
+/** `onParsed`: is told of files in the key directory alone. */
+export interface KeySourceOptions
+  extends Pick<DirectoryOptions, 'run' | 'onParsed'>,
+    Pick<RemoteWkdOptions, 'pinning'> {
   /** Is told the setting of a directory that hangs, while keys of before are used. */
   readonly onSilence?: (setting: string, message: string) => void;
 }
@@ -94,7 +97,7 @@ export function keySourceOf(
   options: KeySourceOptions = {},
   former?: SiteSources,
 ): RecipientKeys {
-  const { run, onSilence = () => {} } = options;
+  const { run, onParsed, onSilence = () => {} } = options;
   const told = (setting: string): DirectoryOptions => ({
     ...(run && { run }),
     onSilence: (message) => onSilence(setting, message),
@@ -102,7 +105,7 @@ export function keySourceOf(
   const same = addressRules(settings);
   const { wkd } = pathsOf(settings);
   return new RecipientKeys({
-    directory: keyDirectoryOf(settings, world, told('keys.directory')),
+    directory: keyDirectoryOf(settings, world, { ...told('keys.directory'), onParsed }),
     tree: wkd === undefined ? undefined : new WkdTree(wkd, same, world, told('keys.wkd_directory')),
     remote: keptRemote(settings, former) ?? remoteOf(settings, world, options),
   });

@@ -12,6 +12,7 @@ import { realWorld } from '../edge/world.ts';
 import { deliveryParts, openSite } from '../opensite.ts';
 import { judgingRulesOf, pathsOf } from '../site.ts';
 import { Courier } from './courier.ts';
+import { Inbox } from './inbox.ts';
 import { Keeper, type Say } from './keeper.ts';
 import type { FromKeeper, ToKeeper } from './messages.ts';
 import { Rounds } from './rounds.ts';
@@ -30,8 +31,10 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal
 setPriority(NICE);
 const ending = new AbortController();
 process.once('disconnect', () => ending.abort());
+const inbox = new Inbox();
 process.on('message', (message: ToKeeper) => {
   if (message === 'stop') ending.abort();
+  else if (message === 'read all' || 'used' in message) inbox.put(message);
   else void keep(message).finally(() => process.connected && process.disconnect());
 });
 
@@ -94,8 +97,10 @@ async function watchOver(keeper: Keeper, directory: string): Promise<void> {
   const rounds = new Rounds(keeper, realWorld(''), {
     say,
     told: (figures) => tell({ figures }),
+    taken: (n) => tell({ taken: n }),
     looked: () => rewatch(),
   });
+  inbox.open(rounds);
   let watcher: FSWatcher | undefined;
   let watched: string | undefined;
   // made anew at each look, since the path may lead to another directory by then
@@ -117,6 +122,7 @@ async function watchOver(keeper: Keeper, directory: string): Promise<void> {
   if (!ending.signal.aborted) await rounds.run();
   for (const timer of [hourly, often]) clearInterval(timer);
   watcher?.close();
+  await rounds.finish().catch((error: Error) => say('error', 'keeper', { error: error.message }));
   keeper.close();
 }
 

@@ -8,6 +8,7 @@ import type { Settings } from '../config/settings.ts';
 import type { Log } from '../edge/log.ts';
 import type { KeeperFigures } from './keeper.ts';
 import type { FromKeeper, ToKeeper } from './messages.ts';
+import type { NumberedKeys, UsedQueue } from './usedqueue.ts';
 
 /** One that has died is started again after this long, and after twice as long each time that it does. */
 const FIRST_PAUSE_MS = 1000;
@@ -29,9 +30,11 @@ export interface KeepOptions {
   readonly log: Log;
   /** Is given what is known of all keys whenever it may have changed. */
   note(figures: KeeperFigures): void;
+  /** What deliveries have read. */
+  readonly used: UsedQueue;
 }
 
-export function startKeeper({ settings, log, note }: KeepOptions): RunningKeeper {
+export function startKeeper({ settings, log, note, used }: KeepOptions): RunningKeeper {
   let current = settings;
   let isStopped = false;
   let pauseMs = FIRST_PAUSE_MS;
@@ -50,7 +53,8 @@ export function startKeeper({ settings, log, note }: KeepOptions): RunningKeeper
     begun.on('message', (message: FromKeeper) => {
       silence.sign();
       if (message === 'alive') return;
-      if ('figures' in message) note(message.figures);
+      if ('taken' in message) used.taken(message.taken);
+      else if ('figures' in message) note(message.figures);
       else log[message.say.level](message.say.what, message.say.detail);
     });
     begun.on('error', (error) => {
@@ -60,8 +64,13 @@ export function startKeeper({ settings, log, note }: KeepOptions): RunningKeeper
     begun.stderr?.on('data', (words: Buffer) => {
       log.error('keeper says on standard error', { text: words.toString().slice(0, MOST_WORDS) });
     });
+    const listener = {
+      used: (keys: NumberedKeys) => send(begun, { used: keys }),
+      missed: () => send(begun, 'read all'),
+    };
     begun.once('exit', (code, signal) => {
       silence.end();
+      used.unlisten(listener);
       if (isStopped) return;
       if (dismissed.has(begun)) return again();
       log.warn('the keeper of the keys died, starting it again', { code, signal });
@@ -70,6 +79,7 @@ export function startKeeper({ settings, log, note }: KeepOptions): RunningKeeper
       pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
     });
     send(begun, current);
+    used.listen(listener);
     return begun;
   }
 

@@ -5,6 +5,7 @@
  * with the log.
  */
 import type { SameAddress } from '../core/address.ts';
+import type { UsedKeys } from '../core/usedkeys.ts';
 import type { World } from '../core/world.ts';
 import { Copies } from '../keylog/copies.ts';
 import type { Entry } from '../keylog/entry.ts';
@@ -20,8 +21,11 @@ import { Looker } from './look.ts';
 import { Notices } from './notices.ts';
 import { Recorder } from './recorder.ts';
 import { seenIn, seenLines } from './seen.ts';
+import { Witness } from './witness.ts';
 
 const SEEN_FILE = 'seen';
+/** Anybody can make a great many of them, and the others must not wait for that. */
+const UNREADABLE_AT_ONCE = 200;
 
 export interface KeeperParts {
   /** The key directory. */
@@ -57,6 +61,7 @@ export class Keeper {
   readonly #judge: Judge;
   readonly #notices: Notices;
   readonly #recorder: Recorder;
+  readonly #witness: Witness;
   readonly #files: StateFiles;
   readonly #lifetime: number;
   #savedVersion = 0;
@@ -93,6 +98,7 @@ export class Keeper {
     const seen = seenIn(files.read(SEEN_FILE) ?? Buffer.alloc(0));
     this.#looker = new Looker({ directory, same, world, keep: (bytes) => copies.put(bytes) }, seen);
     this.#recorder = new Recorder({ log: this.#log, copies, looker: this.#looker, world });
+    this.#witness = new Witness({ log: this.#log, copies, looker: this.#looker, same, world });
     this.#judge = new Judge({ copies, world, rules, looker: this.#looker });
     this.#notices = new Notices({
       ...{
@@ -111,8 +117,13 @@ export class Keeper {
   }
 
   /** Names of files to be looked at again soon: inotify tells nothing of them. */
-  get unsettled(): readonly string[] {
-    return this.#looker.unsettled;
+  get unsettled(): { readonly unsettled: readonly string[]; readonly unreadable: readonly string[] } {
+    return { unsettled: this.#looker.unsettled, unreadable: this.#looker.unreadable(UNREADABLE_AT_ONCE) };
+  }
+
+  /** Whether the log has begun. */
+  get hasLooked(): boolean {
+    return this.#log.entries > 0;
   }
 
   /** Another one whenever the figures may be others, for another reason than the time. */
@@ -141,6 +152,11 @@ export class Keeper {
     const addresses = await this.#looker.some(names);
     await this.#recorder.record(addresses);
     await this.#notices.tellChanges();
+  }
+
+  /** Logs what a delivery has read, if it is news. Returns whether its file has to be looked at again. */
+  take(used: UsedKeys): Promise<boolean> {
+    return this.#witness.take(used);
   }
 
   /** Tells the owners of keys that have changed; those that cannot be told now stay owed. */

@@ -31,6 +31,8 @@ export class Looker {
   readonly #names = new Map<string, Set<string>>(); // by address
   /** Files with other names, or written a moment ago: inotify may tell nothing of what becomes of them. */
   readonly #unsettled = new Set<string>();
+  /** What cannot be read; what was looked at longest ago comes first. */
+  readonly #unreadable = new Set<string>();
 
   #isStopped = false;
   #version = 0;
@@ -51,6 +53,16 @@ export class Looker {
 
   get unsettled(): readonly string[] {
     return [...this.#unsettled];
+  }
+
+  /** Those of the unreadable files that were looked at longest ago. There may be any number of them. */
+  unreadable(most: number): readonly string[] {
+    const names: string[] = [];
+    for (const name of this.#unreadable) {
+      if (names.length === most) break;
+      names.push(name);
+    }
+    return names;
   }
 
   get addresses(): Iterable<string> {
@@ -117,10 +129,21 @@ export class Looker {
    * else all.
    */
   of(address: string): SeenFile[] {
-    const files = [...(this.#names.get(address) ?? [])].flatMap((name) => this.#seen.get(name) ?? []);
+    const files = this.filesOf(address);
     if (files.length <= 1) return files;
     const usual = files.filter(({ name }) => isUsualName(name, address));
     return usual.length > 0 ? usual : files;
+  }
+
+  /** Returns all files with names for an address. */
+  filesOf(address: string): SeenFile[] {
+    return [...(this.#names.get(address) ?? [])].flatMap((name) => this.#seen.get(name) ?? []);
+  }
+
+  /** Has a file read at the next look, also if it seems to be as it was. */
+  doubt(name: string): void {
+    const file = this.#seen.get(name);
+    if (file !== undefined) this.#seen.set(name, { ...file, identity: '' });
   }
 
   /** Replaces what is remembered of a file. */
@@ -146,8 +169,10 @@ export class Looker {
     const bytes = Buffer.isBuffer(read?.content) ? read.content : undefined;
     const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
     const isStill = read !== undefined && isSettled(read.stats, this.#parts.world);
-    if (isStill && !isLink && read.stats.nlink === 1n) this.#unsettled.delete(name);
-    else this.#unsettled.add(name);
+    this.#unsettled.delete(name);
+    this.#unreadable.delete(name);
+    if (bytes === undefined) this.#unreadable.add(name);
+    else if (!isStill || isLink || read?.stats.nlink !== 1n) this.#unsettled.add(name);
     const identity = isStill && read !== undefined ? identityOf(read.stats) : '';
     const digest = bytes === undefined ? '' : digestOf(bytes);
     if (former !== undefined && bytes !== undefined && former.digest === digest) {
@@ -171,6 +196,7 @@ export class Looker {
     const file = this.#seen.get(name);
     if (this.#seen.delete(name)) this.#version++;
     this.#unsettled.delete(name);
+    this.#unreadable.delete(name);
     const names = file && this.#names.get(file.address);
     names?.delete(name);
     if (file !== undefined && names?.size === 0) this.#names.delete(file.address);

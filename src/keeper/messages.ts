@@ -1,12 +1,15 @@
 /** What the server and its keeper tell each other, over the channel of child_process. */
 import type { Settings } from '../config/settings.ts';
+import type { Told } from './inbox.ts';
 import type { KeeperFigures, Say } from './keeper.ts';
 
 /** The settings come once, and first. */
-export type ToKeeper = Settings | 'stop';
+export type ToKeeper = Settings | 'stop' | Told;
 
 export type FromKeeper =
   | 'alive'
   | { readonly figures: KeeperFigures }
+  /** What was used up to this number is in the log. */
+  | { readonly taken: number }
   /** A line for the log. */
   | { readonly say: { level: Parameters<Say>[0]; what: string; detail: object } };

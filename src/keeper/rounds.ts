@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { World } from '../core/world.ts';
 import type { Keeper, KeeperFigures, Say } from './keeper.ts';
+import type { NumberedKeys } from './usedqueue.ts';
 
 /** Events come in swarms: the first is obeyed at once, and what comes in this time after it together. */
 const GATHER_MS = 200;
@@ -13,14 +14,16 @@ const RETRY_MS = 60_000;
 const TELL_AGAIN_MS = 10 * 60_000;
 /** The same failure is told once in this time. */
 const QUIET_MS = 60 * 60_000;
-/** Files that inotify is silent about are looked at this often, and less often if there are many. */
+/** Files that inotify is silent about are looked at this often, and less often if there are very many. */
 const UNSETTLED_MS = 5000;
-const UNSETTLED_EACH_MS = 10;
+const UNSETTLED_EACH_MS = 1;
 
 export interface RoundEvents {
   readonly say: Say;
   /** Figures that are new. */
   told(figures: KeeperFigures): void;
+  /** What was told of up to this number is in the log. */
+  taken(n: number): void;
   /** A look at the whole directory is about to begin. */
   looked(): void;
 }
@@ -30,6 +33,8 @@ export class Rounds {
   readonly #world: Pick<World, 'now'>;
   readonly #events: RoundEvents;
   #names = new Set<string>();
+  #used: NumberedKeys[] = [];
+  #wantsReading = false;
   #wantsAll = true;
   #wake: () => void = () => {};
   #isStopped = false;
@@ -49,8 +54,20 @@ export class Rounds {
     this.#wake();
   }
 
+  /** Has all files read, also those that seem to be as they were. */
+  askForReading(): void {
+    this.#wantsReading = true;
+    this.askForAll();
+  }
+
   askFor(name: string): void {
     this.#names.add(name);
+    this.#wake();
+  }
+
+  /** Has what a delivery has read compared with the log. */
+  tellUsed(keys: NumberedKeys): void {
+    this.#used.push(keys);
     this.#wake();
   }
 
@@ -69,6 +86,23 @@ export class Rounds {
         (error: unknown) => this.#fail((error as Error).message),
       );
       await this.#rest(isDone);
+    }
+  }
+
+  /** Logs what it was told of before it was stopped; whom to tell is known at the next start. */
+  async finish(): Promise<void> {
+    if (this.#keeper.hasLooked) await this.#takeUsed();
+  }
+
+  async #takeUsed(): Promise<void> {
+    const all = this.#used;
+    // the first entries are those of a look at all
+    if (all.length > 0 && !this.#keeper.hasLooked) await this.#lookAtAll();
+    for (let keys = all[0]; keys !== undefined; keys = all[0]) {
+      // what cannot be logged now is still the first one then
+      if (await this.#keeper.take(keys)) this.#names.add(keys.file);
+      all.shift();
+      this.#events.taken(keys.n);
     }
   }
 
@@ -95,6 +129,7 @@ export class Rounds {
           throw error;
         });
       }
+      if (!this.#isStopped) await this.#takeUsed();
       const names = this.#names;
       this.#names = new Set();
       if (names.size > 0)
@@ -115,8 +150,10 @@ export class Rounds {
   }
 
   /** Once a day all files are read, in case that one was changed and its time stamps set back. */
-  #lookAtAll(): Promise<void> {
-    return this.#keeper.lookAtAll({ again: this.#isDaily() && this.#dailyAt > 0 });
+  async #lookAtAll(): Promise<void> {
+    const wantsReading = this.#wantsReading;
+    await this.#keeper.lookAtAll({ again: wantsReading || (this.#isDaily() && this.#dailyAt > 0) });
+    if (wantsReading) this.#wantsReading = false;
   }
 
   #isDaily(): boolean {
@@ -127,15 +164,16 @@ export class Rounds {
   /** Waits until there is something to do. */
   async #rest(isDone: boolean): Promise<void> {
     if (this.#isStopped) return;
-    const { unsettled, owesNotices } = this.#keeper;
+    const { owesNotices } = this.#keeper;
+    const { unsettled, unreadable } = this.#keeper.unsettled;
     const some = Math.max(UNSETTLED_MS, unsettled.length * UNSETTLED_EACH_MS);
     const never = Number.POSITIVE_INFINITY;
     const ms = Math.min(
       isDone ? never : RETRY_MS,
       owesNotices ? TELL_AGAIN_MS : never,
-      unsettled.length > 0 ? some : never,
+      unsettled.length + unreadable.length > 0 ? some : never,
     );
-    const isAwake = isDone && (this.#wantsAll || this.#names.size > 0);
+    const isAwake = isDone && (this.#wantsAll || this.#names.size > 0 || this.#used.length > 0);
     if (!isAwake)
       await new Promise<void>((resolve) => {
         const timer = Number.isFinite(ms) ? setTimeout(resolve, ms) : undefined;
@@ -145,7 +183,7 @@ export class Rounds {
           resolve();
         };
       });
-    for (const name of unsettled) this.#names.add(name);
+    for (const name of [...unsettled, ...unreadable]) this.#names.add(name);
     const early = this.#roundAt + GATHER_MS - performance.now();
     if (!this.#isStopped && early > 0) await pause(early);
   }

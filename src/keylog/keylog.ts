@@ -40,6 +40,9 @@ export interface KnownKeys {
   readonly now: Keys;
   /** The last that were there. */
   readonly last: Keys;
+  /** Those before the last entry, and its time. Milliseconds since the epoch. */
+  readonly replaced?: Keys;
+  readonly since?: number;
 }
 
 export class KeyLog {
@@ -179,7 +182,8 @@ export class KeyLog {
     const { address, event, after } = entry;
     if (event !== 'first-look') this.#changes++;
     const last = after.fingerprints.length > 0 ? after : (this.#known.get(address)?.last ?? entry.before);
-    this.#known.set(address, { now: after, last });
+    const since = Date.parse(entry.time);
+    this.#known.set(address, { now: after, last, replaced: entry.before, since });
     if (needsNotice(entry)) this.#owed.set(entry.n, entry);
     if (this.#isLoaded) this.#parts.logged?.(entry, this.#head);
   }

@@ -11,7 +11,7 @@ import { LastFound } from './lastfound.ts';
 import { type DirectoryEntry, listDirectory, type Walk, walkDirectory } from './listing.ts';
 import { NameIndex } from './nameindex.ts';
 import { usualNames } from './names.ts';
-import { type KeyFile, merge, ParsedFiles } from './parsedfiles.ts';
+import { type KeyFile, merge, type OnParsed, ParsedFiles } from './parsedfiles.ts';
 import type { KeyEntry, KeyOwner, KeySource } from './source.ts';
 import { WatchedDirectory } from './watched.ts';
 
@@ -20,6 +20,7 @@ export interface DirectoryOptions {
   readonly run?: Runner;
   /** Is told, at most once a second, that the directory hangs and keys of before are used. */
   readonly onSilence?: (message: string) => void;
+  readonly onParsed?: OnParsed | undefined;
 }
 
 /** There is no key file at all: nobody can say who has none (D18). */
@@ -37,12 +38,12 @@ export class KeyDirectory implements KeySource {
     directory: string,
     same: SameAddress,
     world: Pick<World, 'now'>,
-    { run = (_, call) => call(), onSilence = () => {} }: DirectoryOptions = {},
+    { run = (_, call) => call(), onSilence = () => {}, onParsed }: DirectoryOptions = {},
   ) {
     this.#directory = directory;
     this.#same = same;
     const calls = new FileCalls(directory, run);
-    this.#files = new ParsedFiles(directory, world, calls, new LinkedCalls(run));
+    this.#files = new ParsedFiles(directory, world, calls, new LinkedCalls(run), onParsed);
     this.#index = new NameIndex(directory, same, world, calls);
     this.#watched = new WatchedDirectory(directory);
     this.#last = new LastFound(directory, calls, world, onSilence);

@@ -31,19 +31,30 @@ interface Target {
   readonly stats: fs.BigIntStats;
 }
 
+/** Is told of a file that was read and holds keys, before they are used; not if it is as it was before. */
+export type OnParsed = (file: string, bytes: Buffer) => void;
+
 export class ParsedFiles {
   readonly #directory: string;
   readonly #world: Pick<World, 'now'>;
   readonly #calls: FileCalls;
   readonly #linked: LinkedCalls;
+  readonly #onParsed: OnParsed;
   readonly #files = new FileCache<KeyFile>();
   readonly #reading = new Map<string, Promise<KeyFile>>();
 
-  constructor(directory: string, world: Pick<World, 'now'>, calls: FileCalls, linked: LinkedCalls) {
+  constructor(
+    directory: string,
+    world: Pick<World, 'now'>,
+    calls: FileCalls,
+    linked: LinkedCalls,
+    onParsed: OnParsed = () => {},
+  ) {
     this.#directory = directory;
     this.#world = world;
     this.#calls = calls;
     this.#linked = linked;
+    this.#onParsed = onParsed;
   }
 
   /** Returns those of the files that are there. */
@@ -111,6 +122,7 @@ export class ParsedFiles {
     const file = { identity: identityOf(stats), bytes: Number(stats.size) };
     if (typeof content === 'string') return { ...file, ...unusable(name, content) };
     const parsed = { ...file, ...(await parseKeyFile(name, content)) };
+    if (parsed.certificates.length > 0) this.#onParsed(name, content);
     if (isSettled(stats, this.#world)) this.#files.set(name, parsed);
     return parsed;
   }

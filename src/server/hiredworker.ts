@@ -5,7 +5,9 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
+import { within } from '../core/deadline.ts';
 import type { Opening } from '../core/listener.ts';
+import type { OnUsed } from '../core/usedkeys.ts';
 import type { Log } from '../edge/log.ts';
 import type { Figures } from '../edge/metrics.ts';
 import { DRAIN_MS } from './lmtpservice.ts';
@@ -15,10 +17,12 @@ import { isReport, LOG_FD, type Order, type Report } from './messages.ts';
 const LINGER_MS = 5000;
 /** How much is logged of what Node says when a worker crashes. */
 const MOST_WORDS = 4000;
+/** How long what it said is waited for after its end. */
+const HEAR_MS = 1000;
 
 /** How far a worker has come. It died, or the system could not start it, and then it has no end either. */
 export type Progress =
-  | Exclude<Report, { report: 'figures' | 'taken' | 'missed' }>
+  | Exclude<Report, { report: 'figures' | 'taken' | 'missed' | 'key' }>
   | { readonly report: 'died' }
   | { readonly report: 'unborn' };
 
@@ -40,8 +44,17 @@ export class HiredWorker {
   #answered: () => void = () => {};
   #took: (isTaken: boolean) => void = () => {};
 
+  readonly #onUsed: OnUsed;
+  /** Resolves when all that it said before its end has been heard. */
+  readonly #heard: Promise<void>;
+  #heardAll: () => void = () => {};
+
   /** Starts it. Errors on its channel, a failed start and all that Node itself says in it go to the log. */
-  constructor(log: Log) {
+  constructor(log: Log, onUsed: OnUsed) {
+    this.#onUsed = onUsed;
+    this.#heard = new Promise((resolve) => {
+      this.#heardAll = resolve;
+    });
     cluster.setupPrimary({ stdio: stdioOfWorkers() });
     const worker = cluster.fork();
     this.#worker = worker;
@@ -143,11 +156,16 @@ export class HiredWorker {
     const late = setTimeout(() => this.#worker.process.kill('SIGKILL'), graceMs + LINGER_MS);
     await this.ended;
     clearTimeout(late);
+    await within(this.#heard, HEAR_MS);
   }
 
   #hear(report: Report): void {
     if (report.report === 'taken') return this.#took(true);
     if (report.report === 'missed') return this.#took(false);
+    if (report.report === 'key') {
+      const { file, bytes, at } = report;
+      return this.#onUsed({ file, bytes: Buffer.from(bytes, 'base64'), at });
+    }
     if (this.#hasEnded) return;
     if (report.report !== 'figures') return this.#progress(report);
     this.#figures = report.figures;
@@ -166,7 +184,10 @@ export class HiredWorker {
    */
   #hearLastWords(): void {
     if (this.isReachable) setImmediate(() => this.#hearLastWords());
-    else this.#took(false);
+    else {
+      this.#took(false);
+      this.#heardAll();
+    }
   }
 
   #end(): void {

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import type { Settings } from '../config/settings.ts';
 import type { Opening } from '../core/listener.ts';
 import type { TlsMaterial } from '../core/tls.ts';
+import type { OnUsed } from '../core/usedkeys.ts';
 import type { DeliveryParts } from '../delivery/parts.ts';
 import { beginTransaction } from '../delivery/transaction.ts';
 import { lockDescriptor } from '../edge/lock.ts';
@@ -33,16 +34,31 @@ export interface Deliveries {
   stop(graceMs?: number): Promise<void>;
 }
 
+export interface DeliveryOptions {
+  /** Is told of each key file that was read, before a message is sealed to its keys. */
+  readonly onUsed?: OnUsed;
+  readonly disk?: Surroundings['disk'] | undefined;
+}
+
 /** `state` is the state directory, if it is the server's own. */
 export function startDeliveries(
   settings: Settings,
   log: Log,
   metrics: Metrics,
   state: string | undefined,
-  disk?: Surroundings['disk'],
+  { onUsed = () => {}, disk }: DeliveryOptions = {},
 ): Deliveries {
   const world = realWorld(settings.hostname);
-  const surroundings = { world, meter: metrics, outcomeLog: log, state, disk, lock: lockDescriptor };
+  const onParsed = (file: string, bytes: Buffer) => onUsed({ file, bytes, at: world.now() });
+  const surroundings = {
+    world,
+    meter: metrics,
+    outcomeLog: log,
+    state,
+    disk,
+    lock: lockDescriptor,
+    onParsed,
+  };
   const site = openSite(settings, surroundings);
   let current = settings;
   let tls: LmtpOptions['tls'];

@@ -47,7 +47,9 @@ export type Report =
   /** The last connection came without its socket: there was no descriptor for it. */
   | { readonly report: 'missed' }
   /** The answer to `tell`. */
-  | { readonly report: 'figures'; readonly figures: Figures };
+  | { readonly report: 'figures'; readonly figures: Figures }
+  /** It has read a key file (UsedKeys). `bytes`: in base64. */
+  | { readonly report: 'key'; readonly file: string; readonly bytes: string; readonly at: number };
 
 export function isOrder(message: unknown): message is Order {
   return typeof message === 'object' && message !== null && 'order' in message;

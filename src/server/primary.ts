@@ -3,6 +3,7 @@
  * workers, sweeps, and serves the sum of the metrics; workers deliver.
  */
 import type { Settings } from '../config/settings.ts';
+import type { OnUsed } from '../core/usedkeys.ts';
 import type { Log } from '../edge/log.ts';
 import { openCertificates } from './certificates.ts';
 import { Dealer } from './dealer.ts';
@@ -17,6 +18,8 @@ export interface PrimaryParts {
   /** Listening descriptors passed by systemd. */
   readonly inherited: readonly number[];
   readonly processes: number;
+  /** See DeliveryOptions. */
+  readonly onUsed: OnUsed;
 }
 
 /**
@@ -24,11 +27,11 @@ export interface PrimaryParts {
  * StartError when it cannot start.
  */
 export async function servePrimary(
-  { settings, log, inherited, processes }: PrimaryParts,
+  { settings, log, inherited, processes, onUsed }: PrimaryParts,
   stopped: Promise<unknown>,
 ): Promise<Running | undefined> {
   const dealer = new Dealer();
-  const workforce = new Workforce({ settings, log, processes, dealer });
+  const workforce = new Workforce({ settings, log, processes, dealer, onUsed });
   const certificates = await openCertificates(settings, { log, expires: workforce.noteExpiries });
   certificates.onChange((tls) => workforce.secure(tls));
   const shared = await startShared(settings, log, workforce).catch((error: unknown) => {

@@ -12,10 +12,9 @@ import {
   watchKeys,
   watchReloads,
 } from '../edge/metrics.ts';
-import type { Surroundings } from '../opensite.ts';
 import { type Certificates, openCertificates } from './certificates.ts';
 import { openDoors } from './doors.ts';
-import { startDeliveries } from './lmtpservice.ts';
+import { type DeliveryOptions, startDeliveries } from './lmtpservice.ts';
 import { startShared } from './shared.ts';
 
 export interface Running {
@@ -41,7 +40,7 @@ export async function serve(
   settings: Settings,
   log: Log,
   inherited: readonly number[],
-  disk?: Surroundings['disk'],
+  options: DeliveryOptions = {},
 ): Promise<Running> {
   const metrics = createMetrics();
   const expires = watchCertificates(metrics.registry);
@@ -50,7 +49,7 @@ export async function serve(
     certificates.stop();
     throw error;
   });
-  const deliveries = startDeliveries(settings, log, metrics, shared.state, disk);
+  const deliveries = startDeliveries(settings, log, metrics, shared.state, options);
   certificates.onChange(deliveries.secure);
   const { connect } = deliveries;
   const fault = (error: Error) => log.fault('lmtp socket', error);

@@ -22,7 +22,10 @@ export async function serveWorker(): Promise<void> {
   if (start === undefined) return;
   const metrics = createMetrics();
   const log = createLog(start.settings.log.level, linesTo(LOG_FD), start.logForm);
-  const deliveries = startDeliveries(start.settings, log, metrics, start.state);
+  const deliveries = startDeliveries(start.settings, log, metrics, start.state, {
+    onUsed: ({ file, bytes, at }) =>
+      report({ report: 'key', file, bytes: bytes.toString('base64'), at }, () => {}),
+  });
   orders.onTell(() => {
     const told = metrics.figures().then((figures) => report({ report: 'figures', figures }));
     told.catch((error) => log.fault('figures', error));

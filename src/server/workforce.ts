@@ -5,6 +5,7 @@
 import type { Settings } from '../config/settings.ts';
 import { within } from '../core/deadline.ts';
 import type { TlsMaterial } from '../core/tls.ts';
+import type { OnUsed } from '../core/usedkeys.ts';
 import { ClusterMetrics } from '../edge/clustermetrics.ts';
 import type { Log } from '../edge/log.ts';
 import type { MetricsSource } from '../edge/metricsserver.ts';
@@ -24,6 +25,7 @@ export interface WorkforceParts {
   readonly processes: number;
   /** Is told of the workers that serve. */
   readonly dealer: Dealer;
+  readonly onUsed: OnUsed;
 }
 
 export class Workforce implements MetricsSource {
@@ -101,7 +103,7 @@ export class Workforce implements MetricsSource {
   /** Hires a worker for a place that is empty. If it dies, #ended fills the place again. */
   async #fill(): Promise<void> {
     if (this.#phase === 'stopping') return;
-    const worker = new HiredWorker(this.#parts.log);
+    const worker = new HiredWorker(this.#parts.log, this.#parts.onUsed);
     const progress = await this.#hire(worker);
     if (progress.report === 'serving') {
       this.#parts.dealer.join(worker);

@@ -56,5 +56,5 @@ const [, , settingsFile = '', kill] = process.argv;
 await untilWanted();
 const settings = JSON.parse(readFileSync(settingsFile, 'utf8')) as Settings;
 const disk = kill === undefined ? undefined : deadlyDisk(JSON.parse(kill) as KillPoint);
-const running = await serve(settings, createLog(settings.log.level), [], disk);
+const running = await serve(settings, createLog(settings.log.level), [], { disk });
 writeSync(2, `listening ${running.metrics}\n`);

@@ -95,7 +95,7 @@ export class CrashSite {
   async serveHere(disk?: Disk): Promise<Serving & { readonly log: readonly string[] }> {
     const log: string[] = [];
     const written = createLog('info', { write: (line) => log.push(line) });
-    return { ...(await serve(this.#settings, written, [], disk)), log };
+    return { ...(await serve(this.#settings, written, [], { disk })), log };
   }
 
   /**

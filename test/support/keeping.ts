@@ -35,6 +35,9 @@ export class Keeping {
   readonly said: Said[] = [];
   /** Figures as they were told. */
   readonly figures: KeeperFigures[] = [];
+  /** Numbers of used keys that it has taken. */
+  readonly taken: number[] = [];
+  #used = 0;
   #passedMs = 0;
   #rounds: Rounds | undefined;
   #close: () => void = () => {};
@@ -96,6 +99,7 @@ export class Keeping {
     this.#rounds = new Rounds(keeper, world, {
       say,
       told: (figures) => void this.figures.push(figures),
+      taken: (n) => void this.taken.push(n),
       looked: () => {},
     });
     this.#close = () => {
@@ -115,6 +119,21 @@ export class Keeping {
   async lookAt(name: string): Promise<void> {
     this.#rounds?.askFor(name);
     await this.#rounds?.round();
+  }
+
+  /** Has a delivery tell that it read a key file, `ago` milliseconds ago. The keeper does what follows. */
+  async use(file: string, bytes: Uint8Array | string, ago = 0): Promise<void> {
+    this.#rounds?.tellUsed({ file, bytes: Buffer.from(bytes), at: this.now() - ago, n: ++this.#used });
+    await this.#rounds?.round();
+  }
+
+  /** Works like the process of the keeper, until it is stopped; then it has to be opened again. */
+  async run(): Promise<void> {
+    await this.#rounds?.run();
+  }
+
+  stop(): void {
+    this.#rounds?.stop();
   }
 
   /** Stops the keeper and starts it anew, with nothing remembered but what is in files. */
