@@ -40,16 +40,19 @@ interface Surroundings {
   readonly head: string;
 }
 
-/** Returns the text for the owner of the keys that an address had before. */
-export function changeText(entry: Entry, { host, head }: Surroundings): string {
+/**
+ * Returns the text for the owner of the keys that an address had before. `earlier`: changes of the same keys
+ * that this note tells of as well, oldest first.
+ */
+export function changeText(entry: Entry, earlier: readonly Entry[], { host, head }: Surroundings): string {
   const { address, event, before, after, lost, by, time, n } = entry;
   return `${beginning(entry, host)}
 
   address  ${visible(address)}
-  seen     ${time.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}
+  seen     ${inUtc(time)}
   before   ${listed(before.fingerprints)}
   now      ${event === 'went' ? 'no key' : listed(after.fingerprints)}
-  how      ${howText(by)}
+  how      ${howText(by)}${earlierText(earlier)}
 
 ${
   lost
@@ -72,6 +75,16 @@ If that log is edited or cut later, this command on the server shows it:
 
   sealdir key log --verify --head ${head}
 `;
+}
+
+function inUtc(time: string): string {
+  return time.replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
+}
+
+function earlierText(earlier: readonly Entry[]): string {
+  const [first] = earlier;
+  if (first === undefined) return '';
+  return `\n  earlier  ${earlier.length} more changes of it, since entry ${first.n} (${inUtc(first.time)})`;
 }
 
 function beginning({ event, address: exact }: Entry, host: string): string {
@@ -104,10 +117,7 @@ export function endingText({ address: exact, fingerprint, ends, days, host, head
 
   address  ${address}
   key      ${spaced(fingerprint)}
-  ends     ${ends
-    .toISOString()
-    .replace('T', ' ')
-    .replace(/\.\d+Z$/, ' UTC')}
+  ends     ${inUtc(ends.toISOString())}
 
 From then on no mail can be encrypted for you. It waits, or goes back to its senders, until the server has a
 key of yours that is valid.

@@ -18,6 +18,9 @@ import { changeText, endingText } from './notice.ts';
 import type { SeenFile, SeenKey } from './seen.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
+const HOUR_MS = 60 * 60 * 1000;
+/** Notices of changes to one address. What comes then waits, and is told together. */
+const MOST_IN_AN_HOUR = 5;
 /** Days before its end on which the owner of a key is told. */
 export const THRESHOLDS = [1, 7, 14, 30] as const;
 
@@ -40,6 +43,8 @@ export class Notices {
   readonly #parts: NoticeParts;
   /** When an entry was last said to be without a copy of the keys of before, by its number. */
   readonly #saidAt = new Map<number, number>();
+  /** When notices of changes were stored lately, by address. */
+  readonly #storedAt = new Map<string, readonly number[]>();
 
   constructor(parts: NoticeParts) {
     this.#parts = parts;
@@ -52,29 +57,55 @@ export class Notices {
     return [...log.owed.values()];
   }
 
-  /** Tells of all changes. Those that cannot be told now stay owed, and do not hinder the others. */
+  /**
+   * Tells of all changes; of several of the same keys in one note. Those that cannot be told now stay owed,
+   * and do not hinder the others.
+   */
   async tellChanges(): Promise<void> {
-    for (const entry of this.owed) await this.#tellChange(entry).catch(this.#parts.fault);
+    const owners = new Map<string, Entry[]>();
+    for (const entry of this.owed) {
+      const owner = `${entry.address} ${entry.before.fingerprints.join()} ${entry.lost === true}`;
+      const entries = owners.get(owner);
+      if (entries === undefined) owners.set(owner, [entry]);
+      else entries.push(entry);
+    }
+    for (const entries of owners.values()) await this.#tellChange(entries).catch(this.#parts.fault);
   }
 
-  async #tellChange(entry: Entry): Promise<void> {
-    const { log, copies, courier, sent, host, info, step } = this.#parts;
-    for (const digest of entry.before.files) copies.restore(digest);
-    const keys = await this.#formerKeys(entry);
-    const isLost =
-      keys === undefined && entry.before.files.some((digest) => copies.get(digest) === undefined);
-    if (isLost) return this.#sayLost(entry);
-    const { address, event, n } = entry;
+  /** Whoever exchanges a key again and again must not fill a mailbox. */
+  #isHeld(address: string): boolean {
+    const now = this.#parts.world.now();
+    const times = (this.#storedAt.get(address) ?? []).filter((at) => Math.abs(now - at) < HOUR_MS);
+    if (times.length === 0) this.#storedAt.delete(address);
+    else this.#storedAt.set(address, times);
+    return times.length >= MOST_IN_AN_HOUR;
+  }
+
+  async #tellChange(entries: readonly Entry[]): Promise<void> {
+    const last = entries.at(-1);
+    if (last === undefined || this.#isHeld(last.address)) return;
+    const { log, copies, courier, sent, host, info, step, world } = this.#parts;
+    const digests = entries.flatMap(({ before }) => before.files);
+    for (const digest of digests) copies.restore(digest);
+    let keys: SealingKeys | undefined;
+    for (const entry of [...entries].reverse()) keys ??= await this.#formerKeys(entry);
+    if (keys === undefined && digests.some((digest) => copies.get(digest) === undefined))
+      return this.#sayLost(last);
+    const { address } = last;
     let outcome: Outcome = 'no usable key';
     if (keys !== undefined) {
       step('send notice');
-      const mailbox = event === 'went' ? 'if it is there' : 'make it';
-      const text = changeText(entry, { host, head: log.head });
+      const mailbox = entries.every(({ event }) => event === 'went') ? 'if it is there' : 'make it';
+      const text = changeText(last, entries.slice(0, -1), { host, head: log.head });
       outcome = await courier.send({ address, keys, text, mailbox });
       step('notice stored');
     }
-    sent.addChange(entry, outcome);
-    info('key notice', { address, change: n, outcome });
+    if (outcome === 'stored')
+      this.#storedAt.set(address, [...(this.#storedAt.get(address) ?? []), world.now()]);
+    for (const entry of entries) {
+      sent.addChange(entry, outcome);
+      info('key notice', { address, change: entry.n, outcome });
+    }
   }
 
   /** The entry stays owed: what is put back into the key directory, for instance, is copied again. */

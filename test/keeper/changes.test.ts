@@ -324,6 +324,36 @@ for (const others of [[], ['ALICE@Example.com.asc']])
     assert.deepEqual(await site.mail(ALICE), []);
   });
 
+test('a key that is exchanged again and again fills no mailbox, and each owner is told in the end', async (t) => {
+  const site = await keeping(t, { [ALICE]: OLD.certificate });
+  for (let n = 0; n < 10; n++)
+    for (const key of [NEW, OLD]) {
+      await site.put(FILE, key.certificate);
+      await site.round();
+    }
+  assert.equal((await site.entries()).length, 22, 'each change is logged');
+  assert.equal((await site.mail(ALICE)).length, 5);
+  site.pass(59 * 60 * 1000);
+  await site.round();
+  assert.equal((await site.mail(ALICE)).length, 5);
+  site.pass(2 * 60 * 1000);
+  await site.round();
+  await site.round();
+  assert.equal((await site.mail(ALICE)).length, 7);
+  await site.put(FILE, THIRD.certificate);
+  await site.round();
+  const notices = await site.mail(ALICE);
+  const opened = await Promise.all(notices.map((notice) => openers(notice, [OLD, NEW, THIRD])));
+  assert.deepEqual(opened.sort(), [[0], [0], [0], [0], [0], [1], [1], [1]].sort());
+  const texts = await Promise.all(
+    notices.map((notice) => readSealed(notice, OLD).catch(() => readSealed(notice, NEW))),
+  );
+  const gathered = texts.filter((text) =>
+    /earlier {2}\d more changes of it, since entry \d+ \(\d/.test(String(text)),
+  );
+  assert.equal(gathered.length, 2);
+});
+
 test('a command before the first look begins the log, and the look logs the others as they came', async (t) => {
   const site = await Keeping.make({ [ALICE]: OLD.certificate, [BOB]: BOBS.certificate });
   t.after(() => site.remove());
