@@ -34,7 +34,7 @@ test('only those for what is stored, "duplicate" and the answers to commands are
   const positive = allReplies().filter((reply) => verdictOf(reply) === 'stored');
   assert.deepEqual(
     positive.map((reply) => reply.why),
-    ['senderOk', 'recipientOk', ...STORED, 'duplicate', 'ok', 'bye', 'notVerified'],
+    ['senderOk', 'recipientOk', ...STORED, 'duplicate', 'ok', 'readyForTls', 'bye', 'notVerified'],
   );
 });
 
@@ -49,7 +49,13 @@ test('our own trouble defers: only facts about recipient, message or dialogue re
   const ours = [
     ...(['keyUnusableNow', 'recipientsUnavailable', 'tooManyRecipients', 'diskFull', 'overQuota'] as const),
     ...(['storeFailed', 'cryptoFailed', 'tooSlow', 'aborted', 'internal', 'shuttingDown'] as const),
-    ...(['tooManyConnections', 'tooManyFromPeer', 'mailboxBusy'] as const),
+    ...([
+      'tooManyConnections',
+      'tooManyFromPeer',
+      'mailboxBusy',
+      'siteKeyUnusable',
+      'tlsUnavailable',
+    ] as const),
   ];
   for (const why of ours) assert.equal(verdictOf(replyOf(why)), 'deferred', why);
 });
