@@ -171,10 +171,13 @@ export class Keeping {
   async mail(address: string): Promise<Buffer[]> {
     const directory = join(this.directory, 'mail', ...address.split('@').reverse(), 'new');
     const names = await readdir(directory).catch(() => []);
-    const counted = names.sort(
-      (a, b) => Number(a.split('.')[0]) - Number(b.split('.')[0]) || (a < b ? -1 : 1),
-    );
-    return Promise.all(counted.map((name) => readFile(join(directory, name))));
+    // by the time in their names, whose microseconds have no leading zeros
+    const timeOf = (name: string) => {
+      const [, seconds, micros] = /^(\d+)\.M(\d+)P/.exec(name) ?? [];
+      return Number(seconds) * 1e6 + Number(micros);
+    };
+    const sorted = names.sort((a, b) => timeOf(a) - timeOf(b));
+    return Promise.all(sorted.map((name) => readFile(join(directory, name))));
   }
 
   /** The log and the copies as a command sees them, beside the keeper. */
