@@ -5,14 +5,17 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { generateKeyPair } from '../keys/secretkeys.ts';
+import { deliver } from '../lmtp/client.ts';
 
 export const DEMO_SECRET = 'var/demo-secret.asc';
 const ADDRESS = 'demo@localhost';
 const CERTIFICATE = `var/keys/${ADDRESS}.asc`;
 const NEW = 'var/mail/localhost/demo/new';
+/** Nobody waits for longer to see a demo begin. */
+const SILENCE_MS = 60_000;
 
 /** Makes var/ and the demo recipient in it. Resolves to true if the recipient is new. */
 export async function prepareDemo(): Promise<boolean> {
@@ -26,8 +29,8 @@ export async function prepareDemo(): Promise<boolean> {
 }
 
 /** Delivers the sample through our own socket, as a mail server would. Resolves to the reply to its DATA. */
-export function deliverSample(socketPath: string): Promise<string> {
-  const message = [
+export async function deliverSample(socketPath: string): Promise<string> {
+  const lines = [
     'From: Sealdir <sealdir@localhost>',
     `To: ${ADDRESS}`,
     'Subject: Your first sealed message',
@@ -35,25 +38,11 @@ export function deliverSample(socketPath: string): Promise<string> {
     `Message-ID: <${randomBytes(12).toString('hex')}@localhost>`,
     '',
     'Nobody but the holder of your secret key can read this line.',
-    '.',
   ];
-  const commands = [
-    'LHLO localhost',
-    'MAIL FROM:<sealdir@localhost>',
-    `RCPT TO:<${ADDRESS}>`,
-    'DATA',
-    ...message,
-    'QUIT',
-  ];
-  return new Promise((resolve, reject) => {
-    let replies = '';
-    const socket = connect(socketPath, () => socket.write(commands.map((line) => `${line}\r\n`).join('')));
-    socket.on('data', (bytes) => {
-      replies += bytes.toString('latin1');
-    });
-    socket.on('error', reject);
-    socket.on('close', () => resolve(replies.trimEnd().split('\r\n').at(-2) ?? ''));
-  });
+  const message = Readable.from([Buffer.from(lines.map((line) => `${line}\r\n`).join(''))]);
+  const outgoing = { host: 'localhost', sender: 'sealdir@localhost', recipients: [ADDRESS], message };
+  const [reply] = await deliver({ path: socketPath }, outgoing, SILENCE_MS);
+  return reply?.text ?? '';
 }
 
 /** Returns what a demo server prints when it is ready. */

@@ -22,7 +22,7 @@ const HOUR_MS = 60 * 60 * 1000;
 /** Notices of changes to one address. What comes then waits, and is told together. */
 const MOST_IN_AN_HOUR = 5;
 /** Days before its end on which the owner of a key is told. */
-export const THRESHOLDS = [1, 7, 14, 30] as const;
+const THRESHOLDS = [1, 7, 14, 30] as const;
 
 export interface NoticeParts {
   readonly log: KeyLog;

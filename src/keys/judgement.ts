@@ -199,18 +199,28 @@ export async function describeCertificate(
 async function endOfUse(
   certificate: Certificate,
   at: number,
-  { strength = USUAL_STRENGTH }: JudgingRules,
+  rules: JudgingRules,
 ): Promise<Date | undefined> {
+  const use = await useOf(certificate, rules);
+  if (use === undefined || use.validity.facts.isIncomplete || !use.isAt(at)) return undefined;
+  const end = use.validity.changesAfter(at).find((time) => !use.isAt(time));
+  return end === undefined ? undefined : new Date(end);
+}
+
+/** Returns what tells whether a key of a certificate is for encryption at a time; undefined if it is weak. */
+export async function useOf(
+  certificate: Certificate,
+  { strength = USUAL_STRENGTH }: JudgingRules,
+): Promise<{ readonly validity: Validity; isAt(time: number): boolean } | undefined> {
   if (weaknessOf(certificate.primary, strength) !== undefined) return undefined;
   const validity = await certificate.validity();
-  if (validity.facts.isIncomplete) return undefined;
   const { primary, subkeys } = certificate;
   const strong = [primary, ...subkeys].filter(
     (key) => key !== undefined && weaknessOf(key, strength) === undefined,
   );
-  const isUsable = (time: number) =>
-    strong.some((key) => key !== undefined && isForEncryptionAt(key, certificate, validity, time));
-  if (!isUsable(at)) return undefined;
-  const end = validity.changesAfter(at).find((time) => !isUsable(time));
-  return end === undefined ? undefined : new Date(end);
+  return {
+    validity,
+    isAt: (time) =>
+      strong.some((key) => key !== undefined && isForEncryptionAt(key, certificate, validity, time)),
+  };
 }

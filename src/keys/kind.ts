@@ -41,7 +41,7 @@ export function kindOf({ primary, subkeys, parts }: Certificate, judgement: Judg
 }
 
 /** Returns the number of an algorithm that has no short name. */
-export function unknownKind(body: Uint8Array | undefined): string {
+function unknownKind(body: Uint8Array | undefined): string {
   return `algo${body?.[5] ?? 0}`;
 }
 

@@ -3,18 +3,14 @@
  * keys, in /metrics and in the log of each day. It follows from the judgement that decides at RCPT.
  */
 import type { Certificate } from './certificates.ts';
-import { isForEncryptionAt } from './encryptionkeys.ts';
-import { describeCertificate, judgeCertificate } from './judgement.ts';
-import { USUAL_STRENGTH } from './limits.ts';
-import { weaknessOf } from './material.ts';
+import { describeCertificate, judgeCertificate, useOf } from './judgement.ts';
 import type { JudgingRules } from './usable.ts';
 import { REASONS } from './words.ts';
 
 export type KeyState = 'valid' | 'expiring' | 'expired' | 'revoked' | 'unusable';
-export const KEY_STATES = ['valid', 'expiring', 'expired', 'revoked', 'unusable'] as const;
 
 /** A key that ends within this time is `expiring`. */
-export const EXPIRING_MS = 30 * 24 * 60 * 60 * 1000;
+const EXPIRING_MS = 30 * 24 * 60 * 60 * 1000;
 
 export interface StateOfKey {
   readonly state: KeyState;
@@ -54,17 +50,11 @@ export function stateUntil(expiresAt: Date | undefined, now: Date): 'valid' | 'e
 async function endBefore(
   certificate: Certificate,
   at: number,
-  { strength = USUAL_STRENGTH }: JudgingRules,
+  rules: JudgingRules,
 ): Promise<Date | undefined> {
-  if (weaknessOf(certificate.primary, strength) !== undefined) return undefined;
-  const validity = await certificate.validity();
-  const { primary, subkeys } = certificate;
-  const strong = [primary, ...subkeys].filter(
-    (key) => key !== undefined && weaknessOf(key, strength) === undefined,
-  );
-  const isUsable = (time: number) =>
-    strong.some((key) => key !== undefined && isForEncryptionAt(key, certificate, validity, time));
-  const past = validity.changesAfter(Number.NEGATIVE_INFINITY).filter((time) => time <= at);
-  const end = past.reverse().find((time) => isUsable(time - 1));
+  const use = await useOf(certificate, rules);
+  if (use === undefined) return undefined;
+  const past = use.validity.changesAfter(Number.NEGATIVE_INFINITY).filter((time) => time <= at);
+  const end = past.reverse().find((time) => use.isAt(time - 1));
   return end === undefined ? undefined : new Date(end);
 }

@@ -131,7 +131,7 @@ async function* linesOf(socket: Socket): AsyncGenerator<string> {
 }
 
 /** Doubles a dot that begins a line (RFC 5321 §4.5.2), and ends the message. */
-export class DotStuffing {
+class DotStuffing {
   #last = '\r\n'; // the last two bytes, as text
 
   update(bytes: Buffer): Buffer {
