@@ -40,7 +40,8 @@ export interface Chart {
 
 export interface Result {
   readonly tables: readonly Table[];
-  readonly chart: Chart;
+  /** A string is the picture itself. */
+  readonly chart: Chart | string;
   /** Sentences that a reader of the numbers needs. */
   readonly notes: readonly string[];
   /** Names of what is not installed or not permitted here. */

@@ -16,6 +16,23 @@ export function cpuMs(root: number): number {
   return familyOf(root).reduce((sum, { cpuMs }) => sum + cpuMs, 0);
 }
 
+/** Returns the CPU time so far in microseconds, of threads that have not ended. */
+export function cpuMicroseconds(root: number): number {
+  const tasks = familyOf(root).flatMap(({ pid }) =>
+    threadsOf(pid).map((thread) => `/proc/${pid}/task/${thread}`),
+  );
+  // sched-stats: nanoseconds on a processor, nanoseconds of waiting, time slices
+  return tasks.reduce((sum, task) => sum + Number(read(`${task}/schedstat`)?.split(' ')[0] ?? 0) / 1000, 0);
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return []; // the process has ended since it was listed
+  }
+}
+
 /** Returns the CPU time so far of everything on this machine, the kernel's own work included. */
 export function machineBusyMs(): number {
   // proc(5): cpu user nice system idle iowait irq softirq steal; guest time is in user

@@ -45,5 +45,6 @@ export async function save(
   const { tables, notes, leftOut } = result;
   const kept = { name, about, ...context, tables, notes, leftOut };
   await writeFile(join(directory, `${name}.json`), `${JSON.stringify(kept, null, 2)}\n`);
-  await writeFile(join(directory, `${name}.svg`), toSvg(result.chart));
+  const { chart } = result;
+  await writeFile(join(directory, `${name}.svg`), typeof chart === 'string' ? chart : toSvg(chart));
 }

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { repositoryRoot } from '../test/support/shared.ts';
 import { Bed } from './bed.ts';
 import type { Bench } from './bench.ts';
+import { dashboard } from './dashboard.ts';
 import { disks } from './disks.ts';
 import { growth } from './growth.ts';
 import { latency } from './latency.ts';
@@ -18,9 +19,21 @@ import { memory } from './memory.ts';
 import { peers } from './peers.ts';
 import { profile } from './profile.ts';
 import { save, toText } from './report.ts';
+import { scrape } from './scrape.ts';
 import { throughput } from './throughput.ts';
 
-const BENCHES: readonly Bench[] = [peers, limit, throughput, memory, latency, growth, disks, profile];
+const BENCHES: readonly Bench[] = [
+  peers,
+  limit,
+  throughput,
+  memory,
+  latency,
+  growth,
+  disks,
+  profile,
+  scrape,
+  dashboard,
+];
 const RESULTS = join(repositoryRoot(), 'bench/results');
 
 const { values, positionals } = parseArgs({

@@ -1,6 +1,6 @@
 // Runs Sealdir as an operator does: `sealdir serve -c FILE` in a process of its own, with its log in a file.
 
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { link, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CLI } from '../test/support/child.ts';
@@ -14,6 +14,10 @@ import type { Server } from './server.ts';
 const NAMES_PER_FILE = 30_000;
 
 export interface Sealdir extends Server {
+  /** Where /metrics is: host and port. */
+  readonly metrics: string;
+  /** How many recipients were answered so far, by its log. */
+  answered(): number;
   /** Returns the Maildir of an address. */
   maildir(address: string): string;
   addRecipients(addresses: readonly string[], certificate: string): Promise<void>;
@@ -64,6 +68,8 @@ export async function startSealdir(bed: Bed, options: SealdirOptions = {}): Prom
     name: 'Sealdir',
     port: Number(port),
     pid: child.pid,
+    answered: lineCounter(log, '"verdict"'),
+    metrics: /"metrics":"([^"]+)"/.exec(output())?.[1] ?? '',
     stop,
     maildir(address) {
       return join(directory, 'mail', ...address.split('@').reverse());
@@ -74,6 +80,29 @@ export async function startSealdir(bed: Bed, options: SealdirOptions = {}): Prom
       await addKeys(directory, [`@${DOMAIN}`], certificate);
     },
     addDomain: (domain, elsewhere) => symlink(elsewhere, join(directory, 'mail', domain)),
+  };
+}
+
+/** Returns what counts the lines of a growing file that hold `wanted`, and reads each byte once. */
+function lineCounter(file: string, wanted: string): () => number {
+  const buffer = Buffer.alloc(1 << 20);
+  let position = 0;
+  let rest = '';
+  let count = 0;
+  return () => {
+    const fd = openSync(file, 'r');
+    try {
+      for (;;) {
+        const length = readSync(fd, buffer, 0, buffer.length, position);
+        if (length === 0) return count;
+        position += length;
+        const lines = (rest + buffer.toString('latin1', 0, length)).split('\n');
+        rest = lines.pop() ?? '';
+        count += lines.filter((line) => line.includes(wanted)).length;
+      }
+    } finally {
+      closeSync(fd);
+    }
   };
 }
 

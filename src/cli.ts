@@ -3,21 +3,19 @@
  * A command is imported when it is chosen, so that an MTA that pipes each message through `sealdir seal`
  * does not load the server every time. Exit codes are those of sysexits.h; `check` has some of its own.
  */
-import { once } from 'node:events';
 import { fstatSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { readArguments, refuseStray } from './commands/arguments.ts';
 import { CommandError, EXIT } from './commands/errors.ts';
+import { type Given, OPTIONS } from './commands/options.ts';
 import { USAGE } from './commands/usage.ts';
+import type { Settings } from './config/settings.ts';
 import { visible } from './core/visible.ts';
+import type { Activation } from './edge/activation.ts';
 
-interface Given {
-  readonly options: Readonly<
-    Partial<Record<'config' | 'recipient' | 'sender' | 'detail' | 'key' | 'passphrase-file', string>>
-  >;
-  readonly operands: readonly string[];
-}
+/** A command that reads its own options. */
+type Listing = typeof import('./commands/key/key.ts').keyCommand;
 
 interface Command {
   /** Options it uses; any other is refused, since somebody meant something by it. */
@@ -25,16 +23,6 @@ interface Command {
   readonly maxOperands: number;
   run(given: Given): Promise<number>;
 }
-
-const OPTIONS = {
-  config: { type: 'string', short: 'c' },
-  recipient: { type: 'string', short: 'r' },
-  sender: { type: 'string', short: 'f' },
-  detail: { type: 'string', short: 'a' },
-  key: { type: 'string', short: 'k' },
-  'passphrase-file': { type: 'string' },
-  verbose: { type: 'boolean' },
-} as const;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { takes: ['config'], maxOperands: 0, run: serve },
@@ -44,17 +32,25 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     maxOperands: Number.POSITIVE_INFINITY,
     run: deliver,
   },
-  open: { takes: ['key', 'passphrase-file'], maxOperands: 1, run: open },
+  open: {
+    takes: ['key', 'agent', 'passphrase-file', 'original', 'into'],
+    maxOperands: Number.POSITIVE_INFINITY,
+    run: open,
+  },
   lookup: { takes: ['config'], maxOperands: 1, run: lookup },
   owners: { takes: ['config'], maxOperands: 0, run: owners },
-  check: { takes: ['config'], maxOperands: 0, run: check },
+  check: { takes: ['config', 'json'], maxOperands: 0, run: check },
+  'tls-report': { takes: ['config', 'json', 'log'], maxOperands: 0, run: tlsReport },
 };
 
 async function main(argv: string[]): Promise<number> {
   const [name = '', ...rest] = argv;
   if (['--help', '-h', 'help'].includes(name)) return print(USAGE);
   if (name === '--version') return print(`sealdir ${version()}\n`);
-  if (name === 'key') return key(rest);
+  if (name === 'key') return lines((await import('./commands/key/key.ts')).keyCommand, rest);
+  if (name === 'migrate') return lines((await import('./commands/migrate/command.ts')).migrateCommand, rest);
+  if (name === 'reseal') return lines((await import('./commands/reseal/command.ts')).resealCommand, rest);
+  if (name === 'dns') return lines((await import('./commands/dns/dns.ts')).dnsCommand, rest);
   const { options, operands } = readArguments(rest, OPTIONS) as Given;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) throw new CommandError('usage', ...USAGE.trimEnd().split('\n'));
@@ -65,12 +61,10 @@ async function main(argv: string[]): Promise<number> {
   return command.run({ options, operands });
 }
 
-async function key(args: string[]): Promise<number> {
-  // whoever reads a list may have seen enough of it
-  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? 0 : 70));
-  const { keyCommand } = await import('./commands/key/key.ts');
+async function lines(command: Listing, args: readonly string[]): Promise<number> {
+  endQuietly();
   const { stdout, stderr } = process;
-  return keyCommand(args, { stdout, stderr, stdin: standardInput });
+  return command(args, { stdout, stderr, stdin: standardInput });
 }
 
 async function serve({ options }: Given): Promise<number> {
@@ -84,43 +78,57 @@ async function serve({ options }: Given): Promise<number> {
     settings,
     file,
     load,
-    inherited: inheritedSockets(),
+    activation: await activation(),
     journal: journal(),
     print,
   });
 }
 
 async function seal({ options }: Given): Promise<number> {
-  const { settings } = await settingsOf(options.config);
+  // a key file needs no configuration
+  const { settings } = await (options.key === undefined ? mailSettingsOf : settingsOf)(options.config);
   const commands = await import('./commands/seal.ts');
   const { realWorld } = await import('./edge/world.ts');
   const world = realWorld(settings.hostname);
   const { recipient, key: keyFile } = options;
   const warn = (sentence: string, reasons: string) =>
     process.stderr.write(`sealdir: ${visible(isForPerson() ? `${sentence}: ${reasons}` : sentence)}\n`);
-  await commands.seal(standardInput(), process.stdout, { settings, world, recipient, keyFile, warn });
+  const sealing = commands.seal(standardInput(), process.stdout, {
+    settings,
+    world,
+    recipient,
+    keyFile,
+    warn,
+  });
+  await sealing.catch(hidingIn(settings, [recipient ?? '']));
   return 0;
 }
 
 async function deliver({ options, operands: recipients }: Given): Promise<number> {
-  const { settings } = await settingsOf(options.config);
+  const { settings } = await mailSettingsOf(options.config);
   const { deliverToServer } = await import('./commands/deliver.ts');
   const { sender, detail } = options;
-  await deliverToServer({ settings, message: standardInput(), sender, detail, recipients });
+  const delivering = deliverToServer({ settings, message: standardInput(), sender, detail, recipients });
+  await delivering.catch(hidingIn(settings, [sender ?? '', ...recipients]));
   return 0;
 }
 
-async function open({ options, operands: [file] }: Given): Promise<number> {
-  const { openMessage } = await import('./commands/open.ts');
-  const { openInput } = await import('./commands/inputfile.ts');
-  const { key: keyFile, 'passphrase-file': passphraseFile } = options;
-  const { turnOffCoreDumps } = await import('./edge/coredumps.ts');
-  await turnOffCoreDumps(); // one that cannot be turned off is no reason to leave mail unread
-  const message = file === undefined ? standardInput() : await openInput(file, 'message');
-  const canAsk = process.stderr.isTTY === true;
-  for (const piece of await openMessage({ message, keyFile, passphraseFile, canAsk }))
-    if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
-  return 0;
+/** Returns what throws an error again, fit for the log of the system. */
+function hidingIn(settings: Settings, addresses: readonly string[]): (error: unknown) => Promise<never> {
+  return async (error) => {
+    const { hideInLog } = await import('./commands/hideinlog.ts');
+    throw hideInLog(error, settings, addresses);
+  };
+}
+
+async function open({ options, operands: paths }: Given): Promise<number> {
+  const { runOpen } = await import('./commands/opencommand.ts');
+  const { realWorld } = await import('./edge/world.ts');
+  const { stdout, stderr } = process;
+  const environment = process.env; // for the pinentry of gpg-agent
+  const world = realWorld(hostname());
+  const standard = { stdin: standardInput, stdout, stderr, world, environment };
+  return runOpen(options, paths, standard);
 }
 
 async function lookup({ options, operands: [address] }: Given): Promise<number> {
@@ -134,20 +142,41 @@ async function lookup({ options, operands: [address] }: Given): Promise<number> 
 async function owners({ options }: Given): Promise<number> {
   const { settings } = await settingsOf(options.config);
   const { serveOwners } = await import('./commands/owners.ts');
-  return serveOwners({ settings, inherited: inheritedSockets(), journal: journal() });
+  return serveOwners({ settings, activation: await activation(), journal: journal() });
 }
 
 async function check({ options }: Given): Promise<number> {
-  const { settings, file } = await settingsOf(options.config);
   const { checkReport } = await import('./commands/check.ts');
-  const { text, code } = await checkReport({ settings, file, now: new Date() });
+  const form = options.json === true ? 'json' : 'text';
+  const { text, code } = await checkReport(options.config, { hostname: hostname(), now: new Date(), form });
   print(text);
   return code;
+}
+
+async function tlsReport({ options }: Given): Promise<number> {
+  const commands = await import('./commands/tlsreport.ts');
+  endQuietly();
+  const { stdout, stderr } = process;
+  await commands.tlsReport({
+    settings: async () => (await settingsOf(options.config)).settings,
+    log: options.log,
+    form: options.json === true ? 'json' : 'text',
+    columns: stdout.isTTY ? stdout.columns : undefined,
+    print,
+    warn: (sentence) => stderr.write(`sealdir: ${visible(sentence)}\n`),
+  });
+  return 0;
 }
 
 async function settingsOf(config: string | undefined) {
   const commands = await import('./commands/settings.ts');
   return commands.settingsOf(config, hostname());
+}
+
+/** For mail: where there is no configuration it waits. */
+async function mailSettingsOf(config: string | undefined) {
+  const commands = await import('./commands/settings.ts');
+  return commands.mailSettingsOf(config, hostname());
 }
 
 function version(): string {
@@ -160,10 +189,10 @@ function journal(): string | undefined {
   return process.env.JOURNAL_STREAM;
 }
 
-/** systemd's protocol: descriptors from 3 on (sd_listen_fds(3)). */
-function inheritedSockets(): number[] {
-  const count = process.env.LISTEN_PID === String(process.pid) ? Number(process.env.LISTEN_FDS) : 0;
-  return Array.from({ length: count }, (_, index) => 3 + index);
+/** What systemd says in the environment. */
+async function activation(): Promise<Activation> {
+  const { activationOf } = await import('./edge/activation.ts');
+  return activationOf(process.env, process.pid);
 }
 
 /** Returns standard input. Node would read a directory there as an empty message. */
@@ -171,6 +200,11 @@ function standardInput(): NodeJS.ReadStream {
   if (fstatSync(0).isDirectory())
     throw new CommandError('noInput', 'standard input is a directory, not a message');
   return process.stdin;
+}
+
+/** Whoever reads a list may have seen enough of it. */
+function endQuietly(): void {
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? 0 : 70));
 }
 
 function print(text: string): number {

@@ -5,12 +5,16 @@
 import { checkAside } from './check/aside.ts';
 import { deliverSample, demoText, prepareDemo } from './commands/demo.ts';
 import { CommandError } from './commands/errors.ts';
+import { openServerLog } from './commands/openlog.ts';
 import type { Loaded } from './config/load.ts';
 import { processesOf } from './config/processes.ts';
 import type { Settings } from './config/settings.ts';
 import type { OnUsed } from './core/usedkeys.ts';
-import { createLog, type Log, linesTo } from './edge/log.ts';
-import { logFormOf } from './edge/logtext.ts';
+import type { Activation } from './edge/activation.ts';
+import type { Log } from './edge/log.ts';
+import { Supervisor } from './edge/supervisor.ts';
+import { realWorld } from './edge/world.ts';
+import { startFolders } from './folders/keep.ts';
 import { type RunningKeeper, startKeeper } from './keeper/keep.ts';
 import { UsedQueue } from './keeper/usedqueue.ts';
 import { servePrimary } from './server/primary.ts';
@@ -33,8 +37,7 @@ export interface ServeOptions {
   readonly file: string | undefined;
   /** Reads the configuration again. */
   load(): Promise<Loaded>;
-  /** Listening descriptors passed by systemd. */
-  readonly inherited: readonly number[];
+  readonly activation: Activation;
   /** What systemd says of standard error, if it is the journal (JOURNAL_STREAM). */
   readonly journal: string | undefined;
   /** Shows text on the terminal. */
@@ -43,50 +46,60 @@ export interface ServeOptions {
 
 /** Serves until a signal. Resolves to the exit code. */
 export async function serveInForeground(options: ServeOptions): Promise<number> {
-  const { settings, file, load } = options;
+  const { settings, file, load, activation } = options;
   // a demo has nothing to reload, and ends with its terminal
   const stops = stopSignals(file === undefined ? ['SIGTERM', 'SIGINT', 'SIGHUP'] : ['SIGTERM', 'SIGINT']);
   const hangups = file === undefined ? undefined : listenForHangups();
-  const log = createLog(settings.log.level, linesTo(2), logFormOf(settings.log.format, options.journal));
+  const log = openServerLog({ ...options, world: realWorld(settings.hostname) });
+  for (const error of activation.complaints) log.warn('systemd', { error });
   const isFirstStart = file === undefined && (await prepareDemo());
   const used = new UsedQueue(() => log.warn('keeper', { error: TOO_MANY_USED }));
   const running = await start(options, log, stops.first, used.add);
   if (running === undefined) return 0; // told to stop before it had started
+  const supervisor = new Supervisor(activation.supervision, (error) => log.fault('systemd', error));
+  supervisor.ready(running.isWell);
   log.info('listening', { lmtp: running.lmtp, metrics: running.metrics, config: file ?? 'demo' });
   if (file === undefined) {
     if (isFirstStart) log.info('demo sample', { reply: await deliverSample('var/lmtp.sock') });
     options.print(await demoText(isFirstStart, running.metrics));
   }
   const keeper = startKeeper({ settings, log, note: running.noteKeys, used });
-  hangups?.(createReload({ log, running: withKeeper(running, keeper), load }, settings));
+  const folders = startFolders({ settings, log, note: running.noteFolders });
+  hangups?.(createReload({ log, running: withAside(running, [keeper, folders]), load }, settings));
   const ending = new AbortController();
   if (file !== undefined) void logFindings(settings, file, log, ending.signal);
   const reason = await stops.first;
   log.info('stopping', { reason });
+  supervisor.stopping();
   ending.abort();
+  const foldersEnd = folders.stop();
   // A second signal cuts off the deliveries under way. Their clients got no reply and will send them again.
   await Promise.race([running.stop(), stops.second.then(() => running.stop(0))]);
+  await foldersEnd;
   await keeper.stop(); // only now: it logs what the last deliveries have used
   if (used.waiting > 0) log.warn('keeper', { error: NOT_LOGGED, files: used.waiting });
   log.info('stopped');
   return 0;
 }
 
-/** Has the keeper use the settings of a reload as well. */
-function withKeeper(running: Running, keeper: RunningKeeper): ReloadParts['running'] {
+/** Has the processes beside the server use the settings of a reload as well. */
+function withAside(
+  running: Running,
+  aside: readonly Pick<RunningKeeper, 'reload'>[],
+): ReloadParts['running'] {
   return {
     certificates: running.certificates,
     noteReload: running.noteReload,
     reload(settings) {
       running.reload(settings);
-      keeper.reload(settings);
+      for (const each of aside) each.reload(settings);
     },
   };
 }
 
 /** Undefined if it was told to stop before it had started. */
 async function start(
-  { settings, inherited }: ServeOptions,
+  { settings, activation: { inherited } }: ServeOptions,
   log: Log,
   stopped: Promise<unknown>,
   onUsed: OnUsed,
@@ -108,7 +121,8 @@ const LOGGED_AS = { error: 'error', warning: 'warn', note: 'info' } as const;
 async function logFindings(settings: Settings, file: string, log: Log, stopped: AbortSignal): Promise<void> {
   try {
     const findings = await checkAside({ settings, file, mostKeyFiles: MOST_KEY_FILES }, stopped);
-    for (const { level, what, fix } of findings) log[LOGGED_AS[level]]('check', { what, fix });
+    for (const { id, level, what, why, fix } of findings)
+      log.say(LOGGED_AS[level], 'check', { id, what, why, fix });
   } catch (error) {
     if (!stopped.aborted) log.fault('check', error);
   }

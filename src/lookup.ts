@@ -6,7 +6,7 @@ import type { Settings } from './config/settings.ts';
 import { catchAllOf, parseAddress } from './core/address.ts';
 import { type Refusal, refusal } from './core/outcome.ts';
 import type { World } from './core/world.ts';
-import { resolve } from './delivery/resolve.ts';
+import { type Addressed, resolve } from './delivery/resolve.ts';
 import { type KeyRules, type Selection, select } from './delivery/select.ts';
 import type { Origin } from './keys/recipientkeys.ts';
 import type { KeyEntry } from './keys/source.ts';
@@ -41,7 +41,7 @@ export class Lookup {
   }
 
   /** `@example.com` asks for whoever takes what nobody else there does. Throws if that could not be asked. */
-  async recipient(written: string): Promise<Recipient | Refusal> {
+  async recipient(written: string): Promise<Addressed | Refusal> {
     const { recipients, same } = this.#sources.addressing;
     if (written.startsWith('@')) {
       const all = catchAllOf(written.slice(1), same);

@@ -4,12 +4,15 @@
  * Opens no socket and knows no command.
  */
 import { resolve } from 'node:path';
+import { countsDomains, folderRules, headerPolicyRule, relayRule } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
+import type { OnReceived } from './core/hop.ts';
 import type { Meter } from './core/meter.ts';
 import type { OutcomeLog } from './core/outcomelog.ts';
 import type { Owner } from './core/owner.ts';
 import { Slots } from './core/slots.ts';
 import type { World } from './core/world.ts';
+import type { FieldReader } from './delivery/folder.ts';
 import type { DeliveryParts } from './delivery/parts.ts';
 import type { Disk } from './disk/disk.ts';
 import type { FileSystems } from './disk/filesystems.ts';
@@ -35,8 +38,12 @@ export interface Surroundings {
   readonly state: string | undefined;
   /** Locks an open file until it is closed; false if another process has it. */
   lock(fd: number): boolean;
+  /** Reads what rules about header fields test. Left out: whoever has such rules gets all mail in INBOX. */
+  readonly readFields?: FieldReader;
   /** See KeySourceOptions. */
   readonly onParsed?: KeySourceOptions['onParsed'];
+  /** See DeliveryParts. */
+  readonly onReceived?: OnReceived | undefined;
   /** Left out: the real one. */
   readonly disk?: Disk | undefined;
 }
@@ -47,11 +54,15 @@ export type Site = Omit<DeliveryParts, 'memory' | keyof ReloadedParts> & {
   /** The key directory makes its calls under the same shares as the disk. */
   readonly fileSystems: FileSystems;
   readonly onParsed: KeySourceOptions['onParsed'];
+  readonly readFields: FieldReader;
   /** Call it when no delivery is under way any more. */
   close(): void;
 };
 
-type ReloadedParts = Pick<DeliveryParts, 'keys' | 'addressing' | 'keyRules' | 'headerPolicy' | 'limits'>;
+type ReloadedParts = Pick<
+  DeliveryParts,
+  'keys' | 'addressing' | 'keyRules' | 'headerPolicyOf' | 'folders' | 'encrypted' | 'isOwn' | 'limits'
+>;
 
 export function openSite(settings: Settings, surroundings: Surroundings): Site {
   const { world, meter, outcomeLog } = surroundings;
@@ -74,12 +85,18 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
     mailboxPaths: new MailboxPaths(maildir, roots, folder),
     fileSystems,
     onParsed: surroundings.onParsed,
+    readFields: surroundings.readFields ?? noFields,
+    onReceived: surroundings.onReceived,
     memory,
     close() {
       memory?.close();
       disk.close();
     },
   };
+}
+
+function noFields(): Promise<never> {
+  return Promise.reject(new Error('header fields cannot be read here'));
 }
 
 /** Returns undefined if all files belong to the user that Sealdir runs as. */
@@ -119,12 +136,19 @@ export function deliveryParts(settings: Settings, site: Site, former?: SiteSourc
     onParsed: site.onParsed,
     onSilence: (setting, message) => site.outcomeLog.fault(setting, new Error(message)),
   };
-  const { lmtp, store, headers, recipients } = settings;
+  const { lmtp, store, folders, recipients } = settings;
   return {
     ...site,
     ...siteSourcesOf(settings, site.world, keyOptions, former),
     keyRules: keyRulesOf(settings, site.world, { run }),
-    headerPolicy: headers.policy,
+    folders: {
+      rulesFor: folderRules(settings),
+      encoding: folders.encoding,
+      readFields: site.readFields,
+    },
+    headerPolicyOf: headerPolicyRule(settings),
+    encrypted: store.encrypted,
+    isOwn: relayRule(settings),
     limits: {
       maxMessageBytes: lmtp.max_message_size,
       maxHeaderBytes: lmtp.max_header_size,
@@ -143,7 +167,7 @@ export function deliveryParts(settings: Settings, site: Site, former?: SiteSourc
  * unfit.
  */
 export async function ownState(settings: Settings, options: StateOptions): Promise<OwnedState | undefined> {
-  if (settings.store.duplicates === 0) return undefined;
+  if (settings.store.duplicates === 0 && !countsDomains(settings)) return undefined;
   const directory = pathsOf(settings).state;
   const { release } = await ownStateDirectory(directory, options);
   return { directory, release };

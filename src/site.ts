@@ -77,7 +77,7 @@ export interface KeySourceOptions
   extends Pick<DirectoryOptions, 'run' | 'onParsed'>,
     Pick<RemoteWkdOptions, 'pinning'> {
   /** Is told the setting of a directory that hangs, while keys of before are used. */
-  readonly onSilence?: (setting: string, message: string) => void;
+  readonly onSilence?: (setting: 'keys.directory' | 'keys.wkd_directory', message: string) => void;
 }
 
 /** Where a site finds keys and recipients. */
@@ -98,7 +98,7 @@ export function keySourceOf(
   former?: SiteSources,
 ): RecipientKeys {
   const { run, onParsed, onSilence = () => {} } = options;
-  const told = (setting: string): DirectoryOptions => ({
+  const told = (setting: 'keys.directory' | 'keys.wkd_directory'): DirectoryOptions => ({
     ...(run && { run }),
     onSilence: (message) => onSilence(setting, message),
   });

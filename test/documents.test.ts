@@ -2,7 +2,7 @@
 // others.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { CHECK_EXIT, EXIT } from '../src/commands/errors.ts';
@@ -22,7 +22,9 @@ test('the generated parts of the documents are up to date', async () => {
 test('README names every command of the program, with the same options, and no other', async () => {
   const usage = (await run(process.execPath, [CLI, '--help'])).stdout.toString();
   const commands = (text: string) =>
-    [...text.matchAll(/^ *(sealdir \w+ .*[\])]) {2,}\S/gm)].map(([, line = '']) => line.replace(/ +/g, ' '));
+    [...text.matchAll(/^ *(sealdir [\w-]+ .*[\])]) {2,}\S/gm)].map(([, line = '']) =>
+      line.replace(/ +/g, ' '),
+    );
   const [, section = ''] = /## Commands\n([\s\S]*?)\n## /.exec(read('README.md')) ?? [];
   assert.ok(commands(usage).length >= 4);
   assert.deepEqual(commands(section), commands(usage));
@@ -32,6 +34,15 @@ test('README names every command of the program, with the same options, and no o
     );
   assert.ok(aboutKeys(usage).length >= 6);
   assert.deepEqual(aboutKeys(section), aboutKeys(usage));
+});
+
+test('README has the blocks of config/ for Exim and Postfix, as they are tested', () => {
+  const readme = read('README.md');
+  for (const directory of ['config/exim', 'config/postfix'])
+    for (const file of readdirSync(join(repositoryRoot(), directory))) {
+      assert.ok(readme.includes(`\`${directory}/${file}\``), `${file} is not named`);
+      assert.ok(readme.includes(`\n\`\`\`\n${read(join(directory, file))}\`\`\`\n`), `${file} differs`);
+    }
 });
 
 test('README names every exit code and no other', () => {

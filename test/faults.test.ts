@@ -23,7 +23,7 @@ const tested = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf
   .filter((path) => path.endsWith('.test.ts'))
   .map((path) => path.slice(0, -'.test.ts'.length))
   .flatMap((file) =>
-    [...source(file).matchAll(/test\(\s*['"`](F\d+): /g)].map(([, id = '']) => `${id} ${file}`),
+    [...source(file).matchAll(/test(?:Long)?\(\s*['"`](F\d+): /g)].map(([, id = '']) => `${id} ${file}`),
   );
 
 test('every row of the table of faults names the files of its tests, and every such test is in its row', () => {

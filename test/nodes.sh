@@ -17,6 +17,9 @@ fi
 majors=("$@")
 [ ${#majors[@]} -gt 0 ] || majors=(22 24)
 
+# as in test/support/long.ts
+[ "$form" = short ] || export SEALDIR_LONG=1
+
 checkout=$PWD
 cache=${SEALDIR_NODES:-$checkout/node_modules/.cache/nodes}
 case $(uname -m) in
@@ -45,7 +48,7 @@ test_copy() (
     export PATH="$2/bin:$PATH" SEALDIR_SHARED="${SEALDIR_SHARED:-$checkout/../shared}" &&
     npm rebuild --silent fs-ext --nodedir="$2" &&
     echo "# $(node --version), $form form" &&
-    node --test --test-concurrency=2 --test-reporter=spec $(test_files)
+    node --test --test-concurrency=2 --test-timeout=900000 --test-reporter=spec $(test_files)
 )
 
 failed=()

@@ -66,14 +66,22 @@ function assertNone(files: readonly string[], find: (text: string) => number[]):
 }
 
 test(`no line of the project's Markdown is over ${COLUMNS} columns`, () => {
-  const files = ['README.md', 'SECURITY.md', 'CHANGELOG.md', 'bench/README.md'];
+  const files = [
+    'README.md',
+    'SECURITY.md',
+    'CHANGELOG.md',
+    'EVENTS.md',
+    'bench/README.md',
+    'config/debian/README.md',
+    'test/peers/MATRIX.md',
+  ];
   assertNone([...files, ...filesIn('src', /README\.md$/)], longMarkdown);
 });
 
-for (const directory of ['src', 'bench', 'test']) {
+for (const directory of ['src', 'bench', 'test', 'config']) {
   test(`no comment in ${directory}/ is over ${COLUMNS} columns`, () => {
     const files = filesIn(directory, /\.(ts|wat)$/);
-    assert.ok(files.length > 20);
+    assert.ok(files.length >= 3);
     assertNone(files, longComments);
   });
 }

@@ -25,13 +25,29 @@ export function accountNamed(name: string): Account | undefined {
 
 /** Returns what people call a user: `user sealdir (uid 998)`. */
 export function userText(uid: number): string {
-  const name = rowsOf('/etc/passwd').find(([, , each]) => Number(each) === uid)?.[0];
+  const name = nameOfUser(uid);
   return name === undefined ? `the user with uid ${uid}` : `user ${name} (uid ${uid})`;
+}
+
+/** Returns the name of a user, or undefined for one that has a number only. */
+export function nameOfUser(uid: number): string | undefined {
+  return rowsOf('/etc/passwd').find(([, , each]) => Number(each) === uid)?.[0];
+}
+
+/** Returns the name of a group, or undefined for one that has a number only. */
+export function nameOfGroup(gid: number): string | undefined {
+  return rowsOf('/etc/group').find(([, , each]) => Number(each) === gid)?.[0];
+}
+
+/** Returns the number of a group. */
+export function groupNamed(name: string): number | undefined {
+  const row = rowsOf('/etc/group').find(([each]) => each === name);
+  return row === undefined ? undefined : Number(row[2]);
 }
 
 /** Returns what people call a group. */
 export function groupText(gid: number): string {
-  const name = rowsOf('/etc/group').find(([, , each]) => Number(each) === gid)?.[0];
+  const name = nameOfGroup(gid);
   return name === undefined ? `the group with gid ${gid}` : `group ${name}`;
 }
 

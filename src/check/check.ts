@@ -1,11 +1,14 @@
 /**
  * Looks at configuration, keys, permissions and the mail server, and says what an operator should mend.
- * Changes nothing. One file for each subject; this one only calls them.
+ * Leaves nothing behind. One file for each subject; this one only calls them.
  */
 import type { Settings } from '../config/settings.ts';
 import { realWorld } from '../edge/world.ts';
+import { type CanaryCounts, sealCanaries } from './canary.ts';
 import { checkConfigFile } from './configfile.ts';
+import { checkExim } from './exim.ts';
 import type { Finding } from './finding.ts';
+import { checkFolders } from './folders.ts';
 import { checkKeyDirectory, checkKeyReplacement } from './keydirectory.ts';
 import { checkKeys } from './keys.ts';
 import { checkKeyState } from './keystate.ts';
@@ -13,12 +16,14 @@ import { checkLimits } from './limits.ts';
 import { checkOwners } from './owners.ts';
 import { checkPostfix } from './postfix.ts';
 import { checkProcess } from './process.ts';
+import { checkSealFolders } from './sealfolders.ts';
 import { checkSiteKeys } from './sitekeys.ts';
 import { checkSockets } from './sockets.ts';
 import { checkSource } from './source.ts';
 import { checkStart } from './start.ts';
 import { checkState } from './state.ts';
 import { checkStore } from './store.ts';
+import { tryStore } from './storetrial.ts';
 import { checkTls } from './tls.ts';
 import { checkWkd } from './wkd.ts';
 
@@ -32,9 +37,21 @@ export interface Checked {
   readonly mostKeyFiles?: number;
 }
 
-/** Returns every finding, for an operator before the first mail. */
-export async function checkAll(checked: Checked): Promise<Finding[]> {
-  return [...(await checkStart(checked.settings)), ...(await checkRunning(checked))];
+export interface Report {
+  readonly findings: readonly Finding[];
+  readonly counts: CanaryCounts;
+}
+
+/** Returns every finding, for an operator before the first mail. Tries what a server does. */
+export async function checkAll(checked: Checked): Promise<Report> {
+  const { settings, now } = checked;
+  const findings = [
+    ...(await checkStart(settings)),
+    ...(await checkRunning(checked)),
+    ...(await tryStore(settings)),
+  ];
+  const canary = await sealCanaries(settings, now);
+  return { findings: [...findings, ...canary.findings], counts: canary.counts };
 }
 
 /** Returns what a server that has started may find: all but what would have kept it from starting. */
@@ -53,13 +70,16 @@ export async function checkRunning({
     ...(await checkSiteKeys(settings, now)),
     ...(await checkSource(settings, realWorld(settings.hostname))),
     ...checkOwners(settings),
+    ...checkFolders(settings),
+    ...(await checkSealFolders(settings)),
     ...checkStore(settings),
     ...(await checkState(settings)),
     ...checkKeyState(settings),
     ...checkSockets(settings),
     ...(await checkTls(settings, now)),
-    ...checkProcess(),
+    ...checkProcess(settings, file),
     ...checkLimits(settings),
     ...(await checkPostfix(settings)),
+    ...(await checkExim(settings)),
   ];
 }

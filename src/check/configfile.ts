@@ -9,7 +9,7 @@ import { trustedUsers } from './trusted.ts';
 export function checkConfigFile(settings: Settings, file: string | undefined): Finding[] {
   if (file === undefined) return [];
   return new Trail(trustedUsers(settings)).gaps(resolve(file)).map(({ path, who, command }) => {
-    const what = `configuration: ${who} may change ${path}, and so name other keys or another store`;
-    return error(what, `${command} ${quoted(path)}`);
+    const what = `configuration: ${who} may change ${path}`;
+    return error('config-open', what, { command: `${command} ${quoted(path)}` });
   });
 }

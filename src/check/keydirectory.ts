@@ -9,6 +9,8 @@ import { type Gap, Trail } from './trail.ts';
 import { trustedUsers } from './trusted.ts';
 
 const SHOWN = 3;
+/** A command with more names is none to paste. */
+const MOST_NAMES = 50;
 
 /** Returns why no key can be looked up at all, as a finding. */
 export function checkKeyDirectory(settings: Settings): Finding[] {
@@ -19,13 +21,16 @@ export function checkReadable(setting: string, path: string): Finding[] {
   const trouble = troubleWithDirectory(path);
   if (trouble !== undefined) {
     const { isMissing, closed } = trouble;
-    const opening = closed === undefined ? 'set it to a directory' : `chmod a+x ${quoted(closed)}`;
-    const fix = isMissing ? `mkdir -m 755 ${quoted(path)}` : opening;
-    return [error(`${setting}: ${path} ${trouble.why}`, fix)];
+    const opening =
+      closed === undefined ? 'set it to a directory' : { command: `chmod a+x ${quoted(closed)}` };
+    const fix = isMissing ? { command: `mkdir -p -m 755 ${quoted(path)}` } : opening;
+    return [error('keys-missing', `${setting}: ${path} ${trouble.why}`, fix)];
   }
   const closed = troubleWithUse(path, constants.R_OK | constants.X_OK);
   if (closed === undefined) return [];
-  return [error(`${setting}: ${path} ${closed.why}`, `chmod a+rx ${quoted(path)}`)];
+  return [
+    error('keys-closed', `${setting}: ${path} ${closed.why}`, { command: `chmod a+rx ${quoted(path)}` }),
+  ];
 }
 
 /**
@@ -52,8 +57,8 @@ function isSafe(stats: Stats, trusted: ReadonlySet<number>): boolean {
 
 /** Says that the people of a gap may put keys of their own into a directory of the setting. */
 export function replacementFinding(setting: string, { path, who, command }: Gap): Finding {
-  const what = `${setting}: ${who} may put another key below ${path}, and then read new mail`;
-  return error(what, `${command} ${quoted(path)}`);
+  const what = `${setting}: ${who} may put another key below ${path}`;
+  return error('keys-open', what, { command: `${command} ${quoted(path)}` });
 }
 
 /** One finding for all files that the same people may exchange. */
@@ -64,10 +69,16 @@ function fileFindings(gaps: readonly Gap[]): Finding[] {
     alike.set(key, [...(alike.get(key) ?? []), gap]);
   }
   return [...alike.values()].map((all) => {
-    const shown = all.slice(0, SHOWN).map(({ path }) => path);
+    const paths = all.map(({ path }) => path);
+    const shown = paths.slice(0, SHOWN);
     const more = all.length > SHOWN ? ` and ${all.length - SHOWN} more` : '';
-    const what = `keys.directory: ${all[0]?.who} may exchange ${shown.join(', ')}${more}, and then read new mail`;
-    return error(what, `${all[0]?.command} ${shown.map(quoted).join(' ')}${more === '' ? '' : ' ...'}`);
+    const what = `keys.directory: ${all[0]?.who} may exchange ${shown.join(', ')}${more}`;
+    const command = `${all[0]?.command} ${paths.map(quoted).join(' ')}`;
+    return error(
+      'keys-open',
+      what,
+      paths.length <= MOST_NAMES ? { command } : `${all[0]?.command}, each of them`,
+    );
   });
 }
 

@@ -21,7 +21,7 @@ export async function checkKeys(settings: Settings, now: Date, mostFiles: number
   const count = namesIn(path).length;
   if (count > mostFiles) {
     const what = `keys.directory: ${path} has ${count} files, more than are looked at while mail arrives`;
-    return [warning(what, 'run sealdir check now and then')];
+    return [warning('keys-many', what, { command: 'sealdir check', or: 'name the configuration with -c' })];
   }
   const keyDirectory = keyDirectoryOf(settings, { now: () => now.getTime() });
   const files = await keyDirectory.list().catch(() => undefined);
@@ -29,8 +29,10 @@ export async function checkKeys(settings: Settings, now: Date, mostFiles: number
   const findings = files.flatMap((file) => checkIgnored(join(path, file.file), file));
   const holding = files.filter(({ ignored }) => ignored === undefined);
   if (holding.length === 0) {
-    const fix = `copy a public key there as <address>.asc, e.g. alice@example.com.asc`;
-    findings.push(warning(`keys.directory: ${path} holds no key, so every recipient is deferred`, fix));
+    const fix = 'sealdir key add --as alice@example.com FILE, with the public key of a user';
+    findings.push(
+      warning('keys-none', `keys.directory: ${path} holds no key, so every recipient is deferred`, fix),
+    );
   }
   for (const file of holding) {
     const at = join(path, file.file);
@@ -52,15 +54,15 @@ function checkDetails(addresses: readonly string[], { recipients }: Settings): F
     if (split === undefined) return [];
     const [other, detail] = [split.address.local, `${parts.local}${recipients.delimiter[0]}x`];
     const what = `recipients.delimiter: ${address} has one in it, so mail for ${detail} is for ${other}`;
-    return [warning(what, 'choose other delimiters, if its owner uses details')];
+    return [warning('key-delimiter', what, 'choose other delimiters, if its owner uses details')];
   });
 }
 
 /** Tells of a file that makes no recipient, and the name it should have. */
 function checkIgnored(path: string, { ignored }: DirectoryEntry): Finding[] {
   if (ignored === undefined) return [];
-  if (ignored.isExposed) return [error(`${path} ${ignored.why}`, ignored.fix)];
-  return [warning(`${path} makes no recipient: it ${ignored.why}`, ignored.fix)];
+  if (ignored.isExposed) return [error('key-secret', `${path} ${ignored.why}`, ignored.fix)];
+  return [warning('key-file-ignored', `${path} makes no recipient: it ${ignored.why}`, ignored.fix)];
 }
 
 function checkName(
@@ -71,7 +73,7 @@ function checkName(
   if (address === undefined || isUsualName(file, address)) return [];
   if (!files.some((other) => other.address === address && isUsualName(other.file, address))) return [];
   const { what, fix } = advised(WORDS.hidden(address), 'remove it');
-  return [warning(`${path} ${what}`, fix)];
+  return [warning('key-file-hidden', `${path} ${what}`, fix)];
 }
 
 /**
@@ -81,10 +83,16 @@ function checkReading(path: string): Finding | undefined {
   const seen = look(path);
   if ('why' in seen) {
     const { why, closed } = seen;
-    const fix = closed === undefined ? 'put the key file there, or remove it' : `chmod a+x ${quoted(closed)}`;
-    return error(`${path} ${why}`, fix);
+    const fix =
+      closed === undefined
+        ? 'put the key file there, or remove it'
+        : { command: `chmod a+x ${quoted(closed)}` };
+    return error('key-file-closed', `${path} ${why}`, fix);
   }
-  if (!seen.isFile()) return error(`${path} is ${kindOf(seen)}, not a key file`, 'move it elsewhere');
+  if (!seen.isFile())
+    return error('key-file-closed', `${path} is ${kindOf(seen)}, not a key file`, 'move it elsewhere');
   const closed = troubleWithUse(path, constants.R_OK);
-  return closed && error(`${path} ${closed.why}`, `chmod a+r ${quoted(path)}`);
+  return (
+    closed && error('key-file-closed', `${path} ${closed.why}`, { command: `chmod a+r ${quoted(path)}` })
+  );
 }

@@ -52,24 +52,35 @@ function judgeAll({ certificates }: KeyEntry, settings: Settings, now: Date): Pr
 function problemFinding(path: string, file: string, problem: string): Finding {
   const isExposed = problem.includes('SECRET key');
   const { what, fix } = advised(problem.slice(file.length), 'replace it with the exported public key');
-  return (isExposed ? error : warning)(`${path}${what}`, fix);
+  return isExposed
+    ? error('key-secret', `${path}${what}`, fix)
+    : warning('key-file-damaged', `${path}${what}`, fix);
 }
 
 /** A certificate that holds back the others of its owner is an error: less would be used than was meant. */
 function unfitFinding(path: string, { reason, holdsBack }: Unfit, usable: number): Finding {
   const { what, fix } = advised(reason, 'ask its owner for a valid one, and replace the file');
-  if (holdsBack === 'recipient') return error(`${path}: ${what}; mail for its owner is deferred`, fix);
-  if (usable === 0) return warning(`${path}: no usable key: ${what}`, fix);
-  return warning(`${path}: ${what}, and is not used; mail is sealed to another key in the file`, fix);
+  if (holdsBack === 'recipient')
+    return error('key-holds-back', `${path}: ${what}; mail for its owner is deferred`, fix);
+  if (usable === 0) return warning('key-unusable', `${path}: no usable key: ${what}`, fix);
+  return warning(
+    'key-not-used',
+    `${path}: ${what}, and is not used; mail is sealed to another key in the file`,
+    fix,
+  );
 }
 
 function excessFinding(path: string, excess: string): Finding {
   const { what, fix } = advised(excess, 'leave fewer keys in the file');
-  return error(`${path} ${what}; mail for its owner is deferred`, fix);
+  return error('key-excess', `${path} ${what}; mail for its owner is deferred`, fix);
 }
 
 function leftOutFinding(path: string, what: string): Finding {
-  return warning(`${path}: ${what}`, 'none is needed, if its owner can read mail with the other subkeys');
+  return warning(
+    'subkey-not-used',
+    `${path}: ${what}`,
+    'none is needed, if its owner can read mail with the other subkeys',
+  );
 }
 
 /** Splits a sentence of `keys/words.ts` where it goes on to what has to be done. */
@@ -101,7 +112,7 @@ async function checkEnd(
   if (state.state !== 'expiring') return [];
   const { fingerprint } = certificate;
   const what = `${path}: ${fingerprint} expires in ${daysLeft(state, now)} days; then ${THEN[settings.keys.unusable]}`;
-  return [warning(what, 'ask its owner to extend it, and replace the file')];
+  return [warning('key-expires', what, 'ask its owner to extend it, and replace the file')];
 }
 
 /** Tells of a key whose user IDs name other addresses: a wrong key, or a name that means another address. */
@@ -120,7 +131,13 @@ function checkOwner(
   if (userIds.length === 0 || isNamed) return [];
   const what = `${path}: no user ID of ${fingerprint} names this address (${userIds[0]})`;
   const addresses = userIds.flatMap((id) => addressOfUserId(id, same) ?? []);
-  return [warning(what, `make sure that it is the right key${renaming(path, stemFor(file, addresses))}`)];
+  return [
+    warning(
+      'key-not-theirs',
+      what,
+      `make sure that it is the right key${renaming(path, stemFor(file, addresses))}`,
+    ),
+  ];
 }
 
 function renaming(path: string, stem: string | undefined): string {

@@ -7,6 +7,7 @@ export interface Trouble {
   /** The end of a sentence that begins with the path. */
   readonly why: string;
   readonly isMissing: boolean;
+  readonly isReadOnly?: boolean;
   /** The file or directory that this process may not use, if that is the trouble. */
   readonly closed?: string;
 }
@@ -51,7 +52,7 @@ function attempt<T>(path: string, call: () => T): T | Trouble {
     const { code = '' } = error as NodeJS.ErrnoException;
     return code === 'EACCES'
       ? closedTrouble(path)
-      : { why: reasonOf(path, code), isMissing: code === 'ENOENT' };
+      : { why: reasonOf(path, code), isMissing: code === 'ENOENT', isReadOnly: code === 'EROFS' };
   }
 }
 

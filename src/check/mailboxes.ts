@@ -16,13 +16,15 @@ export function checkMailboxes(addresses: readonly string[], settings: Settings)
     const path = mailboxPath(maildir, address);
     if (!isStorable(path)) {
       const what = `store.maildir: ${address} is refused, since no file can have the name of its mailbox`;
-      findings.push(warning(what, 'give it a shorter address'));
+      findings.push(warning('mailbox-name', what, 'give it a shorter address'));
       continue;
     }
     const other = owners.get(path);
     if (other !== undefined) {
       const what = `store.maildir: ${other} and ${address} have one mailbox, ${path}`;
-      findings.push(warning(what, 'let it have {domain} in it, if they are not one person'));
+      findings.push(
+        warning('mailbox-shared', what, 'let it have {domain} in it, if they are not one person'),
+      );
     }
     owners.set(path, address);
     for (let at = path; at !== storeRoot && at !== dirname(at); at = dirname(at)) directories.add(at);
@@ -36,7 +38,8 @@ function checkFormerName(address: string, path: string, former: string): Finding
   const seen = former === path ? undefined : look(former);
   if (seen === undefined || 'why' in seen || !seen.isDirectory()) return [];
   const what = `store.maildir: ${former} is the mailbox of ${address}, in a spelling that other programs do not find`;
-  return [warning(what, `stop Sealdir, mv ${quoted(former)} ${quoted(path)}, and start it again`)];
+  const command = `mv ${quoted(former)} ${quoted(path)}`;
+  return [warning('mailbox-former', what, `stop Sealdir, ${command}, and start it again`)];
 }
 
 /** Tells of something in the place of a mailbox, or of a directory of mailboxes, that is none. */
@@ -45,5 +48,5 @@ function checkDirectory(path: string): Finding[] {
   const seen = look(path);
   if (!('why' in seen) && seen.isDirectory()) return [];
   const why = 'why' in seen ? seen.why : `is ${kindOf(seen)}, not a directory`;
-  return [warning(`store.maildir: ${path} ${why}: mail for it is deferred`, 'mount it, or mend it')];
+  return [warning('mailbox-blocked', `store.maildir: ${path} ${why}`, 'mount it, or mend it')];
 }

@@ -8,23 +8,38 @@ export function checkOwners({ owners, recipients }: Settings): Finding[] {
   if (owners.socket === '') {
     if (recipients.source !== 'passwd' || recipients.roots.length === 0) return [];
     const what = 'recipients.roots: mailboxes are in the homes of users, and their files would not be theirs';
-    return [warning(what, 'set owners.socket and start sealdir owners, or use store.maildir instead')];
+    return [
+      warning(
+        'owners-homes',
+        what,
+        'set owners.socket and start sealdir owners, or use store.maildir instead',
+      ),
+    ];
   }
   const path = resolve(owners.socket);
   const stats = look(path);
   if ('why' in stats) {
     const what = `owners.socket: ${path} ${stats.why}; mail for recipients with a uid is deferred`;
-    return [error(what, 'systemctl enable --now sealdir-owners.socket')];
+    return [error('owners-missing', what, { command: 'systemctl enable --now sealdir-owners.socket' })];
   }
-  if (!stats.isSocket()) return [error(`owners.socket: ${path} is no socket`, 'remove it')];
+  if (!stats.isSocket())
+    return [
+      error('owners-missing', `owners.socket: ${path} is no socket`, {
+        command: `rm -r ${quoted(path)} && systemctl restart sealdir-owners.socket`,
+      }),
+    ];
   if ((stats.mode & 0o077) !== 0)
     return [
       error(
+        'owners-open',
         `owners.socket: others than user ${stats.uid} may write as any user from owners.min_uid on`,
-        `chmod 600 ${quoted(path)}`,
+        { command: `chmod 600 ${quoted(path)}` },
       ),
     ];
   const own = process.geteuid?.();
   if (own === 0 || own === stats.uid) return [];
-  return [error(`owners.socket: ${path} is for user ${stats.uid}, not for ${own}`, 'set SocketUser= to it')];
+  const what = `owners.socket: ${path} is for user ${stats.uid}, not for ${own}`;
+  return [
+    error('owners-user', what, { command: `chown ${own} ${quoted(path)}`, or: 'SocketUser= in its unit' }),
+  ];
 }

@@ -38,11 +38,13 @@ export async function checkSiteKeys(settings: Settings, now: Date): Promise<Find
 function troubleOf(setting: SiteKeyFile['setting'], choice: SiteKeyChoice): Finding[] {
   if ('usable' in choice) {
     const leftOut = choice.usable.flatMap((each) => each.leftOut);
-    return leftOut.map((what) => warning(`${setting}: ${what}`, 'none is needed, if the other subkeys do'));
+    return leftOut.map((what) =>
+      warning('subkey-not-used', `${setting}: ${what}`, 'none is needed, if the other subkeys do'),
+    );
   }
   return choice.reasons.map((reason) => {
     const { what, fix } = advised(reason.slice(`${setting}: `.length), 'put the exported public key there');
-    return error(`${setting}: ${what}; ${DEFERRED[setting]}`, fix);
+    return error('site-key-unusable', `${setting}: ${what}; ${DEFERRED[setting]}`, fix);
   });
 }
 
@@ -54,10 +56,13 @@ async function describe(
   const found = entry.certificates.map(async (each) => {
     const { fingerprint, userIds } = each;
     const state = await keyStateOf(each, now, judgingRulesOf(settings));
-    const chosen = note(`${setting}: ${MEANING[setting]} ${fingerprint} (${userIds[0]}), ${path}`);
+    const chosen = note(
+      'site-key-used',
+      `${setting}: ${MEANING[setting]} ${fingerprint} (${userIds[0]}), ${path}`,
+    );
     if (state.state !== 'expiring') return [chosen];
     const what = `${setting}: ${fingerprint} expires in ${daysLeft(state, now)} days; then ${DEFERRED[setting]}`;
-    return [chosen, warning(what, `extend it, and replace ${path}`)];
+    return [chosen, warning('site-key-expires', what, `extend it, and replace ${path}`)];
   });
   return (await Promise.all(found)).flat();
 }
@@ -68,9 +73,8 @@ function checkReplacement(paths: readonly string[], settings: Settings): Finding
   return paths
     .flatMap((path) => trail.gaps(path))
     .map(({ path, who, command }) =>
-      error(
-        `keys.also, keys.hold: ${who} may exchange keys by ${path}, and then read new mail`,
-        `${command} ${quoted(path)}`,
-      ),
+      error('site-key-open', `keys.also, keys.hold: ${who} may exchange keys by ${path}`, {
+        command: `${command} ${quoted(path)}`,
+      }),
     );
 }

@@ -10,9 +10,7 @@ export async function checkSource(settings: Settings, world: World): Promise<Fin
   try {
     await trySource(settings);
   } catch (fault) {
-    return [
-      error(`recipients.source: ${(fault as Error).message}`, 'mend that; no mail is taken without it'),
-    ];
+    return [error('source-unfit', `recipients.source: ${(fault as Error).message}`, 'mend that')];
   }
   const { recipients } = addressingOf(settings, keySourceOf(settings, world), world);
   try {
@@ -20,7 +18,7 @@ export async function checkSource(settings: Settings, world: World): Promise<Fin
     return [];
   } catch (fault) {
     const what = `${(fault as Error).message}: all recipients are deferred`;
-    return [error(what, 'start it, or correct its settings under [recipients]')];
+    return [error('source-down', what, 'start it, or correct its settings under [recipients]')];
   } finally {
     await recipients.close?.();
   }

@@ -11,6 +11,7 @@ import type { Settings } from '../config/settings.ts';
 import type { Listener } from '../core/listener.ts';
 import { error, type Finding, quoted } from './finding.ts';
 import { kindOf, lookAtLink, troubleWithDirectory, troubleWithUse } from './look.ts';
+import { serverUid } from './trusted.ts';
 import { type Question, whoListens } from './wholistens.ts';
 
 /** A listener, the setting it is from, and how to know that it is ours. */
@@ -25,7 +26,7 @@ export async function checkStart(settings: Settings): Promise<Finding[]> {
   return [
     ...(await checkLocking()),
     ...checkTwice(wanted),
-    ...(await Promise.all(wanted.map(checkPath))).flat(),
+    ...(await Promise.all(wanted.map((each) => checkPath(each, settings)))).flat(),
     ...(await checkPorts(wanted)),
   ];
 }
@@ -56,7 +57,13 @@ async function checkLocking(): Promise<Finding[]> {
     return [];
   } catch (fault) {
     const what = fault instanceof Error ? fault.message : String(fault);
-    return [error(what, 'do that; npm 11 runs only the install scripts of packages it is told to allow')];
+    return [
+      error(
+        'lock-package',
+        what,
+        'do that; npm 11 runs only the install scripts of packages it is told to allow',
+      ),
+    ];
   }
 }
 
@@ -64,7 +71,13 @@ function checkTwice(wanted: readonly Wanted[]): Finding[] {
   const paths = wanted.flatMap(({ address }) => (address.type === 'unix' ? [resolve(address.path)] : []));
   const twice = paths.find((path, index) => paths.indexOf(path) !== index);
   if (twice === undefined) return [];
-  return [error(`${settingsOf(wanted, twice)}: ${twice} is in use twice`, 'choose another path for one')];
+  return [
+    error(
+      'socket-twice',
+      `${settingsOf(wanted, twice)}: ${twice} is in use twice`,
+      'choose another path for one',
+    ),
+  ];
 }
 
 /** Returns the settings that name the path, as words of a sentence. */
@@ -73,19 +86,21 @@ function settingsOf(wanted: readonly Wanted[], path: string): string {
   return [...new Set(named.map(({ setting }) => setting))].join(' and ');
 }
 
-async function checkPath({ setting, address, question }: Wanted): Promise<Finding[]> {
+async function checkPath({ setting, address, question }: Wanted, settings: Settings): Promise<Finding[]> {
   if (address.type !== 'unix') return [];
   const path = resolve(address.path);
   const directory = dirname(path);
   const trouble = troubleWithDirectory(directory);
   if (trouble !== undefined) {
-    const fix = `mkdir ${quoted(directory)}, or RuntimeDirectory= in the systemd unit`;
-    return [error(`${setting}: ${directory} ${trouble.why}`, fix)];
+    const or = 'RuntimeDirectory= in the systemd unit';
+    const fix = { command: `install -d -m 755 -o ${serverUid(settings)} ${quoted(directory)}`, or };
+    return [error('socket-directory-missing', `${setting}: ${directory} ${trouble.why}`, fix)];
   }
   const closed = troubleWithUse(directory, constants.W_OK | constants.X_OK);
   if (closed !== undefined) {
-    const fix = `give ${quoted(directory)} to the user Sealdir runs as (RuntimeDirectory= does)`;
-    return [error(`${setting}: no socket can be made in ${directory}, which ${closed.why}`, fix)];
+    const command = `chown ${serverUid(settings)} ${quoted(directory)} && chmod u+rwx ${quoted(directory)}`;
+    const what = `${setting}: no socket can be made in ${directory}, which ${closed.why}`;
+    return [error('socket-directory-closed', what, { command, or: 'RuntimeDirectory= in the systemd unit' })];
   }
   return [...checkLock(setting, `${path}.lock`), ...(await checkPlace(setting, path, question))];
 }
@@ -95,14 +110,21 @@ function checkLock(setting: string, lock: string): Finding[] {
   const seen = lookAtLink(lock);
   if ('why' in seen) {
     if (seen.isMissing) return [];
-    return [error(`${setting}: the lock file ${lock} ${seen.why}`, `rm ${quoted(lock)}`)];
+    return [lockFinding(`${setting}: the lock file ${lock} ${seen.why}`, lock)];
   }
-  if (!seen.isFile())
-    return [error(`${setting}: ${lock} is ${kindOf(seen)}, not a lock file`, `rm -r ${quoted(lock)}`)];
+  if (!seen.isFile()) return [lockFinding(`${setting}: ${lock} is ${kindOf(seen)}, not a lock file`, lock)];
   const closed = troubleWithUse(lock, constants.W_OK);
   if (closed === undefined) return [];
-  const what = `${setting}: the lock file ${lock} ${closed.why} (was Sealdir started as another user?)`;
-  return [error(what, `rm ${quoted(lock)}`)];
+  return [
+    lockFinding(
+      `${setting}: the lock file ${lock} ${closed.why} (was Sealdir started as another user?)`,
+      lock,
+    ),
+  ];
+}
+
+function lockFinding(what: string, lock: string): Finding {
+  return error('socket-lock-unusable', what, { command: `rm -r ${quoted(lock)}` });
 }
 
 /** Looks at the path of the socket: it may be free, left by a dead server, or held by a living one. */
@@ -111,11 +133,17 @@ async function checkPlace(setting: string, path: string, question: Question): Pr
   if ('why' in seen) return [];
   if (!seen.isSocket()) {
     const what = `${setting}: ${path} is ${kindOf(seen)}, where a socket has to be made`;
-    return [error(what, 'remove it, or choose another path')];
+    return [
+      error('socket-path-taken', what, {
+        command: `mv ${quoted(path)} ${quoted(`${path}.aside`)}`,
+        or: 'choose another path',
+      }),
+    ];
   }
   const who = await whoListens({ path }, question);
   if (who !== 'another') return [];
-  return [error(`${setting}: another program listens on ${path}`, 'stop it, or choose another path')];
+  const fix = 'stop it, or choose another path; if it is systemd, write "systemd" or "systemd:NAME" instead';
+  return [error('socket-busy', `${setting}: another program listens on ${path}`, fix)];
 }
 
 /** Opens all ports at the same time, since two of them may be in each other's way. */
@@ -141,14 +169,22 @@ async function checkPorts(wanted: readonly Wanted[]): Promise<Finding[]> {
 function portFinding(setting: string, host: string, port: number, code: string): Finding {
   const at = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   if (code === 'EADDRINUSE')
-    return error(`${setting}: another program listens on ${at}`, 'stop it, or choose another port');
+    return error(
+      'port-busy',
+      `${setting}: another program listens on ${at}`,
+      'stop it, or choose another port',
+    );
   if (code === 'EACCES') {
     const fix = 'choose a port from 1024 on, or let systemd open it (listen = ["systemd"])';
-    return error(`${setting}: only root may open ${at}, a privileged port`, fix);
+    return error('port-privileged', `${setting}: only root may open ${at}, a privileged port`, fix);
   }
   if (code === 'EADDRNOTAVAIL')
-    return error(`${setting}: this machine does not have the address ${host}`, 'choose one that it has');
-  return error(`${setting}: cannot listen on ${at} (${code})`, 'choose another address');
+    return error(
+      'port-unusable',
+      `${setting}: this machine does not have the address ${host}`,
+      'choose one that it has',
+    );
+  return error('port-unusable', `${setting}: cannot listen on ${at} (${code})`, 'choose another address');
 }
 
 /** Resolves to the code of the error, or to undefined once the server listens. */

@@ -25,21 +25,32 @@ export async function checkTls(settings: Settings, now: Date): Promise<Finding[]
     return [...found, ...secrets];
   } catch (fault) {
     const what = fault instanceof Error ? fault.message : String(fault);
-    return [error(what, 'put a certificate and its own key there, readable for the server')];
+    return [error('tls-unusable', what, 'put a certificate and its own key there, readable for the server')];
   }
 }
 
 function checkCertificate(path: string, leaf: X509Certificate, { hostname }: Settings, now: Date): Finding[] {
   const findings: Finding[] = [];
   const days = Math.floor((Date.parse(leaf.validTo) - now.getTime()) / DAY_MS);
-  if (days < 0) findings.push(error(`tls.certificate: ${path} has expired on ${leaf.validTo}`, 'renew it'));
+  if (days < 0)
+    findings.push(
+      error('tls-expired', `tls.certificate: ${path} has expired on ${leaf.validTo}`, 'renew it'),
+    );
   else if (days < SOON_DAYS)
-    findings.push(warning(`tls.certificate: ${path} expires in ${days} days`, 'renew it'));
+    findings.push(warning('tls-expires', `tls.certificate: ${path} expires in ${days} days`, 'renew it'));
   if (Date.parse(leaf.validFrom) > now.getTime())
-    findings.push(error(`tls.certificate: ${path} is valid only from ${leaf.validFrom} on`, 'set the clock'));
+    findings.push(
+      error(
+        'tls-expired',
+        `tls.certificate: ${path} is valid only from ${leaf.validFrom} on`,
+        'set the clock',
+      ),
+    );
   if (leaf.checkHost(hostname) === undefined) {
     const what = `tls.certificate: ${path} is not for ${hostname}, the hostname of this server`;
-    findings.push(warning(what, 'none is needed if mail servers know it by a name that is in there'));
+    findings.push(
+      warning('tls-name', what, 'none is needed if mail servers know it by a name that is in there'),
+    );
   }
   return findings;
 }
@@ -48,8 +59,8 @@ function checkCertificate(path: string, leaf: X509Certificate, { hostname }: Set
 function checkSecrecy(path: string): Finding[] {
   const seen = look(path);
   if ('why' in seen || (seen.mode & 0o004) === 0) return [];
-  const fix = `chmod o= ${quoted(path)}`;
-  return [error(`tls.key: every user of this machine may read ${path}`, fix)];
+  const fix = { command: `chmod o= ${quoted(path)}` };
+  return [error('tls-key-readable', `tls.key: every user of this machine may read ${path}`, fix)];
 }
 
 /** Whoever may write to one of them can pass for this server, or deliver to it. */
@@ -59,6 +70,8 @@ function checkReplacement(paths: readonly string[], settings: Settings): Finding
     .filter((path) => path !== '')
     .flatMap((path) => trail.gaps(path))
     .map(({ path, who, command }) =>
-      error(`tls.key, tls.client_ca: ${who} may exchange ${path}`, `${command} ${quoted(path)}`),
+      error('tls-files-open', `tls.key, tls.client_ca: ${who} may exchange ${path}`, {
+        command: `${command} ${quoted(path)}`,
+      }),
     );
 }

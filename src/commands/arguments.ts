@@ -2,11 +2,15 @@
 import { parseArgs } from 'node:util';
 import { CommandError } from './errors.ts';
 
-/** The options of a command: those with a value, and those without. */
-export type OptionTable = Readonly<Record<string, { type: 'string' | 'boolean'; short?: string }>>;
+/**
+ * The options of a command: those with a value, of which some may be there several times, and those without.
+ */
+export type OptionTable = Readonly<
+  Record<string, { type: 'string' | 'boolean'; short?: string; multiple?: boolean }>
+>;
 
 export interface Arguments {
-  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  readonly options: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
   readonly operands: readonly string[];
 }
 
@@ -19,7 +23,9 @@ export function readArguments(args: string[], options: OptionTable): Arguments {
       tokens: true,
       options,
     });
-    const names = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []));
+    const names = tokens.flatMap((token) =>
+      token.kind === 'option' && options[token.name]?.multiple !== true ? [token.name] : [],
+    );
     const twice = names.find((name, n) => names.indexOf(name) !== n);
     if (twice !== undefined) throw new CommandError('usage', `--${twice} is given twice`);
     return { options: values as Arguments['options'], operands: positionals };

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { generateKeyPair } from '../keys/secretkeys.ts';
 import { deliver } from '../lmtp/client.ts';
+import { DEMO_SECRET } from './demoplace.ts';
 
-export const DEMO_SECRET = 'var/demo-secret.asc';
 const ADDRESS = 'demo@localhost';
 const CERTIFICATE = `var/keys/${ADDRESS}.asc`;
 const NEW = 'var/mail/localhost/demo/new';

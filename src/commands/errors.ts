@@ -23,6 +23,8 @@ export class CommandError extends Error {
   readonly lines: readonly string[];
   /** What is for operators only: it may name files and keys. */
   reason: string | undefined;
+  /** What the log of the system gets instead of all, where that would name addresses. */
+  inLog: string | undefined;
 
   /** A line end inside of a line is shown as text, since it came with a value. */
   constructor(kind: keyof typeof EXIT, ...lines: readonly string[]) {

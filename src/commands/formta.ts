@@ -13,7 +13,7 @@ const LOGGER_MS = 1000;
 export function failureForMta(error: unknown): { readonly lines: readonly string[]; readonly code: number } {
   const known = error instanceof CommandError ? error : new CommandError('software', String(error));
   const isFit = PERMANENT.includes(known.kind) || known.kind === 'tempFail';
-  tellSystemLog(known.everything.join('; '));
+  tellSystemLog(known.inLog ?? known.everything.join('; '));
   if (!isFit) return { lines: ['local trouble, try again later'], code: EXIT.tempFail };
   return { lines: known.lines, code: EXIT[known.kind] };
 }

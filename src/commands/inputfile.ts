@@ -16,6 +16,9 @@ export interface Wanted {
   readonly tooLarge?: string;
 }
 
+/** Bytes of a key file: a key ring may have all the keys of an office. */
+export const MOST_KEYS = 16 * 1024 * 1024;
+
 /** Names of descriptors that the shell has opened, as in `-k <(gpg --export ADDRESS)`: they have a writer. */
 const INHERITED = /^\/(?:dev\/stdin|(?:dev|proc\/self)\/fd\/(\d+))$/;
 

@@ -1,8 +1,11 @@
 /** `sealdir lookup ADDRESS`: who gets mail for an address, where it goes, and whether it can be sealed. */
+import { addressRules, folderRules, headerPolicyRule } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Refusal } from '../core/outcome.ts';
+import { pseudonymOf } from '../core/pseudonym.ts';
 import type { World } from '../core/world.ts';
 import type { Selection } from '../delivery/select.ts';
+import { readLogSecret } from '../keylog/logsecret.ts';
 import { Lookup } from '../lookup.ts';
 import { pathsOf } from '../site.ts';
 import { CommandError } from './errors.ts';
@@ -17,6 +20,8 @@ export interface LookupOptions {
 /** Prints what a delivery would find. Throws CommandError if there is no such recipient. */
 export async function lookUp({ settings, world, address, print }: LookupOptions): Promise<void> {
   if (address === undefined) throw new CommandError('usage', 'give an address: sealdir lookup ADDRESS');
+  const inLog = loggedAs(settings, address);
+  if (inLog !== undefined) print(`log      ${inLog}\n`); // also for a sender, who is no recipient here
   const lookup = new Lookup(settings, world);
   const couldNotAsk = (error: Error) => {
     throw new CommandError('tempFail', error.message);
@@ -26,10 +31,17 @@ export async function lookUp({ settings, world, address, print }: LookupOptions)
     if ('why' in recipient) throw new CommandError('noUser', `${address}: no such recipient`);
     const { selected: keys, origin } = await lookup.keys(recipient).catch(couldNotAsk);
     print(`account  ${recipient.address}\n`);
+    const accountInLog = loggedAs(settings, recipient.address);
+    if (accountInLog !== inLog) print(`log      ${accountInLog}\n`);
     if (recipient.maildir !== undefined) print(`maildir  ${recipient.maildir}\n`);
     if (recipient.quota !== undefined)
       print(`quota    ${recipient.quota} bytes, ${recipient.used ?? 'not known how many'} used\n`);
     if (recipient.unusable !== undefined) print(`unusable ${recipient.unusable}\n`);
+    if (recipient.detail !== undefined) print(`detail   ${recipient.detail}\n`);
+    for (const rule of [...(recipient.rules ?? []), ...folderRules(settings)(recipient.address)])
+      print(`rule     ${rule.text}${'problem' in rule ? ` (does not count: it ${rule.problem})` : ''}\n`);
+    const policy = headerPolicyRule(settings)(recipient);
+    if (policy !== 'visible') print(`headers  ${policy}\n`);
     print(`keys     ${stateOf(keys)}\n`);
     if (origin !== undefined) print(`from     ${origin}\n`);
     const { also, hold } = pathsOf(settings);
@@ -46,4 +58,16 @@ function stateOf(keys: Selection | Refusal): string {
   if ('why' in keys) return `none usable: ${reasons}`;
   if (keys.storedAs === 'storedHeld') return `none usable, sealed to keys.hold: ${reasons}`;
   return keys.storedAs === 'storedLastValid' ? `expired, sealed to all the same: ${reasons}` : 'usable';
+}
+
+/** Returns the hash that the log has in place of an address; undefined if it has the address. */
+function loggedAs(settings: Settings, address: string): string | undefined {
+  if (settings.log.addresses === 'plain') return undefined;
+  try {
+    const secret = readLogSecret(pathsOf(settings).keyState);
+    if (secret !== undefined) return pseudonymOf(address, secret, addressRules(settings));
+    return 'not known: no server has started with log.addresses = "hash"';
+  } catch (error) {
+    return `not known: ${(error as Error).message}`;
+  }
 }

@@ -6,18 +6,19 @@ import { lchownSync, lstatSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { processesOf } from '../config/processes.ts';
 import type { Settings } from '../config/settings.ts';
-import { createLog, linesTo } from '../edge/log.ts';
-import { logFormOf } from '../edge/logtext.ts';
+import type { InheritedSocket } from '../core/listener.ts';
+import type { Activation } from '../edge/activation.ts';
 import { claimPaths, listenOn, listenOnDescriptor } from '../edge/sockets.ts';
+import { realWorld } from '../edge/world.ts';
 import { mustBeOwn } from '../owners/ownpath.ts';
 import { Owners } from '../owners/parent.ts';
 import { pathsOf } from '../site.ts';
 import { CommandError } from './errors.ts';
+import { openHelperLog } from './openlog.ts';
 
 export interface OwnersCommand {
   readonly settings: Settings;
-  /** Listening descriptors passed by systemd. */
-  readonly inherited: readonly number[];
+  readonly activation: Activation;
   readonly journal: string | undefined;
 }
 
@@ -26,15 +27,16 @@ const SOCKET_MODE = 0o600;
 const OTHERS_WRITE = 0o022;
 
 /** Serves until a signal. Resolves to the exit code. */
-export async function serveOwners({ settings, inherited, journal }: OwnersCommand): Promise<number> {
-  const { owners, recipients, log: logging } = settings;
+export async function serveOwners({ settings, activation, journal }: OwnersCommand): Promise<number> {
+  const { owners, recipients } = settings;
   if (owners.socket === '') throw new CommandError('config', 'owners.socket is not set');
   if (process.geteuid?.() !== 0)
     throw new CommandError('config', 'sealdir owners has to run as root, to write as other users');
   const stopped = new Promise((stop) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
   });
-  const log = createLog(logging.level, linesTo(2), logFormOf(logging.format, journal));
+  const log = openHelperLog({ settings, file: undefined, journal, world: realWorld(settings.hostname) });
+  for (const error of activation.complaints) log.warn('systemd', { error });
   const parent = new Owners({
     socket: resolve(owners.socket),
     minUid: owners.min_uid,
@@ -43,9 +45,9 @@ export async function serveOwners({ settings, inherited, journal }: OwnersComman
     // one for each process, and those of a server that is being replaced
     mostOfUser: 2 * processesOf(settings) + 1,
     roots: [pathsOf(settings).storeRoot, ...recipients.roots],
-    log: log.warn,
+    say: log.say,
   });
-  const at = await listen(parent, owners, inherited).catch((error: Error) => {
+  const at = await listen(parent, owners, activation.inherited).catch((error: Error) => {
     throw new CommandError('config', `owners.socket: ${error.message}`);
   });
   log.info('listening', { owners: at });
@@ -58,9 +60,9 @@ export async function serveOwners({ settings, inherited, journal }: OwnersComman
 async function listen(
   { server }: Owners,
   { socket, user }: Settings['owners'],
-  [fd]: readonly number[],
+  [inherited]: readonly InheritedSocket[],
 ): Promise<string> {
-  if (fd !== undefined) return listenOnDescriptor(server, fd);
+  if (inherited !== undefined) return listenOnDescriptor(server, inherited.fd);
   const path = resolve(socket);
   if (user === 0) throw new Error('set owners.user, or let systemd pass the socket');
   mustBeOfRoot(dirname(path));

@@ -2,9 +2,10 @@
  * Chooses the settings a command runs with: the file given with -c, else /etc/sealdir/sealdir.toml if it
  * exists, else the demo, which touches nothing outside ./var.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { formatError, type Loaded, loadSettings, parseSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
+import { DEMO_SECRET } from './demoplace.ts';
 import { CommandError } from './errors.ts';
 import { whyNoFile } from './inputfile.ts';
 
@@ -18,6 +19,7 @@ listen = ["127.0.0.1:2424", "var/lmtp.sock"]
 [store]
 maildir = "var/mail/{domain}/{local}"
 duplicates = "off" # the example may be sent twice
+state = "var/state"
 [keys]
 directory = "var/keys"
 state = "var/keystate"
@@ -40,12 +42,34 @@ export async function chooseSettings(file: string | undefined, hostname: string)
   return { loaded: parseSettings(DEMO, 'built-in demo', { hostname }), file: undefined };
 }
 
+/** What a command runs with. */
+export interface Usable {
+  readonly settings: Settings;
+  readonly file: string | undefined;
+}
+
 /** Returns the settings of `-c FILE`, or those that hold without one. Throws CommandError. */
-export async function settingsOf(
-  config: string | undefined,
-  hostname: string,
-): Promise<{ readonly settings: Settings; readonly file: string | undefined }> {
-  const { loaded, file } = await chooseSettings(config, hostname);
+export async function settingsOf(config: string | undefined, hostname: string): Promise<Usable> {
+  return usableOf(await chooseSettings(config, hostname));
+}
+
+/**
+ * Does the same for mail, which waits where nothing is configured: what is below the working directory of a
+ * mail server is not its store. The demo counts for whoever has run it in this directory.
+ */
+export async function mailSettingsOf(config: string | undefined, hostname: string): Promise<Usable> {
+  const chosen = await chooseSettings(config, hostname);
+  if (chosen.file !== undefined || isDemoOurs()) return usableOf(chosen);
+  const reason = `there is no ${USUAL_FILE}: name the configuration with -c FILE`;
+  throw new CommandError('tempFail', 'the mail store is not set up').because(reason);
+}
+
+function isDemoOurs(): boolean {
+  return lstatSync(DEMO_SECRET, { throwIfNoEntry: false })?.uid === process.geteuid?.();
+}
+
+/** Throws CommandError with a line for each error. */
+export function usableOf({ loaded, file }: Chosen): Usable {
   if (loaded.ok) return { settings: loaded.settings, file };
   throw new CommandError('config', ...loaded.errors.map(formatError));
 }

@@ -4,8 +4,8 @@ const KEY = `  sealdir key list [-c FILE] [--json] [ADDRESS...]           every 
   sealdir key show [-c FILE] ADDRESS|FILE                    everything about the keys of one recipient
   sealdir key add [-c FILE] [--as ADDRESS] [--yes] FILE...   put keys into the key directory (- is stdin)
   sealdir key remove [-c FILE] [--yes] ADDRESS               take the keys of a recipient out of it
-  sealdir key log [-c FILE] [--json] [ADDRESS]               what became of keys, as it was logged
-  sealdir key log [-c FILE] --verify [--head HASH]           whether that log is whole and was never edited
+  sealdir key log [-c FILE] [--json | --verify [--head HASH]] [ADDRESS]
+                                                             what became of keys; whether that log is whole
   sealdir key generate [--name NAME] [--output DIR] [--expires 2y|never]
               [--passphrase-file F | --passphrase-fd N | --no-passphrase] ADDRESS
                                                              make a key pair, on the user's own machine
@@ -20,10 +20,20 @@ export const USAGE = `usage:
   sealdir seal [-c FILE] [--verbose] (-r RECIPIENT | -k KEYFILE)  message on stdin -> sealed message on stdout
   sealdir deliver [-c FILE] [--verbose] [-f SENDER] [-a DETAIL] RECIPIENT...
                                                              message on stdin -> the running server
-  sealdir open  [-k SECRETKEY] [--passphrase-file F] [FILE]  sealed message -> the original on stdout
+  sealdir open [--agent] [-k KEYFILE] [--passphrase-file F] [--original] [FILE | --into DIR PATH...]
+                                                             sealed message -> what it holds on stdout; or files and folders, into DIR
+  sealdir migrate [-c FILE] (--mailbox ADDRESS | --all) [--folder NAME] [--index PATH]
+              [--limit SIZE] [--dry-run] [--json]            seal the messages that mailboxes have already
+  sealdir reseal [--passphrase-file F] [--index PATH] [--limit SIZE] [--dry-run] [--json]
+              -k SECRETKEY --to NEWKEY DIR                   seal the messages of a Maildir to another key
   sealdir lookup [-c FILE] ADDRESS                           who gets its mail, and with which keys
   sealdir owners [-c FILE]                                   writes the files of other users, as root
-  sealdir check [-c FILE]                                    look at configuration, keys, permissions, MTA
-${KEY}  sealdir --version
-Without -c: /etc/sealdir/sealdir.toml, or where there is none a demo under ./var.
+  sealdir check [-c FILE] [--json]                           look at configuration, keys, permissions, MTA
+  sealdir tls-report [-c FILE] [--json] [--log MAILLOG]      which domains send, or get, mail with which TLS
+${KEY}  sealdir dns [-c FILE] [--host NAME] [--ip IP]... [--certificate FILE]... [--next FILE]...
+              [--dkim FILE]... [--rua URI] [--policy] [--check [--resolver SERVER]] DOMAIN
+                                                             print the DNS records of a mail domain, or check them
+  sealdir --version
+Without -c: /etc/sealdir/sealdir.toml, or where there is none a demo under ./var
+(deliver and seal -r: only for whoever has started the demo there).
 `;

@@ -7,7 +7,13 @@ export interface CombinationProblem {
 }
 
 export function combinationProblems(settings: Settings): CombinationProblem[] {
-  return [...recipientProblems(settings), ...tlsProblems(settings)];
+  return [...recipientProblems(settings), ...tlsProblems(settings), ...headerProblems(settings)];
+}
+
+function headerProblems({ headers }: Settings): CombinationProblem[] {
+  const names = headers.recipients.map(({ recipient }) => recipient.toLowerCase());
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  return twice === undefined ? [] : [about('headers.recipients', `has ${twice} twice`)];
 }
 
 function tlsProblems({ lmtp, tls }: Settings): CombinationProblem[] {

@@ -38,6 +38,24 @@ export function settingsMarkdown(): string {
   return `| setting | type | default | what it does |\n|---|---|---|---|\n${rows.join('')}`;
 }
 
+export interface DescribedSetting {
+  readonly section: string;
+  readonly key: string;
+  readonly type: string;
+  /** The default as in a file, or where it comes from. */
+  readonly written: string;
+  readonly doc: string;
+}
+
+/** Lists all settings, for the manual page. */
+export function describedSettings(): DescribedSetting[] {
+  return entries.map(([path, setting]) => {
+    const [section, key] = splitPath(path);
+    const written = isFromMachine(setting.default) ? "the machine's" : literal(setting);
+    return { section, key, type: typeOf(setting), written, doc: docOf(setting) };
+  });
+}
+
 function docOf({ doc, restart }: Setting): string {
   return restart ? `${doc} A change needs a restart.` : doc;
 }

@@ -1,7 +1,7 @@
 // The kinds of value a setting may have: what the operator writes, and what the program gets.
 // Each kind checks and converts in one step, so that no other code sees "50MiB" or "[::1]:24".
 // Every message ends a sentence that begins with the value: `"5x" is not a duration (...)`.
-// Knows no setting by name and no file; with listenerkinds.ts the only importer of zod.
+// Knows no setting by name and no file; with listenerkinds.ts and saidkind.ts the only importer of zod.
 
 // zod 4.6.7 has its interface of version 3 in this entry. The entry for version 4 also loads fifty
 // translations of messages that no setting uses: a third of the CPU time of `sealdir seal`.

@@ -9,26 +9,37 @@ import { parseListener } from './listener.ts';
 export type LmtpListener =
   | Listener
   | { readonly type: 'tls'; readonly host: string; readonly port: number }
-  | { readonly type: 'systemd' }
-  | { readonly type: 'tlsSystemd' };
-export type MetricsListener = Listener | { readonly type: 'off' };
+  | { readonly type: 'systemd'; readonly name: string | undefined }
+  | { readonly type: 'tlsSystemd'; readonly name: string | undefined };
+export type MetricsListener =
+  | Listener
+  | { readonly type: 'off' }
+  | { readonly type: 'systemd'; readonly name: string };
 
-function listenerOr<W extends string>(word: W): Schema<Listener | { readonly type: W }> {
-  const allowed = `(write a socket path with a "/", "host:port", "[v6]:port" or "${word}")`;
-  return converted(z.string({ message: `is not an address to listen on ${allowed}` }), (written) => {
-    if (written === word) return { type: word };
+/** A name that FileDescriptorName= of systemd may have. */
+const BY_SYSTEMD = /^systemd(?::([\x21-\x39\x3b-\x7e]{1,255}))?$/;
+
+const ONE_ALLOWED = '(write a socket path with a "/", "host:port", "[v6]:port", "systemd:NAME" or "off")';
+const listenerOrOff: Schema<MetricsListener> = converted(
+  z.string({ message: `is not an address to listen on ${ONE_ALLOWED}` }),
+  (written) => {
+    if (written === 'off') return { type: 'off' };
+    const [, name] = BY_SYSTEMD.exec(written) ?? [];
+    if (name !== undefined) return { type: 'systemd', name };
     const listener = parseListener(written);
-    return typeof listener === 'string' ? new Wrong(`${listener} ${allowed}`) : listener;
-  });
-}
+    return typeof listener === 'string' ? new Wrong(`${listener} ${ONE_ALLOWED}`) : listener;
+  },
+);
 
 const ALLOWED =
-  '(write a socket path with a "/", "host:port", "[v6]:port", "tls://" before one of these two, or "systemd")';
+  '(write a socket path with a "/", "host:port", "[v6]:port", "tls://" before one of these two, "systemd" or "systemd:NAME")';
 const lmtpListener: Schema<LmtpListener> = converted(
   z.string({ message: `is not an address to listen on ${ALLOWED}` }),
   (written) => {
     const [, scheme, address = ''] = /^(tls:\/\/)?(.*)$/s.exec(written) ?? [];
-    if (address === 'systemd') return { type: scheme === undefined ? 'systemd' : 'tlsSystemd' };
+    const inherited = BY_SYSTEMD.exec(address);
+    if (inherited !== null)
+      return { type: scheme === undefined ? 'systemd' : 'tlsSystemd', name: inherited[1] };
     const listener = parseListener(address);
     if (typeof listener === 'string') return new Wrong(`${listener} ${ALLOWED}`);
     if (scheme === undefined) return listener;
@@ -37,7 +48,7 @@ const lmtpListener: Schema<LmtpListener> = converted(
 );
 
 export const lmtpListeners: Kind<readonly LmtpListener[]> = {
-  name: 'list of socket paths, "host:port", "[v6]:port", "tls://host:port" or "systemd"',
+  name: 'list of socket paths, "host:port", "[v6]:port", "tls://host:port", "systemd" or "systemd:NAME"',
   schema: z
     .array(lmtpListener, {
       message: 'is not a list of addresses (write it like ["/run/sealdir/lmtp.sock"])',
@@ -56,8 +67,8 @@ export const lmtpListeners: Kind<readonly LmtpListener[]> = {
 };
 
 export const metricsListener: Kind<MetricsListener> = {
-  name: 'socket path, "host:port", "[v6]:port" or "off"',
-  schema: listenerOr('off'),
+  name: 'socket path, "host:port", "[v6]:port", "systemd:NAME" or "off"',
+  schema: listenerOrOff,
 };
 
 const NOT_A_SERVER = 'is not the address of a server (a socket path with a "/", "host:port" or "[v6]:port")';

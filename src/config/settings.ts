@@ -3,6 +3,8 @@
 // A default is written as an operator would write it; a test proves that each one is valid.
 // Names are those of the file: settings.lmtp.max_recipients is `max_recipients` under `[lmtp]`.
 
+import { folderSettings, sealFolderSettings } from './foldersettings.ts';
+import { headerSettings } from './headersettings.ts';
 import { keySettings } from './keysettings.ts';
 import {
   count,
@@ -21,6 +23,7 @@ import { lmtpListeners, metricsListener } from './listenerkinds.ts';
 import { maildirPath } from './maildirpathkind.ts';
 import { ownerSettings } from './ownersettings.ts';
 import { recipientSettings } from './recipientsettings.ts';
+import { reportSettings } from './reportsettings.ts';
 import type { Setting } from './setting.ts';
 import { lmtpTlsSettings, tlsSettings } from './tlssettings.ts';
 
@@ -42,7 +45,7 @@ export const table = {
   'lmtp.listen': {
     kind: lmtpListeners,
     default: ['/run/sealdir/lmtp.sock'],
-    doc: 'Addresses on which mail servers deliver: paths of Unix sockets (with a "/"), "host:port", "[v6]:port" (port 0 takes any free one), or "systemd" for the sockets of a systemd socket unit. With "tls://" before "host:port", "[v6]:port" or "systemd", TCP begins with TLS. LMTP asks for no password: beyond the loopback TCP needs lmtp.require_tls or "tls://", and should have tls.client_ca.',
+    doc: 'Addresses on which mail servers deliver: paths of Unix sockets (with a "/"), "host:port", "[v6]:port" (port 0 takes any free one), or "systemd" for the sockets that systemd passes ("systemd:NAME" for those of this FileDescriptorName= alone). With "tls://" before "host:port", "[v6]:port" or "systemd", TCP begins with TLS. LMTP asks for no password: beyond the loopback TCP needs lmtp.require_tls or "tls://", and should have tls.client_ca.',
     restart: true,
   },
   'lmtp.socket_mode': {
@@ -137,6 +140,11 @@ export const table = {
     restart: true,
   },
 
+  'store.encrypted': {
+    kind: oneOf('keep', 'seal'),
+    default: 'keep',
+    doc: 'What becomes of a message that its sender has encrypted to the recipient\'s OpenPGP key. "keep": if its packets say so and nothing else stands in it, it is stored as it came, since mail programs show a message that is encrypted twice as an empty one. "seal": it is sealed like any other.',
+  },
   'store.maildirsize': {
     kind: onOff,
     default: false,
@@ -144,16 +152,18 @@ export const table = {
     restart: true,
   },
 
+  ...sealFolderSettings,
+
   ...tlsSettings,
   ...keySettings,
   ...recipientSettings,
   ...ownerSettings,
 
-  'headers.policy': {
-    kind: oneOf('visible'),
-    default: 'visible',
-    doc: 'Which header fields stay readable outside the encrypted part. "visible": all of them, unchanged, except those that describe the body or sign it.',
-  },
+  ...folderSettings,
+
+  ...headerSettings,
+
+  ...reportSettings,
 
   'metrics.listen': {
     kind: metricsListener,
@@ -171,6 +181,12 @@ export const table = {
     kind: oneOf('auto', 'json', 'text'),
     default: 'auto',
     doc: 'How lines look: "json" has an object on each, "text" is for people. "auto" is text in the journal, with priorities, and on a terminal, and JSON elsewhere.',
+    restart: true,
+  },
+  'log.addresses': {
+    kind: oneOf('plain', 'hash'),
+    default: 'plain',
+    doc: 'Whether the log names the addresses of senders and recipients ("plain"), or has a keyed hash in place of each ("hash"), in paths and in messages of errors too. `sealdir lookup` shows that of an address.',
     restart: true,
   },
 } as const satisfies Record<string, Setting>;

@@ -12,6 +12,7 @@ const REPLIES = {
   senderOk: [250, '1.0', 'Sender OK'],
   recipientOk: [250, '1.5', 'Recipient OK'],
   stored: [250, '0.0', 'Sealed'],
+  storedAsCame: [250, '0.0', 'Encrypted to the recipient already, stored as it came'],
   storedLastValid: [250, '0.0', 'Sealed to an expired key of the recipient'],
   storedHeld: [250, '0.0', 'Sealed to the key of the site, held for its operator'],
   duplicate: [250, '0.0', 'Sealed before'], // a copy of the same message is durable already
@@ -72,8 +73,8 @@ const REPLIES = {
 /** Why a command or a recipient got its answer; a key of the table. */
 export type Why = keyof typeof REPLIES;
 
-/** What a copy that is durable is answered with, by the keys that it was sealed with. */
-export type StoredAs = Extract<Why, 'stored' | 'storedLastValid' | 'storedHeld'>;
+/** What a copy that is durable is answered with, by how it is encrypted. */
+export type StoredAs = Extract<Why, 'stored' | 'storedAsCame' | 'storedLastValid' | 'storedHeld'>;
 
 /** Why something is not done. `why` decides what the client is told; `reasons` go to the log only. */
 export interface Refusal {

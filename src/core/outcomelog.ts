@@ -1,4 +1,8 @@
-/** What a delivery writes to the log, which never includes message content. edge/log.ts makes lines of it. */
+/**
+ * What a delivery writes to the log, which includes no message content but the id of the mail server.
+ * edge/log.ts makes lines of it.
+ */
+import type { EventOf } from './events.ts';
 import type { Verdict } from './outcome.ts';
 
 /** What became of one recipient: refused at RCPT, or the outcome after DATA. */
@@ -15,6 +19,10 @@ export interface OutcomeLine {
   readonly bytes: number;
   /** Time from DATA to the reply, in milliseconds. */
   readonly ms: number;
+  /** The id of the message in the log of the mail server in front, if it names one. */
+  readonly queueId?: string | undefined;
+  /** Name of the folder that the message is in. */
+  readonly folder?: string | undefined;
   /** Name of the stored file. */
   readonly file?: string | undefined;
   /** Details for the operator: what the key library says, the errno of a disk call. */
@@ -24,5 +32,5 @@ export interface OutcomeLine {
 export interface OutcomeLog {
   outcome(line: OutcomeLine): void;
   /** Reports a fault, ours or a peer's, that is not the outcome of one delivery. */
-  fault(what: string, error: unknown): void;
+  fault(event: EventOf<'error'>, error: unknown): void;
 }

@@ -14,6 +14,11 @@ export function visible(text: string): string {
   return text.replace(INVISIBLE, escaped);
 }
 
+/** Does so for a path with one character for each byte (latin1), since names of files need not be UTF-8. */
+export function visiblePath(path: string): string {
+  return visible(Buffer.from(path, 'latin1').toString('utf8'));
+}
+
 /** Returns the same JSON, without a character that a terminal obeys or a reader does not see. */
 export function visibleJson(line: string): string {
   return line.replace(INVISIBLE_IN_JSON, escaped);

@@ -7,11 +7,13 @@ import { CopyFailure } from '../core/errors.ts';
 import { type StoredAs, whyOfDiskError } from '../core/outcome.ts';
 import type { StagedFile } from '../maildir/stagedfile.ts';
 import type { Store } from '../maildir/store.ts';
-import type { Recipient } from '../recipients/source.ts';
+import { INBOX, type Placed } from './folder.ts';
+import { KeptFile } from './keptfile.ts';
+import type { Addressed } from './resolve.ts';
 import type { OuterFields, Sealer } from './seal.ts';
 
 /** A recipient and where their mail goes. */
-export interface Account extends Recipient {
+export interface Account extends Addressed {
   /** The path of their Maildir. */
   readonly mailbox: string;
   /** The store that it is in. */
@@ -26,10 +28,12 @@ export interface Sealed {
 
 export class Copy {
   readonly account: Account;
-  /** What is answered once it is stored, and why not simply `stored`. */
-  readonly storedAs: StoredAs;
-  readonly reasons: readonly string[];
+  readonly #reasons: readonly string[];
+  readonly #sealedAs: StoredAs;
   readonly #staged: StagedFile;
+  #placed: Placed = INBOX;
+  #kept: KeptFile | undefined; // the message as it came, in its own file, while that may be stored
+  #isKept = false;
   #release: () => void = () => {};
   #sealer: Sealer | undefined;
   #failure: CopyFailure | undefined;
@@ -38,8 +42,8 @@ export class Copy {
 
   constructor(account: Account, staged: StagedFile, { storedAs, reasons }: Sealed) {
     this.account = account;
-    this.storedAs = storedAs;
-    this.reasons = reasons;
+    this.#sealedAs = storedAs;
+    this.#reasons = reasons;
     this.#staged = staged;
   }
 
@@ -60,14 +64,35 @@ export class Copy {
     return this.#failure;
   }
 
+  /** Why it is not simply `stored`, or not in the folder that a rule means. */
+  get reasons(): readonly string[] {
+    return [...this.#reasons, ...this.#placed.reasons];
+  }
+
+  /** The name of the folder that it goes to. */
+  get folder(): string {
+    return this.#placed.folder;
+  }
+
+  /** Lets the copy go to a folder. To be called before `begin`. */
+  enter(placed: Placed): void {
+    this.#placed = placed;
+    this.#staged.enter(placed.directory);
+  }
+
+  /** What is answered once it is stored. */
+  get storedAs(): StoredAs {
+    return this.#isKept ? 'storedAsCame' : this.#sealedAs;
+  }
+
   /** The name of the file in new/, once committed. */
   get file(): string {
-    return this.#staged.finalName(...this.#sizes());
+    return this.#storing().staged.finalName(...this.#storing().sizes);
   }
 
   /** The size of the file, once it is whole. */
   get bytes(): number {
-    return this.#sealing().size;
+    return this.#storing().sizes[0];
   }
 
   /** Gives the copy its sealer and writes everything above the armor. */
@@ -80,8 +105,25 @@ export class Copy {
     return this.#staged.writeOwned(this.#sealing().update(block));
   }
 
+  /**
+   * Begins a second file with these fields, for the message as it came. It is stored in place of the sealed
+   * one unless it fails before `finish`.
+   */
+  keep(trace: Buffer): KeptFile {
+    const staged = this.account.store.stage(this.account.mailbox);
+    staged.enter(this.#placed.directory);
+    this.#kept = new KeptFile(staged);
+    this.#kept.push(trace);
+    return this.#kept;
+  }
+
   /** S1 or S2 -> whole: in memory, or S3. */
   async finish(): Promise<void> {
+    if (await this.#kept?.finish()) {
+      this.#isKept = true;
+      await this.#staged.abort();
+      return;
+    }
     await this.#staged.writeOwned(this.#sealing().final());
     await this.#staged.finish();
     // a buffer released too early has no bytes: better no copy than one with a hole
@@ -90,7 +132,8 @@ export class Copy {
 
   /** -> S5. */
   async commit(): Promise<void> {
-    await this.#staged.commit(...this.#sizes());
+    const { staged, sizes } = this.#storing();
+    await staged.commit(...sizes);
     this.#isStored = true;
     this.#release();
   }
@@ -99,7 +142,8 @@ export class Copy {
   fail(error: unknown): void {
     if (this.#failure !== undefined || this.#isStored) return;
     this.#failure = error instanceof CopyFailure ? error : new CopyFailure(whyOfDiskError(error), error);
-    this.#cleanup = this.#staged.abort().finally(() => this.#release());
+    const aborted = Promise.all([this.#staged.abort(), this.#kept?.abort()]);
+    this.#cleanup = aborted.then(() => {}).finally(() => this.#release());
   }
 
   /** Resolves when nothing of a failed copy is left on disk. */
@@ -112,7 +156,10 @@ export class Copy {
     return this.#sealer;
   }
 
-  #sizes(): [size: number, wireSize: number] {
-    return [this.#sealing().size, this.#sealing().wireSize];
+  /** The file that is stored, and its sizes for its name. */
+  #storing(): Pick<KeptFile, 'staged' | 'sizes'> {
+    if (this.#isKept && this.#kept !== undefined) return this.#kept;
+    const { size, wireSize } = this.#sealing();
+    return { staged: this.#staged, sizes: [size, wireSize] };
   }
 }

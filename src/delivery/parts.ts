@@ -1,5 +1,7 @@
 /** What the spine is given: its parts and its limits. Types only. */
 import type { SameAddress } from '../core/address.ts';
+import type { HeaderPolicy } from '../core/headerpolicy.ts';
+import type { OnReceived } from '../core/hop.ts';
 import type { Meter } from '../core/meter.ts';
 import type { OutcomeLog } from '../core/outcomelog.ts';
 import type { Slots } from '../core/slots.ts';
@@ -7,8 +9,10 @@ import type { World } from '../core/world.ts';
 import type { KeySource } from '../keys/source.ts';
 import type { MailboxPaths } from '../maildir/mailboxpaths.ts';
 import type { Stores } from '../maildir/stores.ts';
-import type { HeaderPolicy } from '../mime/policy.ts';
+import type { IsOwn } from '../mime/hop.ts';
+import type { Recipient } from '../recipients/source.ts';
 import type { DeliveryMemory } from './duplicate.ts';
+import type { FolderParts } from './folder.ts';
 import type { Addressing } from './resolve.ts';
 import type { KeyRules } from './select.ts';
 
@@ -44,6 +48,15 @@ export interface DeliveryParts {
   readonly keys: KeySource;
   readonly addressing: Addressing & { readonly same: SameAddress };
   readonly keyRules: KeyRules;
-  readonly headerPolicy: HeaderPolicy;
+  /** Left out: everything goes to INBOX. */
+  readonly folders?: FolderParts | undefined;
+  /** Which header fields stay readable outside, on the copy of a recipient. */
+  headerPolicyOf(recipient: Recipient): HeaderPolicy;
+  /** What becomes of a message that its sender has encrypted to the recipient. Left out: it is sealed. */
+  readonly encrypted?: 'keep' | 'seal';
+  /** Which machines pass mail on to the mail server in front; left out: none. */
+  readonly isOwn?: IsOwn | undefined;
+  /** Is told how each message came that is stored now for anybody. */
+  readonly onReceived?: OnReceived | undefined;
   readonly limits: DeliveryLimits;
 }

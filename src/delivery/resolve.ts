@@ -19,20 +19,27 @@ export interface Addressing {
   readonly delimiters: string;
 }
 
+/** A recipient as they were addressed. */
+export interface Addressed extends Recipient {
+  /** What stood between the delimiter and the "@"; undefined where the account has the address itself. */
+  readonly detail?: string | undefined;
+}
+
 /**
  * Returns the recipient, or why there is none. Throws if the source could not be asked: that is not
  * "unknown".
  */
-export async function resolve(address: Address, parts: Addressing): Promise<Recipient | Refusal> {
+export async function resolve(address: Address, parts: Addressing): Promise<Addressed | Refusal> {
   const { recipients, same, delimiters } = parts;
+  const detailed = splitDetail(address, delimiters);
   const candidates = [
-    canonicalAddress(address, same),
-    canonicalOrNone(splitDetail(address, delimiters)?.address, same),
-    catchAllOf(address.domain, same),
+    { canonical: canonicalAddress(address, same) },
+    { canonical: canonicalOrNone(detailed?.address, same), detail: detailed?.detail },
+    { canonical: catchAllOf(address.domain, same) },
   ];
-  for (const candidate of candidates) {
-    const recipient = candidate === undefined ? undefined : await recipients.find(candidate);
-    if (recipient !== undefined) return recipient;
+  for (const { canonical, detail } of candidates) {
+    const recipient = canonical === undefined ? undefined : await recipients.find(canonical);
+    if (recipient !== undefined) return detail === undefined ? recipient : { ...recipient, detail };
   }
   return refusal('unknownRecipient');
 }

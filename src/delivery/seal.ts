@@ -34,26 +34,37 @@ export async function prepareSealer(keys: SealingKeys, parts: SealParts): Promis
     const packets = await sessionKeyPackets(keys, sessionKey, now);
     const random = (length: number) => world.random(length);
     const message = new EncryptedMessage({ ...keys, sessionKey, sessionKeyPackets: packets }, random);
-    meter.time('session_key', (performance.now() - start) / 1000);
-    return new Sealer(message, pgpMimeFrame(world.random(16)), meter);
+    const keySeconds = (performance.now() - start) / 1000;
+    meter.time('session_key', keySeconds);
+    const { version } = keys.encryption;
+    return new Sealer(message, pgpMimeFrame(world.random(16)), { meter, seipd: version, keySeconds });
   } catch (error) {
     throw new CopyFailure('cryptoFailed', error);
   }
 }
 
+/** Whom the sealer reports to, and what it does not know itself. */
+interface Counting {
+  readonly meter: Meter;
+  readonly seipd: 1 | 2;
+  /** What the session key has taken. */
+  readonly keySeconds: number;
+}
+
 export class Sealer {
   readonly #message: EncryptedMessage;
   readonly #frame: Frame;
-  readonly #meter: Meter;
+  readonly #counting: Counting;
+  #literalBytes = 0;
   #frameLines = 0;
   #encryptMs = 0;
   /** Bytes returned so far; in the end the size of the file. */
   size = 0;
 
-  constructor(message: EncryptedMessage, frame: Frame, meter: Meter) {
+  constructor(message: EncryptedMessage, frame: Frame, counting: Counting) {
     this.#message = message;
     this.#frame = frame;
-    this.#meter = meter;
+    this.#counting = counting;
   }
 
   /** Size that the file would have with CRLF line ends. */
@@ -68,12 +79,16 @@ export class Sealer {
 
   /** Takes bytes of the literal packet, without keeping them. */
   update(literal: Uint8Array): Buffer[] {
+    this.#literalBytes += literal.length;
     return this.#sealed(() => this.#message.update(literal));
   }
 
   final(): Buffer[] {
     const sealed = this.#sealed(() => this.#message.final());
-    this.#meter.time('encrypt', this.#encryptMs / 1000);
+    const { meter, seipd, keySeconds } = this.#counting;
+    const seconds = this.#encryptMs / 1000;
+    meter.time('encrypt', seconds);
+    meter.sealed({ seipd, bytes: this.#literalBytes, seconds: keySeconds + seconds });
     return [...sealed, ...this.#plain([this.#frame.tail])];
   }
 

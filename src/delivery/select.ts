@@ -22,6 +22,8 @@ export interface KeyRules extends JudgingRules {
 
 /** The keys of a copy. */
 export interface Selection extends SealingKeys {
+  /** The recipient's own among `usable`. */
+  readonly own: readonly UsableCertificate[];
   readonly storedAs: StoredAs;
   /** Why they are not the recipient's valid keys, for the log. */
   readonly reasons: readonly string[];
@@ -45,7 +47,9 @@ export async function select(
   const also = await rules.site.also(now);
   if ('reasons' in also) return refusal('siteKeyUnusable', ...also.reasons);
   // what a recipient's keys may cost is theirs alone; those of the site may cost as much once more
-  return also.usable.length === 0 ? chosen : selection([...chosen.usable, ...also.usable], chosen);
+  return also.usable.length === 0
+    ? chosen
+    : { ...selection([...chosen.usable, ...also.usable], chosen), own: chosen.own };
 }
 
 async function choose(
@@ -93,7 +97,7 @@ async function lastValid(
 async function held(rules: KeyRules, now: Date, reasons: readonly string[]): Promise<Selection | Refusal> {
   const hold = (await rules.site?.hold(now)) ?? { reasons: [NO_HOLD] };
   if ('reasons' in hold) return refusal('siteKeyUnusable', ...reasons, ...hold.reasons);
-  return selection(hold.usable, { storedAs: 'storedHeld', reasons });
+  return { ...selection(hold.usable, { storedAs: 'storedHeld', reasons }), own: [] };
 }
 
 function affordable(usable: readonly UsableCertificate[], how: How): Selection | Refusal {
@@ -103,5 +107,5 @@ function affordable(usable: readonly UsableCertificate[], how: How): Selection |
 
 function selection(usable: readonly UsableCertificate[], { storedAs, reasons }: How): Selection {
   const { encryption } = sealingKeysOf(usable);
-  return { usable, encryption, storedAs, reasons };
+  return { usable, own: usable, encryption, storedAs, reasons };
 }

@@ -2,7 +2,7 @@
  * The spine: one mail transaction, from MAIL to the last reply.
  *
  *   for each RCPT   accept -> (admission.ts) resolve -> keys -> select -> mailbox -> 250/4yz/5yz
- *   after DATA      fan-out -> seal -> stage -> duplicate? -> commit -> one reply for each RCPT
+ *   after DATA      folder -> fan-out -> seal -> stage -> duplicate? -> commit -> one reply for each RCPT
  *
  *   stage     a large copy: whole in tmp/, fsynced; a small one: whole in memory
  *   commit    renamed into new/, and new/ fsynced; a small copy takes all its steps on disk here
@@ -18,14 +18,17 @@ import { CopyFailure } from '../core/errors.ts';
 import { type Refusal, type Reply, replyOf, type Why } from '../core/outcome.ts';
 import { Turns } from '../core/turns.ts';
 import { type HeaderBlock, HeaderScanner } from '../mime/header.ts';
-import { outerFields } from '../mime/policy.ts';
+import { hopOf } from '../mime/hop.ts';
+import { withInsertions } from '../mime/insertions.ts';
+import { queueIdOf } from '../mime/queueid.ts';
 import { type Trace, traceFields } from '../mime/trace.ts';
-import { LiteralData } from '../openpgp/literal.ts';
 import { type AcceptedSender, acceptRecipient, acceptSender } from './accept.ts';
 import { Admission, type Destination } from './admission.ts';
 import type { Copy } from './copy.ts';
 import { Duplicates, type Storing } from './duplicate.ts';
-import { fanOut, settleLane } from './fanout.ts';
+import { settleLane } from './fanout.ts';
+import { Folders } from './folder.ts';
+import { allOf, type Framed, framedByPolicy } from './framed.ts';
 import type { DeliveryParts } from './parts.ts';
 import { Replies } from './reply.ts';
 import { prepareSealer } from './seal.ts';
@@ -47,8 +50,8 @@ export class Transaction {
   readonly #admission: Admission;
   readonly #replies: Replies;
   readonly #scanner: HeaderScanner;
-  readonly #literal = new LiteralData();
   readonly #duplicates: Duplicates;
+  #framed: readonly Framed[] = []; // one for each header policy, once the header is complete
   #isSealing = false; // the header is complete
   #isFinishing = false;
 
@@ -70,12 +73,18 @@ export class Transaction {
     if (this.recipientCount >= this.#parts.limits.maxRecipients) return replyOf('tooManyRecipients');
     const refused = await this.#admission.admit(accepted);
     if (refused === undefined) return replyOf('recipientOk');
-    return this.#replies.answer(accepted.path, replyOf(refused.why), { reasons: refused.reasons });
+    return this.#replies.answerRcpt(accepted.path, replyOf(refused.why), { reasons: refused.reasons });
   }
 
   /** How many RCPTs were answered 250. */
   get recipientCount(): number {
     return this.#admission.recipients.length;
+  }
+
+  /** DATA has come: those who were refused at RCPT were meant to get mail. False: nobody is left who can. */
+  announce(): boolean {
+    this.#replies.settle('refused');
+    return this.recipientCount > 0;
   }
 
   /**
@@ -99,7 +108,7 @@ export class Transaction {
       if (this.#replies.bytes > this.#parts.limits.maxMessageBytes) this.#failAll('tooBig');
       if (this.#allFailed()) continue; // the client is still sending: its bytes are read and dropped
       this.#duplicates.update(piece);
-      if (this.#isSealing) await this.#push(piece);
+      if (this.#isSealing) await this.#push(piece, this.#framed);
       else await this.#scan(piece);
     }
   }
@@ -112,44 +121,46 @@ export class Transaction {
 
   async #beginSealing(header: HeaderBlock): Promise<void> {
     this.#isSealing = true;
-    const { world, limits, headerPolicy } = this.#parts;
-    const inherited = outerFields(header, headerPolicy);
+    this.#replies.cameAs(queueIdOf(header), hopOf(header, this.#parts.isOwn));
+    const { world, limits } = this.#parts;
     const trace = this.#trace(world.now());
-    const begin = async ({ copy, keys, path }: Destination) => {
-      copy.begin(await prepareSealer(keys, this.#parts), { trace: traceFields(trace, path), inherited });
+    const owners = this.#copies().map(({ account }) => account);
+    const sent = { header: this.#scanner.seen, sender: this.#sender.sender, owners };
+    const folders = new Folders({ ...this.#parts.folders, ...sent, waitMs: limits.stallMs / 2 });
+    const fields = (path: string) => traceFields(trace, path);
+    const arriving = { header, seen: this.#scanner.seen, hop: this.#replies.hop, fields };
+    this.#framed = framedByPolicy(arriving, this.#admission.destinations, this.#parts);
+    const begin = async ({ copy, keys, path }: Destination, framed: Framed) => {
+      copy.enter(await folders.of(copy.account));
+      copy.begin(await prepareSealer(keys, this.#parts), framed.outer(fields(path)));
     };
     const turns = new Turns();
-    for (const each of this.#admission.destinations) {
-      await settleLane(each.copy, begin(each), limits.stallMs);
-      await turns.next(); // a hundred dear keys take seconds
-    }
-    await this.#push(this.#scanner.seen);
+    for (const framed of this.#framed)
+      for (const each of framed.destinations) {
+        await settleLane(each.copy, begin(each, framed), limits.stallMs);
+        await turns.next(); // a hundred dear keys take seconds
+      }
+    for (const framed of this.#framed)
+      for (const piece of withInsertions(this.#scanner.seen, framed.header.insertions))
+        await this.#push(piece, [framed]);
   }
 
   #trace(arrivedAt: number): Trace {
     return {
       sender: this.#sender.sender,
-      clientName: this.#client.name,
-      clientAddress: this.#client.address,
+      client: this.#client,
       host: this.#parts.world.host,
       smtpUtf8: this.#sender.smtpUtf8,
-      tls: this.#client.tls,
       id: this.#id,
       arrivedAt,
     };
   }
 
-  async #push(bytes: Buffer): Promise<void> {
+  async #push(bytes: Buffer, framed: readonly Framed[]): Promise<void> {
     for (let from = 0; from < bytes.length; from += STEP_BYTES) {
-      await this.#spread((emit) => this.#literal.update(bytes.subarray(from, from + STEP_BYTES), emit));
+      const step = bytes.subarray(from, from + STEP_BYTES);
+      await allOf(framed.map((each) => each.update(step)));
     }
-  }
-
-  async #spread(produce: (emit: (block: Buffer) => void) => void): Promise<void> {
-    const lanes = this.#lanes();
-    const waits: (Promise<void> | undefined)[] = [];
-    produce((block) => waits.push(fanOut(lanes, block, this.#parts.limits.stallMs)));
-    for (const wait of waits) await wait;
   }
 
   /**
@@ -175,7 +186,7 @@ export class Transaction {
   /** Stages every copy, then starts the commits. Returns them by copy, without waiting for them. */
   async #stageAndCommit(left: () => number): Promise<Map<Copy, Promise<void>>> {
     if (!this.#isSealing && !this.#allFailed()) await this.#beginSealing(this.#scanner.end());
-    await this.#spread((emit) => this.#literal.final(emit));
+    await allOf(this.#framed.map((each) => each.final()));
     // A copy that hangs must not use up the time that the others need to commit.
     const stageMs = Math.max(left() - this.#parts.limits.stallMs, left() / 2);
     const stage = (copy: Copy) => settleLane(copy, copy.finish(), stageMs);
@@ -197,18 +208,17 @@ export class Transaction {
 
   #storing(copy: Copy): Storing {
     const { address, mailbox, store } = copy.account;
-    const own = this.#admission.recipients.filter((recipient) => recipient.copy === copy);
-    const paths = own.map(({ path }) => path);
+    const paths = this.#admission.recipients.filter((each) => each.copy === copy).map(({ path }) => path);
     return { account: address, mailbox, store, paths, file: copy.file, commit: () => copy.commit() };
   }
 
   /** The client gave up: removes all copies that are not durable. */
   async abort(): Promise<void> {
     const isUnanswered = this.#replies.started && !this.#isFinishing;
+    this.#replies.settle('probed');
     this.#admission.close();
     this.#failAll('aborted');
-    const cleaned = Promise.all(this.#copies().map((copy) => copy.cleaned()));
-    await within(cleaned, this.#parts.limits.stallMs);
+    await within(Promise.all(this.#copies().map((copy) => copy.cleaned())), this.#parts.limits.stallMs);
     if (isUnanswered) this.#replies.aborted(this.#admission.recipients.map(({ path }) => path));
   }
 

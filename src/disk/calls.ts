@@ -8,7 +8,10 @@ import type { Disk, Free } from './disk.ts';
 import { type Mounts, readMounts } from './mounts.ts';
 
 export interface FileCalls
-  extends Pick<Disk, 'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'find' | 'stat'> {
+  extends Pick<
+    Disk,
+    'create' | 'unlink' | 'mkdir' | 'makeEmpty' | 'isDirectory' | 'syncDirectory' | 'find' | 'stat'
+  > {
   /** Returns where a link leads. Fails with EINVAL where something else has that name. */
   readlink(path: string): Promise<string>;
   /** Asks statfs(2) about the file system a path is on. */
@@ -28,9 +31,12 @@ const readlink = promisify(fs.readlink);
 const statfs = promisify(fs.statfs);
 const readdir = promisify(fs.readdir);
 
+/** O_EXCL: nothing that is there is opened, and no link is followed. */
+const NEW = fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_WRONLY;
+
 export const realCalls: FileCalls = {
   async create(path, mode) {
-    const fd = await open(path, fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_WRONLY, mode);
+    const fd = await open(path, NEW, mode);
     return {
       writev: (pieces) =>
         new Promise((resolve, reject) => {
@@ -43,6 +49,14 @@ export const realCalls: FileCalls = {
   unlink,
   async mkdir(path, mode) {
     await mkdir(path, { mode });
+  },
+  async makeEmpty(path, mode) {
+    const fd = await open(path, NEW, mode);
+    try {
+      await fsync(fd);
+    } finally {
+      await close(fd);
+    }
   },
   isDirectory: (path) =>
     stat(path).then(

@@ -29,6 +29,8 @@ export interface Disk {
   unlink(path: string): Promise<void>;
   /** Makes one directory, never its parents. Fails with EEXIST where something has that name. */
   mkdir(path: string, mode: number): Promise<void>;
+  /** Makes an empty file, durable by itself. Fails with EEXIST where something has that name. */
+  makeEmpty(path: string, mode: number): Promise<void>;
   /** Tells whether a path is a directory, or a link to one. Fails where that cannot be asked. */
   isDirectory(path: string): Promise<boolean>;
   /** Makes the names in a directory durable: fsync of the directory itself. */

@@ -11,7 +11,16 @@ import type { ThreadShare } from './threadshare.ts';
 
 export type SharedCalls = Pick<
   Disk,
-  'create' | 'unlink' | 'mkdir' | 'isDirectory' | 'syncDirectory' | 'find' | 'stat' | 'append' | 'free'
+  | 'create'
+  | 'unlink'
+  | 'mkdir'
+  | 'makeEmpty'
+  | 'isDirectory'
+  | 'syncDirectory'
+  | 'find'
+  | 'stat'
+  | 'append'
+  | 'free'
 >;
 
 export function sharedCalls(
@@ -32,6 +41,10 @@ export function sharedCalls(
     async mkdir(path, mode) {
       const share = await shareOf(dirname(path));
       await share.run(() => calls.mkdir(path, mode));
+    },
+    async makeEmpty(path, mode) {
+      const share = await shareOf(dirname(path));
+      await share.run(() => calls.makeEmpty(path, mode));
     },
     async isDirectory(path) {
       const share = await shareOf(path);

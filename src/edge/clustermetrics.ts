@@ -4,16 +4,16 @@
  * here.
  */
 import { AggregatorRegistry, Counter, Registry } from 'prom-client';
+import { type Figures, gauge, LOST_LINES, watchProcess } from './metrics.ts';
 import {
-  type Figures,
-  gauge,
   type KeyNumbers,
-  LOST_LINES,
   type ReloadResult,
+  watchBuild,
   watchCertificates,
+  watchFolders,
   watchKeys,
   watchReloads,
-} from './metrics.ts';
+} from './servermetrics.ts';
 
 export class ClusterMetrics {
   /** The primary's own series. */
@@ -23,6 +23,8 @@ export class ClusterMetrics {
   readonly noteReload: (result: ReloadResult) => void;
   /** Call whenever something about the keys has changed. */
   readonly noteKeys: (keys: KeyNumbers) => void;
+  /** Call with what became of messages in folders. */
+  readonly noteFolders: ReturnType<typeof watchFolders>;
   /** Call with what is shown to clients. */
   readonly noteExpiries: ReturnType<typeof watchCertificates>;
   readonly #replaced: Counter;
@@ -32,6 +34,8 @@ export class ClusterMetrics {
   /** `lostLines`: of the primary's own log, so far. */
   constructor(lostLines: () => number) {
     const registers = [this.registry];
+    watchProcess(this.registry);
+    watchBuild(this.registry);
     this.#replaced = new Counter({
       name: 'sealdir_workers_replaced_total',
       help: 'Worker processes that died and were replaced (with several processes)',
@@ -41,6 +45,7 @@ export class ClusterMetrics {
     gauge(this.registry, LOST_LINES, lostLines);
     this.noteReload = watchReloads(this.registry);
     this.noteKeys = watchKeys(this.registry);
+    this.noteFolders = watchFolders(this.registry);
     this.noteExpiries = watchCertificates(this.registry);
   }
 

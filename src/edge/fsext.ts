@@ -9,9 +9,11 @@ import { resolve } from 'node:path';
 interface FsExt {
   flockSync(fd: number, flags: 'exnb'): void;
   fcntlSync(fd: number, command: number, argument: number): number;
+  /** With F_SETLK, the lock is for the whole file. */
+  fcntl(fd: number, command: number, argument: number, done: (error: Error | null) => void): void;
 }
 
-export const { flockSync, fcntlSync } = load();
+export const { flockSync, fcntlSync, fcntl } = load();
 
 function load(): FsExt {
   try {

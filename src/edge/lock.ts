@@ -3,7 +3,8 @@
  * pool. Never called in a worker thread: fs-ext aborts the process there.
  */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { flockSync } from './fsext.ts';
+import { promisify } from 'node:util';
+import { fcntl, flockSync } from './fsext.ts';
 
 /** Locks an open file exclusively, until it is closed; false if another process has it. */
 export function lockDescriptor(fd: number): boolean {
@@ -12,6 +13,25 @@ export function lockDescriptor(fd: number): boolean {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
+    throw error;
+  }
+}
+
+/** Linux: fcntl(2). */
+const F_SETLK = 6;
+const F_WRLCK = 1;
+const setLock = promisify(fcntl);
+
+/**
+ * Locks a whole open file for writing, for programs that use the locks of fcntl(2); false if another process
+ * has it. The kernel releases it when this process closes any descriptor of that file.
+ */
+export async function lockRecords(fd: number): Promise<boolean> {
+  try {
+    await setLock(fd, F_SETLK, F_WRLCK);
+    return true;
+  } catch (error) {
+    if (['EAGAIN', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
     throw error;
   }
 }

@@ -3,7 +3,8 @@
  * anything else that a client chooses.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Meter, Step } from '../core/meter.ts';
+import { within } from '../core/deadline.ts';
+import type { Meter, SealedCopy, Step } from '../core/meter.ts';
 import type { MetricsSource } from './metricsserver.ts';
 
 const STEPS: Record<Step, string> = {
@@ -28,17 +29,24 @@ export interface Watched {
   isForgetful(): boolean;
   /** Age of the oldest delivery that this process remembers. */
   oldestSeconds(): number;
+  /** Undefined where the file system does not say. */
+  freeBytes(): Promise<number | undefined>;
+  /** What has to stay free: mail is deferred below it. */
+  minFreeBytes(): number;
 }
 
 /**
- * Of prom-client, sums over all handles and the like: named as counters, which they are not, and sums of
- * others.
+ * Of prom-client, left out: sums over all handles and the like, which are named as counters and are none, and
+ * what only adds to the cost of a scrape.
  */
-const MISNAMED = [
-  'nodejs_active_handles_total',
-  'nodejs_active_requests_total',
-  'nodejs_active_resources_total',
-];
+const LEFT_OUT = ['handles', 'requests', 'resources']
+  .flatMap((kind) => [`nodejs_active_${kind}`, `nodejs_active_${kind}_total`])
+  .concat(['total', 'used', 'available'].map((kind) => `nodejs_heap_space_size_${kind}_bytes`));
+/** A mean over processes would hide the one that is slow. */
+const OF_SLOWEST = ['', 'mean_', 'p50_', 'p90_', 'p99_'].map((part) => `nodejs_eventloop_lag_${part}seconds`);
+const START_TIME = 'process_start_time_seconds';
+/** A file system that hangs must not hold up the figures. */
+const FREE_MS = 200;
 
 interface Described {
   readonly name: string;
@@ -58,6 +66,14 @@ const STATE_OLDEST = {
   name: 'sealdir_state_oldest_seconds',
   help: 'Age of the oldest delivery that is remembered; below store.duplicates for long: more mail than fits',
 };
+const FREE = {
+  name: 'sealdir_store_free_bytes',
+  help: 'Bytes free for mail on the file system of the store, of several roots on the fullest; no value while it does not answer',
+};
+const MIN_FREE = {
+  name: 'sealdir_store_min_free_bytes',
+  help: 'The setting store.min_free_space: mail is deferred when less is free',
+};
 export const LOST_LINES: Described = {
   name: 'sealdir_log_lines_lost',
   help: 'Log lines that could not be written since the start',
@@ -69,18 +85,28 @@ export type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 export interface Metrics extends Meter, MetricsSource {
   readonly registry: Registry;
   figures(): Promise<Figures>;
+  /** Counts a reply; `enhanced` is '' where it has no such code. */
+  reply(code: number, enhanced: string): void;
   /** Adds series whose values are asked for at each scrape. */
   watch(now: Watched): void;
 }
 
+/** Adds the series of Node and of the process itself, and says what those of several processes come to. */
+export function watchProcess(registry: Registry): void {
+  collectDefaultMetrics({ register: registry });
+  for (const name of LEFT_OUT) registry.removeSingleMetric(name);
+  for (const name of OF_SLOWEST) Object.assign(registry.getSingleMetric(name) ?? {}, { aggregator: 'max' });
+  // the primary started first
+  Object.assign(registry.getSingleMetric(START_TIME) ?? {}, { aggregator: 'min' });
+}
+
 export function createMetrics(): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  for (const name of MISNAMED) registry.removeSingleMetric(name);
+  watchProcess(registry);
   const registers = [registry];
   const recipients = new Counter({
     name: 'sealdir_recipients_total',
-    help: 'Recipients answered, by verdict (stored, deferred, refused) and reason',
+    help: 'Recipients answered, by reason and verdict: stored, deferred, refused, or probed (refused at RCPT, and no DATA followed)',
     labelNames: ['verdict', 'why'],
     registers,
   });
@@ -101,6 +127,7 @@ export function createMetrics(): Metrics {
     help: 'Look-ups that met a key file which cannot be used (unreadable, or holding a secret key)',
     registers,
   });
+  const sealed = sealedCounters(registry);
   const steps = Object.fromEntries(
     Object.entries(STEPS).map(([step, help]) => [
       step,
@@ -113,19 +140,91 @@ export function createMetrics(): Metrics {
     text: () => registry.metrics(),
     figures: () => registry.getMetricsAsJSON(),
     time: (step, seconds) => steps[step].observe(seconds),
-    recipient: (verdict, why) => recipients.inc({ verdict, why }),
+    recipient: (verdict, why, count = 1) => recipients.inc({ verdict, why }, count),
     message(verdict, size) {
       messages.inc({ verdict });
       bytes.inc({ verdict }, size);
     },
+    received: receivedCounter(registry),
     keyFileRefused: () => keyFiles.inc(),
-    watch({ connections, deliveries, lostLines, isForgetful, oldestSeconds }) {
+    reply: replyCounter(registry),
+    sealed,
+    watch({ connections, deliveries, lostLines, isForgetful, oldestSeconds, freeBytes, minFreeBytes }) {
       gauge(registry, CONNECTIONS, connections);
       gauge(registry, DELIVERIES, deliveries);
       gauge(registry, LOST_LINES, lostLines);
       gauge(registry, STATE_FAILING, () => Number(isForgetful()));
       gauge(registry, STATE_OLDEST, oldestSeconds, 'max');
+      gauge(registry, MIN_FREE, minFreeBytes, 'max');
+      new Gauge({
+        ...FREE,
+        aggregator: 'min',
+        registers,
+        async collect() {
+          const free = await within(freeBytes(), FREE_MS);
+          if (typeof free === 'number') this.set(free);
+          else this.remove();
+        },
+      });
     },
+  };
+}
+
+/** Adds the series about replies. Counting must cost next to nothing: each command has one. */
+function replyCounter(registry: Registry): Metrics['reply'] {
+  const counts = new Map<string, number>();
+  new Counter({
+    name: 'sealdir_replies_total',
+    help: 'Replies of LMTP, greetings included, by code and enhanced status code (empty where a reply has none)',
+    labelNames: ['code', 'enhanced'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [key, count] of counts) {
+        const [code = '', enhanced = ''] = key.split(' ');
+        this.inc({ code, enhanced }, count);
+      }
+    },
+  });
+  return (code, enhanced) => {
+    const key = `${code} ${enhanced}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  };
+}
+
+/** Adds the series about TLS between the sender's mail server and ours. The labels have few values. */
+function receivedCounter(registry: Registry): Metrics['received'] {
+  const received = new Counter({
+    name: 'sealdir_received_messages_total',
+    help: 'Messages stored, by the TLS version and cipher with which they came to the mail server in front, as its Received field says; version "none": in clear, "local": from this machine or its users, "unknown": not told',
+    labelNames: ['version', 'cipher'],
+    registers: [registry],
+  });
+  return ({ version, cipher }) => received.inc({ version, cipher });
+}
+
+/** Adds the series about encryption; call the function returned with each copy. */
+function sealedCounters(registry: Registry): (copy: SealedCopy) => void {
+  const common = { labelNames: ['seipd'], registers: [registry] };
+  const copies = new Counter({
+    name: 'sealdir_sealed_copies_total',
+    help: 'Copies that were encrypted to their end, by version of the SEIPD packet',
+    ...common,
+  });
+  const bytes = new Counter({
+    name: 'sealdir_sealed_bytes_total',
+    help: 'Bytes of these copies before encryption, header included',
+    ...common,
+  });
+  const seconds = new Counter({
+    name: 'sealdir_sealed_seconds_total',
+    help: 'Time for the encryption and the armor of these copies, session-key packets included',
+    ...common,
+  });
+  return ({ seipd, ...copy }) => {
+    copies.inc({ seipd });
+    bytes.inc({ seipd }, copy.bytes);
+    seconds.inc({ seipd }, copy.seconds);
   };
 }
 
@@ -144,83 +243,4 @@ export function gauge(
       this.set(value());
     },
   });
-}
-
-/**
- * Adds the series of the process that reads the certificates; call the function returned with what is shown
- * from now on: when each certificate expires, in seconds since the epoch, by the kind of its key.
- */
-export function watchCertificates(registry: Registry): (expiries: ReadonlyMap<string, number>) => void {
-  const expiry = new Gauge({
-    name: 'sealdir_tls_certificate_expiry_timestamp_seconds',
-    help: 'When the certificate that is shown to clients expires, by the kind of its key (RSA, ECDSA); none without TLS',
-    labelNames: ['key'],
-    registers: [registry],
-  });
-  return (expiries) => {
-    expiry.reset();
-    for (const [key, seconds] of expiries) expiry.set({ key }, seconds);
-  };
-}
-
-export type ReloadResult = 'taken' | 'refused';
-
-/**
- * Adds the series of the process that reads the configuration; the function returned is called after each
- * reload.
- */
-export function watchReloads(registry: Registry): (result: ReloadResult) => void {
-  const isRefused = new Gauge({
-    name: 'sealdir_reload_refused',
-    help: '1 when the last reload met a bad configuration and the old one stayed, else 0',
-    registers: [registry],
-  });
-  return (result) => isRefused.set(result === 'refused' ? 1 : 0);
-}
-
-/** What is known of all keys, by whoever looks after them. */
-export interface KeyNumbers {
-  /** How many keys are in which state. */
-  readonly states: Readonly<Record<string, number>>;
-  /** Milliseconds since the epoch. */
-  readonly earliest: { readonly at: number } | undefined;
-  readonly entries: number;
-  readonly changes: number;
-}
-
-/** Adds the series about keys; they have no values until the function returned is called. */
-export function watchKeys(registry: Registry): (keys: KeyNumbers) => void {
-  const registers = [registry];
-  const keysNow = new Gauge({
-    name: 'sealdir_keys',
-    help: 'Keys in the key directory, by state (valid, expiring within 30 days, expired, revoked, unusable)',
-    labelNames: ['state'],
-    registers,
-  });
-  const expiry = new Gauge({
-    name: 'sealdir_key_expiry_timestamp_seconds',
-    help: 'When the first of the keys that can be used now ends; no value if none of them does',
-    registers,
-  });
-  const changes = new Counter({
-    name: 'sealdir_key_changes_total',
-    help: 'Keys that came, changed or went, since the key log began',
-    registers,
-  });
-  const entries = new Gauge({
-    name: 'sealdir_key_log_entries',
-    help: 'Entries of the key log; it never falls, unless the log was cut',
-    registers,
-  });
-  // no value until there is one: a count that began at 0 would rise at every start
-  for (const series of [expiry, changes, entries]) series.remove();
-  let counted = 0;
-  return (keys) => {
-    for (const [state, count] of Object.entries(keys.states)) keysNow.set({ state }, count);
-    if (keys.earliest === undefined) expiry.remove();
-    else expiry.set(keys.earliest.at / 1000);
-    changes.inc(Math.max(0, keys.changes - counted));
-    counted = keys.changes;
-    entries.set(keys.entries);
-  };
 }

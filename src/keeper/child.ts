@@ -3,17 +3,19 @@
  * its start and every hour, and at some when inotify tells of them. It ends with its server.
  */
 import { type FSWatcher, statSync, watch } from 'node:fs';
-import { setPriority } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
+import type { EventOf, Say } from '../core/events.ts';
+import { UNMETERED } from '../core/meter.ts';
+import { giveWay } from '../edge/giveway.ts';
 import { lockDescriptor } from '../edge/lock.ts';
 import { realWorld } from '../edge/world.ts';
 import { deliveryParts, openSite } from '../opensite.ts';
 import { judgingRulesOf, pathsOf } from '../site.ts';
 import { Courier } from './courier.ts';
 import { Inbox } from './inbox.ts';
-import { Keeper, type Say } from './keeper.ts';
+import { Keeper } from './keeper.ts';
 import type { FromKeeper, ToKeeper } from './messages.ts';
 import { Rounds } from './rounds.ts';
 
@@ -28,7 +30,7 @@ const NICE = 10;
 const END_WITHIN_MS = 4000;
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
-setPriority(NICE);
+giveWay(NICE);
 const ending = new AbortController();
 process.once('disconnect', () => ending.abort());
 const inbox = new Inbox();
@@ -42,7 +44,7 @@ function tell(message: FromKeeper): void {
   if (process.connected) process.send?.(message);
 }
 
-const say: Say = (level, what, detail) => tell({ say: { level, what, detail } });
+const say: Say = (level, event, detail) => tell({ say: { level, event, detail } });
 
 async function keep(settings: Settings): Promise<void> {
   const lifeSigns = setInterval(() => tell('alive'), LIFE_SIGN_MS);
@@ -56,12 +58,12 @@ async function keep(settings: Settings): Promise<void> {
 /** Waits until it can be opened. Undefined if it is to end first. */
 async function openKeeper(settings: Settings): Promise<Keeper | undefined> {
   const world = realWorld(settings.hostname);
-  const fault = (what: string, error: unknown) => say('error', what, { error: (error as Error).message });
+  const fault = (event: EventOf<'error'>, error: unknown) =>
+    say('error', event, { error: (error as Error).message });
   // a message that is sent again is not recognised here: nobody sends one
   const own = { ...settings, store: { ...settings.store, duplicates: 0 } };
-  const meter = { time() {}, recipient() {}, message() {}, keyFileRefused() {} };
   const outcomeLog = { outcome() {}, fault };
-  const site = openSite(own, { world, meter, outcomeLog, state: undefined, lock: lockDescriptor });
+  const site = openSite(own, { world, meter: UNMETERED, outcomeLog, state: undefined, lock: lockDescriptor });
   const parts = deliveryParts(own, site);
   ending.signal.addEventListener('abort', () => {
     void parts.addressing.recipients.close?.().catch(() => {});

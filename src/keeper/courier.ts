@@ -7,7 +7,7 @@ import { partsOf } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
 import { visible } from '../core/visible.ts';
 import type { DeliveryParts } from '../delivery/parts.ts';
-import { sealMessage } from '../delivery/sealmessage.ts';
+import { type SealingOptions, sealMessage } from '../delivery/sealmessage.ts';
 import type { SealingKeys } from '../keys/sessionkeys.ts';
 import type { Recipient } from '../recipients/source.ts';
 import { letterOf } from './notice.ts';
@@ -20,6 +20,9 @@ export interface Mail {
   /** `if it is there`: for somebody who may have left altogether. */
   readonly mailbox: 'make it' | 'if it is there';
 }
+
+/** What is sealed. */
+type Letter = Omit<Mail, 'mailbox'> & Pick<SealingOptions, 'headerPolicy'>;
 
 export class Courier {
   readonly #settings: Settings;
@@ -42,9 +45,10 @@ export class Courier {
     const recipient = await this.#recipient(address);
     const store = stores.of(recipient?.owner);
     const mailbox = recipient && (await mailboxPaths.of(recipient, store));
-    if (mailbox === undefined) return 'no mailbox';
+    if (recipient === undefined || mailbox === undefined) return 'no mailbox';
     if (wanted === 'if it is there' && !(await store.has(mailbox))) return 'no mailbox';
-    const bytes = await this.#sealed(address, keys, text);
+    const headerPolicy = this.#parts.headerPolicyOf(recipient);
+    const bytes = await this.#sealed({ address, keys, text, headerPolicy });
     const staged = store.stage(mailbox);
     try {
       await staged.write([bytes]);
@@ -66,19 +70,22 @@ export class Courier {
     return this.#parts.addressing.recipients.find(address);
   }
 
-  async #sealed(address: string, keys: SealingKeys, text: string): Promise<Buffer> {
-    const { world, meter, headerPolicy, limits } = this.#parts;
+  async #sealed({ address, keys, text, headerPolicy }: Letter): Promise<Buffer> {
+    const { world, meter, limits } = this.#parts;
     const { hostname, notices } = this.#settings;
     const from = notices.from.replace('{hostname}', hostname);
     const to = headerAddress(address);
     const letter = letterOf({ from, to, host: hostname, now: world.now(), text });
     const { maxHeaderBytes } = limits;
     const pieces = [Buffer.from(`Return-Path: <>\nDelivered-To: ${to}\n`)];
-    const options = { keys, world, meter, headerPolicy, maxHeaderBytes };
+    const options = { keys, world, meter, headerPolicy, maxHeaderBytes, hop: OWN };
     for await (const piece of sealMessage(inOnePiece(letter), options)) pieces.push(Buffer.from(piece));
     return Buffer.concat(pieces);
   }
 }
+
+/** A notice has come from nowhere. */
+const OWN = { how: 'local' } as const;
 
 /** The name of a key file may have any character in its local part. */
 function headerAddress(address: string): string {

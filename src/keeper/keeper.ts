@@ -5,6 +5,7 @@
  * with the log.
  */
 import type { SameAddress } from '../core/address.ts';
+import type { Say } from '../core/events.ts';
 import type { UsedKeys } from '../core/usedkeys.ts';
 import type { World } from '../core/world.ts';
 import { Copies } from '../keylog/copies.ts';
@@ -43,8 +44,6 @@ export interface KeeperParts {
   /** See StateFiles. */
   readonly step?: (name: string) => void;
 }
-
-export type Say = (level: 'info' | 'warn' | 'error', what: string, detail: object) => void;
 
 /** What is known after a pass. */
 export interface KeeperFigures extends KeyFigures {
@@ -111,7 +110,7 @@ export class Keeper {
         courier: parts.courier,
       },
       sent: new SentNotices(files, world.now()),
-      info: (what, detail) => say('info', what, detail),
+      told: (detail) => say('info', 'key notice', detail),
       fault: (error) => say('error', 'key notice', { error: (error as Error).message }),
     });
   }

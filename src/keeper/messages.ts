@@ -1,7 +1,9 @@
 /** What the server and its keeper tell each other, over the channel of child_process. */
 import type { Settings } from '../config/settings.ts';
+import type { Level } from '../core/eventrow.ts';
+import type { EventName } from '../core/events.ts';
 import type { Told } from './inbox.ts';
-import type { KeeperFigures, Say } from './keeper.ts';
+import type { KeeperFigures } from './keeper.ts';
 
 /** The settings come once, and first. */
 export type ToKeeper = Settings | 'stop' | Told;
@@ -12,4 +14,4 @@ export type FromKeeper =
   /** What was used up to this number is in the log. */
   | { readonly taken: number }
   /** A line for the log. */
-  | { readonly say: { level: Parameters<Say>[0]; what: string; detail: object } };
+  | { readonly say: { level: Level; event: EventName; detail: object } };

@@ -2,6 +2,7 @@
  * Who has to be told what, and was not yet: owners of keys that have changed, sealed to the keys of before,
  * and owners of keys that end soon, sealed to these. Each is in the mailbox before it is noted as sent.
  */
+import type { DetailOf } from '../core/events.ts';
 import type { World } from '../core/world.ts';
 import { certificatesIn } from '../keylog/change.ts';
 import type { Copies } from '../keylog/copies.ts';
@@ -33,7 +34,7 @@ export interface NoticeParts {
   readonly host: string;
   /** How those are judged that are written to: what Sealdir cannot use is left out. */
   readonly rules: JudgingRules;
-  readonly info: (what: string, detail: object) => void;
+  readonly told: (detail: DetailOf<'key notice'>) => void;
   readonly fault: (error: unknown) => void;
   /** See StateFiles. */
   readonly step: (name: string) => void;
@@ -84,7 +85,7 @@ export class Notices {
   async #tellChange(entries: readonly Entry[]): Promise<void> {
     const last = entries.at(-1);
     if (last === undefined || this.#isHeld(last.address)) return;
-    const { log, copies, courier, sent, host, info, step, world } = this.#parts;
+    const { log, copies, courier, sent, host, told, step, world } = this.#parts;
     const digests = entries.flatMap(({ before }) => before.files);
     for (const digest of digests) copies.restore(digest);
     let keys: SealingKeys | undefined;
@@ -104,7 +105,7 @@ export class Notices {
       this.#storedAt.set(address, [...(this.#storedAt.get(address) ?? []), world.now()]);
     for (const entry of entries) {
       sent.addChange(entry, outcome);
-      info('key notice', { address, change: entry.n, outcome });
+      told({ address, change: entry.n, outcome });
     }
   }
 
@@ -140,7 +141,7 @@ export class Notices {
   }
 
   async #tellEnding(file: SeenFile, key: SeenKey): Promise<void> {
-    const { copies, courier, sent, world, log, host, rules, info, step } = this.#parts;
+    const { copies, courier, sent, world, log, host, rules, told, step } = this.#parts;
     const now = world.now();
     const threshold = thresholdOf(key, now);
     if (threshold === undefined || key.expiresAt === undefined) return;
@@ -161,7 +162,7 @@ export class Notices {
     const outcome = await courier.send({ address, keys, text, mailbox: 'make it' });
     step('notice stored');
     sent.addExpiry(expiry, now);
-    info('key notice', { address, fingerprint, ends: expiry.ends, days, outcome });
+    told({ address, fingerprint, ends: expiry.ends, days, outcome });
   }
 }
 

@@ -1,8 +1,9 @@
 /** When the keeper does what: looks that were asked for come before judging, and judging before reports. */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Say } from '../core/events.ts';
 import type { World } from '../core/world.ts';
-import type { Keeper, KeeperFigures, Say } from './keeper.ts';
+import type { Keeper, KeeperFigures } from './keeper.ts';
 import type { NumberedKeys } from './usedqueue.ts';
 
 /** Events come in swarms: the first is obeyed at once, and what comes in this time after it together. */

@@ -1,59 +1,32 @@
 /**
- * All that Sealdir can do with a private key, once it is read (secretfile.ts): open a message with it, make a
- * new pair. Only commands that run where the secret key is may import this file (`open`, `key generate`,
- * `demo`). Nothing that the server imports may, since the server never has a private key.
+ * All that Sealdir can do with a private key, once it is read (secretfile.ts): find the session key of a
+ * message, make a new pair. Only commands that run where the secret key is may import this file (`open`,
+ * `key generate`, `demo`). Nothing that the server imports may, since the server never has a private key.
  */
-import { ReadableStream } from 'node:stream/web';
 import type * as openpgp from 'openpgp';
 import { library } from './library.ts';
+import {
+  isAnybody,
+  listOf,
+  NotOpenedError,
+  type Opener,
+  type SessionKey,
+  type SessionKeyPacket,
+} from './opening.ts';
 import type { SecretKeys, SecretPacket } from './secretfile.ts';
 
-/** Says why a message cannot be opened, in the end of a sentence for the terminal. */
-export class NotOpenedError extends Error {}
+/** Returns what opens messages with secret keys. `passphrase` is asked for when a locked key is needed. */
+export function secretOpener(keys: SecretKeys, passphrase: () => Promise<string | undefined>): Opener {
+  const opener = { keys, passphrase, refused: new Set<SecretPacket>() };
+  return { sessionKeyOf: (sealed) => sessionKeyOf(sealed, opener) };
+}
 
-type SealedMessage = openpgp.Message<openpgp.MaybeStream<Uint8Array>>;
-
-/** What is at hand to open a message. */
-export interface Opener {
+/** What is at hand to open messages. */
+interface AtHand {
   readonly keys: SecretKeys;
-  /** Of a locked key. Asked for when one is needed. */
   passphrase(): Promise<string | undefined>;
-}
-
-/**
- * Decrypts the packets of a message. Resolves to what it holds, in pieces, once the end has come and its
- * integrity is verified. Throws NotOpenedError, or what `packets` throws.
- */
-export async function decryptPackets(
-  packets: AsyncIterable<Uint8Array>,
-  opener: Opener,
-): Promise<Uint8Array[]> {
-  const message = await library
-    .readMessage({ binaryMessage: ReadableStream.from(packets) })
-    .catch((error: unknown) => notOpened(error));
-  const sessionKeys = await sessionKeysOf(message, opener);
-  return plaintextOf(message, sessionKeys).catch((error: unknown) => notOpened(error));
-}
-
-async function plaintextOf(message: SealedMessage, sessionKeys: openpgp.SessionKey[]): Promise<Uint8Array[]> {
-  // Unauthenticated means that pieces come before the end. They are kept here until it has been verified.
-  const config = { allowUnauthenticatedStream: true };
-  const { data } = await library.decrypt({ message, sessionKeys, format: 'binary', config });
-  const pieces: Uint8Array[] = [];
-  for await (const piece of data as AsyncIterable<Uint8Array>) pieces.push(piece);
-  return pieces;
-}
-
-/**
- * Puts the library's faults into words. With the right key there, only the message itself is left to blame.
- */
-function notOpened(error: unknown): never {
-  const { name, message } = error as Error;
-  const isUnknown = name === 'UnsupportedError' || /unsupported|not supported|unknown/i.test(message);
-  const why = isUnknown
-    ? `it has something in it that Sealdir cannot read (${message})`
-    : 'it was changed on its way, or cut off';
-  throw new NotOpenedError(why, { cause: error });
+  /** Keys that the passphrase did not unlock: it takes long to try, and there may be many messages. */
+  readonly refused: Set<SecretPacket>;
 }
 
 /** A session-key packet of a message, and a key that it may be for. */
@@ -62,31 +35,12 @@ interface Pair {
   readonly key: SecretPacket;
 }
 
-/** What a session-key packet of the library has besides what its types tell (openpgp 6.3.2). */
-interface SessionKeyPacket {
-  readonly publicKeyID: openpgp.KeyID;
-  readonly publicKeyAlgorithm: openpgp.enums.publicKey;
-  readonly sessionKey: Uint8Array;
-  readonly sessionKeyAlgorithm: openpgp.enums.symmetric | null;
-  decrypt(key: SecretPacket): Promise<void>;
-}
-
 /**
  * Tries the keys that the message names: first those that are open, then those that a passphrase unlocks. The
  * library's own way asks what the key's user IDs and signatures say today, and then does not open old mail.
  */
-async function sessionKeysOf(
-  message: SealedMessage,
-  { keys: { packets: keys, flaw }, passphrase }: Opener,
-): Promise<openpgp.SessionKey[]> {
-  const { publicKeyEncryptedSessionKey, symEncryptedSessionKey } = library.enums.packet;
-  const sealed = message.packets.filterByTag(publicKeyEncryptedSessionKey) as unknown as SessionKeyPacket[];
-  if (sealed.length === 0) {
-    const isForPassphrase = message.packets.filterByTag(symEncryptedSessionKey).length > 0;
-    throw new NotOpenedError(
-      isForPassphrase ? 'it is for a passphrase, not for a key' : 'it is for no key of a kind known here',
-    );
-  }
+async function sessionKeyOf(sealed: readonly SessionKeyPacket[], opener: AtHand): Promise<SessionKey> {
+  const { packets: keys, flaw } = opener.keys;
   const pairs = sealed.flatMap((each) =>
     keys.filter((key) => isFor(each, key)).map((key) => ({ sealed: each, key })),
   );
@@ -96,12 +50,12 @@ async function sessionKeysOf(
   }
   const found =
     (await firstSessionKey(pairs.filter(({ key }) => key.isDecrypted()))) ??
-    (await firstSessionKey(await unlocked(pairs, passphrase)));
+    (await firstSessionKey(await unlocked(pairs, opener)));
   if (found === undefined) throw new NotOpenedError('the key does not open it');
-  return [found];
+  return found;
 }
 
-async function firstSessionKey(pairs: readonly Pair[]): Promise<openpgp.SessionKey | undefined> {
+async function firstSessionKey(pairs: readonly Pair[]): Promise<SessionKey | undefined> {
   for (const { sealed, key } of pairs) {
     const isOpened = await sealed.decrypt(key).then(
       () => true,
@@ -112,35 +66,36 @@ async function firstSessionKey(pairs: readonly Pair[]): Promise<openpgp.SessionK
   return undefined;
 }
 
-function sessionKeyIn({ sessionKey, sessionKeyAlgorithm }: SessionKeyPacket): openpgp.SessionKey {
-  const { enums } = library;
-  const algorithm = sessionKeyAlgorithm && enums.read(enums.symmetric, sessionKeyAlgorithm);
-  // The library takes a missing algorithm too: SEIPD v2 names it itself (openpgp 6.3.2).
-  return { data: sessionKey, algorithm } as openpgp.SessionKey;
+function sessionKeyIn({ sessionKey, sessionKeyAlgorithm }: SessionKeyPacket): SessionKey {
+  return { cipher: sessionKeyAlgorithm ?? undefined, key: sessionKey };
 }
 
 /** Returns those pairs whose keys were locked, once the passphrase has unlocked them. */
-async function unlocked(pairs: readonly Pair[], passphrase: Opener['passphrase']): Promise<Pair[]> {
+async function unlocked(pairs: readonly Pair[], { passphrase, refused }: AtHand): Promise<Pair[]> {
   const closed = pairs.filter(({ key }) => !key.isDecrypted());
   if (closed.length === 0) return [];
   const locked = new Set(closed.map(({ key }) => key).filter((key) => !key.isMissingSecretKeyMaterial()));
   if (locked.size === 0) {
     const why = closed.every(({ key }) => key.isDummy())
       ? 'its secret part is not in it'
-      : 'its secret part is on a card, or locked in a way that Sealdir does not know';
+      : 'its secret part is on a card, or locked in a way that Sealdir does not know: try --agent';
     throw new NotOpenedError(`the file names the key it needs, but ${why}`);
   }
   const secret = await passphrase();
   if (secret === undefined)
     throw new NotOpenedError('the secret key it needs is locked: give --passphrase-file');
   const open = new Set<SecretPacket>();
-  for (const key of locked) if (await unlock(key, secret)) open.add(key);
+  for (const key of locked) {
+    if (refused.has(key)) continue;
+    if (await unlock(key, secret)) open.add(key);
+    else refused.add(key);
+  }
   const opened = closed.filter(({ key }) => open.has(key));
   if (opened.length === 0) throw new NotOpenedError('the passphrase does not unlock the secret key it needs');
   return opened;
 }
 
-async function unlock(key: SecretPacket, passphrase: string): Promise<boolean> {
+export async function unlock(key: SecretPacket, passphrase: string): Promise<boolean> {
   try {
     await key.decrypt(passphrase);
     await key.validate(); // whoever could write to the file may have changed the numbers that are not locked
@@ -154,17 +109,6 @@ async function unlock(key: SecretPacket, passphrase: string): Promise<boolean> {
 function isFor({ publicKeyID, publicKeyAlgorithm }: SessionKeyPacket, key: SecretPacket): boolean {
   if (isAnybody(publicKeyID)) return publicKeyAlgorithm === key.algorithm;
   return publicKeyID.equals(key.getKeyID());
-}
-
-function isAnybody(id: openpgp.KeyID): boolean {
-  return /^0+$/.test(id.toHex());
-}
-
-function listOf(sealed: readonly SessionKeyPacket[]): string {
-  const ids = sealed.map(({ publicKeyID: id }) =>
-    isAnybody(id) ? 'somebody it does not name' : id.toHex().toUpperCase(),
-  );
-  return [...new Set(ids)].join(', ');
 }
 
 /** What a new key says of its owner, and how its secret part is locked. */

@@ -28,7 +28,10 @@ export interface ServerReply {
 /** The server could not be reached, said something else than LMTP, or left: the message may not be stored. */
 export class NoReply extends Error {}
 
-/** Returns a reply for each recipient, in order. Throws NoReply, and whatever reading the message throws. */
+/**
+ * Returns a reply for each recipient, in order. Throws NoReply, also for a reply about the session or the
+ * server alone, and whatever reading the message throws.
+ */
 export async function deliver(
   server: NetConnectOpts,
   { host, sender, recipients, message }: Outgoing,
@@ -38,9 +41,9 @@ export async function deliver(
   const toAll = (reply: ServerReply) => recipients.map(() => reply);
   try {
     const greeting = await session.reply();
-    if (!isGood(greeting)) return toAll(greeting);
+    if (!isGood(greeting)) throw new NoReply(greeting.text);
     const hello = await session.say(`LHLO ${host}`);
-    if (!isGood(hello)) return toAll(hello);
+    if (!isGood(hello)) throw new NoReply(hello.text);
     const isInternational = [sender, ...recipients].some((path) => /[^\0-\x7f]/.test(path));
     const mail = await session.say(
       `MAIL FROM:<${sender}> BODY=8BITMIME${isInternational ? ' SMTPUTF8' : ''}`,
@@ -50,7 +53,7 @@ export async function deliver(
     for (const path of recipients) replies.push(await session.say(`RCPT TO:<${path}>`));
     if (!replies.some(isGood)) return replies;
     const data = await session.say('DATA');
-    if (data.code !== 354) return replies.map((reply) => (isGood(reply) ? data : reply));
+    if (data.code !== 354) throw new NoReply(data.text);
     await session.send(message);
     for (const [n, reply] of replies.entries()) if (isGood(reply)) replies[n] = await session.reply();
     return replies;

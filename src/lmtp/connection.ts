@@ -180,7 +180,9 @@ export class LmtpConnection extends SMTPConnection {
   /** Queues a reply for the end of this turn. 421 also closes the session (RFC 5321 §3.8). */
   override send(code: number, text?: string | string[] | null, enhanced?: string | false): void {
     const lines = Array.isArray(text) ? text : [text ?? ''];
-    const prefix = typeof enhanced === 'string' ? `${enhanced} ` : '';
+    const status = typeof enhanced === 'string' ? enhanced : '';
+    this.#options.replied(code, status);
+    const prefix = status === '' ? '' : `${status} `;
     const last = lines.length - 1;
     const reply = lines
       .map((line, index) => `${code}${index < last ? '-' : ' '}${prefix}${line}\r\n`)

@@ -4,13 +4,16 @@
  *
  * One transaction, in the order in which it is called; brackets mark what may be left out:
  *
- *   begin -> recipient* -> [ start -> write* -> finish ] -> [ abort ]
+ *   begin -> recipient* -> [ announce -> start -> write* -> finish ] -> [ abort ]
+ *
+ * Where `announce` returns false, there may be more of `recipient` and another `announce`.
  *
  * A call is made only after the promise of the call before it has settled, and `finish` is over when its
  * iterator is. `abort` is the exception: it may come at any time after `begin`, while any other call is
  * under way, and nothing is called after it. A transaction that was not finished is always aborted.
  */
 import type { Client } from '../core/client.ts';
+import type { EventOf } from '../core/events.ts';
 import type { Refusal, Reply } from '../core/outcome.ts';
 import type { World } from '../core/world.ts';
 import type { ConnectionLimits } from './connections.ts';
@@ -26,6 +29,9 @@ export interface LmtpTransaction {
 
   /** How many RCPTs were answered 250, repeated ones included. Never changes after `start`. */
   readonly recipientCount: number;
+
+  /** Announces that DATA was asked for. False if `recipientCount` is 0: it is refused. Must not throw. */
+  announce(): boolean;
 
   /** Announces that DATA was accepted. Called once, only if `recipientCount` is above 0. Must not throw. */
   start(): void;
@@ -83,7 +89,9 @@ export interface LmtpOptions extends ConnectionLimits {
   /** MAIL is refused over TCP without TLS. */
   readonly requiresTls: boolean;
   /** Reports a bug or a broken connection to the log. */
-  fault(what: string, error: unknown): void;
+  /** Counts a reply; `enhanced` is '' where it has no such code. */
+  replied(code: number, enhanced: string): void;
+  fault(event: EventOf<'error'>, error: unknown): void;
   /** Reports a client that TLS is not possible with, or whose certificate is not accepted. */
   distrusted(client: string, why: string): void;
 }

@@ -184,8 +184,7 @@ export class Session {
     const transaction = this.#transaction;
     if (!/^\S+ *$/.test(text)) return this.#sayThen('badSyntax', next);
     if (transaction === undefined) return this.#sayThen('needMail', next);
-    // RFC 2033 §4.2
-    if (transaction.recipientCount === 0) return this.#sayThen('needRecipient', next);
+    if (!transaction.announce()) return this.#sayThen('needRecipient', next); // RFC 2033 §4.2
     this.#reception = new Reception({
       transaction,
       clock: this.#clock,

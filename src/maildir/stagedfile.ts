@@ -6,11 +6,12 @@
 import { join } from 'node:path';
 import { MAX_WHOLE_BYTES } from '../disk/disk.ts';
 import { finalName } from './filename.ts';
+import { directoryOf } from './maildirs.ts';
 import { lengthOf, Pieces } from './pieces.ts';
 import { FILE_MODE, type FileParts, StreamedFile } from './streamedfile.ts';
 
 export class StagedFile {
-  readonly #parts: FileParts;
+  #parts: FileParts;
   readonly #pieces = new Pieces();
   #stream: StreamedFile | undefined; // once it is no longer held
   #isWhole = false; // all bytes are here, and those of a stream fsynced
@@ -20,6 +21,12 @@ export class StagedFile {
 
   constructor(parts: FileParts) {
     this.#parts = parts;
+  }
+
+  /** Lets the file go to a folder of its Maildir (`.Junk`). To be called before the first bytes come. */
+  enter(folder: string): void {
+    const { mailbox } = this.#parts.place;
+    this.#parts = { ...this.#parts, place: { mailbox, folder } };
   }
 
   /** Takes bytes like `write`. Nobody else has the pieces: their memory is released once they are written. */
@@ -66,7 +73,7 @@ export class StagedFile {
   /** S1 or S3 -> S5. The sizes are those of the name in new/. */
   async commit(size: number, wireSize: number): Promise<void> {
     if (!this.#isWhole || this.#isAborted) throw new Error('nothing is staged');
-    const to = join(this.#parts.mailbox, 'new', this.finalName(size, wireSize));
+    const to = join(directoryOf(this.#parts.place), 'new', this.finalName(size, wireSize));
     this.#committing = this.#commitTo(to);
     await this.#committing;
   }
@@ -83,10 +90,10 @@ export class StagedFile {
   }
 
   async #deliver(to: string, pieces: readonly Buffer[]): Promise<void> {
-    const { disk, maildirs, meter, mailbox, name } = this.#parts;
-    const from = join(mailbox, 'tmp', name);
+    const { disk, maildirs, meter, place, name } = this.#parts;
+    const from = join(directoryOf(place), 'tmp', name);
     const deliver = () => disk.deliver(from, to, FILE_MODE, pieces, this.#isWanted);
-    meter.time('fsync', (await maildirs.withMaildir(mailbox, this.#isWanted, deliver)) / 1000);
+    meter.time('fsync', (await maildirs.withMaildir(place, this.#isWanted, deliver)) / 1000);
   }
 
   /** Back to S1, from wherever it is. Never throws: what cannot be removed is left to the sweep. */

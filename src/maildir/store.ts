@@ -93,10 +93,16 @@ export class Store {
     );
   }
 
+  /** Whether a folder of a mailbox is there, with whatever is in it. Throws where that cannot be asked. */
+  hasFolder(mailbox: string, folder: string): Promise<boolean> {
+    return this.has(join(mailbox, folder));
+  }
+
   /** Returns a new file for `mailbox` (a Maildir path). Nothing is on disk before its first write. */
   stage(mailbox: string): StagedFile {
     const { disk, world, meter } = this.#parts;
     const name = uniqueName(world, ++this.#count);
-    return new StagedFile({ disk, world, meter, maildirs: this.#maildirs, mailbox, name });
+    const place = { mailbox, folder: '' };
+    return new StagedFile({ disk, world, meter, maildirs: this.#maildirs, place, name });
   }
 }

@@ -8,7 +8,7 @@ import type { Meter } from '../core/meter.ts';
 import type { World } from '../core/world.ts';
 import type { Disk, OpenFile } from '../disk/disk.ts';
 import { runAsync, writeAll } from '../disk/steps.ts';
-import type { Maildirs } from './maildirs.ts';
+import { directoryOf, type Maildirs, type Place } from './maildirs.ts';
 import { lengthOf, type Pieces } from './pieces.ts';
 
 /** Bytes waiting for the disk before the writer is asked to wait. */
@@ -25,8 +25,7 @@ export interface FileParts {
   readonly world: Pick<World, 'micros'>;
   readonly meter: Meter;
   readonly maildirs: Maildirs;
-  /** A Maildir path, there or not. */
-  readonly mailbox: string;
+  readonly place: Place;
   /** The name in tmp/, unique for ever. */
   readonly name: string;
 }
@@ -48,7 +47,7 @@ export class StreamedFile {
     this.#parts = parts;
     this.#pieces = pieces;
     this.#isWanted = isWanted;
-    this.#path = join(parts.mailbox, 'tmp', parts.name);
+    this.#path = join(directoryOf(parts.place), 'tmp', parts.name);
   }
 
   /** Writes what is in `pieces`, if it is enough. A promise means: wait for it before adding more. */
@@ -85,9 +84,9 @@ export class StreamedFile {
 
   /** S3 -> S5. */
   async commit(to: string): Promise<void> {
-    const { disk, maildirs, mailbox } = this.#parts;
+    const { disk, maildirs, place } = this.#parts;
     const rename = () => disk.renameAndSync(this.#path, to, this.#isWanted);
-    await maildirs.withMaildir(mailbox, this.#isWanted, rename);
+    await maildirs.withMaildir(place, this.#isWanted, rename);
     this.#isInTmp = false;
   }
 
@@ -136,10 +135,8 @@ export class StreamedFile {
   }
 
   async #create(): Promise<OpenFile> {
-    const { disk, maildirs, mailbox } = this.#parts;
-    const file = await maildirs.withMaildir(mailbox, this.#isWanted, () =>
-      disk.create(this.#path, FILE_MODE),
-    );
+    const { disk, maildirs, place } = this.#parts;
+    const file = await maildirs.withMaildir(place, this.#isWanted, () => disk.create(this.#path, FILE_MODE));
     this.#isInTmp = true;
     return file;
   }

@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { within } from '../core/deadline.ts';
 import type { FileSystems } from '../disk/filesystems.ts';
 import { isUniqueName } from './filename.ts';
+import { isFolderName } from './maildirs.ts';
 import { splitTemplate } from './template.ts';
 
 const STALE_MS = 36 * 60 * 60 * 1000;
@@ -37,7 +38,7 @@ export interface SweepResult {
   readonly failed: number;
 }
 
-/** Sweeps the tmp/ of every mailbox under the template. */
+/** Sweeps the tmp/ of every mailbox under the template, and of their folders. */
 export async function sweep(parts: SweepParts): Promise<SweepResult> {
   const { root, segments } = splitTemplate(parts.template);
   const sweeper = new Sweeper(parts);
@@ -48,7 +49,7 @@ export async function sweep(parts: SweepParts): Promise<SweepResult> {
   return sweeper.result;
 }
 
-/** Sweeps the tmp/ of one mailbox. */
+/** Sweeps the tmp/ of one mailbox and of its folders. */
 export async function sweepMailbox(
   mailbox: string,
   parts: Omit<SweepParts, 'template'>,
@@ -100,8 +101,17 @@ class Sweeper {
 
   async sweepMailbox(mailbox: string): Promise<void> {
     if (!(await this.#isMaildir(mailbox))) return; // a tmp/ that stands alone is somebody's own
-    for await (const name of this.#namesIn(join(mailbox, 'tmp')))
-      if (isUniqueName(name)) await this.#sweepFile(join(mailbox, 'tmp', name));
+    await this.#sweepTmp(mailbox);
+    for await (const name of this.#namesIn(mailbox)) {
+      const folder = join(mailbox, name);
+      if (!isFolderName(name) || !(await this.#isDirectory(folder))) continue; // links lead nowhere
+      if (await this.#isMaildir(folder)) await this.#sweepTmp(folder);
+    }
+  }
+
+  async #sweepTmp(maildir: string): Promise<void> {
+    for await (const name of this.#namesIn(join(maildir, 'tmp')))
+      if (isUniqueName(name)) await this.#sweepFile(join(maildir, 'tmp', name));
   }
 
   async #sweepFile(path: string): Promise<void> {

@@ -46,7 +46,11 @@ const MBOX_SEPARATOR = /^From [!-~]+ +[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\
 /** No separator is longer: an address has at most 254 bytes. */
 const MAX_SEPARATOR_BYTES = 320;
 
-/** Collects the start of a message until its header block is complete or over `maxBytes`. */
+/**
+ * Collects the start of a message until its header block is complete or over `maxBytes`. Where the block ends
+ * at a line of which somebody is in doubt, goes on to the first empty line, so that `seen` has what others
+ * take for the header as well.
+ */
 export class HeaderScanner {
   readonly #maxBytes: number;
   #buffer: Buffer = Buffer.alloc(0);
@@ -55,6 +59,7 @@ export class HeaderScanner {
   #fieldStart = 0; // of the last field
   #lineStart = 0; // of the first line whose end has not been seen
   #searched = 0; // no line end is left before this place
+  #end: number | undefined; // of the block, once it has one
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -72,14 +77,15 @@ export class HeaderScanner {
       const lf = seen.indexOf(LF, this.#searched);
       if (lf === -1) {
         this.#searched = this.#length;
-        if (this.#length > this.#maxBytes) return { state: 'tooBig' };
+        if (this.#length > this.#maxBytes) return this.#full();
         if (this.#buffer === bytes) this.#buffer = Buffer.from(bytes); // the caller may reuse its bytes now
         return { state: 'more' };
       }
-      if (lf >= this.#maxBytes) return { state: 'tooBig' };
-      const end = this.#endBefore(seen, lf + 1);
-      if (end !== undefined)
-        return { state: 'complete', block: this.#block(end, isEmptyLine(seen, end, lf)) };
+      if (lf >= this.#maxBytes) return this.#full();
+      const isFirstEnd = this.#end === undefined;
+      this.#end ??= this.#endBefore(seen, lf + 1);
+      if (this.#end !== undefined && isEmptyLine(seen, this.#lineStart, lf))
+        return { state: 'complete', block: this.#block(this.#end, isFirstEnd) };
       this.#lineStart = lf + 1;
       this.#searched = lf + 1;
     }
@@ -87,7 +93,12 @@ export class HeaderScanner {
 
   /** Ends the block because the message has ended. */
   end(): HeaderBlock {
-    return this.#block(this.#lineStart, false);
+    return this.#block(this.#end ?? this.#lineStart, false);
+  }
+
+  #full(): HeaderScan {
+    if (this.#end === undefined) return { state: 'tooBig' };
+    return { state: 'complete', block: this.#block(this.#end, false) };
   }
 
   #block(end: number, isEndedByEmptyLine: boolean): HeaderBlock {
@@ -137,6 +148,29 @@ export function* fieldsOf({ bytes }: HeaderBlock): Generator<RawField> {
     while (isFolded(bytes, end));
     const name = bytes.toString('latin1', start, nameEnd(bytes, start)).toLowerCase();
     yield { name, bytes: bytes.subarray(start, end) };
+  }
+}
+
+/**
+ * Yields every field from the start of a message to its first empty line. A block may end before that, at a
+ * line of which somebody has to be in doubt; what a filter of the site has added to the end of the header is
+ * below that line. Lines that are no field are passed over. Good for choosing among things that are harmless
+ * all: a body that begins without an empty line can pass for fields here.
+ */
+export function* headerFieldsOf(start: Buffer): Generator<RawField> {
+  for (let at = 0, end = 0; at < start.length; at = end) {
+    const lf = start.indexOf(LF, at);
+    if (lf !== -1 && isEmptyLine(start, at, lf)) return;
+    end = at;
+    do {
+      const next = start.indexOf(LF, end);
+      end = next === -1 ? start.length : next + 1;
+    } while (isFolded(start, end));
+    const colon = nameEnd(start, at);
+    if (colon > at) {
+      const name = start.toString('latin1', at, colon).toLowerCase();
+      yield { name, bytes: start.subarray(at, end) };
+    }
   }
 }
 

@@ -2,20 +2,16 @@
  * Writes the trace fields that a final delivery adds (RFC 5321 §4.4). They stand first in the file, and
  * outside only. Each copy names its own recipient and no other, so that no Bcc shows.
  */
+import type { Client } from '../core/client.ts';
 import type { TlsFacts } from '../core/tls.ts';
 
 export interface Trace {
   /** The reverse-path as received, without brackets; empty for the null path. */
   readonly sender: Buffer;
-  /** The name the client gave in LHLO. */
-  readonly clientName: string;
-  /** The address of the client, or undefined on a Unix socket. */
-  readonly clientAddress: string | undefined;
+  readonly client: Client;
   /** The name of this server. */
   readonly host: string;
   readonly smtpUtf8: boolean;
-  /** Undefined: the session was not encrypted. */
-  readonly tls: TlsFacts | undefined;
   /** The id of the transaction, as in the log and in the reply. */
   readonly id: string;
   /** Milliseconds since the epoch. */
@@ -26,10 +22,11 @@ export interface Trace {
  * Returns Return-Path, Delivered-To and Received with LF line ends. `recipient`: the address of this copy.
  */
 export function traceFields(trace: Trace, recipient: string): Buffer {
-  const { clientName, clientAddress, host, id, tls } = trace;
-  const client = clientAddress === undefined ? 'local' : addressLiteral(clientAddress);
+  const { client, host, id } = trace;
+  const { name, address, tls } = client;
+  const from = address === undefined ? 'local' : addressLiteral(address);
   const received =
-    `Received: from ${headerSafe(clientName)} (${client})\n` +
+    `Received: from ${headerSafe(name)} (${from})\n` +
     (tls === undefined ? '' : `\t(${tlsText(tls)})\n`) +
     `\tby ${headerSafe(host)} with ${protocolOf(trace)} id ${id};\n` +
     `\t${mailDate(trace.arrivedAt)}\n`;
@@ -41,7 +38,7 @@ export function traceFields(trace: Trace, recipient: string): Buffer {
 }
 
 /** Returns the protocol type of RFC 3848 and RFC 6531 §4.3. */
-function protocolOf({ smtpUtf8, tls }: Trace): string {
+function protocolOf({ smtpUtf8, client: { tls } }: Trace): string {
   return `${smtpUtf8 ? 'UTF8' : ''}LMTP${tls === undefined ? '' : 'S'}`;
 }
 
@@ -56,7 +53,7 @@ function addressLiteral(address: string): string {
 }
 
 /** Returns what a client says of itself, reduced to what a header field may hold. */
-function headerSafe(name: string): string {
+export function headerSafe(name: string): string {
   const safe = name.replace(/[^A-Za-z0-9.:_[\]-]/g, '?').slice(0, 255);
   return safe === '' ? 'unknown' : safe;
 }

@@ -11,6 +11,7 @@ export class Dearmor {
   #state: 'before' | 'headers' | 'body' | 'after' = 'before';
   #text = '';
   #base64 = '';
+  #hasMore = false;
 
   /** Whether a message has begun. */
   get hasBegun(): boolean {
@@ -20,6 +21,11 @@ export class Dearmor {
   /** Whether its end has come. */
   get hasEnded(): boolean {
     return this.#state === 'after';
+  }
+
+  /** Whether another message begins after its end. */
+  get hasMore(): boolean {
+    return this.#hasMore;
   }
 
   /** Returns what could be decoded of the message so far, without what earlier calls have returned. */
@@ -52,6 +58,8 @@ export class Dearmor {
       this.#takeBase64(line);
     } else if (this.#state === 'body') {
       this.#takeBase64(line);
+    } else if (line === BEGIN) {
+      this.#hasMore = true;
     }
   }
 

@@ -1,15 +1,23 @@
 /**
- * The Literal Data packet around a message (RFC 9580 §5.9): format 'b', no name, date 0, so that it holds
- * nothing but the message. It is the same for every recipient, so a message with several copies is framed
- * once.
+ * The Literal Data packet around a message (RFC 9580 §5.9): format 'b', date 0, and usually no name, so that
+ * it holds nothing but the message. It is the same for all copies that hold the same, so that it is framed
+ * once for them.
  */
 import { LITERAL_DATA, PacketFramer } from './framer.ts';
 
-const FORMAT_NAME_DATE = Buffer.from([0x62, 0, 0, 0, 0, 0]);
+const FORMAT = 0x62;
+const DATE = [0, 0, 0, 0];
+const NAMELESS = Buffer.from([FORMAT, 0, ...DATE]);
 
 export class LiteralData {
   readonly #framer = new PacketFramer(LITERAL_DATA);
+  readonly #head: Buffer;
   #started = false;
+
+  /** `name`: at most 255 characters of ASCII. */
+  constructor(name = '') {
+    this.#head = name === '' ? NAMELESS : Buffer.from([FORMAT, name.length, ...Buffer.from(name), ...DATE]);
+  }
 
   /** Takes bytes of the message. `emit` gets bytes of the packet, and must not keep them. */
   update(bytes: Uint8Array, emit: (piece: Buffer) => void): void {
@@ -25,6 +33,6 @@ export class LiteralData {
 
   #start(emit: (piece: Buffer) => void): void {
     this.#started = true;
-    this.#framer.update(FORMAT_NAME_DATE, emit);
+    this.#framer.update(this.#head, emit);
   }
 }

@@ -33,7 +33,7 @@ export interface Packets {
   readonly stoppedAt: number | undefined;
 }
 
-interface Length {
+export interface Length {
   /** Octets of the length itself. */
   readonly octets: number;
   readonly bytes: number;
@@ -81,8 +81,8 @@ export function readPacket(bytes: Uint8Array, at: number): { packet: Packet; end
   return { packet: { tag, body, isOpenEnded }, end: from };
 }
 
-// RFC 9580 §4.2.1
-function newLength(bytes: Uint8Array, at: number): Length | undefined {
+/** Returns the length in a new header (RFC 9580 §4.2.1), or undefined if it is not all there. */
+export function newLength(bytes: Uint8Array, at: number): Length | undefined {
   const [first, second, ...rest] = bytes.subarray(at, at + 5);
   if (first === undefined) return undefined;
   if (first < 192) return { octets: 1, bytes: first, kind: 'whole' };

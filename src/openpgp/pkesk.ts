@@ -8,7 +8,6 @@ import {
   constants,
   createCipheriv,
   createECDH,
-  createHash,
   createPublicKey,
   diffieHellman,
   hkdfSync,
@@ -16,7 +15,8 @@ import {
   publicEncrypt,
   randomBytes,
 } from 'node:crypto';
-import { AES_BYTES, HASH_NAME, isAes, PUBLIC_KEY } from './algorithms.ts';
+import { PUBLIC_KEY } from './algorithms.ts';
+import { type EcdhParameters, keyDerivation } from './ecdhkdf.ts';
 import { PKESK, packetHeader } from './framer.ts';
 import { importPrivateKey } from './privatekey.ts';
 
@@ -25,17 +25,12 @@ export type KeyMaterial =
   | { readonly kind: 'rsa'; readonly algorithm: 1 | 2; readonly n: Uint8Array; readonly e: Uint8Array }
   | { readonly kind: 'x25519'; readonly point: Uint8Array }
   | { readonly kind: 'x448'; readonly point: Uint8Array }
-  | {
+  | (EcdhParameters & {
       readonly kind: 'ecdh';
       /** `curve25519` points carry a leading 0x40, the others 0x04 (uncompressed). */
       readonly curve: EcdhCurve;
       readonly point: Uint8Array;
-      /** Length octet and OID, as in the key packet. */
-      readonly oid: Uint8Array;
-      /** Hash and cipher IDs of the key derivation. */
-      readonly kdfHash: number;
-      readonly kdfCipher: number;
-    };
+    });
 
 export type EcdhCurve =
   | 'curve25519'
@@ -64,7 +59,7 @@ export interface SessionKey {
 /** Makes packets for one key. */
 export type SessionKeyEncryptor = (session: SessionKey) => Buffer;
 
-const WRAP_IV = Buffer.alloc(8, 0xa6); // RFC 3394 §2.2.3.1
+export const WRAP_IV = Buffer.alloc(8, 0xa6); // RFC 3394 §2.2.3.1
 
 /** Throws if the material is not what it says. */
 export function sessionKeyEncryptor({ version, fingerprint, material }: RecipientKey): SessionKeyEncryptor {
@@ -146,25 +141,12 @@ function montgomery(kind: Montgomery, point: Uint8Array) {
 
 // RFC 9580 §5.1.5, §11.5
 function ecdh(material: Extract<KeyMaterial, { kind: 'ecdh' }>, fingerprint: Uint8Array) {
-  const { oid, kdfHash, kdfCipher } = material;
-  const hash = HASH_NAME[kdfHash];
-  if (hash === undefined || !isAes(kdfCipher)) throw new RangeError('unknown key derivation parameters');
-  const kekBytes = AES_BYTES[kdfCipher];
-  const parameters = Buffer.concat([
-    oid,
-    Buffer.from([PUBLIC_KEY.ecdh, 3, 1, kdfHash, kdfCipher]),
-    Buffer.from('Anonymous Sender    '),
-    fingerprint,
-  ]);
+  const derive = keyDerivation(material, fingerprint);
+  if (derive === undefined) throw new RangeError('unknown key derivation parameters');
   const agree = agreement(material);
   return (session: SessionKey) => {
     const { ephemeral, shared } = agree();
-    const digest = createHash(hash)
-      .update(Buffer.from([0, 0, 0, 1]))
-      .update(shared)
-      .update(parameters)
-      .digest();
-    const wrapped = wrap(digest.subarray(0, kekBytes), padded(checkedKey(session)));
+    const wrapped = wrap(derive(shared), padded(checkedKey(session)));
     return Buffer.concat([mpi(ephemeral), Buffer.from([wrapped.length]), wrapped]);
   };
 }

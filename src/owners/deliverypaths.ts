@@ -2,8 +2,10 @@
  * What a delivery may touch, whoever asks for it: new files in the tmp/ of a Maildir, with names that only
  * Sealdir gives, which go to the new/ beside it; directories of mailboxes; and nothing else of a user's.
  */
+import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isUniqueName } from '../maildir/filename.ts';
+import { FOLDER_MARK, isFolderName } from '../maildir/maildirs.ts';
 import { Roots } from '../maildir/roots.ts';
 
 const SIZES = /^,S=\d{1,16},W=\d{1,16}$/;
@@ -37,10 +39,22 @@ export class DeliveryPaths {
     if (basename(path) !== 'maildirsize' || !/^\d{1,16} 1$/.test(line)) throw notOurs(path);
   }
 
-  /** A directory with messages. */
-  folder(path: string): void {
+  /** Tells whether a directory is one with messages; else it has to be a Maildir, with folders perhaps. */
+  holdsMessages(path: string): boolean {
     this.madeDirectory(path);
-    if (!['new', 'cur'].includes(basename(path))) throw notOurs(path);
+    if (['new', 'cur'].includes(basename(path))) return true;
+    // one that is not there has no folders, and is none of ours either
+    if (!['new', 'cur'].every((name) => existsSync(join(path, name))))
+      throw Object.assign(notOurs(path), { code: 'ENOENT' });
+    return false;
+  }
+
+  /** The empty file in the directory of a folder that says what it is. */
+  mark(path: string): void {
+    const folder = dirname(path);
+    this.madeDirectory(path);
+    this.madeDirectory(dirname(folder));
+    if (basename(path) !== FOLDER_MARK || !isFolderName(basename(folder))) throw notOurs(path);
   }
 
   /** What is asked about: a directory with messages, one of them, or the directory right under a root. */

@@ -9,6 +9,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { lstatSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import type { Say } from '../core/events.ts';
 import type { Owner } from '../core/owner.ts';
 import { FrameReader, frame } from './frames.ts';
 import { MOST_GREETING_BYTES, ownerOf } from './protocol.ts';
@@ -24,7 +25,7 @@ export interface OwnersOptions {
   readonly socket: string;
   /** The directories that mailboxes are in. */
   readonly roots: readonly string[];
-  log(what: string, details: object): void;
+  readonly say: Say;
 }
 
 /** How long a connection may take to say whose writer it wants. */
@@ -104,7 +105,7 @@ export class Owners {
   }
 
   #begin(socket: Socket, { uid, gid }: Owner): void {
-    const { roots, log } = this.#options;
+    const { roots, say } = this.#options;
     // libuv drops all other groups. Nothing of root's environment goes along. Not `detached`: in a session of
     // its own each writer waits 1 ms longer for a processor (sched_autogroup).
     const writer = spawn(process.execPath, ['--max-old-space-size=128', PROGRAM, ...roots], {
@@ -114,12 +115,12 @@ export class Owners {
       env: { UV_THREADPOOL_SIZE: '8' },
       stdio: ['ignore', 'ignore', 'ignore', socket],
     });
-    writer.on('error', (error) => log('a writer failed', { uid, gid, error: error.message }));
+    writer.on('error', (error) => say('warn', 'a writer failed', { uid, gid, error: error.message }));
     if (writer.pid === undefined) throw new Error('no writer could be started');
     this.#writers.set(writer, uid);
     writer.on('exit', (code, signal) => {
       this.#writers.delete(writer);
-      if (code !== 0) log('a writer ended', { uid, gid, code, signal });
+      if (code !== 0) say('warn', 'a writer ended', { uid, gid, code, signal });
     });
   }
 }

@@ -15,10 +15,18 @@ export type Request =
   | { readonly call: 'perform'; readonly order: unknown }
   | { readonly call: 'writev' | 'sync' | 'close'; readonly file: number }
   | { readonly call: 'append'; readonly path: string; readonly line: string }
-  /** The names in new/ or cur/ from the one with this number on, MOST_NAMES of them. */
+  /** The names in new/ or cur/, or of the folders in a Maildir, from this number on, MOST_NAMES of them. */
   | { readonly call: 'list'; readonly path: string; readonly from: number }
   | {
-      readonly call: 'create' | 'mkdir' | 'unlink' | 'isDirectory' | 'syncDirectory' | 'stat' | 'statfs';
+      readonly call:
+        | 'create'
+        | 'mkdir'
+        | 'makeEmpty'
+        | 'unlink'
+        | 'isDirectory'
+        | 'syncDirectory'
+        | 'stat'
+        | 'statfs';
       readonly path: string;
     };
 

@@ -11,10 +11,11 @@ import type { Order } from '../disk/batch.ts';
 import { realCalls } from '../disk/calls.ts';
 import type { Free, OpenFile } from '../disk/disk.ts';
 import { performBatch } from '../disk/perform.ts';
+import { FILE_MODE } from '../maildir/streamedfile.ts';
 import type { DeliveryPaths } from './deliverypaths.ts';
 import { FrameReader, frame } from './frames.ts';
 import { MadeFiles } from './madefiles.ts';
-import { Listing, syncOwn } from './owncalls.ts';
+import { isFolder, Listing, syncOwn } from './owncalls.ts';
 import { mustBeOwn } from './ownpath.ts';
 import { MOST_REQUEST_BYTES, type Reply, type Request, troubleOf } from './protocol.ts';
 
@@ -102,9 +103,7 @@ export class Served {
         this.#mustBeOwn(dirname(request.path));
         return appendLocked(request.path, request.line, this.#options.lock, (call) => call());
       case 'list':
-        this.#options.paths.folder(request.path);
-        this.#mustBeOwn(request.path);
-        return this.#listing.namesFrom(request.path, request.from);
+        return this.#list(request.path, request.from);
       case 'stat':
         this.#options.paths.stat(request.path);
         this.#mustBeOwn(dirname(request.path));
@@ -113,6 +112,10 @@ export class Served {
         this.#options.paths.madeDirectory(request.path);
         this.#mustBeOwn(dirname(request.path));
         return realCalls.mkdir(request.path, DIRECTORY_MODE);
+      case 'makeEmpty':
+        this.#options.paths.mark(request.path);
+        this.#mustBeOwn(dirname(request.path));
+        return realCalls.makeEmpty(request.path, FILE_MODE);
       case 'isDirectory':
         this.#mayBeAt(request.path);
         return realCalls.isDirectory(request.path);
@@ -134,6 +137,13 @@ export class Served {
       answers: answers.map((answer) => (typeof answer === 'number' ? answer : troubleOf(answer))),
       fsyncMs,
     };
+  }
+
+  /** Of a Maildir only its folders are told. */
+  #list(path: string, from: number): Promise<readonly string[]> {
+    const isOfMessages = this.#options.paths.holdsMessages(path);
+    this.#mustBeOwn(path);
+    return this.#listing.namesFrom(path, from, isOfMessages ? undefined : isFolder);
   }
 
   async #create(path: string): Promise<number> {

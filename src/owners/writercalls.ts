@@ -29,6 +29,7 @@ export class WriterCalls {
         }
       },
       mkdir: async (path) => void (await this.#ask({ call: 'mkdir', path })),
+      makeEmpty: async (path) => void (await this.#ask({ call: 'makeEmpty', path })),
       isDirectory: async (path) => (await this.#ask({ call: 'isDirectory', path })) === true,
       syncDirectory: async (path) => void (await this.#ask({ call: 'syncDirectory', path })),
       find: (path, isIt) => this.#find(path, isIt),

@@ -4,6 +4,8 @@
  */
 import { join } from 'node:path';
 import { canonicalAddress, catchAllOf, parseAddress, partsOf, type SameAddress } from '../core/address.ts';
+import { type BadRule, type FolderRule, parseFolderRule } from '../core/folderrule.ts';
+import { HEADER_POLICIES, type HeaderPolicy } from '../core/headerpolicy.ts';
 import { UNUSABLE, type Unusable } from '../core/unusable.ts';
 import { AnswerError, type Recipient } from './source.ts';
 
@@ -22,8 +24,14 @@ export const FIELDS = [
   'used',
   'key',
   'unusable',
+  'rules',
+  'header_policy',
 ] as const;
 type Field = (typeof FIELDS)[number];
+
+/** Of one recipient. */
+const MOST_RULES = 50;
+const MOST_RULE = 500;
 
 const UNITS = new Map([
   ['', 1],
@@ -50,6 +58,8 @@ export function recipientOf(
     ...ownerOf(first),
     ...limitsOf(first),
     ...unusableOf(rows),
+    ...rulesOf(rows),
+    ...headerPolicyOf(rows),
   };
   const others = rows.map((row) => accountOf(row, asked, same));
   if (others.some((other) => other !== recipient.address))
@@ -83,16 +93,17 @@ function accountOf(row: Fields, asked: string, same: SameAddress): string {
 }
 
 /** Dovecot's `maildir:PATH:OPTION=...` is read as well. */
-function placeOf(row: Fields): Pick<Recipient, 'maildir'> {
+function placeOf(row: Fields): Pick<Recipient, 'maildir' | 'inboxOnly'> {
   const home = textOf(row, 'home');
   const below = home === undefined ? undefined : join(home, textOf(row, 'folder') ?? '');
   const written = textOf(row, 'maildir') ?? below;
   if (written === undefined) return {};
   const [, path = '', options = ''] = /^(?:maildir:)?([^:]*)((?::[^:]*)*)$/.exec(written) ?? [];
   if (path === '' || /\p{Cc}/u.test(written)) return wrong('maildir', written);
-  // of LAYOUT=fs the inbox is the same directory, and more than inboxes is never written to
-  if (/:LAYOUT=(?!\+\+|fs)/i.test(options)) return wrong('maildir', written);
-  return { maildir: path };
+  const [, layout] = /:LAYOUT=([^:]*)/i.exec(options) ?? [];
+  if (layout === undefined || layout === '++') return { maildir: path };
+  // the inbox is the same directory
+  return layout.toLowerCase() === 'fs' ? { maildir: path, inboxOnly: true } : wrong('maildir', written);
 }
 
 function ownerOf(row: Fields): Pick<Recipient, 'owner'> {
@@ -125,13 +136,38 @@ function sizeOf(row: Fields, name: 'quota' | 'used'): number | undefined {
   return Number(digits) * factor;
 }
 
-/** Whoever joins the keys of a recipient has the same word in each row: two would be two answers. */
 function unusableOf(rows: readonly Fields[]): { unusable?: Unusable } {
-  const words = new Set(rows.flatMap((row) => textOf(row, 'unusable') ?? []));
-  if (words.size === 0) return {};
-  const [written] = words;
-  const unusable = UNUSABLE.find((word) => words.size === 1 && word === written);
-  return unusable === undefined ? wrong('unusable', [...words].join(', ')) : { unusable };
+  const unusable = wordOf(rows, 'unusable', UNUSABLE);
+  return unusable === undefined ? {} : { unusable };
+}
+
+function headerPolicyOf(rows: readonly Fields[]): { headerPolicy?: HeaderPolicy } {
+  const headerPolicy = wordOf(rows, 'header_policy', HEADER_POLICIES);
+  return headerPolicy === undefined ? {} : { headerPolicy };
+}
+
+/** Whoever joins the keys of a recipient has the same word in each row: two would be two answers. */
+function wordOf<W extends string>(rows: readonly Fields[], name: Field, words: readonly W[]): W | undefined {
+  const written = new Set(rows.flatMap((row) => textOf(row, name) ?? []));
+  if (written.size === 0) return undefined;
+  const [first] = written;
+  const found = words.find((word) => written.size === 1 && word === first);
+  return found ?? wrong(name, [...written].join(', '));
+}
+
+/**
+ * A rule a line, in all rows. One that is none makes nobody unreachable: users may write their own. Nor do
+ * more rules than there may be.
+ */
+function rulesOf(rows: readonly Fields[]): { rules?: readonly (FolderRule | BadRule)[] } {
+  const lines = rows.flatMap((row) => textOf(row, 'rules')?.split('\n') ?? []);
+  const written = [...new Set(lines.map((line) => line.trim()))].filter((line) => line !== '');
+  if (written.length === 0) return {};
+  const rules = written.slice(0, MOST_RULES).map((line) => parseFolderRule(line.slice(0, MOST_RULE)));
+  const [further] = written.slice(MOST_RULES);
+  if (further === undefined) return { rules };
+  const problem = `is rule ${MOST_RULES + 1}, and it and those below it do not count`;
+  return { rules: [...rules, { text: further.slice(0, MOST_RULE), problem }] };
 }
 
 function keyOf(value: unknown): string | Buffer {

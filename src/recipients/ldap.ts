@@ -119,7 +119,7 @@ export class LdapSource implements RecipientSource {
     for (const [field, attribute] of this.#attributes) {
       const values = Object.entries(entry).flatMap(([name, of]) => (isSameName(name, attribute) ? of : []));
       // a directory keeps no order of values, so that none is the first
-      if ((field === 'account' || field === 'unusable') && values.length > 1)
+      if (['account', 'unusable', 'header_policy'].includes(field) && values.length > 1)
         throw new AnswerError(
           `${entry.dn} has several values of ${attribute}: let another attribute be the ${field}`,
         );

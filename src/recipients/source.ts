@@ -1,4 +1,6 @@
 /** Who exists. A recipient may exist and have no key that can be used. */
+import type { BadRule, FolderRule } from '../core/folderrule.ts';
+import type { HeaderPolicy } from '../core/headerpolicy.ts';
 import type { Owner } from '../core/owner.ts';
 import type { Unusable } from '../core/unusable.ts';
 
@@ -10,6 +12,8 @@ export interface Recipient {
   readonly address: string;
   /** The path of the Maildir as the source has it. Left out: where the store's template has it. */
   readonly maildir?: string | undefined;
+  /** Their IMAP server keeps folders otherwise than in Maildir++: all their mail goes to the inbox. */
+  readonly inboxOnly?: true | undefined;
   /** Whose files they are to be. Left out: those of the user that Sealdir runs as. */
   readonly owner?: Owner | undefined;
   /** Bytes; left out: no limit. */
@@ -22,6 +26,10 @@ export interface Recipient {
   readonly keys?: readonly (string | Buffer)[] | undefined;
   /** What is done if no key is usable. Left out: what the site does. */
   readonly unusable?: Unusable | undefined;
+  /** Which folder a message goes to; those that are none are told with each message. */
+  readonly rules?: readonly (FolderRule | BadRule)[] | undefined;
+  /** Which header fields stay readable outside. Left out: what the site has for the address. */
+  readonly headerPolicy?: HeaderPolicy | undefined;
 }
 
 /** A source that could not be asked, or whose answer makes no sense. */

@@ -3,8 +3,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { LmtpListener } from '../config/listenerkinds.ts';
 import { whyNotPlain } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Listener, Opening } from '../core/listener.ts';
+import type { InheritedSocket, Listener, Opening } from '../core/listener.ts';
 import { listenOn, listenOnDescriptor } from '../edge/sockets.ts';
+import { passedAs } from './inherited.ts';
 import { blamingSetting, startError } from './starterror.ts';
 
 export interface Doors {
@@ -15,7 +16,7 @@ export interface Doors {
 
 export interface DoorOptions {
   /** Listening descriptors passed by systemd. */
-  readonly inherited: readonly number[];
+  readonly inherited: readonly InheritedSocket[];
   /** Nothing is read from a connection: it will be given to another process. */
   readonly isPaused: boolean;
   connect(socket: Socket, opening: Opening): void;
@@ -47,7 +48,8 @@ export async function openDoors(settings: Settings, options: DoorOptions): Promi
   try {
     for (const listener of settings.lmtp.listen) {
       const opening = listener.type === 'tls' || listener.type === 'tlsSystemd' ? 'tls' : 'plain';
-      for (const bind of bindersOf(listener, settings, options)) at.push(await open(opening, bind));
+      for (const bind of await blamingSetting('lmtp.listen', bindersOf(listener, settings, options)))
+        at.push(await open(opening, bind));
     }
   } catch (error) {
     close();
@@ -59,20 +61,23 @@ export async function openDoors(settings: Settings, options: DoorOptions): Promi
 type Binder = (server: Server) => Promise<string>;
 
 /** Returns what binds each socket of a listener: systemd may pass several. */
-function bindersOf(listener: LmtpListener, { lmtp }: Settings, { inherited }: DoorOptions): Binder[] {
+async function bindersOf(
+  listener: LmtpListener,
+  settings: Settings,
+  { inherited }: DoorOptions,
+): Promise<Binder[]> {
   if (listener.type === 'systemd' || listener.type === 'tlsSystemd')
-    return fromSystemd(inherited).map((fd) => (server) => listenOnDescriptor(server, fd));
+    return passedAs(listener.name, inherited, settings).map(
+      ({ fd }) =>
+        (server) =>
+          listenOnDescriptor(server, fd),
+    );
   const address: Listener = listener.type === 'tls' ? { ...listener, type: 'tcp' } : listener;
-  return [(server) => blamingSetting('lmtp.listen', listenOn(server, address, lmtp.socket_mode))];
+  return [(server) => blamingSetting('lmtp.listen', listenOn(server, address, settings.lmtp.socket_mode))];
 }
 
 /** Returns the address that a server listens on; undefined for a Unix socket. */
 function hostOf(server: Server): string | undefined {
   const bound = server.address();
   return bound === null || typeof bound === 'string' ? undefined : bound.address;
-}
-
-function fromSystemd(inherited: readonly number[]): readonly number[] {
-  if (inherited.length === 0) throw new Error('lmtp.listen is "systemd" but systemd passed no sockets');
-  return inherited;
 }

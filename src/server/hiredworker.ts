@@ -10,6 +10,7 @@ import type { Opening } from '../core/listener.ts';
 import type { OnUsed } from '../core/usedkeys.ts';
 import type { Log } from '../edge/log.ts';
 import type { Figures } from '../edge/metrics.ts';
+import type { Row } from '../tlsreport/counts.ts';
 import { DRAIN_MS } from './lmtpservice.ts';
 import { isReport, LOG_FD, type Order, type Report } from './messages.ts';
 
@@ -22,9 +23,15 @@ const HEAR_MS = 1000;
 
 /** How far a worker has come. It died, or the system could not start it, and then it has no end either. */
 export type Progress =
-  | Exclude<Report, { report: 'figures' | 'taken' | 'missed' | 'key' }>
+  | Exclude<Report, { report: 'figures' | 'taken' | 'missed' | 'key' | 'received' }>
   | { readonly report: 'died' }
   | { readonly report: 'unborn' };
+
+/** Who is told of what its deliveries met. */
+export interface Listeners {
+  readonly onUsed: OnUsed;
+  onReceived(rows: readonly Row[]): void;
+}
 
 export interface WorkerEnd {
   readonly code: number | null;
@@ -44,14 +51,14 @@ export class HiredWorker {
   #answered: () => void = () => {};
   #took: (isTaken: boolean) => void = () => {};
 
-  readonly #onUsed: OnUsed;
+  readonly #listeners: Listeners;
   /** Resolves when all that it said before its end has been heard. */
   readonly #heard: Promise<void>;
   #heardAll: () => void = () => {};
 
   /** Starts it. Errors on its channel, a failed start and all that Node itself says in it go to the log. */
-  constructor(log: Log, onUsed: OnUsed) {
-    this.#onUsed = onUsed;
+  constructor(log: Log, listeners: Listeners) {
+    this.#listeners = listeners;
     this.#heard = new Promise((resolve) => {
       this.#heardAll = resolve;
     });
@@ -164,8 +171,9 @@ export class HiredWorker {
     if (report.report === 'missed') return this.#took(false);
     if (report.report === 'key') {
       const { file, bytes, at } = report;
-      return this.#onUsed({ file, bytes: Buffer.from(bytes, 'base64'), at });
+      return this.#listeners.onUsed({ file, bytes: Buffer.from(bytes, 'base64'), at });
     }
+    if (report.report === 'received') return this.#listeners.onReceived(report.rows);
     if (this.#hasEnded) return;
     if (report.report !== 'figures') return this.#progress(report);
     this.#figures = report.figures;

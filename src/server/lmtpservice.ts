@@ -5,9 +5,12 @@
  */
 import type { Socket } from 'node:net';
 import type { Settings } from '../config/settings.ts';
+import { type OnReceived, wayOf } from '../core/hop.ts';
 import type { Opening } from '../core/listener.ts';
 import type { TlsMaterial } from '../core/tls.ts';
 import type { OnUsed } from '../core/usedkeys.ts';
+import type { World } from '../core/world.ts';
+import type { FieldReader } from '../delivery/folder.ts';
 import type { DeliveryParts } from '../delivery/parts.ts';
 import { beginTransaction } from '../delivery/transaction.ts';
 import { lockDescriptor } from '../edge/lock.ts';
@@ -19,7 +22,10 @@ import { Connections } from '../lmtp/connections.ts';
 import type { LmtpOptions } from '../lmtp/contract.ts';
 import { LmtpServer } from '../lmtp/server.ts';
 import { termsOf } from '../lmtp/terms.ts';
-import { deliveryParts, openSite, type Surroundings } from '../opensite.ts';
+import { deliveryParts, openSite, type Site, type Surroundings } from '../opensite.ts';
+import { pathsOf } from '../site.ts';
+import type { Row } from '../tlsreport/counts.ts';
+import { domainOf } from '../tlsreport/domain.ts';
 
 /** Deliveries in flight get this long to finish on a stop; systemd waits 90 s by default. */
 export const DRAIN_MS = 60_000;
@@ -37,6 +43,8 @@ export interface Deliveries {
 export interface DeliveryOptions {
   /** Is told of each key file that was read, before a message is sealed to its keys. */
   readonly onUsed?: OnUsed;
+  /** Is told of each message that was stored; left out: nobody counts them. */
+  readonly onReceived?: ((row: Row) => void) | undefined;
   readonly disk?: Surroundings['disk'] | undefined;
 }
 
@@ -46,7 +54,7 @@ export function startDeliveries(
   log: Log,
   metrics: Metrics,
   state: string | undefined,
-  { onUsed = () => {}, disk }: DeliveryOptions = {},
+  { onUsed = () => {}, onReceived, disk }: DeliveryOptions = {},
 ): Deliveries {
   const world = realWorld(settings.hostname);
   const onParsed = (file: string, bytes: Buffer) => onUsed({ file, bytes, at: world.now() });
@@ -57,7 +65,9 @@ export function startDeliveries(
     state,
     disk,
     lock: lockDescriptor,
+    readFields: lazily,
     onParsed,
+    onReceived: onReceived && countingBy(onReceived, world),
   };
   const site = openSite(settings, surroundings);
   let current = settings;
@@ -70,6 +80,7 @@ export function startDeliveries(
     begin,
     tls,
     fault: log.fault,
+    replied: metrics.reply,
     distrusted: (client, why) => log.warn('TLS client', { client, why }),
   });
   const connections = new Connections<LmtpConnection>();
@@ -79,6 +90,8 @@ export function startDeliveries(
     lostLines: () => log.lostLines,
     isForgetful: () => site.memory?.isShared === false,
     oldestSeconds: () => site.memory?.oldestSeconds ?? 0,
+    freeBytes: () => leastFree(site.fileSystems, storeRoots(settings)),
+    minFreeBytes: () => current.store.min_free_space,
   });
   const retire = ({ addressing }: DeliveryParts) =>
     void addressing.recipients.close?.().catch((error: unknown) => log.fault('recipients', error));
@@ -106,6 +119,22 @@ export function startDeliveries(
   };
 }
 
+function countingBy(count: (row: Row) => void, world: Pick<World, 'now'>): OnReceived {
+  return (hop, sender) =>
+    count({ ...wayOf(hop), domain: domainOf(sender.toString('utf8')), count: 1, last: world.now() });
+}
+
+function storeRoots(settings: Settings): string[] {
+  return [pathsOf(settings).storeRoot, ...settings.recipients.roots];
+}
+
+/** Resolves to undefined while none of them is known. */
+async function leastFree(fileSystems: Site['fileSystems'], roots: string[]): Promise<number | undefined> {
+  const free = await Promise.all(roots.map((root) => fileSystems.free(root)));
+  const known = free.flatMap((each) => each?.bytes ?? []);
+  return known.length === 0 ? undefined : Math.min(...known);
+}
+
 function lmtpOptions({ hostname, lmtp }: Settings) {
   return {
     host: hostname,
@@ -129,3 +158,9 @@ function termsOrNone(material: TlsMaterial, log: Log): LmtpOptions['tls'] {
     return 'unavailable';
   }
 }
+
+/** mailparser takes 25 MB and a fifth of a second, and is needed only where rules test header fields. */
+const lazily: FieldReader = async (fields) => {
+  const { readFields } = await import('../edge/headerfields.ts');
+  return readFields(fields);
+};

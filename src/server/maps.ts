@@ -6,12 +6,13 @@
  */
 import type { Settings } from '../config/settings.ts';
 import { within } from '../core/deadline.ts';
+import type { InheritedSocket } from '../core/listener.ts';
 import type { Log } from '../edge/log.ts';
 import { createMapServer } from '../edge/mapserver.ts';
-import { listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
 import { Lookup } from '../lookup.ts';
 import { openCalls } from '../opensite.ts';
+import { listenAs } from './inherited.ts';
 import { blamingSetting } from './starterror.ts';
 
 /** The longest path (RFC 5321 §4.5.3.1.3). */
@@ -23,7 +24,11 @@ export interface Maps {
 }
 
 /** Undefined where no map is wanted. The path of a Unix socket is ours already. Throws StartError. */
-export async function openMaps(settings: Settings, log: Log): Promise<Maps | undefined> {
+export async function openMaps(
+  settings: Settings,
+  log: Log,
+  inherited: readonly InheritedSocket[],
+): Promise<Maps | undefined> {
   const { map_listen: listen } = settings.recipients;
   if (listen.type === 'off') return undefined;
   const world = realWorld(settings.hostname);
@@ -35,7 +40,7 @@ export async function openMaps(settings: Settings, log: Log): Promise<Maps | und
       return 'TEMP the look-up failed';
     }),
   );
-  await blamingSetting('recipients.map_listen', listenOn(server, listen, settings.lmtp.socket_mode));
+  await blamingSetting('recipients.map_listen', listenAs(listen, server, inherited, settings));
   server.on('error', (error) => log.fault('recipients.map_listen', error));
   const retire = (old: Lookup) => void old.close().catch((error: unknown) => log.fault('recipients', error));
   return {

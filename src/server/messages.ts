@@ -5,8 +5,9 @@
 import type { Settings } from '../config/settings.ts';
 import type { Opening } from '../core/listener.ts';
 import type { TlsMaterial } from '../core/tls.ts';
-import type { LogForm } from '../edge/logtext.ts';
+import type { LogSetup } from '../edge/log.ts';
 import type { Figures } from '../edge/metrics.ts';
+import type { Row } from '../tlsreport/counts.ts';
 
 /**
  * The primary's standard error, as a descriptor of a worker. Not 2: when Node starts a process it makes 0 to
@@ -22,7 +23,7 @@ export type Order =
       readonly settings: Settings;
       /** The state directory, if it is the server's own. */
       readonly state: string | undefined;
-      readonly logForm: LogForm;
+      readonly log: LogSetup;
       readonly tls: TlsMaterial | undefined;
     }
   | { readonly order: 'reload'; readonly settings: Settings }
@@ -48,6 +49,8 @@ export type Report =
   | { readonly report: 'missed' }
   /** The answer to `tell`. */
   | { readonly report: 'figures'; readonly figures: Figures }
+  /** Messages that came; only if they are counted. */
+  | { readonly report: 'received'; readonly rows: readonly Row[] }
   /** It has read a key file (UsedKeys). `bytes`: in base64. */
   | { readonly report: 'key'; readonly file: string; readonly bytes: string; readonly at: number };
 

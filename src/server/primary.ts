@@ -3,20 +3,22 @@
  * workers, sweeps, and serves the sum of the metrics; workers deliver.
  */
 import type { Settings } from '../config/settings.ts';
+import type { InheritedSocket } from '../core/listener.ts';
 import type { OnUsed } from '../core/usedkeys.ts';
 import type { Log } from '../edge/log.ts';
+import type { Row } from '../tlsreport/counts.ts';
 import { openCertificates } from './certificates.ts';
 import { Dealer } from './dealer.ts';
 import { openDoors } from './doors.ts';
 import type { Running } from './serve.ts';
-import { startShared } from './shared.ts';
+import { type Shared, startShared } from './shared.ts';
 import { Workforce } from './workforce.ts';
 
 export interface PrimaryParts {
   readonly settings: Settings;
   readonly log: Log;
   /** Listening descriptors passed by systemd. */
-  readonly inherited: readonly number[];
+  readonly inherited: readonly InheritedSocket[];
   readonly processes: number;
   /** See DeliveryOptions. */
   readonly onUsed: OnUsed;
@@ -31,18 +33,23 @@ export async function servePrimary(
   stopped: Promise<unknown>,
 ): Promise<Running | undefined> {
   const dealer = new Dealer();
-  const workforce = new Workforce({ settings, log, processes, dealer, onUsed });
+  let received: Shared['received'];
+  const listeners = { onUsed, onReceived: (rows: readonly Row[]) => received?.add(rows) };
+  const workforce = new Workforce({ settings, log, processes, dealer, listeners });
   const certificates = await openCertificates(settings, { log, expires: workforce.noteExpiries });
   certificates.onChange((tls) => workforce.secure(tls));
-  const shared = await startShared(settings, log, workforce).catch((error: unknown) => {
-    certificates.stop();
-    throw error;
-  });
+  const shared = await startShared({ settings, log, metrics: workforce, inherited }).catch(
+    (error: unknown) => {
+      certificates.stop();
+      throw error;
+    },
+  );
+  received = shared.received;
   const fault = (error: Error) => log.fault('lmtp socket', error);
   const opening = openDoors(settings, { inherited, isPaused: true, connect: dealer.deal, fault });
-  const doors = await opening.catch((error: unknown) => {
+  const doors = await opening.catch(async (error: unknown) => {
     certificates.stop();
-    shared.stop();
+    await shared.stop();
     throw error;
   });
   const stop = async (graceMs?: number) => {
@@ -50,7 +57,7 @@ export async function servePrimary(
     certificates.stop();
     dealer.close();
     await workforce.stop(graceMs);
-    shared.stop();
+    await shared.stop();
   };
   const starting = Promise.race([workforce.start(shared.state).then(() => true), stopped.then(() => false)]);
   if (!(await starting)) {
@@ -65,8 +72,10 @@ export async function servePrimary(
       workforce.reload(fresh);
       shared.reload(fresh);
     },
+    isWell: () => workforce.isWell(),
     noteReload: workforce.noteReload,
     noteKeys: workforce.noteKeys,
+    noteFolders: workforce.noteFolders,
     stop,
   };
 }

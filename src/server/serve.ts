@@ -3,15 +3,19 @@
  * (lmtpservice.ts). `Running` is what cli.ts and reload.ts know of a server, of one process or of several.
  */
 import type { Settings } from '../config/settings.ts';
+import type { InheritedSocket } from '../core/listener.ts';
 import type { Log } from '../edge/log.ts';
+import { createMetrics } from '../edge/metrics.ts';
 import {
-  createMetrics,
+  type FolderNumbers,
   type KeyNumbers,
   type ReloadResult,
+  watchBuild,
   watchCertificates,
+  watchFolders,
   watchKeys,
   watchReloads,
-} from '../edge/metrics.ts';
+} from '../edge/servermetrics.ts';
 import { type Certificates, openCertificates } from './certificates.ts';
 import { openDoors } from './doors.ts';
 import { type DeliveryOptions, startDeliveries } from './lmtpservice.ts';
@@ -31,6 +35,10 @@ export interface Running {
   noteReload(result: ReloadResult): void;
   /** Tells /metrics how it stands with the keys. */
   noteKeys(keys: KeyNumbers): void;
+  /** Tells /metrics what became of messages in folders. */
+  noteFolders(numbers: FolderNumbers): void;
+  /** Resolves to whether something here still answers that delivers. */
+  isWell(): Promise<boolean>;
   /** Stops gracefully. What is not finished after `graceMs` is cut off, and its client sends it again. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -39,17 +47,22 @@ export interface Running {
 export async function serve(
   settings: Settings,
   log: Log,
-  inherited: readonly number[],
+  inherited: readonly InheritedSocket[],
   options: DeliveryOptions = {},
 ): Promise<Running> {
   const metrics = createMetrics();
+  watchBuild(metrics.registry);
   const expires = watchCertificates(metrics.registry);
   const certificates = await openCertificates(settings, { log, expires });
-  const shared = await startShared(settings, log, metrics).catch((error: unknown) => {
+  const shared = await startShared({ settings, log, metrics, inherited }).catch((error: unknown) => {
     certificates.stop();
     throw error;
   });
-  const deliveries = startDeliveries(settings, log, metrics, shared.state, options);
+  const { received } = shared;
+  const deliveries = startDeliveries(settings, log, metrics, shared.state, {
+    ...options,
+    onReceived: received && ((row) => received.add([row])),
+  });
   certificates.onChange(deliveries.secure);
   const { connect } = deliveries;
   const fault = (error: Error) => log.fault('lmtp socket', error);
@@ -57,7 +70,7 @@ export async function serve(
   const doors = await opening.catch(async (error: unknown) => {
     certificates.stop();
     await deliveries.stop(0);
-    shared.stop();
+    await shared.stop();
     throw error;
   });
   return {
@@ -68,13 +81,15 @@ export async function serve(
       deliveries.reload(fresh);
       shared.reload(fresh);
     },
+    isWell: async () => true, // it could not be asked
     noteReload: watchReloads(metrics.registry),
     noteKeys: watchKeys(metrics.registry),
+    noteFolders: watchFolders(metrics.registry),
     async stop(graceMs) {
       doors.close();
       certificates.stop();
       await deliveries.stop(graceMs);
-      shared.stop();
+      await shared.stop();
     },
   };
 }

@@ -2,16 +2,19 @@
  * What one process does for the whole server, however many processes deliver: it claims the paths of Unix
  * sockets and the state directory, answers /metrics, sweeps tmp/ and turns core dumps off. Knows no session.
  */
+import { countsDomains } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Listener } from '../core/listener.ts';
+import type { InheritedSocket, Listener } from '../core/listener.ts';
 import { turnOffCoreDumps } from '../edge/coredumps.ts';
 import { lockDescriptor } from '../edge/lock.ts';
 import type { Log } from '../edge/log.ts';
 import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
-import { claimPaths, listenOn } from '../edge/sockets.ts';
+import { claimPaths } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
 import { FORGETFUL, type OwnedState, openSweep, ownState } from '../opensite.ts';
 import { pathsOf, trySource } from '../site.ts';
+import { TlsReport } from '../tlsreport/tlsreport.ts';
+import { listenAs, unusedOf } from './inherited.ts';
 import { openMaps } from './maps.ts';
 import { Readiness } from './readiness.ts';
 import { blamingSetting, mustBeDirectory, startError } from './starterror.ts';
@@ -23,12 +26,23 @@ export interface Shared {
   readonly metrics: string | undefined;
   /** The state directory, if it is ours. */
   readonly state: string | undefined;
+  /** Counts messages that came; undefined where they are not counted. */
+  readonly received: Pick<TlsReport, 'add'> | undefined;
   reload(settings: Settings): void;
-  stop(): void;
+  stop(): Promise<void>;
+}
+
+export interface SharedParts {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly metrics: MetricsSource;
+  /** Listening descriptors passed by systemd. */
+  readonly inherited: readonly InheritedSocket[];
 }
 
 /** Starts it, before anything is delivered. Throws StartError. */
-export async function startShared(settings: Settings, log: Log, metrics: MetricsSource): Promise<Shared> {
+export async function startShared(parts: SharedParts): Promise<Shared> {
+  const { settings, log, inherited } = parts;
   const settled = turnOffCoreDumps().then((reason) => {
     if (reason !== undefined)
       log.warn('core dumps are not turned off: one may hold mail in clear', { reason });
@@ -40,27 +54,31 @@ export async function startShared(settings: Settings, log: Log, metrics: Metrics
     if (wkd !== undefined) mustBeDirectory('keys.wkd_directory', wkd);
     for (const root of settings.recipients.roots) mustBeDirectory('recipients.roots', root);
     await blamingSetting('recipients.source', trySource(settings));
-    const claim = await blamingSetting('lmtp.listen', claimPaths(listenersOf(settings)));
+    const claim = await blamingSetting('lmtp.listen', claimOwnPaths(settings, inherited));
     const readiness = new Readiness(settings, realWorld(settings.hostname));
-    const [scrapes, maps] = await openListeners(settings, log, metrics, readiness).catch((error: unknown) => {
+    for (const { name } of unusedOf(inherited, settings)) log.warn('socket not used', { name });
+    const [scrapes, maps] = await openListeners(parts, readiness).catch((error: unknown) => {
       claim.release();
       throw error;
     });
     const state = await claimState(settings, log);
+    const received = countsDomains(settings) ? await openReport(settings, log, state?.directory) : undefined;
     const stopSweeping = startSweeping(settings, log);
     await settled; // before there is any mail in memory
     return {
       metrics: scrapes?.at,
       state: state?.directory,
+      received,
       reload(fresh) {
         maps?.reload(fresh);
         readiness.reload(fresh);
       },
-      stop() {
+      async stop() {
         stopSweeping();
         scrapes?.stop();
         maps?.close();
         readiness.close();
+        await received?.stop();
         state?.release();
         claim.release();
       },
@@ -70,10 +88,21 @@ export async function startShared(settings: Settings, log: Log, metrics: Metrics
   }
 }
 
+/** Who listens at a path of ours may be systemd. */
+async function claimOwnPaths(settings: Settings, inherited: readonly InheritedSocket[]) {
+  return claimPaths(listenersOf(settings)).catch((error: Error) => {
+    const unused = unusedOf(inherited, settings).map(({ name }) => name);
+    if (unused.length === 0) throw error;
+    const passed = `systemd has passed a socket that no setting uses (${unused.join(', ')})`;
+    throw new Error(`${error.message}; ${passed}: if it is this one, write "systemd" instead of the path`);
+  });
+}
+
 /** Opens both, or none. */
-async function openListeners(settings: Settings, log: Log, metrics: MetricsSource, readiness: Readiness) {
-  const scrapes = await answerScrapes(settings, metrics, readiness);
-  const maps = openMaps(settings, log).catch((error: unknown) => {
+async function openListeners(parts: SharedParts, readiness: Readiness) {
+  const { settings, log, inherited } = parts;
+  const scrapes = await answerScrapes(parts, readiness);
+  const maps = openMaps(settings, log, inherited).catch((error: unknown) => {
     scrapes?.stop();
     throw error;
   });
@@ -84,9 +113,14 @@ async function openListeners(settings: Settings, log: Log, metrics: MetricsSourc
 async function claimState(settings: Settings, log: Log): Promise<OwnedState | undefined> {
   const options = { lock: lockDescriptor, world: realWorld(settings.hostname) };
   return ownState(settings, options).catch((error: unknown) => {
-    log.fault(FORGETFUL, error);
+    log.fault(settings.store.duplicates === 0 ? 'tls_report' : FORGETFUL, error);
     return undefined;
   });
+}
+
+function openReport(settings: Settings, log: Log, directory: string | undefined): Promise<TlsReport> {
+  const world = realWorld(settings.hostname);
+  return TlsReport.open({ directory, world, fault: (error) => log.fault('tls_report', error) });
 }
 
 /** Everything that has an address of its own: not the sockets that systemd passes. */
@@ -95,11 +129,11 @@ function listenersOf({ lmtp, metrics, recipients }: Settings): Listener[] {
   return all.filter((listener) => listener.type === 'unix' || listener.type === 'tcp');
 }
 
-async function answerScrapes({ lmtp, metrics }: Settings, source: MetricsSource, readiness: Readiness) {
-  const { listen } = metrics;
+async function answerScrapes({ settings, metrics, inherited }: SharedParts, readiness: Readiness) {
+  const { listen } = settings.metrics;
   if (listen.type === 'off') return undefined;
-  const { server, close } = createMetricsServer(source, () => readiness.troubles());
-  const at = await blamingSetting('metrics.listen', listenOn(server, listen, lmtp.socket_mode));
+  const { server, close } = createMetricsServer(metrics, () => readiness.troubles());
+  const at = await blamingSetting('metrics.listen', listenAs(listen, server, inherited, settings));
   return { at, stop: close };
 }
 

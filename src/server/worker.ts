@@ -4,11 +4,13 @@
  */
 import cluster from 'node:cluster';
 import { Socket } from 'node:net';
+import { countsDomains } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Opening } from '../core/listener.ts';
 import type { TlsMaterial } from '../core/tls.ts';
 import { createLog, linesTo } from '../edge/log.ts';
 import { createMetrics } from '../edge/metrics.ts';
+import { Batch } from '../tlsreport/batch.ts';
 import { startDeliveries } from './lmtpservice.ts';
 import { isOrder, LOG_FD, type Order, type Report } from './messages.ts';
 
@@ -21,8 +23,10 @@ export async function serveWorker(): Promise<void> {
   const start = await orders.start;
   if (start === undefined) return;
   const metrics = createMetrics();
-  const log = createLog(start.settings.log.level, linesTo(LOG_FD), start.logForm);
+  const log = createLog(start.settings.log.level, start.log, linesTo(LOG_FD));
+  const received = new Batch((rows) => report({ report: 'received', rows }));
   const deliveries = startDeliveries(start.settings, log, metrics, start.state, {
+    onReceived: countsDomains(start.settings) ? (row) => received.add(row) : undefined,
     onUsed: ({ file, bytes, at }) =>
       report({ report: 'key', file, bytes: bytes.toString('base64'), at }, () => {}),
   });
@@ -41,6 +45,7 @@ export async function serveWorker(): Promise<void> {
   });
   report({ report: 'serving' });
   await orders.obeyStop((graceMs) => deliveries.stop(graceMs));
+  received.flush();
 }
 
 /** `then` is called when it is on its way, or the primary gone. */

@@ -5,17 +5,18 @@
 import type { Settings } from '../config/settings.ts';
 import { within } from '../core/deadline.ts';
 import type { TlsMaterial } from '../core/tls.ts';
-import type { OnUsed } from '../core/usedkeys.ts';
 import { ClusterMetrics } from '../edge/clustermetrics.ts';
 import type { Log } from '../edge/log.ts';
 import type { MetricsSource } from '../edge/metricsserver.ts';
 import type { Dealer } from './dealer.ts';
-import { HiredWorker, type Progress, type WorkerEnd } from './hiredworker.ts';
+import { HiredWorker, type Listeners, type Progress, type WorkerEnd } from './hiredworker.ts';
 
 /** A worker that lived for less is replaced only after this long: a fault at start must not spin. */
 const SETTLED_MS = 2000;
 /** How long /metrics waits for the workers. */
 const ANSWER_MS = 800;
+/** How long one may take that is busy, but well. */
+const WELL_MS = 10_000;
 /** Connections are dealt out evenly but do not end evenly: no worker's share is smaller than this. */
 const LEAST_SHARE = 16;
 
@@ -25,7 +26,7 @@ export interface WorkforceParts {
   readonly processes: number;
   /** Is told of the workers that serve. */
   readonly dealer: Dealer;
-  readonly onUsed: OnUsed;
+  readonly listeners: Listeners;
 }
 
 export class Workforce implements MetricsSource {
@@ -84,6 +85,10 @@ export class Workforce implements MetricsSource {
     return this.#metrics.noteKeys;
   }
 
+  get noteFolders(): ClusterMetrics['noteFolders'] {
+    return this.#metrics.noteFolders;
+  }
+
   get noteExpiries(): ClusterMetrics['noteExpiries'] {
     return this.#metrics.noteExpiries;
   }
@@ -100,10 +105,16 @@ export class Workforce implements MetricsSource {
     return this.#metrics.text(figures, serving.filter((worker) => worker.isSilent).length);
   }
 
+  /** Resolves to whether a worker answers, which it may do late. */
+  async isWell(): Promise<boolean> {
+    const answers = this.#serving().map((worker) => worker.ask().then(() => true));
+    return (await within(Promise.race(answers), WELL_MS)) === true;
+  }
+
   /** Hires a worker for a place that is empty. If it dies, #ended fills the place again. */
   async #fill(): Promise<void> {
     if (this.#phase === 'stopping') return;
-    const worker = new HiredWorker(this.#parts.log, this.#parts.onUsed);
+    const worker = new HiredWorker(this.#parts.log, this.#parts.listeners);
     const progress = await this.#hire(worker);
     if (progress.report === 'serving') {
       this.#parts.dealer.join(worker);
@@ -129,7 +140,7 @@ export class Workforce implements MetricsSource {
       order: 'start',
       settings: this.#settings,
       state: this.#state,
-      logForm: this.#parts.log.form,
+      log: this.#parts.log.setup,
       tls: this.#tls,
     });
     return worker.nextProgress();

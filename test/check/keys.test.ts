@@ -7,6 +7,7 @@ import { before, describe, test } from 'node:test';
 import * as openpgp from 'openpgp';
 import { type CheckedSite, makeCheckedSite, needsUsers } from '../support/checking.ts';
 import { FLAGS, madeCertificate, newSubkey } from '../support/handmade.ts';
+import { shortOf } from '../support/long.ts';
 import { run } from '../support/process.ts';
 import { makeKey, type TestKey } from '../support/testkeys.ts';
 
@@ -46,7 +47,7 @@ const CASES: readonly Case[] = [
       await writeFile(site.at("keys/o'brien@example.com.asc"), certificate);
       await mkdir(site.at('mail/example.com/o%27brien'), { recursive: true });
     },
-    says: /warning: store\.maildir: \S+o%27brien is the mailbox of o'brien@example\.com, .*\n +fix: stop Sealdir, mv /,
+    says: /warning: store\.maildir: \S+o%27brien is the mailbox of o'brien@example\.com, .*\n.*\n +fix: stop Sealdir, mv /,
     code: 1,
   },
   {
@@ -55,7 +56,7 @@ const CASES: readonly Case[] = [
       await mkdir(site.at('mail/example.com'));
       await symlink('/not-mounted', site.at('mail/example.com/alice'));
     },
-    says: /warning: store\.maildir: \S+mail\/example\.com\/alice is a link to nothing: mail for it is deferred/,
+    says: /warning: store\.maildir: \S+mail\/example\.com\/alice is a link to nothing/,
     code: 1,
   },
   {
@@ -118,7 +119,7 @@ const CASES: readonly Case[] = [
   ...['@example.com.pub', '@example.com.gpg', '@example.com_0xABCD', '%40example.com', ''].map((end) => ({
     name: `a key in a file with the name bob${end}.asc, which means another address than the key`,
     arrange: (site: CheckedSite) => writeFile(site.at(`keys/bob${end}.asc`), bob.certificate),
-    says: /warning: .* names this address \(.*\)\n +fix: make sure that it is the right key, or rename it to bob@example\.com\.asc/,
+    says: /warning: .* names this address \(.*\)\n.*\n +fix: make sure that it is the right key, or rename it to bob@example\.com\.asc/,
     code: 1 as const,
   })),
   {
@@ -139,13 +140,13 @@ const CASES: readonly Case[] = [
   {
     name: 'a secret key in a file that makes no recipient',
     arrange: (site) => writeFile(site.at('keys/secring.gpg'), alice.secretKey),
-    says: /error: \S+secring\.gpg holds a SECRET key\n +fix: remove it, and treat that key as exposed/,
+    says: /error: \S+secring\.gpg holds a SECRET key\n.*\n +fix: remove it, and treat that key as exposed/,
     code: 2,
   },
   {
     name: 'a key in a file that begins with a dot',
     arrange: (site) => writeFile(site.at('keys/.bob@example.com.asc'), bob.certificate),
-    says: /warning: \S+\.bob@example\.com\.asc makes no recipient: it begins with a dot.*\n +fix: rename it to bob@example\.com\.asc/,
+    says: /warning: \S+\.bob@example\.com\.asc makes no recipient: it begins with a dot.*\n.*\n +fix: rename it to bob@example\.com\.asc/,
     code: 1,
   },
   {
@@ -157,7 +158,7 @@ const CASES: readonly Case[] = [
   {
     name: 'a good key beside one that can only sign',
     arrange: (site) => writeFile(site.at(BOB), `${bob.certificate}\n${signing}`),
-    says: /warning: \S+bob@example\.com\.asc: [0-9A-F]{40} can only sign, and is not used; .*\n +fix: its owner has to add/,
+    says: /warning: \S+bob@example\.com\.asc: [0-9A-F]{40} can only sign, and is not used; .*\n.*\n +fix: its owner has to add/,
     code: 1,
   },
   {
@@ -169,13 +170,13 @@ const CASES: readonly Case[] = [
   {
     name: 'a subkey whose binding is damaged',
     arrange: (site) => writeFile(site.at(BOB), withSecondSubkey('damaged')),
-    says: /error: \S+bob@example\.com\.asc: .* is damaged, and is not used without it; mail for its owner is deferred\n +fix: export it again/,
+    says: /error: \S+bob@example\.com\.asc: .* is damaged, and is not used without it; mail for its owner is deferred\n.*\n +fix: export it again/,
     code: 2,
   },
   ...['.gpg', '.ASC', '.pub', '.key', '.txt', ''].map((extension) => ({
     name: `a key in a file that ends in "${extension}"`,
     arrange: (site: CheckedSite) => writeFile(site.at(`keys/bob@example.com${extension}`), bob.certificate),
-    says: /warning: \S+bob@example\.com\S* makes no recipient: it does not end in .*\n +fix: rename it to bob@example\.com\.asc/,
+    says: /warning: \S+bob@example\.com\S* makes no recipient: it does not end in .*\n.*\n +fix: rename it to bob@example\.com\.asc/,
     code: 1 as const,
   })),
   {
@@ -188,13 +189,13 @@ const CASES: readonly Case[] = [
   {
     name: 'a file that is no key',
     arrange: (site) => writeFile(site.at(BOB), 'hello'),
-    says: /warning: \S+bob@example\.com\.asc holds no OpenPGP public key\n +fix: put the exported public key there/,
+    says: /warning: \S+bob@example\.com\.asc holds no OpenPGP public key\n.*\n +fix: put the exported public key there/,
     code: 1,
   },
   {
     name: 'a secret key',
     arrange: (site) => writeFile(site.at(BOB), alice.secretKey),
-    says: /error: \S+bob@example\.com\.asc holds a SECRET key\n +fix: remove it, and treat that key as exposed/,
+    says: /error: \S+bob@example\.com\.asc holds a SECRET key\n.*\n +fix: remove it, and treat that key as exposed/,
     code: 2,
   },
   {
@@ -203,7 +204,7 @@ const CASES: readonly Case[] = [
       await writeFile(site.at(BOB), alice.certificate);
       await chmod(site.at(BOB), 0o600);
     },
-    says: /error: \S+bob@example\.com\.asc is closed to the user with uid 47110\n +fix: chmod a\+r '/,
+    says: /error: \S+bob@example\.com\.asc is closed to the user with uid 47110\n.*\n +fix: chmod a\+r '/,
     code: 2,
   },
   {
@@ -213,7 +214,7 @@ const CASES: readonly Case[] = [
       await writeFile(site.at('vault/key'), alice.certificate);
       await symlink(site.at('vault/key'), site.at(BOB));
     },
-    says: /error: \S+bob@example\.com\.asc is behind \S+vault, which is closed to .*\n +fix: chmod a\+x '\S+vault'/,
+    says: /error: \S+bob@example\.com\.asc is behind \S+vault, which is closed to .*\n.*\n +fix: chmod a\+x '\S+vault'/,
     code: 2,
   },
   {
@@ -231,7 +232,7 @@ const CASES: readonly Case[] = [
   {
     name: 'a directory',
     arrange: (site) => mkdir(site.at(BOB)),
-    says: /error: \S+bob@example\.com\.asc is a directory, not a key file\n +fix: move it elsewhere/,
+    says: /error: \S+bob@example\.com\.asc is a directory, not a key file\n.*\n +fix: move it elsewhere/,
     code: 2,
   },
   {
@@ -243,7 +244,7 @@ const CASES: readonly Case[] = [
   {
     name: 'a key directory that cannot be listed',
     arrange: (site) => chmod(site.at('keys'), 0o711),
-    says: /error: keys\.directory: \S+keys is closed to the user with uid 47110\n +fix: chmod a\+rx '/,
+    says: /error: keys\.directory: \S+keys is closed to the user with uid 47110\n.*\n +fix: chmod a\+rx '/,
     code: 2,
   },
   {
@@ -266,7 +267,7 @@ describe('check, of key files', needsUsers(), () => {
     lapsing = await makeKey('bob@example.com', { ...longAgo, expiresAfter: 110 * 24 * 3600 - 60 });
   });
 
-  for (const { name, arrange, says, code } of CASES) {
+  for (const { name, arrange, says, code } of shortOf(CASES, 6)) {
     test(`${name}: ${code === 1 ? 'a warning' : 'an error'}, and one only`, async () => {
       const site = await makeCheckedSite({ [ALICE]: alice.certificate });
       await arrange(site);

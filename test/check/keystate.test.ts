@@ -28,7 +28,10 @@ test('a missing keys.state is no finding where the server can make it, and an er
     await configure({ keys: `directory = "${at('keys')}"\nstate = "${at('nowhere/keystate')}"` });
     const { code, text } = await check();
     assert.equal(code, 2);
-    assert.match(text, /error: keys\.state: \S+ does not exist, and cannot be made: .*\n.*StateDirectory=/);
+    assert.match(
+      text,
+      /error: keys\.state: \S+ does not exist, and cannot be made: .*\n.*\n.*StateDirectory=/,
+    );
   }));
 
 test('a keys.state that others may write to is an error, one that they may look into a warning', () =>

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { chmod, chown, lchown, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
 import { type CheckedSite, makeCheckedSite, needsUsers } from '../support/checking.ts';
+import { shortOf } from '../support/long.ts';
 import { makeKey } from '../support/testkeys.ts';
 
 const ALICE = 'alice@example.com';
@@ -30,12 +31,12 @@ const GAPS: readonly Gap[] = [
   {
     name: 'a key directory that everybody may write to',
     arrange: (site) => chmod(site.at('keys'), 0o757),
-    says: /error: keys\.directory: everybody may put another key below \S+keys,.*\n +fix: chmod go-w '\S+keys'/,
+    says: /error: keys\.directory: everybody may put another key below \S+keys\n.*\n +fix: chmod go-w '\S+keys'/,
   },
   {
     name: 'one that everybody may write to, with the sticky bit: files can still be added',
     arrange: (site) => chmod(site.at('keys'), 0o1757),
-    says: /error: keys\.directory: everybody may put another key below \S+keys,/,
+    says: /error: keys\.directory: everybody may put another key below \S+keys/,
   },
   {
     name: 'a key directory that a group may write to',
@@ -43,7 +44,7 @@ const GAPS: readonly Gap[] = [
       await chown(site.at('keys'), 0, STRANGER);
       await chmod(site.at('keys'), 0o775);
     },
-    says: /error: keys\.directory: each member of the group with gid 47111 may put another key below \S+keys,/,
+    says: /error: keys\.directory: each member of the group with gid 47111 may put another key below \S+keys/,
   },
   {
     name: 'a key directory that the group root may write to',
@@ -52,7 +53,7 @@ const GAPS: readonly Gap[] = [
   {
     name: 'a key directory of another user',
     arrange: (site) => chown(site.at('keys'), STRANGER, 0),
-    says: /error: keys\.directory: the user with uid 47111 may put another key below \S+keys,.*\n +fix: chown -h root '/,
+    says: /error: keys\.directory: the user with uid 47111 may put another key below \S+keys\n.*\n +fix: chown -h root '/,
   },
   {
     name: 'a parent of the key directory that everybody may write to',
@@ -62,7 +63,7 @@ const GAPS: readonly Gap[] = [
       await chmod(site.at('etc'), 0o757);
       await site.configure({ keys: `directory = "${site.at('etc/keys')}"` });
     },
-    says: /error: keys\.directory: everybody may put another key below \S+etc,/,
+    says: /error: keys\.directory: everybody may put another key below \S+etc/,
   },
   {
     name: 'a parent with the sticky bit',
@@ -71,12 +72,12 @@ const GAPS: readonly Gap[] = [
   {
     name: 'a key file that everybody may write to',
     arrange: (site) => chmod(key(site), 0o646),
-    says: /error: keys\.directory: everybody may exchange \S+alice@example\.com\.asc,.*\n +fix: chmod go-w '/,
+    says: /error: keys\.directory: everybody may exchange \S+alice@example\.com\.asc\n.*\n +fix: chmod go-w '/,
   },
   {
     name: 'a key file of another user',
     arrange: (site) => chown(key(site), STRANGER, 0),
-    says: /error: keys\.directory: the user with uid 47111 may exchange \S+alice@example\.com\.asc,/,
+    says: /error: keys\.directory: the user with uid 47111 may exchange \S+alice@example\.com\.asc/,
   },
   {
     name: 'a link to a key in the directory of another user',
@@ -85,7 +86,7 @@ const GAPS: readonly Gap[] = [
       await moveKey(site, 'home/key.asc');
       await chown(site.at('home'), STRANGER, 0);
     },
-    says: /error: keys\.directory: the user with uid 47111 may exchange \S+home,/,
+    says: /error: keys\.directory: the user with uid 47111 may exchange \S+home/,
   },
   {
     name: 'a link to a key that everybody may write to',
@@ -93,7 +94,7 @@ const GAPS: readonly Gap[] = [
       await moveKey(site, 'key.asc');
       await chmod(site.at('key.asc'), 0o666);
     },
-    says: /error: keys\.directory: everybody may exchange \S+key\.asc,/,
+    says: /error: keys\.directory: everybody may exchange \S+key\.asc/,
   },
   {
     name: 'a link to a key that nobody may change',
@@ -109,17 +110,17 @@ const GAPS: readonly Gap[] = [
       await lchown(site.at('shared/keys'), STRANGER, STRANGER);
       await site.configure({ keys: `directory = "${site.at('shared/keys')}"` });
     },
-    says: /error: keys\.directory: the user with uid 47111 may put another key below \S+shared\/keys,/,
+    says: /error: keys\.directory: the user with uid 47111 may put another key below \S+shared\/keys/,
   },
   {
     name: 'a configuration that everybody may write to',
     arrange: (site) => chmod(site.at('sealdir.toml'), 0o666),
-    says: /error: configuration: everybody may change \S+sealdir\.toml,/,
+    says: /error: configuration: everybody may change \S+sealdir\.toml/,
   },
   {
     name: 'a socket directory that everybody may write to',
     arrange: (site) => chmod(site.at('run'), 0o777),
-    says: /error: lmtp\.listen: everybody may put a socket of their own below \S+run,/,
+    says: /error: lmtp\.listen: everybody may put a socket of their own below \S+run/,
   },
 ];
 
@@ -130,7 +131,7 @@ describe('check, of who may take the place of something', needsUsers(), () => {
     ({ certificate } = await makeKey(ALICE));
   });
 
-  for (const { name, arrange, says } of GAPS) {
+  for (const { name, arrange, says } of shortOf(GAPS, 5)) {
     test(`${name} ${says === undefined ? 'is no finding' : 'is an error'}`, async () => {
       const site = await makeCheckedSite({ [ALICE]: certificate });
       await arrange(site);
@@ -148,7 +149,7 @@ describe('check, of who may take the place of something', needsUsers(), () => {
     for (const each of addresses) await chmod(site.at('keys', `${each}.asc`), 0o666);
     const { text } = await site.check();
     await site.remove();
-    assert.match(text, /everybody may exchange \S+, \S+, \S+ and 17 more, and then read new mail/);
+    assert.match(text, /everybody may exchange \S+, \S+, \S+ and 17 more\n/);
     assert.match(text, /: 1 errors, 20 warnings\n$/, 'and a warning for each address the key does not name');
   });
 

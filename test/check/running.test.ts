@@ -5,6 +5,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { makeCheckedSite, needsUsers, SERVER_UID } from '../support/checking.ts';
 import { CLI } from '../support/child.ts';
+import { testLong } from '../support/long.ts';
 import { start } from '../support/process.ts';
 import { makeKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
@@ -28,7 +29,7 @@ describe('serve', needsUsers(), () => {
         .output()
         .split('\n')
         .filter((line) => line.includes('"msg":"check"'))
-        .map((line) => JSON.parse(line) as { level: number; what: string; fix: string });
+        .map((line) => JSON.parse(line) as { level: number; what: string; why: string; fix: string });
     await until('both findings are logged', () => lines().length === 2);
     await server.stop();
     const { text } = await site.check();
@@ -38,10 +39,11 @@ describe('serve', needsUsers(), () => {
     assert.equal(error?.level, 50);
     assert.match(warning?.what ?? '', /others may look into \S+mail/);
     assert.equal(warning?.level, 40);
-    for (const { what, fix } of lines()) assert.ok(text.includes(`${what}\n    fix: ${fix}\n`), what);
+    for (const { what, why, fix } of lines())
+      assert.ok(text.includes(`${what}\n    why: ${why}\n    fix: ${fix}\n`), what);
   });
 
-  test('looks at no more than a thousand key files', async () => {
+  testLong('looks at no more than a thousand key files', async () => {
     const site = await makeCheckedSite({});
     for (let n = 0; n <= 1000; n++) await writeFile(site.at('keys', `user${n}@example.com.asc`), 'no key');
     const server = await start(process.execPath, [CLI, 'serve', '-c', site.at('sealdir.toml')], {

@@ -48,11 +48,11 @@ test('keys of the site that cannot be used are errors, and name whose mail waits
   assert.equal(code, 2);
   assert.match(
     text,
-    /^error: keys\.also: [0-9A-F]{40} expired on [0-9-]+; all mail is deferred\n +fix: its owner /m,
+    /^error: keys\.also: [0-9A-F]{40} expired on [0-9-]+; all mail is deferred\n.*\n +fix: its owner /m,
   );
   assert.match(
     text,
-    /^error: keys\.hold: hold\.asc holds a SECRET key; mail for recipients without a usable key is deferred\n +fix: remove it/m,
+    /^error: keys\.hold: hold\.asc holds a SECRET key; mail for recipients without a usable key is deferred\n.*\n +fix: remove it/m,
   );
   assert.match(text, /: 2 errors, 0 warnings\n$/);
 });
@@ -70,7 +70,7 @@ test('who may exchange a key of the site can read mail, which is an error', asyn
   await chmod(site.at('also.asc'), 0o666);
   const { code, text } = await site.check();
   assert.equal(code, 2);
-  assert.match(text, /^error: keys\.also, keys\.hold: everybody may exchange keys by \S+also\.asc, /m);
+  assert.match(text, /^error: keys\.also, keys\.hold: everybody may exchange keys by \S+also\.asc$/m);
   assert.match(text, /: 1 errors, 0 warnings\n$/);
 });
 

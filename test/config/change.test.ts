@@ -55,8 +55,10 @@ test('who we are, where we listen, where mail lies and what is remembered need a
       'owners.min_uid',
       'owners.min_gid',
       'owners.writers',
+      'tls_report.domains',
       'metrics.listen',
       'log.format',
+      'log.addresses',
     ],
   );
 });

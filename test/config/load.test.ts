@@ -27,7 +27,7 @@ idle_timeout = "5m"
 `;
   assert.deepEqual(errorsIn(text), [
     'f:1: hostname: "a b" is not a host name (letters, digits, "-" and "_" between dots; at most 255 characters)',
-    'f:3: metrics.listen: "nowhere" is not an address to listen on (write a socket path with a "/", "host:port", "[v6]:port" or "off")',
+    'f:3: metrics.listen: "nowhere" is not an address to listen on (write a socket path with a "/", "host:port", "[v6]:port", "systemd:NAME" or "off")',
     'f:5: lmtp.max_message_size: "50 Mib" is not a size (write it like "50MiB", "10MB" or 5000 for bytes)',
     'f:6: unknown setting lmtp.max_recipient, did you mean lmtp.max_recipients?',
     'f:7: unknown table [lmpt], did you mean [lmtp]?',
@@ -37,7 +37,7 @@ idle_timeout = "5m"
 test('every wrong element of an array is reported on its own line', () => {
   const text = '[lmtp]\nlisten = [\n  "a:1", # fine ]\n  "b",\n  7,\n  "a:1"\n]\n';
   const allowed =
-    '(write a socket path with a "/", "host:port", "[v6]:port", "tls://" before one of these two, or "systemd")';
+    '(write a socket path with a "/", "host:port", "[v6]:port", "tls://" before one of these two, "systemd" or "systemd:NAME")';
   assert.deepEqual(errorsIn(text), [
     `f:4: lmtp.listen: "b" is not an address to listen on ${allowed}`,
     `f:5: lmtp.listen: 7 is not an address to listen on ${allowed}`,
@@ -47,7 +47,7 @@ test('every wrong element of an array is reported on its own line', () => {
 test('an unknown name that resembles nothing gets no suggestion', () => {
   assert.deepEqual(errorsIn('[lmtp]\ncolour = 1\n[weather]\n'), [
     'f:2: unknown setting lmtp.colour',
-    'f:3: unknown table [weather]; the tables are lmtp, store, tls, keys, notices, recipients, owners, headers, metrics, log',
+    'f:3: unknown table [weather]; the tables are lmtp, store, tls, keys, notices, recipients, owners, folders, headers, tls_report, metrics, log',
   ]);
 });
 
@@ -71,7 +71,7 @@ test('names with a meaning in JavaScript are unknown settings like any other', (
     'f:1: unknown setting __proto__',
     'f:2: unknown setting constructor',
     'f:4: unknown setting log.toString',
-    'f:5: unknown table [log.__proto__]; the tables are lmtp, store, tls, keys, notices, recipients, owners, headers, metrics, log',
+    'f:5: unknown table [log.__proto__]; the tables are lmtp, store, tls, keys, notices, recipients, owners, folders, headers, tls_report, metrics, log',
   ]);
 });
 
@@ -143,7 +143,7 @@ test('a table may be in another, under its own head or with dots', () => {
     [
       'f:1: unknown table [recipients.sq], did you mean [recipients.sql]?',
       'f:4: unknown setting recipients.sql.uri, did you mean recipients.sql.url?',
-      'f:5: unknown table [recipients.sql.more]; the tables are lmtp, store, tls, keys, notices, recipients, owners, headers, metrics, log',
+      'f:5: unknown table [recipients.sql.more]; the tables are lmtp, store, tls, keys, notices, recipients, owners, folders, headers, tls_report, metrics, log',
     ],
   );
   assert.deepEqual(errorsIn('recipients.sql = 5\n'), [
@@ -178,4 +178,20 @@ test('settings that are good alone and not together are told so, on the line of 
     'f:2: lmtp.listen: "tls://" needs tls.certificate and tls.key',
     'f:3: lmtp.require_tls: needs tls.certificate and tls.key',
   ]);
+});
+
+test('a header policy of single recipients names an address or a domain, and each once', () => {
+  const wrong = (value: string) =>
+    errorsIn(`[headers]\nrecipients = ["a@example.com: minimal", "${value}"]\n`);
+  for (const value of [
+    ...['alice@example.com', 'alice@example.com: none', 'minimal', 'alice: minimal', '@: minimal'],
+    ...['a b@example.com: minimal', 'alice@example.com minimal', ': minimal', '@example..com: baseline'],
+  ])
+    assert.match(
+      wrong(value).join(),
+      /^f:2: headers.recipients(\.1|\[1\])?: .*is not an address and a word/,
+      value,
+    );
+  assert.deepEqual(wrong('A@EXAMPLE.com: visible'), ['f:2: headers.recipients: has a@example.com twice']);
+  assert.deepEqual(errorsIn('[headers]\nrecipients = ["@example.com: baseline", "b@x.org :visible"]\n'), []);
 });

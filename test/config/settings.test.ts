@@ -47,7 +47,11 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       min_free_space: 128 * 1024 * 1024,
       duplicates: 2 * 3_600_000,
       state: '/run/sealdir/state',
+      encrypted: 'keep',
       maildirsize: false,
+      seal_folders: [],
+      seal_drafts_after: 600_000,
+      seal_index: '',
     },
     keys: {
       directory: '/etc/sealdir/keys',
@@ -96,9 +100,11 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
     },
     tls: { certificate: [], key: [], client_ca: '', client_names: [] },
     owners: { socket: '', user: 0, min_uid: 1000, min_gid: 1000, writers: 200 },
-    headers: { policy: 'visible' },
+    folders: { rules: [], encoding: 'utf-7' },
+    headers: { policy: 'visible', recipients: [] },
+    tls_report: { domains: 'auto', relays: [] },
     metrics: { listen: { type: 'tcp', host: '127.0.0.1', port: 9464 } },
-    log: { level: 'info', format: 'auto' },
+    log: { level: 'info', format: 'auto', addresses: 'plain' },
   });
 });
 
@@ -169,21 +175,25 @@ test('counts are whole numbers within their limits', () => {
 
 test('listeners are sockets with a slash, host:port, [v6]:port, or systemd, and TCP may begin with TLS', () => {
   assert.deepEqual(
-    read('lmtp.listen = ["var/lmtp.sock", "localhost:0", "[::1]:24", "systemd"]').lmtp.listen,
+    read('lmtp.listen = ["var/lmtp.sock", "localhost:0", "[::1]:24", "systemd", "systemd:a"]').lmtp.listen,
     [
       { type: 'unix', path: 'var/lmtp.sock' },
       { type: 'tcp', host: 'localhost', port: 0 },
       { type: 'tcp', host: '::1', port: 24 },
-      { type: 'systemd' },
+      { type: 'systemd', name: undefined },
+      { type: 'systemd', name: 'a' },
     ],
   );
-  const tls = 'lmtp.listen = ["tls://localhost:24", "tls://[::1]:24", "tls://systemd"]';
+  const tls =
+    'lmtp.listen = ["tls://localhost:24", "tls://[::1]:24", "tls://systemd", "tls://systemd:a.socket"]';
   assert.deepEqual(read(`${tls}\ntls.certificate = ["c"]\ntls.key = ["k"]`).lmtp.listen, [
     { type: 'tls', host: 'localhost', port: 24 },
     { type: 'tls', host: '::1', port: 24 },
-    { type: 'tlsSystemd' },
+    { type: 'tlsSystemd', name: undefined },
+    { type: 'tlsSystemd', name: 'a.socket' },
   ]);
   assert.deepEqual(read('metrics.listen = "off"').metrics.listen, { type: 'off' });
+  assert.deepEqual(read('metrics.listen = "systemd:m"').metrics.listen, { type: 'systemd', name: 'm' });
 });
 
 test('what cannot be listened on is refused with the reason', () => {
@@ -191,6 +201,9 @@ test('what cannot be listened on is refused with the reason', () => {
     '"lmtp.sock"': /is not an address to listen on/,
     '"off"': /is not an address to listen on/,
     '"tls://run/lmtp.sock"': /is for TCP only/,
+    '"systemd:"': /is not an address to listen on/,
+    '"systemd:a b"': /is not an address to listen on/,
+    '"systemd:a:b"': /is not an address to listen on/,
     '"tls://a"': /is not an address to listen on/,
     '":24"': /is not an address to listen on/,
     '"a:65536"': /has a port above 65535/,
@@ -281,4 +294,13 @@ test('a host name has nothing in it that a file name or a greeting could not hol
   ]) {
     assert.match(complaintOf(`hostname = "${name}"`), /is not a host name/, name);
   }
+});
+
+test('folders that are to be sealed have names that a folder can have', () => {
+  assert.deepEqual(read('[store]\nseal_folders = ["Sent", "Entwürfe"]').store.seal_folders, [
+    'Sent',
+    'Entwürfe',
+  ]);
+  assert.match(complaintOf('[store]\nseal_folders = ["a%b"]'), /has a %, which means something else/);
+  assert.match(complaintOf('[store]\nseal_folders = "Sent"'), /is not a list of folders/);
 });

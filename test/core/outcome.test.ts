@@ -28,7 +28,7 @@ test('a detail is added to the text and changes nothing else', () => {
   assert.deepEqual(replyOf('stored', 'abc'), { ...replyOf('stored'), text: 'Sealed abc' });
 });
 
-const STORED = ['stored', 'storedLastValid', 'storedHeld'];
+const STORED = ['stored', 'storedAsCame', 'storedLastValid', 'storedHeld'];
 
 test('only those for what is stored, "duplicate" and the answers to commands are positive', () => {
   const positive = allReplies().filter((reply) => verdictOf(reply) === 'stored');

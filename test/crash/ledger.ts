@@ -105,7 +105,7 @@ export class Ledger {
     const bytes = await readFile(path);
     if (!path.includes(`,S=${bytes.length},`)) throw new Error(`has ${bytes.length} bytes`);
     const { plaintext } = await openSealed(bytes, [this.#key.secret]);
-    const id = /^(id-\S+) ends here\r$/m.exec(plaintext.toString('latin1'))?.[1] ?? 'no id';
+    const id = /\b(id-\S+) ends here\r$/m.exec(plaintext.toString('latin1'))?.[1] ?? 'no id';
     const sent = this.#sent.get(id);
     if (!sent?.to.has(address)) throw new Error(`${id} was not sent to ${address}`);
     if (digestOf(plaintext) !== sent.digest) throw new Error(`${id} is not what was sent`);

@@ -48,7 +48,8 @@ async function client(site: CrashSite, options: LoadOptions, n: number): Promise
     const to = Array.from({ length: 1 + dice.below(3) }, () => dice.pick(options.mailboxes));
     const message = messageWith(site.canaries, `\r\n${id} ends here\r\n${dice.text(sizeOf(dice))}`);
     site.ledger.sent(id, message, to);
-    const { rcpt, final } = await deliver(session, { to, message });
+    const wire = dice.below(5) === 0 ? await site.encrypted(id, message) : message;
+    const { rcpt, final } = await deliver(session, { to, message: wire });
     for (const reply of [...rcpt, ...final]) site.ledger.replies.add(reply);
     if (options.isPowered?.() === false) break;
     const accepted = to.filter((_, at) => rcpt[at]?.startsWith('250 '));
@@ -57,7 +58,7 @@ async function client(site: CrashSite, options: LoadOptions, n: number): Promise
       if (isPositive(final[at])) site.ledger.acknowledged(id, address);
     });
     if (isServed) continue;
-    options.unanswered?.({ id, message, to: to.filter((_, at) => !isPositive(final[at])) });
+    options.unanswered?.({ id, message: wire, to: to.filter((_, at) => !isPositive(final[at])) });
     break;
   }
   await session.vanish();

@@ -11,6 +11,10 @@ export interface CampaignOptions {
   readonly numbered: number;
   /** Number of kills at random moments of an endless load. */
   readonly moments: number;
+  /** Kinds of calls before and after which servers are killed; all by default. */
+  readonly kinds?: readonly (typeof KINDS)[number][];
+  /** At which calls of each kind; by default the first, and one when several deliveries are under way. */
+  readonly calls?: readonly number[];
 }
 
 export interface Kill {
@@ -23,10 +27,10 @@ export interface Kill {
 /** The calls of a delivery in which nothing goes wrong. */
 export const KINDS = ['mkdir', 'syncDirectory', 'create', 'writev', 'sync', 'close', 'rename'] as const;
 
-export function planOf({ seed, numbered, moments }: CampaignOptions): Kill[] {
+export function planOf({ seed, numbered, moments, kinds = KINDS, calls = [1, 4] }: CampaignOptions): Kill[] {
   // The first call of each kind, and a later one, when some mailboxes exist and several deliveries are under
   // way.
-  const ofKinds = KINDS.flatMap((name) => [1, 4].map((call) => ({ name, call })));
+  const ofKinds = kinds.flatMap((name) => calls.map((call) => ({ name, call })));
   const byNumber = Array.from({ length: numbered }, (_, n) => ({ call: n + 1 }));
   const points = [...ofKinds, ...byNumber].flatMap((each): KillPoint[] => [
     { ...each, when: 'before' },

@@ -9,6 +9,7 @@ import { createLog } from '../../src/edge/log.ts';
 import { type Running as Serving, serve } from '../../src/server/serve.ts';
 import { type Canaries, newCanaries, searchFiles, shownIn } from '../support/canary.ts';
 import { CLI } from '../support/child.ts';
+import { armored, pgpMime } from '../support/encrypted.ts';
 import { type FreshKey, freshKey } from '../support/freshkey.ts';
 import { type Running, start } from '../support/process.ts';
 import { makeSite, SMALL_DISK, tomlFor } from '../support/sealdir.ts';
@@ -73,6 +74,12 @@ export class CrashSite {
     return [one, two, SHARED];
   }
 
+  /** Returns a message that holds another as what its sender has encrypted: here it is stored as it comes. */
+  async encrypted(id: string, message: Buffer): Promise<Buffer> {
+    const fields = [`X-Id: ${id} ends here`]; // for a site with another key, which seals it
+    return pgpMime(await armored(message.toString(), [this.#key]), { fields });
+  }
+
   /** Loads a server with a disk that may end it (server.ts). It waits for `begin`. */
   loadServer(kill?: KillPoint): Promise<Running> {
     const args = [SERVER, this.#file('settings.json'), ...(kill === undefined ? [] : [JSON.stringify(kill)])];
@@ -94,7 +101,7 @@ export class CrashSite {
   /** Starts a server in this process, on any disk. */
   async serveHere(disk?: Disk): Promise<Serving & { readonly log: readonly string[] }> {
     const log: string[] = [];
-    const written = createLog('info', { write: (line) => log.push(line) });
+    const written = createLog('info', {}, { write: (line) => log.push(line) });
     return { ...(await serve(this.#settings, written, [], { disk })), log };
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { CopyFailure } from '../../src/core/errors.ts';
+import { UNMETERED } from '../../src/core/meter.ts';
 import type { World } from '../../src/core/world.ts';
 import { prepareSealer } from '../../src/delivery/seal.ts';
 import { realWorld } from '../../src/edge/world.ts';
@@ -8,7 +9,7 @@ import { LiteralData } from '../../src/openpgp/literal.ts';
 import type { Encryption } from '../../src/openpgp/message.ts';
 import { lend, noise } from '../support/chunks.ts';
 import { dearmor, readPackets } from '../support/packets.ts';
-import { ENCRYPTIONS, nameOf, newReader, type Reader, SILENT } from '../support/sealing.ts';
+import { ENCRYPTIONS, nameOf, newReader, type Reader } from '../support/sealing.ts';
 
 const OUTER = { trace: Buffer.from('Return-Path: <>\n'), inherited: Buffer.from('Subject: x\n y\n') };
 const MESSAGE = Buffer.from('Subject: x\r\n y\r\n\r\nhello\r\n');
@@ -20,7 +21,7 @@ before(async () => {
 });
 
 async function sealed(message: Buffer, encryption: Encryption, world: World = realWorld('mx.example.com')) {
-  const sealer = await prepareSealer(reader.sealingKeys(encryption), { world, meter: SILENT });
+  const sealer = await prepareSealer(reader.sealingKeys(encryption), { world, meter: UNMETERED });
   const literal = new LiteralData();
   const out = [...sealer.head(OUTER)];
   const emit = (piece: Buffer) => out.push(...sealer.update(piece));
@@ -79,7 +80,7 @@ test('randomness that fails at any call is a failure of this copy, before any by
       };
       const sealing = prepareSealer(reader.sealingKeys(encryption), {
         world: { ...real, random },
-        meter: SILENT,
+        meter: UNMETERED,
       });
       await assert.rejects(sealing, (error) => error instanceof CopyFailure && error.why === 'cryptoFailed');
     }
@@ -90,7 +91,7 @@ test('randomness that comes up short is a failure of this copy', async () => {
   const real = realWorld('mx.example.com');
   for (const encryption of ENCRYPTIONS) {
     const world = { ...real, random: (length: number) => real.random(length - 1) };
-    const sealing = prepareSealer(reader.sealingKeys(encryption), { world, meter: SILENT });
+    const sealing = prepareSealer(reader.sealingKeys(encryption), { world, meter: UNMETERED });
     await assert.rejects(sealing, (error) => error instanceof CopyFailure && error.why === 'cryptoFailed');
   }
 });
@@ -98,7 +99,7 @@ test('randomness that comes up short is a failure of this copy', async () => {
 test('keys that are no longer valid now are a failure of this copy', async () => {
   const keys = reader.sealingKeys({ version: 1, keyBytes: 32 });
   const expired = { ...keys, usable: keys.usable.map((each) => ({ ...each, validUntil: Date.now() - 1 })) };
-  const sealing = prepareSealer(expired, { world: realWorld('mx.example.com'), meter: SILENT });
+  const sealing = prepareSealer(expired, { world: realWorld('mx.example.com'), meter: UNMETERED });
   await assert.rejects(sealing, (error) => error instanceof CopyFailure && error.why === 'cryptoFailed');
 });
 

@@ -11,6 +11,7 @@ import { RememberedDeliveries } from '../../src/duplicates/memory.ts';
 import { readSecret } from '../../src/duplicates/secret.ts';
 import { ownStateDirectory } from '../../src/duplicates/statedirectory.ts';
 import { lockDescriptor } from '../../src/edge/lock.ts';
+import { testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { run, start } from '../support/process.ts';
 
@@ -132,24 +133,28 @@ test('a directory on a file system that may hang is not used', async () => {
     await assert.rejects(own(directory), /is on a file system of type 0x[0-9a-f]+, which may hang/);
 });
 
-test('a FUSE file system is not used, and one that answers nothing is given up in time', {
-  ...needs('root', 'bindfs', 'fusermount'),
-  timeout: 60_000,
-}, async () => {
-  const real = await mkdtemp(join(tmpdir(), 'sealdir-own-'));
-  const mount = await mkdtemp(join(tmpdir(), 'sealdir-own-'));
-  const bindfs = await start('bindfs', ['-f', real, mount], { ready: () => isFuse(mount) });
-  try {
-    await assert.rejects(own(join(mount, 'state')), /of type 0x65735546, which may hang/);
-    bindfs.signal('SIGSTOP');
-    await assert.rejects(own(join(mount, 'state')), /does not answer/);
-  } finally {
-    bindfs.signal('SIGCONT');
-    await run('fusermount', ['-uz', mount]);
-    await bindfs.stop();
-    for (const directory of [real, mount]) await rm(directory, { recursive: true });
-  }
-});
+testLong(
+  'a FUSE file system is not used, and one that answers nothing is given up in time',
+  {
+    ...needs('root', 'bindfs', 'fusermount'),
+    timeout: 60_000,
+  },
+  async () => {
+    const real = await mkdtemp(join(tmpdir(), 'sealdir-own-'));
+    const mount = await mkdtemp(join(tmpdir(), 'sealdir-own-'));
+    const bindfs = await start('bindfs', ['-f', real, mount], { ready: () => isFuse(mount) });
+    try {
+      await assert.rejects(own(join(mount, 'state')), /of type 0x65735546, which may hang/);
+      bindfs.signal('SIGSTOP');
+      await assert.rejects(own(join(mount, 'state')), /does not answer/);
+    } finally {
+      bindfs.signal('SIGCONT');
+      await run('fusermount', ['-uz', mount]);
+      await bindfs.stop();
+      for (const directory of [real, mount]) await rm(directory, { recursive: true });
+    }
+  },
+);
 
 async function isFuse(directory: string): Promise<boolean> {
   return (await statfs(directory)).type === 0x65735546;

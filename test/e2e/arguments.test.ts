@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { CLI } from '../support/child.ts';
+import { shortOf, testLong } from '../support/long.ts';
 import { run } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
 import { makeKey, type TestKey } from '../support/testkeys.ts';
@@ -43,7 +44,7 @@ describe('sealdir', () => {
       ['check', '-c', 'sealdir.toml', '--config', 'sealdir.toml'],
       ['serve', '-c', 'sealdir.toml', '-c', 'sealdir.toml'],
     ];
-    for (const args of cases) {
+    for (const args of shortOf(cases, 2)) {
       const { code, stdout, stderr } = await sealdir(args);
       assert.equal(code, args[0] === 'seal' ? 75 : 64, args.join(' '));
       assert.match(stderr, /^sealdir: --[a-z-]+ is given twice\n$/);
@@ -65,7 +66,7 @@ describe('sealdir', () => {
     assert.equal(stdout.length, 0);
   });
 
-  test('what is no file is refused at once, in words', async () => {
+  testLong('what is no file is refused at once, in words', async () => {
     const sealed = (await sealdir(['seal', '--verbose', '-k', 'alice.asc'])).stdout;
     const kinds: [string, string][] = [
       ['folder', 'folder is a directory, not a '],
@@ -74,14 +75,14 @@ describe('sealdir', () => {
       ['alice.asc/x', 'alice.asc/x cannot be read: not a directory'],
       ['', '"" is no name of a '],
     ];
-    for (const [path, words] of kinds) {
+    for (const [path, words] of shortOf(kinds, 2)) {
       const cases: [string[], number][] = [
         [['seal', '--verbose', '-k', path], 75],
         [['open', '-k', path], 66],
         [['open', '-k', 'secret.asc', path], 66],
         [['check', '-c', path], 78],
       ];
-      for (const [args, code] of cases) {
+      for (const [args, code] of shortOf(cases, 3)) {
         const result = await sealdir(args, sealed);
         // what is wrong with a configuration follows its name and a colon
         const said = args.includes('-c') ? words.replace(/^\S+/, '$&:') : words;
@@ -91,7 +92,7 @@ describe('sealdir', () => {
       }
     }
     await writeFile(join(directory, 'locked.asc'), await lockedKey(key));
-    for (const [path, words] of kinds) {
+    for (const [path, words] of shortOf(kinds, 1)) {
       const args = ['open', '-k', 'locked.asc', '--passphrase-file', path];
       const { code, stderr } = await sealdir(args, sealed);
       assert.ok(stderr.startsWith(`sealdir: ${words}`), stderr);
@@ -99,7 +100,7 @@ describe('sealdir', () => {
     }
   });
 
-  test('standard input that is a directory is refused, not sealed as an empty message', async () => {
+  testLong('standard input that is a directory is refused, not sealed as an empty message', async () => {
     for (const command of ['seal --verbose -k alice.asc', 'open -k secret.asc']) {
       const { code, stdout, stderr } = await shell(`"$0" "$1" ${command} < folder`);
       assert.equal(stderr, 'sealdir: standard input is a directory, not a message\n');
@@ -109,12 +110,13 @@ describe('sealdir', () => {
   });
 
   test('a usage error is one line', async () => {
-    for (const args of [
+    const cases = [
+      ['seal', '--verbose', '--frob\nb'],
       ['seal', '--verbose', '-k', '-r', 'x'],
       ['seal', '--verbose', '-k'],
-      ['seal', '--verbose', '--frob\nb'],
       ['seal', '--verbose', '-x'],
-    ]) {
+    ];
+    for (const args of shortOf(cases, 1)) {
       const { code, stderr } = await sealdir(args);
       assert.equal(code, 75);
       assert.match(stderr, /^[^\n]+\n$/);
@@ -122,7 +124,7 @@ describe('sealdir', () => {
     }
   });
 
-  test('a pipe that the shell has opened is read like a file', async () => {
+  testLong('a pipe that the shell has opened is read like a file', async () => {
     const sealed = await shell('"$0" "$1" seal -k <(cat alice.asc)');
     assert.equal(sealed.code, 0, sealed.stderr);
     const opened = await shell('"$0" "$1" open -k <(cat secret.asc)', sealed.stdout);
@@ -158,7 +160,7 @@ describe('sealdir', () => {
       ['check', odd],
       ['check', `--${odd}`],
     ];
-    for (const args of cases) {
+    for (const args of shortOf(cases, 3)) {
       const { stderr } = await sealdir(args);
       assert.match(stderr, /^[\x20-\x7e]+\n$/, JSON.stringify(stderr));
       assert.ok(stderr.includes(shown) || stderr.includes('zz\\u202e@'), stderr);

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { type ChildServer, CLI, childrenOf, startChild } from '../support/child.ts';
 import { messageOfSize } from '../support/fixtures.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
+import { testLong } from '../support/long.ts';
 import { start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
 import { makeKey } from '../support/testkeys.ts';
@@ -59,62 +60,66 @@ test('F16: two workers share a socket; one that is killed is replaced and nothin
   }
 });
 
-test('F16: a worker that dies in the middle of messages leaves its own unacknowledged, and no others', {
-  timeout: 60_000,
-}, async () => {
-  const key = await makeKey(ALICE);
-  const server = await startChild({ keys: { [ALICE]: key.certificate }, toml: { processes: 2 } });
-  const maildir = join(server.directory, 'mail/example.com/alice');
-  const large = messageOfSize(1_000_000);
-  const begin = async () => {
-    const session = await openSession(server.socketPath);
-    await session.say('MAIL FROM:<>');
-    await session.say(`RCPT TO:<${ALICE}>`);
-    await session.say('DATA');
-    session.write(large);
-    return session;
-  };
-  const workersOf = (names: readonly string[]) => names.map((name) => Number(/P(\d+)Q/.exec(name)?.[1]));
-  try {
-    const sessions = [];
-    // Goes on until both workers have a message under way, part of which is in tmp/.
-    let staged: string[] = [];
-    while (new Set(workersOf(staged)).size < 2 && sessions.length < 20) {
-      sessions.push(await begin());
-      await until('a part is on disk', async () => {
-        staged = await readdir(join(maildir, 'tmp')).catch(() => []);
-        return staged.length === sessions.length;
-      });
+testLong(
+  'F16: a worker that dies in the middle of messages leaves its own unacknowledged, and no others',
+  {
+    timeout: 60_000,
+  },
+  async () => {
+    const key = await makeKey(ALICE);
+    const server = await startChild({ keys: { [ALICE]: key.certificate }, toml: { processes: 2 } });
+    const maildir = join(server.directory, 'mail/example.com/alice');
+    const large = messageOfSize(1_000_000);
+    const begin = async () => {
+      const session = await openSession(server.socketPath);
+      await session.say('MAIL FROM:<>');
+      await session.say(`RCPT TO:<${ALICE}>`);
+      await session.say('DATA');
+      session.write(large);
+      return session;
+    };
+    const workersOf = (names: readonly string[]) => names.map((name) => Number(/P(\d+)Q/.exec(name)?.[1]));
+    try {
+      const sessions = [];
+      // Goes on until both workers have a message under way, part of which is in tmp/.
+      let staged: string[] = [];
+      while (new Set(workersOf(staged)).size < 2 && sessions.length < 20) {
+        sessions.push(await begin());
+        await until('a part is on disk', async () => {
+          staged = await readdir(join(maildir, 'tmp')).catch(() => []);
+          return staged.length === sessions.length;
+        });
+      }
+      const [victim = 0] = workersOf(staged);
+      const lost = staged.filter((_, n) => workersOf(staged)[n] === victim);
+      assert.ok(lost.length < staged.length);
+      process.kill(victim, 'SIGKILL');
+      await until('it has gone', () => !server.workers().includes(victim));
+      const replies = await Promise.all(
+        sessions.map((session) => {
+          session.write('.\r\n');
+          return session.reply();
+        }),
+      );
+      const acknowledged = replies.filter((reply) => reply.startsWith('250 2.0.0 '));
+      assert.equal(acknowledged.length, staged.length - lost.length);
+      assert.equal(replies.filter((reply) => reply === '').length, lost.length, 'closed without a word');
+      // the parts of the dead worker stay in tmp/ for the sweep; nothing of them is in new/
+      assert.deepEqual((await readdir(join(maildir, 'tmp'))).sort(), lost.sort());
+      const stored = await readdir(join(maildir, 'new'));
+      assert.equal(stored.length, acknowledged.length);
+      assert.ok(!workersOf(stored).includes(victim));
+      await Promise.all(sessions.map((session) => session.vanish()));
+      const again = await openSession(server.socketPath);
+      assert.match((await deliver(again, { to: [ALICE], message: large })).final[0] ?? '', /^250 2\.0\.0 /);
+      await again.vanish();
+    } finally {
+      assert.equal(await server.stop(), 0);
     }
-    const [victim = 0] = workersOf(staged);
-    const lost = staged.filter((_, n) => workersOf(staged)[n] === victim);
-    assert.ok(lost.length < staged.length);
-    process.kill(victim, 'SIGKILL');
-    await until('it has gone', () => !server.workers().includes(victim));
-    const replies = await Promise.all(
-      sessions.map((session) => {
-        session.write('.\r\n');
-        return session.reply();
-      }),
-    );
-    const acknowledged = replies.filter((reply) => reply.startsWith('250 2.0.0 '));
-    assert.equal(acknowledged.length, staged.length - lost.length);
-    assert.equal(replies.filter((reply) => reply === '').length, lost.length, 'closed without a word');
-    // the parts of the dead worker stay in tmp/ for the sweep; nothing of them is in new/
-    assert.deepEqual((await readdir(join(maildir, 'tmp'))).sort(), lost.sort());
-    const stored = await readdir(join(maildir, 'new'));
-    assert.equal(stored.length, acknowledged.length);
-    assert.ok(!workersOf(stored).includes(victim));
-    await Promise.all(sessions.map((session) => session.vanish()));
-    const again = await openSession(server.socketPath);
-    assert.match((await deliver(again, { to: [ALICE], message: large })).final[0] ?? '', /^250 2\.0\.0 /);
-    await again.vanish();
-  } finally {
-    assert.equal(await server.stop(), 0);
-  }
-});
+  },
+);
 
-test('a stop does not wait for a worker that is only just starting', { timeout: 60_000 }, async () => {
+testLong('a stop does not wait for a worker that is only just starting', { timeout: 60_000 }, async () => {
   const server = await startChild({ toml: { processes: 2 } });
   const before = server.workers();
   process.kill(before[0] ?? 0, 'SIGKILL');
@@ -123,23 +128,27 @@ test('a stop does not wait for a worker that is only just starting', { timeout: 
   assert.equal(await server.stop(), 0);
 });
 
-test('a stop lets a worker finish its delivery, and the others end at once', {
-  timeout: 60_000,
-}, async () => {
-  const key = await makeKey(ALICE);
-  const server = await startChild({ keys: { [ALICE]: key.certificate }, toml: { processes: 2 } });
-  const busy = await openSession(server.socketPath);
-  await busy.say('MAIL FROM:<>');
-  await busy.say(`RCPT TO:<${ALICE}>`);
-  await busy.say('DATA');
-  server.process.signal('SIGTERM');
-  await until('one worker is left', () => server.workers().length === 1);
-  busy.write('Subject: last\r\n\r\nlast\r\n.\r\n');
-  assert.match(await busy.reply(), /^250 2\.0\.0 /);
-  assert.equal(await server.stop(), 0);
-});
+testLong(
+  'a stop lets a worker finish its delivery, and the others end at once',
+  {
+    timeout: 60_000,
+  },
+  async () => {
+    const key = await makeKey(ALICE);
+    const server = await startChild({ keys: { [ALICE]: key.certificate }, toml: { processes: 2 } });
+    const busy = await openSession(server.socketPath);
+    await busy.say('MAIL FROM:<>');
+    await busy.say(`RCPT TO:<${ALICE}>`);
+    await busy.say('DATA');
+    server.process.signal('SIGTERM');
+    await until('one worker is left', () => server.workers().length === 1);
+    busy.write('Subject: last\r\n\r\nlast\r\n.\r\n');
+    assert.match(await busy.reply(), /^250 2\.0\.0 /);
+    assert.equal(await server.stop(), 0);
+  },
+);
 
-test('without their primary the workers finish what they have begun', { timeout: 60_000 }, async () => {
+testLong('without their primary the workers finish what they have begun', { timeout: 60_000 }, async () => {
   const key = await makeKey(ALICE);
   const server = await startChild({ keys: { [ALICE]: key.certificate }, toml: { processes: 2 } });
   const busy = await openSession(server.socketPath);
@@ -155,67 +164,75 @@ test('without their primary the workers finish what they have begun', { timeout:
   await server.stop();
 });
 
-test('a start succeeds while /metrics is asked for from the first moment on', {
-  timeout: 60_000,
-}, async () => {
-  const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
-  const metrics = join(site, 'metrics.sock');
-  const config = join(site, 'sealdir.toml');
-  const toml = tomlFor(site, { toml: { processes: 2 } });
-  await writeFile(
-    config,
-    toml.replace('[metrics]\nlisten = "127.0.0.1:0"', `[metrics]\nlisten = "${metrics}"`),
-  );
-  let asked = 0;
-  const asking = setInterval(() => {
-    const socket = createConnection(metrics, () => asked++);
-    socket.on('error', () => undefined); // the server does not listen yet
-    socket.end('GET /metrics HTTP/1.0\r\n\r\n');
-    socket.resume();
-  }, 5);
-  const ready = (output: string) => output.includes('"msg":"listening"');
-  try {
-    const server = await start(process.execPath, [CLI, 'serve', '-c', config], { ready });
-    assert.match(server.output(), /"lmtp":\["[^"]+lmtp\.sock"/);
-    assert.ok(asked > 0);
-    const session = await openSession(join(site, 'lmtp.sock'));
-    assert.match((await deliver(session, { to: [ALICE], message: MESSAGE })).final[0] ?? '', /^250 /);
-    await session.vanish();
-    assert.equal(await server.stop(), 0);
-  } finally {
-    clearInterval(asking);
-    await rm(site, { recursive: true, force: true });
-  }
-});
+testLong(
+  'a start succeeds while /metrics is asked for from the first moment on',
+  {
+    timeout: 60_000,
+  },
+  async () => {
+    const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
+    const metrics = join(site, 'metrics.sock');
+    const config = join(site, 'sealdir.toml');
+    const toml = tomlFor(site, { toml: { processes: 2 } });
+    await writeFile(
+      config,
+      toml.replace('[metrics]\nlisten = "127.0.0.1:0"', `[metrics]\nlisten = "${metrics}"`),
+    );
+    let asked = 0;
+    const asking = setInterval(() => {
+      const socket = createConnection(metrics, () => asked++);
+      socket.on('error', () => undefined); // the server does not listen yet
+      socket.end('GET /metrics HTTP/1.0\r\n\r\n');
+      socket.resume();
+    }, 5);
+    const ready = (output: string) => output.includes('"msg":"listening"');
+    try {
+      const server = await start(process.execPath, [CLI, 'serve', '-c', config], { ready });
+      assert.match(server.output(), /"lmtp":\["[^"]+lmtp\.sock"/);
+      assert.ok(asked > 0);
+      const session = await openSession(join(site, 'lmtp.sock'));
+      assert.match((await deliver(session, { to: [ALICE], message: MESSAGE })).final[0] ?? '', /^250 /);
+      await session.vanish();
+      assert.equal(await server.stop(), 0);
+    } finally {
+      clearInterval(asking);
+      await rm(site, { recursive: true, force: true });
+    }
+  },
+);
 
-test('what Node itself says in a worker, of a crash for instance, is a line of the log with its pid', {
-  timeout: 60_000,
-}, async () => {
-  const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
-  const config = join(site, 'sealdir.toml');
-  await writeFile(config, tomlFor(site, { toml: { processes: 2 } }));
-  const ready = (output: string) => output.includes('"msg":"listening"');
-  // makes Node write about sockets, which it does as soon as a worker has one
-  const env = { NODE_DEBUG: 'net' };
-  const server = await start(process.execPath, [CLI, 'serve', '-c', config], { ready, env });
-  try {
-    const workers = childrenOf(server.pid);
-    for (let each = 0; each < 2; each++) await (await openSession(join(site, 'lmtp.sock'))).vanish();
-    await until('both have said something', () => {
-      const lines = server
-        .output()
-        .split('\n')
-        .filter((line) => line.includes('"worker says on standard error"'));
-      const said = new Set(lines.map((line) => (JSON.parse(line) as { pid: number }).pid));
-      return workers.length === 2 && workers.every((pid) => said.has(pid));
-    });
-  } finally {
-    assert.equal(await server.stop(), 0);
-    await rm(site, { recursive: true, force: true });
-  }
-});
+testLong(
+  'what Node itself says in a worker, of a crash for instance, is a line of the log with its pid',
+  {
+    timeout: 60_000,
+  },
+  async () => {
+    const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
+    const config = join(site, 'sealdir.toml');
+    await writeFile(config, tomlFor(site, { toml: { processes: 2 } }));
+    const ready = (output: string) => output.includes('"msg":"listening"');
+    // makes Node write about sockets, which it does as soon as a worker has one
+    const env = { NODE_DEBUG: 'net' };
+    const server = await start(process.execPath, [CLI, 'serve', '-c', config], { ready, env });
+    try {
+      const workers = childrenOf(server.pid);
+      for (let each = 0; each < 2; each++) await (await openSession(join(site, 'lmtp.sock'))).vanish();
+      await until('both have said something', () => {
+        const lines = server
+          .output()
+          .split('\n')
+          .filter((line) => line.includes('"worker says on standard error"'));
+        const said = new Set(lines.map((line) => (JSON.parse(line) as { pid: number }).pid));
+        return workers.length === 2 && workers.every((pid) => said.has(pid));
+      });
+    } finally {
+      assert.equal(await server.stop(), 0);
+      await rm(site, { recursive: true, force: true });
+    }
+  },
+);
 
-test('a fault at start ends all processes with one message', { timeout: 60_000 }, async () => {
+testLong('a fault at start ends all processes with one message', { timeout: 60_000 }, async () => {
   const first = await startChild({ toml: { processes: 2 } });
   const { port } = await fetch(`${first.metrics()}/metrics`).then(() => new URL(first.metrics()));
   await assert.rejects(

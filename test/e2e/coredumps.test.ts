@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CLI, childrenOf } from '../support/child.ts';
 import { openSession } from '../support/lmtp.ts';
+import { isLong, testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { type Running, start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
@@ -42,7 +43,7 @@ const coreLimit = (pid: number) =>
 const coreFilter = (pid: number) =>
   Number.parseInt(readFileSync(`/proc/${pid}/coredump_filter`, 'latin1'), 16);
 
-for (const processes of [1, 2]) {
+for (const processes of isLong ? [1, 2] : [2]) {
   const name = processes === 1 ? 'one process' : 'two workers';
   test(`${name}: no process of a server may dump core, and the log has no complaint`, {
     ...needs('prlimit'),
@@ -96,7 +97,7 @@ async function withCores(t: TestContext, look: () => Promise<void>): Promise<voi
   else t.skip(reason);
 }
 
-test(
+testLong(
   'a server that is aborted with mail in its memory leaves no core',
   {
     ...needs('prlimit'),

@@ -31,14 +31,20 @@ test('what the first start prints can be followed to the letter', {
     assert.match((await shell(open)).stdout.toString(), /Nobody but the holder of your secret key/);
     assert.match((await shell(send)).stdout.toString(), /^250 2\.0\.0 Sealed /m);
     assert.match((await shell(openNewest)).stdout.toString(), /Hello, it is me\./);
+    const deliver = [CLI, 'deliver', 'demo@localhost'];
+    const delivered = await run(process.execPath, deliver, {
+      cwd: directory,
+      stdin: 'Subject: third\n\nx\n',
+    });
+    assert.deepEqual([delivered.code, delivered.stderr], [0, '']);
     const [url = ''] = /http:\S+/.exec(text) ?? [];
-    assert.match(await (await fetch(url)).text(), /sealdir_delivery_seconds_count 2/);
+    assert.match(await (await fetch(url)).text(), /sealdir_delivery_seconds_count 3/);
     assert.equal((await stat(join(directory, 'var/demo-secret.asc'))).mode & 0o777, 0o600);
     assert.equal(await server.stop(), 0);
     server = await serve();
     assert.equal(
       (await readdir(join(directory, 'var/mail/localhost/demo/new'))).length,
-      2,
+      3,
       'one sample only',
     );
     server.signal('SIGHUP');

@@ -20,6 +20,7 @@ import {
 import { messageWith, newCanaries, searchFiles } from '../support/canary.ts';
 import { childrenOf } from '../support/child.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
+import { testLong } from '../support/long.ts';
 import { makeSite, startSealdir } from '../support/sealdir.ts';
 import { until } from '../support/until.ts';
 import { asData } from '../support/wireform.ts';
@@ -70,8 +71,9 @@ test('another sender, recipient or message is no duplicate', async () => {
   }
 });
 
-test('with duplicates = "off" each attempt is a copy, and no state directory is made', async () => {
-  const server = await startSealdir({ keys: await keysOf(ALICE), toml: { duplicates: 'off' } });
+test('with duplicates = "off" each attempt is a copy, and without counts no state directory is made', async () => {
+  const toml = { duplicates: 'off', rest: '[tls_report]\ndomains = "off"\n' };
+  const server = await startSealdir({ keys: await keysOf(ALICE), toml });
   try {
     for (let n = 0; n < 2; n++) assert.match(await send(server.socketPath), SEALED);
     assert.equal((await server.files(ALICE, 'new')).length, 2);
@@ -81,57 +83,66 @@ test('with duplicates = "off" each attempt is a copy, and no state directory is 
   }
 });
 
-test('two workers know of each other, and the next server of those that were killed', {
-  timeout: 60_000,
-}, async () => {
-  const canaries = newCanaries();
-  const message = messageWith(canaries, '\r\nonce\r\n');
-  const directory = await makeSite(await keysOf(ALICE));
-  const socketPath = join(directory, 'lmtp.sock');
-  const sendAgain = async () => {
-    // connections are dealt out in turn, so that both workers get some
-    for (let n = 0; n < 4; n++) assert.match(await send(socketPath, { message }), BEFORE);
-    assert.equal((await filesOf(directory)).length, 1);
-  };
-  try {
-    const first = await serveAt(directory);
+testLong(
+  'two workers know of each other, and the next server of those that were killed',
+  {
+    timeout: 60_000,
+  },
+  async () => {
+    const canaries = newCanaries();
+    const message = messageWith(canaries, '\r\nonce\r\n');
+    const directory = await makeSite(await keysOf(ALICE));
+    const socketPath = join(directory, 'lmtp.sock');
+    const sendAgain = async () => {
+      // connections are dealt out in turn, so that both workers get some
+      for (let n = 0; n < 4; n++) assert.match(await send(socketPath, { message }), BEFORE);
+      assert.equal((await filesOf(directory)).length, 1);
+    };
     try {
-      assert.match(await send(socketPath, { message }), SEALED);
-      await sendAgain();
+      const first = await serveAt(directory);
+      try {
+        assert.match(await send(socketPath, { message }), SEALED);
+        await sendAgain();
+      } finally {
+        for (const pid of [first.pid, ...childrenOf(first.pid)]) process.kill(pid, 'SIGKILL');
+        await first.stop();
+      }
+      const second = await serveAt(directory);
+      try {
+        await sendAgain();
+      } finally {
+        assert.equal(await second.stop(), 0);
+      }
+      const kept = (await readdir(join(directory, 'state'))).filter((name) => name !== 'tls-report');
+      assert.deepEqual(kept.sort(), ['delivered.1', 'lock', 'secret']);
+      assert.deepEqual(await searchFiles(directory, canaries), []);
     } finally {
-      for (const pid of [first.pid, ...childrenOf(first.pid)]) process.kill(pid, 'SIGKILL');
-      await first.stop();
+      await rm(directory, { recursive: true, force: true });
     }
-    const second = await serveAt(directory);
-    try {
-      await sendAgain();
-    } finally {
-      assert.equal(await second.stop(), 0);
-    }
-    assert.deepEqual((await readdir(join(directory, 'state'))).sort(), ['delivered.1', 'lock', 'secret']);
-    assert.deepEqual(await searchFiles(directory, canaries), []);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
-});
+  },
+);
 
-test('a message to many addresses of one mailbox does not push out what was delivered before', {
-  timeout: 120_000,
-}, async () => {
-  const server = await startSealdir({ keys: await keysOf(ALICE, BOB), toml: ON });
-  try {
-    assert.match(await send(server.socketPath), SEALED);
-    const session = await openSession(server.socketPath);
-    const to = Array.from({ length: 100 }, (_, n) => `bob+${n}@example.com`);
-    for (let n = 0; n < 10; n++) {
-      const { final } = await deliver(session, { to, message: Buffer.from(`Subject: ${n}\r\n\r\n`) });
-      assert.equal(final.filter((reply) => SEALED.test(reply)).length, 100);
+testLong(
+  'a message to many addresses of one mailbox does not push out what was delivered before',
+  {
+    timeout: 120_000,
+  },
+  async () => {
+    const server = await startSealdir({ keys: await keysOf(ALICE, BOB), toml: ON });
+    try {
+      assert.match(await send(server.socketPath), SEALED);
+      const session = await openSession(server.socketPath);
+      const to = Array.from({ length: 100 }, (_, n) => `bob+${n}@example.com`);
+      for (let n = 0; n < 10; n++) {
+        const { final } = await deliver(session, { to, message: Buffer.from(`Subject: ${n}\r\n\r\n`) });
+        assert.equal(final.filter((reply) => SEALED.test(reply)).length, 100);
+      }
+      await session.vanish();
+      const { size } = await stat(join(server.directory, 'state/delivered.1'));
+      assert.equal(size, 11 * 2 * 32, 'two records of 32 bytes for each copy');
+      assert.match(await send(server.socketPath), BEFORE);
+    } finally {
+      await server.stop();
     }
-    await session.vanish();
-    const { size } = await stat(join(server.directory, 'state/delivered.1'));
-    assert.equal(size, 11 * 2 * 32, 'two records of 32 bytes for each copy');
-    assert.match(await send(server.socketPath), BEFORE);
-  } finally {
-    await server.stop();
-  }
-});
+  },
+);

@@ -9,6 +9,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ChildServer, startChild } from '../support/child.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
+import { testLong } from '../support/long.ts';
 import { LoopMount, needsLoopMount } from '../support/loopmount.ts';
 import { SMALL_DISK } from '../support/sealdir.ts';
 import { makeKey } from '../support/testkeys.ts';
@@ -68,14 +69,15 @@ async function frozenFiles(server: ChildServer, directory: 'tmp' | 'new'): Promi
 const options = { ...(await needsLoopMount('fsfreeze')), concurrency: true, timeout: 60_000 };
 
 describe('a frozen file system', options, () => {
-  test('holds up its own delivery, which is finished after a thaw', () =>
+  testLong('holds up its own delivery, which is finished after a thaw', () =>
     withMount('', async (server, mount) => {
       await mount.freeze();
       const replies = send(server, [ALICE]);
       await pause(300); // by now the server waits for the file system
       await mount.thaw();
       assert.match((await replies)[0] ?? '', /^250 2\.0\.0 /);
-    }));
+    }),
+  );
 
   test('F11: is given up after its time, and the other recipient of the message is served', () =>
     withMount(SOON, async (server, mount) => {
@@ -89,17 +91,20 @@ describe('a frozen file system', options, () => {
       assert.equal((await frozenFiles(server, 'new')).length, 1, 'what was deferred is not there');
     }));
 
-  test('F11: does not use up the threads that others need, and after a while its deliveries are deferred at once', () =>
-    withMount(SOON, async (server, mount) => {
-      await mount.freeze();
-      const waiting = Promise.all(FROZEN.map((address) => send(server, [address])));
-      for (let n = 0; n < 5; n++) assert.match((await send(server, [BOB]))[0] ?? '', /^250 2\.0\.0 /);
-      for (const [reply = ''] of await waiting) assert.match(reply, /^451 4\.3\.0 /);
-      assert.match((await send(server, [BOB]))[0] ?? '', /^250 2\.0\.0 /);
-      assert.match((await send(server, [LATE]))[0] ?? '', /^451 4\.3\.0 Cannot store/);
-      await mount.thaw();
-      for (const address of FROZEN) await untilServed(server, address);
-      await until('nothing is left in tmp/', async () => (await frozenFiles(server, 'tmp')).length === 0);
-      assert.equal((await frozenFiles(server, 'new')).length, FROZEN.length);
-    }));
+  testLong(
+    'F11: does not use up the threads that others need, and after a while its deliveries are deferred at once',
+    () =>
+      withMount(SOON, async (server, mount) => {
+        await mount.freeze();
+        const waiting = Promise.all(FROZEN.map((address) => send(server, [address])));
+        for (let n = 0; n < 5; n++) assert.match((await send(server, [BOB]))[0] ?? '', /^250 2\.0\.0 /);
+        for (const [reply = ''] of await waiting) assert.match(reply, /^451 4\.3\.0 /);
+        assert.match((await send(server, [BOB]))[0] ?? '', /^250 2\.0\.0 /);
+        assert.match((await send(server, [LATE]))[0] ?? '', /^451 4\.3\.0 Cannot store/);
+        await mount.thaw();
+        for (const address of FROZEN) await untilServed(server, address);
+        await until('nothing is left in tmp/', async () => (await frozenFiles(server, 'tmp')).length === 0);
+        assert.equal((await frozenFiles(server, 'new')).length, FROZEN.length);
+      }),
+  );
 });

@@ -1,12 +1,13 @@
 // /healthz and /readyz of a real server, and what keeps it from being ready.
 
 import assert from 'node:assert/strict';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startChild } from '../support/child.ts';
+import { testLong } from '../support/long.ts';
 import { makeKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
@@ -55,3 +56,31 @@ test('a server is alive, and ready only while its keys, its store and its recipi
   assert.equal((await fetch(`${server.metrics()}/readyz`, { method: 'HEAD' })).status, 503);
   assert.match(await ask('/other'), /^404 only GET \/metrics, \/healthz and \/readyz are here/);
 });
+
+testLong(
+  'it is not ready while all mail would be deferred: no key file, a bad key of the site, no room',
+  async (t) => {
+    const { certificate } = await makeKey(ALICE);
+    const server = await startChild({
+      keys: { [ALICE]: certificate },
+      toml: { rest: 'also = ["DIR/also.asc"]', store: 'min_free_space = "1KiB"' },
+      prepare: (directory) => writeFile(join(directory, 'also.asc'), certificate),
+    });
+    t.after(server.stop);
+    const isReady = async () => (await (await fetch(`${server.metrics()}/readyz`)).text()).trimEnd();
+    const becomes = (wanted: string) => until(wanted, async () => (await isReady()) === wanted);
+    await becomes('ready');
+    await writeFile(join(server.directory, 'also.asc'), 'no key');
+    await becomes('keys.also cannot be used (a key of it cannot be used)');
+    await writeFile(join(server.directory, 'also.asc'), certificate);
+    await becomes('ready');
+    await rename(join(server.directory, `keys/${ALICE}.asc`), join(server.directory, 'away'));
+    await becomes('keys.directory cannot be used (it holds no key file)');
+    await rename(join(server.directory, 'away'), join(server.directory, `keys/${ALICE}.asc`));
+    await becomes('ready');
+    const config = join(server.directory, 'sealdir.toml');
+    await writeFile(config, (await readFile(config, 'utf8')).replace('"1KiB"', '"1000000GiB"'));
+    server.process.signal('SIGHUP');
+    await becomes('store.maildir cannot be used (less than store.min_free_space is free)');
+  },
+);

@@ -11,6 +11,7 @@ import { POOL_THREADS } from '../../src/disk/threadshare.ts';
 import { type ChildServer, startChild } from '../support/child.ts';
 import { HungMount, needsHungMount } from '../support/hungmount.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
+import { shortOf, testLong } from '../support/long.ts';
 import { repositoryRoot } from '../support/shared.ts';
 import { makeKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
@@ -27,6 +28,11 @@ const SMALL = Buffer.from('Subject: x\r\n\r\nx\r\n');
 const LARGE = Buffer.from(`Subject: x\r\n\r\n${`${'x'.repeat(70)}\r\n`.repeat(10_000)}`);
 /** Far more than a delivery takes, far less than anybody waits for a file system that hangs. */
 const SOON_MS = 1500;
+const SIZES = [
+  ['small', SMALL, false],
+  ['small', SMALL, true],
+  ['large', LARGE, false],
+] as const;
 const IMPATIENT = 'stall_timeout = "2s"\ntransaction_timeout = "5s"';
 
 type Work = (server: ChildServer, mounts: readonly HungMount[]) => Promise<void>;
@@ -85,11 +91,7 @@ describe('two hung file systems', {
   concurrency: true,
   timeout: 120_000,
 }, () => {
-  for (const [size, message, isKnown] of [
-    ['small', SMALL, false],
-    ['small', SMALL, true],
-    ['large', LARGE, false],
-  ] as const)
+  for (const [size, message, isKnown] of shortOf(SIZES, 1))
     test(`F21: ${size} messages for mailboxes ${isKnown ? '' : 'not '}used before hold up nobody else, and are deferred with 451 4.3.0`, (t) =>
       withMounts(async (server, mounts) => {
         if (isKnown) await slowest(server, [...MOUNTED, ...LINKED], message);
@@ -116,35 +118,39 @@ describe('two hung file systems', {
       }));
 });
 
-test("a key that is a link into a file system that hangs is its owner's trouble, at the start as well", {
-  ...(await needsHungMount()),
-  timeout: 60_000,
-}, async () => {
-  const [linked = '', ...others] = WELL;
-  for (const hangsAtStart of [true, false]) {
-    const elsewhere = await mkdtemp(join(tmpdir(), 'sealdir-hungkeys-'));
-    const mount = await HungMount.open(elsewhere);
-    await writeFile(join(elsewhere, 'key.asc'), certificate);
-    if (hangsAtStart) mount.hang();
-    const keys = Object.fromEntries(others.map((address) => [address, certificate]));
-    const keyLinks = { [linked]: join(elsewhere, 'key.asc') };
-    const server = await startChild({ keys, keyLinks, toml: { lmtp: IMPATIENT } });
-    try {
-      mount.hang();
-      const waiting = Array.from({ length: 3 }, () => send(server, linked, SMALL));
-      assert.ok((await slowest(server, others, SMALL)) < SOON_MS);
-      for (const reply of await Promise.all(waiting)) assert.match(reply, /^451 4\.3\.0 /);
-      assert.ok((await slowest(server, others, SMALL)) < SOON_MS);
-    } finally {
-      const stopping = server.stop();
-      await mount.close(); // a thread that waits there keeps the process
-      assert.equal(await stopping, 0);
-      await rm(elsewhere, { recursive: true, force: true });
+testLong(
+  "a key that is a link into a file system that hangs is its owner's trouble, at the start as well",
+  {
+    ...(await needsHungMount()),
+    timeout: 60_000,
+  },
+  async () => {
+    const [linked = '', ...others] = WELL;
+    for (const hangsAtStart of shortOf([true, false], 1)) {
+      const elsewhere = await mkdtemp(join(tmpdir(), 'sealdir-hungkeys-'));
+      const mount = await HungMount.open(elsewhere);
+      await writeFile(join(elsewhere, 'key.asc'), certificate);
+      if (hangsAtStart) mount.hang();
+      const keys = Object.fromEntries(others.map((address) => [address, certificate]));
+      const keyLinks = { [linked]: join(elsewhere, 'key.asc') };
+      const server = await startChild({ keys, keyLinks, toml: { lmtp: IMPATIENT } });
+      try {
+        mount.hang();
+        const waiting = Array.from({ length: 3 }, () => send(server, linked, SMALL));
+        assert.ok((await slowest(server, others, SMALL)) < SOON_MS);
+        for (const reply of await Promise.all(waiting)) assert.match(reply, /^451 4\.3\.0 /);
+        assert.ok((await slowest(server, others, SMALL)) < SOON_MS);
+      } finally {
+        const stopping = server.stop();
+        await mount.close(); // a thread that waits there keeps the process
+        assert.equal(await stopping, 0);
+        await rm(elsewhere, { recursive: true, force: true });
+      }
     }
-  }
-});
+  },
+);
 
-test('the program starts with as many threads as the shares of file systems reckon with', async (t) => {
+testLong('the program starts with as many threads as the shares of file systems reckon with', async (t) => {
   const source = await readFile(join(repositoryRoot(), 'src/sealdir.cts'), 'utf8');
   assert.ok(source.includes(`UV_THREADPOOL_SIZE = '${POOL_THREADS}'`));
   const server = await startChild({ keys: KEYS, toml: { processes: 2 } });

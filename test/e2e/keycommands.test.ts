@@ -10,6 +10,7 @@ import * as openpgp from 'openpgp';
 import { CLI } from '../support/child.ts';
 import { type FreshKey, freshKey, revoked } from '../support/freshkey.ts';
 import { FLAGS, madeCertificate, newSubkey, REASON } from '../support/handmade.ts';
+import { isLong, shortOf, testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { run } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
@@ -81,7 +82,7 @@ describe('sealdir key', () => {
     assert.deepEqual(await former(), []);
   });
 
-  test('the first key of an empty directory can be added', async () => {
+  testLong('the first key of an empty directory can be added', async () => {
     await rm(keyFile());
     const added = await key('add', ['--as', ALICE, '-'], alice.certificate);
     assert.equal(added.code, 0, added.stderr);
@@ -105,7 +106,7 @@ describe('sealdir key', () => {
     assert.equal((await former()).length, 1);
   });
 
-  test('several keys are given at once for one address, or for those whom they name', async () => {
+  testLong('several keys are given at once for one address, or for those whom they name', async () => {
     await put('keys/bob@example.com.pgp', (await freshKey(BOB)).certificate);
     const done = await key('add', [
       '--yes',
@@ -120,7 +121,7 @@ describe('sealdir key', () => {
     assert.deepEqual(new Set(await listed(ALICE)), new Set([alice, bob].map(fingerprintOf)));
   });
 
-  test('a key that names several recipients is asked about, until all of them have it', async () => {
+  testLong('a key that names several recipients is asked about, until all of them have it', async () => {
     await put('keys/bob@example.com.asc', bob.certificate);
     const { reformatKey } = openpgp;
     const both = [{ email: ALICE }, { email: BOB }];
@@ -145,7 +146,7 @@ describe('sealdir key', () => {
     assert.equal(again.code, 0, again.stderr);
   });
 
-  test('a newer copy of the same key needs no word; one that loses a revocation is refused', async () => {
+  testLong('a newer copy of the same key needs no word; one that loses a revocation is refused', async () => {
     const { reformatKey } = openpgp;
     const { publicKey } = await reformatKey({
       privateKey: alice.secret,
@@ -165,40 +166,49 @@ describe('sealdir key', () => {
     assert.match((await key('list')).stdout, / revoked /);
   });
 
-  test('the revocation of a subkey or of a user ID is not lost either; a lost subkey is asked about', async () => {
-    const time = Math.trunc(Date.now() / 1000) - 1000;
-    const { owner, certificate } = madeCertificate(time, `<${ALICE}>`);
-    const [first, second] = [newSubkey(time), newSubkey(time)];
-    const bound = [first, second].map((each) =>
-      Buffer.concat([each.packet, owner.bind(each, { at: time, flags: FLAGS.communication })]),
-    );
-    const revocation = owner.revokeSubkey(first, { at: time + 10, reason: REASON.retired });
-    const both = Buffer.concat([certificate, ...bound]);
-    await writeFile(keyFile(), Buffer.concat([certificate, bound[0] ?? both, revocation, bound[1] ?? both]));
-    const revived = await key('add', ['--yes', await put('both.pgp', both)]);
-    assert.equal(revived.code, 65);
-    assert.match(revived.stderr, /says that a subkey is revoked, and the new one does not/);
-    const name = Buffer.from('<alice@old.example.com>');
-    const old = [Buffer.of(0xc0 | 13, name.length), name, owner.certify(name, { at: time, flags: 0x03 })];
-    const revokedName = [...old, owner.revokeUserId(name, { at: time + 10 })];
-    await writeFile(keyFile(), Buffer.concat([certificate, ...revokedName]));
-    const renamed = await key('add', ['--yes', await put('named.pgp', Buffer.concat([certificate, ...old]))]);
-    assert.equal(renamed.code, 65);
-    assert.match(renamed.stderr, /says that the user ID <alice@old\.example\.com> is revoked/);
-    const again = owner.certify(name, { at: time + 20, flags: 0x03 });
-    const certifiedAnew = await put('anew.pgp', Buffer.concat([certificate, ...old.slice(0, 2), again]));
-    assert.equal((await key('add', [certifiedAnew])).code, 0);
-    await writeFile(keyFile(), both);
-    const fewer = await key('add', [await put('fewer.pgp', certificate)]);
-    assert.equal(fewer.code, 65);
-    assert.match(
-      fewer.stderr,
-      new RegExp(`mail is sealed to (${first.keyId}|${second.keyId}), \\w{16} no longer`),
-    );
-    assert.equal((await key('add', ['--yes', 'fewer.pgp'])).code, 0);
-  });
+  testLong(
+    'the revocation of a subkey or of a user ID is not lost either; a lost subkey is asked about',
+    async () => {
+      const time = Math.trunc(Date.now() / 1000) - 1000;
+      const { owner, certificate } = madeCertificate(time, `<${ALICE}>`);
+      const [first, second] = [newSubkey(time), newSubkey(time)];
+      const bound = [first, second].map((each) =>
+        Buffer.concat([each.packet, owner.bind(each, { at: time, flags: FLAGS.communication })]),
+      );
+      const revocation = owner.revokeSubkey(first, { at: time + 10, reason: REASON.retired });
+      const both = Buffer.concat([certificate, ...bound]);
+      await writeFile(
+        keyFile(),
+        Buffer.concat([certificate, bound[0] ?? both, revocation, bound[1] ?? both]),
+      );
+      const revived = await key('add', ['--yes', await put('both.pgp', both)]);
+      assert.equal(revived.code, 65);
+      assert.match(revived.stderr, /says that a subkey is revoked, and the new one does not/);
+      const name = Buffer.from('<alice@old.example.com>');
+      const old = [Buffer.of(0xc0 | 13, name.length), name, owner.certify(name, { at: time, flags: 0x03 })];
+      const revokedName = [...old, owner.revokeUserId(name, { at: time + 10 })];
+      await writeFile(keyFile(), Buffer.concat([certificate, ...revokedName]));
+      const renamed = await key('add', [
+        '--yes',
+        await put('named.pgp', Buffer.concat([certificate, ...old])),
+      ]);
+      assert.equal(renamed.code, 65);
+      assert.match(renamed.stderr, /says that the user ID <alice@old\.example\.com> is revoked/);
+      const again = owner.certify(name, { at: time + 20, flags: 0x03 });
+      const certifiedAnew = await put('anew.pgp', Buffer.concat([certificate, ...old.slice(0, 2), again]));
+      assert.equal((await key('add', [certifiedAnew])).code, 0);
+      await writeFile(keyFile(), both);
+      const fewer = await key('add', [await put('fewer.pgp', certificate)]);
+      assert.equal(fewer.code, 65);
+      assert.match(
+        fewer.stderr,
+        new RegExp(`mail is sealed to (${first.keyId}|${second.keyId}), \\w{16} no longer`),
+      );
+      assert.equal((await key('add', ['--yes', 'fewer.pgp'])).code, 0);
+    },
+  );
 
-  test('what is not fit is refused with its reason, and nothing is changed', async () => {
+  testLong('what is not fit is refused with its reason, and nothing is changed', async () => {
     const expired = await freshKey(ALICE, { lifetimeSeconds: 1800 });
     const cases: [string, RegExp][] = [
       [await put('secret.asc', other.secretKey), /secret\.asc holds a SECRET key: remove it/],
@@ -212,7 +222,7 @@ describe('sealdir key', () => {
       [await put('cut.asc', other.certificate.subarray(0, 300)), /ends in the middle of an armored key/],
       [await put('empty.asc'), /empty\.asc is empty/],
     ];
-    for (const [file, words] of cases) {
+    for (const [file, words] of shortOf(cases, 3)) {
       // a fit one beside it does not go in alone
       const { code, stderr, stdout } = await key('add', ['--yes', '--as', ALICE, 'bob.asc', file]);
       assert.equal(code, 65, `${file}: ${stderr}`);
@@ -237,7 +247,7 @@ describe('sealdir key', () => {
     assert.match(stderr, /is for mallory@example\.com, who is no recipient/);
   });
 
-  test('whoever has mail because nobody else takes it is not matched', async () => {
+  testLong('whoever has mail because nobody else takes it is not matched', async () => {
     await writeFile(at('keys/@example.com.asc'), other.certificate);
     const { code } = await key('add', ['--yes', 'bob.asc']);
     assert.equal(code, 67);
@@ -245,7 +255,7 @@ describe('sealdir key', () => {
     assert.deepEqual(await listed('@example.com'), [fingerprintOf(bob)]);
   });
 
-  test('a link is not replaced, and several files of one address become one', async () => {
+  testLong('a link is not replaced, and several files of one address become one', async () => {
     await rm(keyFile());
     await symlink(at('alice.asc'), keyFile());
     const linked = await key('add', ['--yes', 'other.asc']);
@@ -276,7 +286,7 @@ describe('sealdir key', () => {
     assert.equal((await former()).length, 4);
   });
 
-  test('where old keys cannot be kept, none is replaced', async () => {
+  testLong('where old keys cannot be kept, none is replaced', async () => {
     await rm(at('keystate'), { recursive: true });
     await writeFile(at('keystate'), 'a file');
     const { code, stderr } = await key('add', ['--yes', 'other.asc']);
@@ -285,7 +295,7 @@ describe('sealdir key', () => {
     assert.deepEqual(await readFile(keyFile()), alice.certificate);
   });
 
-  test('a missing keys.state is not made, since whose it is to be is not known', async () => {
+  testLong('a missing keys.state is not made, since whose it is to be is not known', async () => {
     await rm(at('keystate'), { recursive: true });
     const { code, stderr } = await key('add', ['--yes', 'other.asc']);
     assert.equal(code, 78, stderr);
@@ -297,37 +307,45 @@ describe('sealdir key', () => {
     assert.deepEqual(await readFile(keyFile()), alice.certificate);
   });
 
-  test('a full disk below keys.state is an error for now (75), with nothing changed', {
-    ...needs('root', 'mount', 'umount'),
-  }, async (t) => {
-    const options = ['-t', 'tmpfs', '-o', 'size=512k,mode=700', 'sealdir-test', at('keystate')];
-    const mounted = await run('mount', options);
-    if (mounted.code !== 0) return t.skip(`mount is not permitted here (${mounted.stderr.trim()})`);
-    try {
-      await assert.rejects(writeFile(at('keystate/filler'), Buffer.alloc(1_000_000)), /ENOSPC/);
-      const { code, stderr } = await key('add', ['--yes', 'other.asc']);
-      assert.equal(code, 75, stderr);
-      assert.match(stderr, /^sealdir: \S+ keys\.state: ENOSPC[^\n]*; nothing was changed\n$/);
-      assert.deepEqual(await readFile(keyFile()), alice.certificate);
-      await rm(at('keystate/filler'));
+  testLong(
+    'a full disk below keys.state is an error for now (75), with nothing changed',
+    {
+      ...needs('root', 'mount', 'umount'),
+    },
+    async (t) => {
+      const options = ['-t', 'tmpfs', '-o', 'size=512k,mode=700', 'sealdir-test', at('keystate')];
+      const mounted = await run('mount', options);
+      if (mounted.code !== 0) return t.skip(`mount is not permitted here (${mounted.stderr.trim()})`);
+      try {
+        await assert.rejects(writeFile(at('keystate/filler'), Buffer.alloc(1_000_000)), /ENOSPC/);
+        const { code, stderr } = await key('add', ['--yes', 'other.asc']);
+        assert.equal(code, 75, stderr);
+        assert.match(stderr, /^sealdir: \S+ keys\.state: ENOSPC[^\n]*; nothing was changed\n$/);
+        assert.deepEqual(await readFile(keyFile()), alice.certificate);
+        await rm(at('keystate/filler'));
+        assert.equal((await key('add', ['--yes', 'other.asc'])).code, 0);
+      } finally {
+        await run('umount', [at('keystate')]);
+      }
+    },
+  );
+
+  testLong(
+    'what root makes in keys.state belongs to whom the directory belongs to',
+    needs('root'),
+    async () => {
+      await chown(at('keystate'), 12345, 12346);
       assert.equal((await key('add', ['--yes', 'other.asc'])).code, 0);
-    } finally {
-      await run('umount', [at('keystate')]);
-    }
-  });
+      const names = await readdir(at('keystate'), { recursive: true });
+      assert.ok(names.includes('former/.lock') && names.includes('key.log'));
+      for (const name of names) {
+        const { uid, gid } = await stat(at('keystate', name));
+        assert.deepEqual([uid, gid], [12345, 12346], name);
+      }
+    },
+  );
 
-  test('what root makes in keys.state belongs to whom the directory belongs to', needs('root'), async () => {
-    await chown(at('keystate'), 12345, 12346);
-    assert.equal((await key('add', ['--yes', 'other.asc'])).code, 0);
-    const names = await readdir(at('keystate'), { recursive: true });
-    assert.ok(names.includes('former/.lock') && names.includes('key.log'));
-    for (const name of names) {
-      const { uid, gid } = await stat(at('keystate', name));
-      assert.deepEqual([uid, gid], [12345, 12346], name);
-    }
-  });
-
-  test('show tells which user IDs match, which subkeys are used, and why others are not', async () => {
+  testLong('show tells which user IDs match, which subkeys are used, and why others are not', async () => {
     const time = Math.trunc(Date.now() / 1000) - 1000;
     const { owner, certificate } = madeCertificate(time, `Alice <${ALICE}>`);
     const lapsed = newSubkey(time);
@@ -391,7 +409,7 @@ describe('sealdir key', () => {
       ['generate', [ALICE]],
       ['export', []],
     ];
-    for (const [subcommand, args] of cases) {
+    for (const [subcommand, args] of shortOf(cases, 3)) {
       const { code, stdout, stderr } = await key(subcommand, args);
       assert.equal(code, 64, `${subcommand} ${args.join(' ')}: ${stderr}`);
       assert.match(stderr, /^sealdir: [^\n]+\n$/);
@@ -419,12 +437,12 @@ describe('sealdir key', () => {
     assert.deepEqual(await readFile(keyFile()), alice.certificate);
   });
 
-  for (const signal of ['SIGINT', 'SIGKILL'] as const)
+  for (const signal of isLong ? (['SIGINT', 'SIGKILL'] as const) : (['SIGKILL'] as const))
     test(`${signal} at any moment leaves one whole key or the other, and the old one is never lost`, {
       timeout: 60_000,
     }, async () => {
       let [cut, done] = [0, 0];
-      for (let n = 0; n < 14; n++) {
+      for (let n = 0; n < 14; n += isLong ? 1 : 4) {
         await writeFile(keyFile(), alice.certificate);
         const args = [CLI, 'key', 'add', '-c', 'sealdir.toml', '--yes', 'other.asc'];
         const child = spawn(process.execPath, args, { cwd: directory, stdio: 'ignore' });
@@ -445,22 +463,38 @@ describe('sealdir key', () => {
           .reverse();
         assert.deepEqual(await readFile(at('keystate/former', newest)), alice.certificate);
       }
-      assert.ok(cut > 0 && cut + done === 14, `${cut} cut, ${done} done`);
+      assert.ok(cut > 0 && cut + done === (isLong ? 14 : 4), `${cut} cut, ${done} done`);
       // what was left under a hidden name is gone with the next change
       await writeFile(keyFile(), alice.certificate);
       assert.equal((await key('add', ['--yes', 'other.asc'])).code, 0);
       assert.deepEqual(await readdir(at('keys')), [`${ALICE}.asc`]);
     });
 
-  test('a directory that nobody may write to stays as it is', { ...needs('setpriv', 'root') }, async () => {
-    await chown(at('keystate'), 12345, 12345);
-    const command = ['--reuid=12345', '--regid=12345', '--clear-groups', process.execPath, CLI, 'key', 'add'];
-    const { code, stderr } = await run('setpriv', [...command, '-c', 'sealdir.toml', '--yes', 'other.asc'], {
-      cwd: directory,
-    });
-    assert.equal(code, 75, stderr);
-    assert.match(stderr, /EACCES/);
-    assert.deepEqual(await readFile(keyFile()), alice.certificate);
-    assert.deepEqual(await readdir(at('keys')), [`${ALICE}.asc`]);
-  });
+  testLong(
+    'a directory that nobody may write to stays as it is',
+    { ...needs('setpriv', 'root') },
+    async () => {
+      await chown(at('keystate'), 12345, 12345);
+      const command = [
+        '--reuid=12345',
+        '--regid=12345',
+        '--clear-groups',
+        process.execPath,
+        CLI,
+        'key',
+        'add',
+      ];
+      const { code, stderr } = await run(
+        'setpriv',
+        [...command, '-c', 'sealdir.toml', '--yes', 'other.asc'],
+        {
+          cwd: directory,
+        },
+      );
+      assert.equal(code, 75, stderr);
+      assert.match(stderr, /EACCES/);
+      assert.deepEqual(await readFile(keyFile()), alice.certificate);
+      assert.deepEqual(await readdir(at('keys')), [`${ALICE}.asc`]);
+    },
+  );
 });

@@ -7,6 +7,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, test } from 'node:test';
 import { CLI } from '../support/child.ts';
+import { shortOf, testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { run } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
@@ -17,6 +18,10 @@ const ADDRESS = 'alice@example.com';
 const PASSPHRASE = 'canary-horse-battery';
 const SEALDIR = `'${process.execPath}' '${CLI}'`;
 const MESSAGE = 'Subject: x\r\n\r\nhello\r\n';
+const INTERRUPTIONS = [
+  ['Ctrl-C', ['C-c'], 130],
+  ['Ctrl-D', ['C-d'], 130],
+] as const;
 
 describe('at a terminal', { ...needs('tmux'), timeout: 300_000 }, () => {
   let one: TestKey;
@@ -43,6 +48,12 @@ describe('at a terminal', { ...needs('tmux'), timeout: 300_000 }, () => {
     await terminal.type(text);
     await terminal.press('Enter');
   };
+  /** Runs a command on an empty screen, where nothing is taken for what an earlier one has said. */
+  const afresh = async (command: string) => {
+    await enter('clear');
+    await terminal.shows(/^ready>\s*$/);
+    await enter(command);
+  };
   const keyFile = () => readFile(join(directory, 'keys', `${ADDRESS}.asc`), 'utf8');
   /** Asks the shell for the settings of the terminal: echo is on, lines are edited, Ctrl-C is a signal. */
   const isAsBefore = async () => {
@@ -58,7 +69,7 @@ describe('at a terminal', { ...needs('tmux'), timeout: 300_000 }, () => {
     await enter(PASSPHRASE);
     await terminal.shows(/the two passphrases differ: nothing was made\ncode 65/);
     assert.equal(existsSync(join(directory, 'out')), false);
-    await enter(`clear; ${SEALDIR} key generate --name 'Alice A' --output out ${ADDRESS}; echo code $?`);
+    await afresh(`${SEALDIR} key generate --name 'Alice A' --output out ${ADDRESS}; echo code $?`);
     await terminal.shows(/Passphrase for the new key:$/m);
     await terminal.type(`wrong${PASSPHRASE}`);
     await terminal.press('C-u');
@@ -75,9 +86,7 @@ describe('at a terminal', { ...needs('tmux'), timeout: 300_000 }, () => {
     });
     await writeFile(join(directory, 'sealed.eml'), sealed.stdout);
     // the message comes through a pipe, the passphrase from the terminal
-    await enter(
-      `clear; cat sealed.eml | ${SEALDIR} open -k out/${ADDRESS}.secret.asc > opened; echo code $?`,
-    );
+    await afresh(`cat sealed.eml | ${SEALDIR} open -k out/${ADDRESS}.secret.asc > opened; echo code $?`);
     await terminal.shows(/Passphrase of out\/alice@example\.com\.secret\.asc:$/m);
     await enter(PASSPHRASE);
     assert.ok(!(await terminal.shows(/code 0/)).includes('canary'));
@@ -85,20 +94,25 @@ describe('at a terminal', { ...needs('tmux'), timeout: 300_000 }, () => {
     await isAsBefore();
   });
 
-  test('sq asks for the passphrase of a key that was made here, and opens with it', needs('sq'), async () => {
-    await writeFile(join(directory, 'pass'), PASSPHRASE);
-    const made = ['key', 'generate', '--passphrase-file', 'pass', '--output', 'out', ADDRESS];
-    assert.equal((await run(process.execPath, [CLI, ...made], { cwd: directory })).code, 0);
-    const seal = [CLI, 'seal', '-k', join(directory, `out/${ADDRESS}.asc`)];
-    const { stdout } = await run(process.execPath, seal, { stdin: MESSAGE });
-    const [armor = ''] = /-----BEGIN PGP MESSAGE[\s\S]*END PGP MESSAGE-----\n/.exec(stdout.toString()) ?? [];
-    await writeFile(join(directory, 'sealed.asc'), armor);
-    await enter(`sq decrypt --recipient-key out/${ADDRESS}.secret.asc -o opened sealed.asc; echo code $?`);
-    await terminal.shows(/password/i);
-    await enter(PASSPHRASE);
-    await terminal.shows(/code 0/);
-    assert.equal(await readFile(join(directory, 'opened'), 'utf8'), MESSAGE);
-  });
+  testLong(
+    'sq asks for the passphrase of a key that was made here, and opens with it',
+    needs('sq'),
+    async () => {
+      await writeFile(join(directory, 'pass'), PASSPHRASE);
+      const made = ['key', 'generate', '--passphrase-file', 'pass', '--output', 'out', ADDRESS];
+      assert.equal((await run(process.execPath, [CLI, ...made], { cwd: directory })).code, 0);
+      const seal = [CLI, 'seal', '-k', join(directory, `out/${ADDRESS}.asc`)];
+      const { stdout } = await run(process.execPath, seal, { stdin: MESSAGE });
+      const [armor = ''] =
+        /-----BEGIN PGP MESSAGE[\s\S]*END PGP MESSAGE-----\n/.exec(stdout.toString()) ?? [];
+      await writeFile(join(directory, 'sealed.asc'), armor);
+      await enter(`sq decrypt --recipient-key out/${ADDRESS}.secret.asc -o opened sealed.asc; echo code $?`);
+      await terminal.shows(/password/i);
+      await enter(PASSPHRASE);
+      await terminal.shows(/code 0/);
+      assert.equal(await readFile(join(directory, 'opened'), 'utf8'), MESSAGE);
+    },
+  );
 
   test('an empty passphrase is refused', async () => {
     await enter(`${SEALDIR} key generate ${ADDRESS}; echo code $?`);
@@ -107,10 +121,7 @@ describe('at a terminal', { ...needs('tmux'), timeout: 300_000 }, () => {
     await terminal.shows(/the passphrase is empty: give one, or say --no-passphrase\ncode 65/);
   });
 
-  for (const [how, keys, code] of [
-    ['Ctrl-C', ['C-c'], 130],
-    ['Ctrl-D', ['C-d'], 130],
-  ] as const)
+  for (const [how, keys, code] of shortOf(INTERRUPTIONS, 1))
     test(`${how} at a question leaves nothing half done, and the terminal as it was`, async () => {
       await enter(`${SEALDIR} key generate ${ADDRESS}; echo code $?`);
       await terminal.shows(/Passphrase for the new key:$/m);
@@ -118,7 +129,7 @@ describe('at a terminal', { ...needs('tmux'), timeout: 300_000 }, () => {
       await terminal.shows(new RegExp(`interrupted: nothing was done\ncode ${code}`));
       await isAsBefore();
       const before = await keyFile();
-      await enter(`clear; ${SEALDIR} key add -c sealdir.toml other.asc; echo code $?`);
+      await afresh(`${SEALDIR} key add -c sealdir.toml other.asc; echo code $?`);
       await terminal.shows(/Is that meant\? \(yes\/no\)$/m);
       await terminal.press(...keys);
       await terminal.shows(new RegExp(`code ${code}`));
@@ -153,47 +164,53 @@ describe('at a terminal', { ...needs('tmux'), timeout: 300_000 }, () => {
     const answered = await terminal.shows(/\(yes\/no\) no\nsealdir: nothing was changed\ncode 65/);
     assert.equal(answered.match(/has another key/g)?.length, 1, answered);
     assert.equal(await keyFile(), before);
-    await enter(`clear; ${SEALDIR} key add -c sealdir.toml other.asc; echo code $?`);
+    await afresh(`${SEALDIR} key add -c sealdir.toml other.asc; echo code $?`);
     await terminal.shows(/Is that meant\? \(yes\/no\)$/m);
     await enter('yes');
     await terminal.shows(/is replaced by [\s\S]*code 0/);
     assert.notEqual(await keyFile(), before);
   });
 
-  test('a list of many keys draws a bar, which is gone in the end; so is a web key directory', async () => {
-    for (let n = 0; n < 1000; n++)
-      await writeFile(join(directory, 'keys', `user${n}@example.com.asc`), one.certificate);
-    await enter(`${SEALDIR} key list -c sealdir.toml > list; echo code $?`);
-    await terminal.shows(/\[#*-+\] \d+ of 1001 keys/);
-    assert.ok(!(await terminal.shows(/code 0/)).includes('of 1001'));
-    assert.equal((await readFile(join(directory, 'list'), 'utf8')).split('\n').length, 1001 + 2);
-    await enter(`clear; ${SEALDIR} key list -c sealdir.toml; echo code $?`);
-    await terminal.shows(/\[#*-+\] \d+ of 1001 keys/);
-    await terminal.press('C-c');
-    assert.ok(!(await terminal.shows(/sealdir: interrupted\ncode 130/)).includes('of 1001'));
-    const made = join(directory, 'made');
-    await mkdir(made);
-    for (let n = 0; n < 200; n++)
-      await writeFile(join(made, `u${n}@example.com.asc`), (await makeKey(`u${n}@example.com`)).certificate);
-    const toml = tomlFor(directory).replace(join(directory, 'keys'), made);
-    await writeFile(join(directory, 'made.toml'), toml);
-    await enter(`clear; ${SEALDIR} key export -c made.toml --wkd web; echo code $?`);
-    await terminal.shows(/\[#*-+\] \d+ of 200 keys/);
-    await terminal.press('C-c');
-    await terminal.shows(/code 130/);
-    const hu = join(directory, 'web/.well-known/openpgpkey/example.com/hu');
-    const cut = readdirSync(hu);
-    assert.ok(cut.length > 0 && cut.length < 200, `${cut.length}`);
-    assert.deepEqual(
-      cut.filter((name) => name.startsWith('.')),
-      [],
-    );
-    await enter(`clear; ${SEALDIR} key export -c made.toml --wkd web; echo code $?`);
-    await terminal.shows(/200 addresses are in web, 0 were left out\ncode 0/);
-    assert.equal(readdirSync(hu).length, 200);
-    await rm(join(made, 'u7@example.com.asc'));
-    await enter(`clear; ${SEALDIR} key export -c made.toml --wkd web; echo code $?`);
-    await terminal.shows(/199 addresses are in web, 0 were left out\ncode 0/);
-    assert.equal(readdirSync(hu).length, 199);
-  });
+  testLong(
+    'a list of many keys draws a bar, which is gone in the end; so is a web key directory',
+    async () => {
+      for (let n = 0; n < 1000; n++)
+        await writeFile(join(directory, 'keys', `user${n}@example.com.asc`), one.certificate);
+      await enter(`${SEALDIR} key list -c sealdir.toml > list; echo code $?`);
+      await terminal.shows(/\[#*-+\] \d+ of 1001 keys/);
+      assert.ok(!(await terminal.shows(/code 0/)).includes('of 1001'));
+      assert.equal((await readFile(join(directory, 'list'), 'utf8')).split('\n').length, 1001 + 2);
+      await afresh(`${SEALDIR} key list -c sealdir.toml; echo code $?`);
+      await terminal.shows(/\[#*-+\] \d+ of 1001 keys/);
+      await terminal.press('C-c');
+      assert.ok(!(await terminal.shows(/sealdir: interrupted\ncode 130/)).includes('of 1001'));
+      const made = join(directory, 'made');
+      await mkdir(made);
+      for (let n = 0; n < 200; n++)
+        await writeFile(
+          join(made, `u${n}@example.com.asc`),
+          (await makeKey(`u${n}@example.com`)).certificate,
+        );
+      const toml = tomlFor(directory).replace(join(directory, 'keys'), made);
+      await writeFile(join(directory, 'made.toml'), toml);
+      await afresh(`${SEALDIR} key export -c made.toml --wkd web; echo code $?`);
+      await terminal.shows(/\[#*-+\] \d+ of 200 keys/);
+      await terminal.press('C-c');
+      await terminal.shows(/code 130/);
+      const hu = join(directory, 'web/.well-known/openpgpkey/example.com/hu');
+      const cut = readdirSync(hu);
+      assert.ok(cut.length > 0 && cut.length < 200, `${cut.length}`);
+      assert.deepEqual(
+        cut.filter((name) => name.startsWith('.')),
+        [],
+      );
+      await afresh(`${SEALDIR} key export -c made.toml --wkd web; echo code $?`);
+      await terminal.shows(/200 addresses are in web, 0 were left out\ncode 0/);
+      assert.equal(readdirSync(hu).length, 200);
+      await rm(join(made, 'u7@example.com.asc'));
+      await afresh(`${SEALDIR} key export -c made.toml --wkd web; echo code $?`);
+      await terminal.shows(/199 addresses are in web, 0 were left out\ncode 0/);
+      assert.equal(readdirSync(hu).length, 199);
+    },
+  );
 });

@@ -10,6 +10,7 @@ import { CLI } from '../support/child.ts';
 import { freshKey, revoked } from '../support/freshkey.ts';
 import { needsKeyCollection, openKeyCollection } from '../support/keys.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
+import { testLong } from '../support/long.ts';
 import { run } from '../support/process.ts';
 import { startSealdir, tomlFor } from '../support/sealdir.ts';
 import { sharedDirectory } from '../support/shared.ts';
@@ -127,22 +128,26 @@ function assertChecked({ file, fingerprint, state, why, daysLeft }: Row, checked
   assert.ok(isTold, `${file}: ${why} is not among ${findings.join('')}`);
 }
 
-test('every collected key has one verdict in the list, in check, at RCPT and at DATA', {
-  ...needsKeyCollection(),
-  timeout: KEY_TIMEOUT,
-}, async () => {
-  const keys = await collectedKeys();
-  assert.ok(Object.keys(keys).length >= 76);
-  const rows = await verdictsOf(keys);
-  const stateOf = (name: string) => rows.get(`${name}@example.com`)?.map(({ state }) => state);
-  assert.deepEqual(stateOf('gpg-cv25519'), ['valid']);
-  assert.deepEqual(stateOf('gpg-expired'), ['expired']);
-  assert.deepEqual(stateOf('gpg-enc-expired'), ['expired']);
-  assert.deepEqual(stateOf('gpg-revoked'), ['revoked']);
-  assert.deepEqual(stateOf('gpg-rsa1024'), ['unusable']);
-  assert.deepEqual(stateOf('two-armors-one-file'), ['valid', 'valid']);
-  assert.equal(rows.get('gpg-rsa3072@example.com')?.[0]?.algorithm, 'rsa3072');
-});
+testLong(
+  'every collected key has one verdict in the list, in check, at RCPT and at DATA',
+  {
+    ...needsKeyCollection(),
+    timeout: KEY_TIMEOUT,
+  },
+  async () => {
+    const keys = await collectedKeys();
+    assert.ok(Object.keys(keys).length >= 76);
+    const rows = await verdictsOf(keys);
+    const stateOf = (name: string) => rows.get(`${name}@example.com`)?.map(({ state }) => state);
+    assert.deepEqual(stateOf('gpg-cv25519'), ['valid']);
+    assert.deepEqual(stateOf('gpg-expired'), ['expired']);
+    assert.deepEqual(stateOf('gpg-enc-expired'), ['expired']);
+    assert.deepEqual(stateOf('gpg-revoked'), ['revoked']);
+    assert.deepEqual(stateOf('gpg-rsa1024'), ['unusable']);
+    assert.deepEqual(stateOf('two-armors-one-file'), ['valid', 'valid']);
+    assert.equal(rows.get('gpg-rsa3072@example.com')?.[0]?.algorithm, 'rsa3072');
+  },
+);
 
 test('every key made here has one verdict in the list, in check, at RCPT and at DATA', {
   timeout: KEY_TIMEOUT,

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connectLmtp, deliver, openSession } from '../support/lmtp.ts';
+import { testLong } from '../support/long.ts';
 import { startSealdir, type TestServer } from '../support/sealdir.ts';
 import { makeKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
@@ -40,29 +41,32 @@ test('connections over the limit of one address are told 421 4.7.0; a Unix socke
     for (const session of [second, ...local]) await session.vanish();
   }));
 
-test('deliveries over the limit of one mailbox are deferred at RCPT, those to another are not, and the slot comes free', () =>
-  withServer('max_mailbox_deliveries = 1', async (server) => {
-    await server.addKey('bob@example.com.asc', KEY.certificate);
-    const deliveries = async () => {
-      const text = await (await fetch(`${server.metrics}/metrics`)).text();
-      return Number(/^sealdir_deliveries (\d+)$/m.exec(text)?.[1]);
-    };
-    const first = await openSession(server.socketPath);
-    const second = await openSession(server.port);
-    await first.say('MAIL FROM:<>');
-    assert.match(await first.say(`RCPT TO:<${ALICE}>`), /^250 /);
-    assert.equal(await deliveries(), 0, 'a client that only asks has no slot');
-    assert.match(await first.say('DATA'), /^354 /);
-    const both = { to: [ALICE, 'bob@example.com'], message: MESSAGE };
-    const { rcpt, final } = await deliver(second, both);
-    assert.match(rcpt[0] ?? '', /^450 4\.2\.1 /);
-    assert.ok(final.length === 1 && final[0]?.startsWith('250 2.0.0 '), final.join());
-    await until('the slot is taken', async () => (await deliveries()) === 1);
-    await first.vanish();
-    await until('the slot is free', async () => (await deliveries()) === 0);
-    assert.equal((await deliver(second, both)).final.length, 2);
-    await second.vanish();
-  }));
+testLong(
+  'deliveries over the limit of one mailbox are deferred at RCPT, those to another are not, and the slot comes free',
+  () =>
+    withServer('max_mailbox_deliveries = 1', async (server) => {
+      await server.addKey('bob@example.com.asc', KEY.certificate);
+      const deliveries = async () => {
+        const text = await (await fetch(`${server.metrics}/metrics`)).text();
+        return Number(/^sealdir_deliveries (\d+)$/m.exec(text)?.[1]);
+      };
+      const first = await openSession(server.socketPath);
+      const second = await openSession(server.port);
+      await first.say('MAIL FROM:<>');
+      assert.match(await first.say(`RCPT TO:<${ALICE}>`), /^250 /);
+      assert.equal(await deliveries(), 0, 'a client that only asks has no slot');
+      assert.match(await first.say('DATA'), /^354 /);
+      const both = { to: [ALICE, 'bob@example.com'], message: MESSAGE };
+      const { rcpt, final } = await deliver(second, both);
+      assert.match(rcpt[0] ?? '', /^450 4\.2\.1 /);
+      assert.ok(final.length === 1 && final[0]?.startsWith('250 2.0.0 '), final.join());
+      await until('the slot is taken', async () => (await deliveries()) === 1);
+      await first.vanish();
+      await until('the slot is free', async () => (await deliveries()) === 0);
+      assert.equal((await deliver(second, both)).final.length, 2);
+      await second.vanish();
+    }),
+);
 
 test('a client that sends a command byte by byte gets 421, though no second passes without a byte', () =>
   withServer('idle_timeout = "1s"', async (server) => {

@@ -10,6 +10,7 @@ import type Sqlite from 'better-sqlite3';
 import { NetstringReader, netstring } from '../../src/core/netstring.ts';
 import { type ChildServer, CLI, startChild } from '../support/child.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
+import { testLong } from '../support/long.ts';
 import { needsPackage } from '../support/peers.ts';
 import { run } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
@@ -93,16 +94,19 @@ describe('recipients in a database', needsPackage('better-sqlite3'), () => {
     assert.ok((await opened('vmail/deep/down/own/Maildir', own)).equals(MESSAGE));
   });
 
-  test('without a path the template counts, without a key the file of the address, or of its domain', async () => {
-    assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
-    assert.ok((await opened('mail/example.com/filed', filed)).equals(MESSAGE));
-    assert.match(await send('bare@example.com'), /^250 2\.0\.0 /);
-    assert.ok((await opened('mail/example.com/bare', domainWide)).equals(MESSAGE));
-    assert.match(await send('keyless@example.net'), /^451 4\.7\.5 /);
-    assert.match(await send('refused@example.net'), /^550 5\.7\.5 /, 'the column unusable says so');
-  });
+  testLong(
+    'without a path the template counts, without a key the file of the address, or of its domain',
+    async () => {
+      assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
+      assert.ok((await opened('mail/example.com/filed', filed)).equals(MESSAGE));
+      assert.match(await send('bare@example.com'), /^250 2\.0\.0 /);
+      assert.ok((await opened('mail/example.com/bare', domainWide)).equals(MESSAGE));
+      assert.match(await send('keyless@example.net'), /^451 4\.7\.5 /);
+      assert.match(await send('refused@example.net'), /^550 5\.7\.5 /, 'the column unusable says so');
+    },
+  );
 
-  test('whoever takes the rest of a domain gets it in their own mailbox', async () => {
+  testLong('whoever takes the rest of a domain gets it in their own mailbox', async () => {
     assert.match(await send('anything@example.org'), /^250 2\.0\.0 /);
     assert.equal((await readdir(join(server.directory, 'mail/example.com/filed/new'))).length, 2);
     assert.match(await send('anything@example.net'), /^550 5\.1\.1 /);
@@ -134,28 +138,31 @@ describe('recipients in a database', needsPackage('better-sqlite3'), () => {
     assert.match(await send('new@example.com'), /^550 5\.1\.1 /);
   });
 
-  test('F32: a reload while the database is gone forgets nobody, and one to a source that is none is refused', async () => {
-    const config = join(server.directory, 'sealdir.toml');
-    const [toml, file] = [await readFile(config, 'utf8'), join(server.directory, 'users.sqlite')];
-    const reload = async (what: string) => {
-      const before = server.process.output().split(what).length;
-      server.process.signal('SIGHUP');
-      await until(what, () => server.process.output().split(what).length > before);
-    };
-    const exists = () => askMap(join(server.directory, 'map.sock'), 'recipients filed@example.com');
-    assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
-    assert.equal(await exists(), 'OK filed@example.com');
-    const bytes = await readFile(file);
-    await rm(file);
-    await reload('configuration and keys reloaded');
-    assert.equal(await exists(), 'OK filed@example.com');
-    assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
-    await writeFile(file, bytes);
-    await writeFile(config, toml.replace(/^sql\.query = .*$/m, 'sql.query = "SELECT 1"'));
-    await reload('configuration refused');
-    assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
-    await writeFile(config, toml);
-  });
+  testLong(
+    'F32: a reload while the database is gone forgets nobody, and one to a source that is none is refused',
+    async () => {
+      const config = join(server.directory, 'sealdir.toml');
+      const [toml, file] = [await readFile(config, 'utf8'), join(server.directory, 'users.sqlite')];
+      const reload = async (what: string) => {
+        const before = server.process.output().split(what).length;
+        server.process.signal('SIGHUP');
+        await until(what, () => server.process.output().split(what).length > before);
+      };
+      const exists = () => askMap(join(server.directory, 'map.sock'), 'recipients filed@example.com');
+      assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
+      assert.equal(await exists(), 'OK filed@example.com');
+      const bytes = await readFile(file);
+      await rm(file);
+      await reload('configuration and keys reloaded');
+      assert.equal(await exists(), 'OK filed@example.com');
+      assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
+      await writeFile(file, bytes);
+      await writeFile(config, toml.replace(/^sql\.query = .*$/m, 'sql.query = "SELECT 1"'));
+      await reload('configuration refused');
+      assert.match(await send('filed@example.com'), /^250 2\.0\.0 /);
+      await writeFile(config, toml);
+    },
+  );
 
   test('lookup says what a delivery would find', async () => {
     const lookup = (address: string) =>
@@ -205,7 +212,7 @@ test(
   },
 );
 
-test('a start says what is missing for a source', async () => {
+testLong('a start says what is missing for a source', async () => {
   const site = await makeSite();
   const config = join(site, 'sealdir.toml');
   const start = async (recipients: string) => {

@@ -6,12 +6,15 @@ import { test } from 'node:test';
 import { type ChildServer, startChild } from '../support/child.ts';
 import { messageOfSize } from '../support/fixtures.ts';
 import { openSession } from '../support/lmtp.ts';
+import { isLong } from '../support/long.ts';
 import { makeKey } from '../support/testkeys.ts';
 
 const MIB = 1024 * 1024;
-const RECIPIENTS = Array.from({ length: 10 }, (_, index) => `user${index}@example.com`);
+const RECIPIENTS = Array.from({ length: isLong ? 10 : 2 }, (_, index) => `user${index}@example.com`);
 
-test('100 MiB to 10 recipients takes at most 96 MiB above idle', { timeout: 150_000 }, async (t) => {
+test(`100 MiB to ${RECIPIENTS.length} recipients takes at most 96 MiB above idle`, {
+  timeout: 150_000,
+}, async (t) => {
   const keys: Record<string, string> = {};
   for (const address of RECIPIENTS) keys[address] = (await makeKey(address)).certificate;
   const server = await startChild({ keys, toml: { lmtp: 'max_message_size = "200MiB"' } });

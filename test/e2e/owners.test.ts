@@ -11,6 +11,7 @@ import { needsUnits, startUnit, statusOf } from '../support/asunit.ts';
 import { examples } from '../support/examples.ts';
 import { HungMount, needsHungMount } from '../support/hungmount.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
+import { testLong } from '../support/long.ts';
 import type { Running } from '../support/process.ts';
 import { makeSite } from '../support/sealdir.ts';
 import { makeKey, readSealed } from '../support/testkeys.ts';
@@ -116,8 +117,12 @@ processes = 2
 lmtp = { listen = ["${directory}/run/lmtp.sock"], stall_timeout = "1s", transaction_timeout = "4s" }
 store = { maildir = "${directory}/mail/{domain}/{local}", state = "${directory}/state/s", duplicates = "1h", maildirsize = true }
 keys = { directory = "${directory}/keys" }
+folders = { rules = ["header X-Spam-Flag is YES -> Junk"] }
 metrics = { listen = "off" }
 ${exampleOf(directory)}`;
+
+  /** A line of the log may reach us a moment after the reply. */
+  const logged = (words: RegExp) => until(`${words} in the log`, () => words.test(server.output()));
 
   async function send(to: readonly User[], message: Buffer): Promise<string[]> {
     const session = await openSession(join(directory, 'run/lmtp.sock'));
@@ -181,6 +186,36 @@ ${exampleOf(directory)}`;
     await until('it is noted', async () => /^1000000S\n\d+ 1\n$/.test(await readFile(path, 'utf8')));
   });
 
+  test('a folder of a rule belongs to its user, and counts in the maildirsize of the Maildir', async () => {
+    const message = Buffer.from(`X-Spam-Flag: YES\r\n\r\n${randomUUID()}\r\n`);
+    assert.match((await send(['carol'], message)).join(), /^250 2\.0\.0 Sealed /);
+    assert.match((await send(['carol'], message)).join(), /^250 2\.0\.0 Sealed before/);
+    const folder = join(inbox('carol'), '../.Junk');
+    const [file = ''] = await readdir(join(folder, 'new'));
+    assert.deepEqual(await readdir(join(folder, 'tmp')), []);
+    for (const path of ['.', 'tmp', 'new', 'cur', 'maildirfolder', `new/${file}`]) {
+      const { uid, gid, mode } = statSync(join(folder, path));
+      assert.deepEqual([uid, gid, mode & 0o077], [USERS.carol, USERS.carol, 0], path);
+    }
+    assert.ok((await readSealed(await readFile(join(folder, 'new', file)), await key)).equals(message));
+    const [, size = ''] = /,S=(\d+),/.exec(file) ?? [];
+    const sizes = join(folder, '../maildirsize');
+    await until('it is noted', async () => (await readFile(sizes, 'utf8')).endsWith(`\n${size} 1\n`));
+  });
+
+  test('F33: a folder that is a link of its user defers them, and nothing is made where it leads', async () => {
+    const maildir = join(inbox('bob'), '..');
+    await mkdir(join(directory, 'elsewhere/junk'), { recursive: true });
+    await chown(join(directory, 'elsewhere/junk'), USERS.bob, USERS.bob);
+    await symlink(join(directory, 'elsewhere/junk'), join(maildir, '.Junk'));
+    const { lchown } = await import('node:fs/promises');
+    await lchown(join(maildir, '.Junk'), USERS.bob, USERS.bob);
+    const message = Buffer.from(`X-Spam-Flag: YES\r\n\r\n${randomUUID()}\r\n`);
+    assert.match((await send(['bob'], message)).join(), /^451 4\.3\.0/);
+    await logged(/\.Junk is a symbolic link/);
+    assert.deepEqual(await readdir(join(directory, 'elsewhere/junk')), []);
+  });
+
   const refused: readonly (readonly [User, RegExp])[] = [
     ['linked', /home\/linked is a symbolic link/],
     ['foreign', /home\/foreign belongs to user 64001, not to user 64005/],
@@ -191,11 +226,11 @@ ${exampleOf(directory)}`;
       const [own = '', other = ''] = await send([name, 'carol'], small());
       assert.match(own, /^451 4\.3\.0/);
       assert.match(other, /^250/);
-      assert.match(server.output(), reason);
+      await logged(reason);
     });
   }
 
-  test('F33: a home on a disk that hangs defers its user, and nobody else notices', async () => {
+  testLong('F33: a home on a disk that hangs defers its user, and nobody else notices', async () => {
     hung.hang();
     const slow = send(['hung'], small());
     const begun = performance.now();
@@ -222,7 +257,7 @@ ${exampleOf(directory)}`;
     }
   });
 
-  test('a writer that dies in the middle defers, and the next message begins another', async () => {
+  testLong('a writer that dies in the middle defers, and the next message begins another', async () => {
     await send(['carol'], small());
     const children = () =>
       readFileSync(`/proc/${owners.pid}/task/${owners.pid}/children`, 'utf8')
@@ -237,7 +272,7 @@ ${exampleOf(directory)}`;
     await until('another one writes', async () => (await send(['carol'], small())).join().startsWith('250'));
   });
 
-  test('writers end when they have had nothing to do', async () => {
+  testLong('writers end when they have had nothing to do', async () => {
     const children = () => readFileSync(`/proc/${owners.pid}/task/${owners.pid}/children`, 'utf8').trim();
     await until('all are gone', () => children() === '', 40_000);
   });

@@ -10,6 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { WriterLink } from '../../src/owners/link.ts';
 import { needsUnits, startUnit } from '../support/asunit.ts';
 import { CLI } from '../support/child.ts';
+import { testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { freeze, type Running, run, start } from '../support/process.ts';
 import { until } from '../support/until.ts';
@@ -158,7 +159,7 @@ describe('the parent of the writers', { skip }, () => {
     },
   );
 
-  test('a parent that is stopped does not wait for a writer that is kept busy', async () => {
+  testLong('a parent that is stopped does not wait for a writer that is kept busy', async () => {
     const { link, pid } = await begin(ALICE);
     let isOver = false;
     const busy = async () => {

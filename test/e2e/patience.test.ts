@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { CLI } from '../support/child.ts';
 import { connectLmtp, deliver, openSession } from '../support/lmtp.ts';
+import { testLong } from '../support/long.ts';
 import { accepts } from '../support/port.ts';
 import { start } from '../support/process.ts';
 import { makeSite, startSealdir, type TestServer, tomlFor } from '../support/sealdir.ts';
@@ -72,7 +73,7 @@ test('a message that takes too long to arrive ends its session with 421 and leav
     assert.deepEqual([...(await server.files(ALICE, 'tmp')), ...(await server.files(ALICE, 'new'))], []);
   }));
 
-test('a session that lasts too long is ended, after the message that is arriving', () =>
+testLong('a session that lasts too long is ended, after the message that is arriving', () =>
   withServer('session_timeout = "1s"', async (server) => {
     const idle = await openSession(server.socketPath);
     const busy = await openData(server);
@@ -81,14 +82,16 @@ test('a session that lasts too long is ended, after the message that is arriving
     assert.match(await busy.reply(), /^250 2\.0\.0 /);
     assert.match(await busy.reply(), /^421 4\.3\.2 /);
     assert.equal(await busy.reply(), '');
-  }));
+  }),
+);
 
-test('an idle session is ended with 421', () =>
+testLong('an idle session is ended with 421', () =>
   withServer('idle_timeout = "1s"', async (server) => {
     const session = await openSession(server.socketPath);
     assert.match(await session.reply(), /^421 4\.4\.2 /);
     assert.equal(await session.reply(), '');
-  }));
+  }),
+);
 
 test('a client that closes its side after its last command still gets every reply', () =>
   withServer('', async (server) => {

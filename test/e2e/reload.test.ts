@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type ChildServer, startChild } from '../support/child.ts';
 import { connectLmtp, deliver, openSession } from '../support/lmtp.ts';
+import { Load } from '../support/load.ts';
+import { isLong, testLong } from '../support/long.ts';
 import { makeKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
@@ -40,7 +42,28 @@ async function announcedSize(server: ChildServer): Promise<number> {
   return Number(/SIZE (\d+)/.exec(reply)?.[1]);
 }
 
-for (const processes of [1, 2]) {
+for (const processes of isLong ? [1, 2] : [2]) {
+  test(`${processes} process(es): reloads under load fail no delivery`, {
+    timeout: 60_000,
+  }, async () => {
+    const server = await startChild({ keys: { [ALICE]: KEY.certificate }, toml: { processes } });
+    try {
+      const load = new Load(server.socketPath, ALICE, 4);
+      const reloads = async () => {
+        for (let n = 0; n < (isLong ? 20 : 3); n += 1) {
+          const before = load.acknowledged;
+          await reload(server, (toml) => toml);
+          await until('mail flows', () => load.acknowledged > before);
+        }
+      };
+      await reloads().finally(() => load.end());
+      const { tries, acknowledged } = await load.end();
+      assert.equal(tries, acknowledged.length);
+    } finally {
+      await server.stop();
+    }
+  });
+
   const name = processes === 1 ? 'one process' : 'two workers';
 
   test(`${name}: after SIGHUP the settings that can change count for new connections and new transactions`, {
@@ -86,44 +109,51 @@ for (const processes of [1, 2]) {
     }
   });
 
-  test(`${name}: with a bad configuration the old one stays, and log and metric say so until there is a good one`, {
-    timeout: 60_000,
-  }, async () => {
-    const server = await startChild({
-      keys: { [ALICE]: KEY.certificate },
-      toml: { processes, lmtp: 'max_message_size = "1MiB"' },
-    });
-    try {
-      assert.equal(await refusedReload(server), 0);
-      const good = await readFile(configOf(server), 'utf8');
-      const line = good.split('\n').findIndex((text) => text.startsWith('max_message_size')) + 1;
-      for (const [bad, complaint] of [
-        [
-          good.replace('"1MiB"', '"much"'),
-          `${configOf(server)}:${line}: lmtp.max_message_size: \\"much\\" is not`,
-        ],
-        [good.replace('max_message_size', 'max_mesage_size'), `${configOf(server)}:${line}: unknown setting`],
-        [good.replace('/keys"', '/missing"'), 'keys.directory: '],
-      ] as const) {
-        const lines = await reload(server, () => bad);
-        assert.ok(lines.includes(`"errors":["${complaint}`), lines);
-        assert.match(lines, /"level":50,.*"msg":"configuration refused, the running one stays"/);
-        await until('/metrics shows it', async () => (await refusedReload(server)) === 1);
-        assert.equal(await announcedSize(server), 1024 * 1024);
+  testLong(
+    `${name}: with a bad configuration the old one stays, and log and metric say so until there is a good one`,
+    {
+      timeout: 60_000,
+    },
+    async () => {
+      const server = await startChild({
+        keys: { [ALICE]: KEY.certificate },
+        toml: { processes, lmtp: 'max_message_size = "1MiB"' },
+      });
+      try {
+        assert.equal(await refusedReload(server), 0);
+        const good = await readFile(configOf(server), 'utf8');
+        const line = good.split('\n').findIndex((text) => text.startsWith('max_message_size')) + 1;
+        for (const [bad, complaint] of [
+          [
+            good.replace('"1MiB"', '"much"'),
+            `${configOf(server)}:${line}: lmtp.max_message_size: \\"much\\" is not`,
+          ],
+          [
+            good.replace('max_message_size', 'max_mesage_size'),
+            `${configOf(server)}:${line}: unknown setting`,
+          ],
+          [good.replace('/keys"', '/missing"'), 'keys.directory: '],
+        ] as const) {
+          const lines = await reload(server, () => bad);
+          assert.ok(lines.includes(`"errors":["${complaint}`), lines);
+          assert.match(lines, /"level":50,.*"msg":"configuration refused, the running one stays"/);
+          await until('/metrics shows it', async () => (await refusedReload(server)) === 1);
+          assert.equal(await announcedSize(server), 1024 * 1024);
+        }
+        const session = await openSession(server.socketPath);
+        assert.match((await deliver(session, { to: [ALICE], message: MESSAGE })).final[0] ?? '', /^250 /);
+        await session.vanish();
+        await reload(server, () => good);
+        await until('/metrics shows it', async () => (await refusedReload(server)) === 0);
+        assert.equal(await server.stop(), 0);
+      } finally {
+        await server.stop();
       }
-      const session = await openSession(server.socketPath);
-      assert.match((await deliver(session, { to: [ALICE], message: MESSAGE })).final[0] ?? '', /^250 /);
-      await session.vanish();
-      await reload(server, () => good);
-      await until('/metrics shows it', async () => (await refusedReload(server)) === 0);
-      assert.equal(await server.stop(), 0);
-    } finally {
-      await server.stop();
-    }
-  });
+    },
+  );
 }
 
-test('a worker that is replaced after a reload has the new settings', { timeout: 60_000 }, async () => {
+testLong('a worker that is replaced after a reload has the new settings', { timeout: 60_000 }, async () => {
   const server = await startChild({
     keys: { [ALICE]: KEY.certificate },
     toml: { processes: 2, lmtp: 'max_message_size = "1MiB"' },

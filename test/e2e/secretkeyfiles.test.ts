@@ -5,9 +5,13 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import * as openpgp from 'openpgp';
+import { CommandError, EXIT } from '../../src/commands/errors.ts';
+import { openMessage } from '../../src/commands/open.ts';
 import { CLI } from '../support/child.ts';
+import { isLong } from '../support/long.ts';
 import { type RunOptions, run } from '../support/process.ts';
 import { makeKey, type TestKey } from '../support/testkeys.ts';
 
@@ -33,7 +37,20 @@ describe('sealdir open', () => {
   };
   const open = async (stdin: Uint8Array, secretKey: string | Uint8Array, ...more: string[]) => {
     await writeFile(join(directory, 'secret'), secretKey);
-    return sealdir(['open', '-k', 'secret', ...more], { stdin });
+    if (isLong) return sealdir(['open', '-k', 'secret', ...more], { stdin });
+    return openedHere(stdin, more);
+  };
+  /** Does what the command does, in this process; e2e/open has the program. */
+  const openedHere = async (sealed: Uint8Array, [, passphrase]: readonly string[]) => {
+    const keyFile = join(directory, 'secret');
+    const passphraseFile = passphrase && join(directory, passphrase);
+    try {
+      const pieces = await openMessage({ message: Readable.from([sealed]), keyFile, passphraseFile });
+      return { code: 0, stdout: Buffer.concat(pieces), stderr: '' };
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      return { code: EXIT[error.kind], stdout: Buffer.alloc(0), stderr: error.everything.join('\n') };
+    }
   };
   const opens = async (stdin: Uint8Array, secretKey: string | Uint8Array, ...more: string[]) => {
     const { code, stdout, stderr } = await open(stdin, secretKey, ...more);

@@ -72,7 +72,7 @@ describe('a session', () => {
     const header = stored.slice(0, stored.indexOf('\n\n') + 1);
     assert.match(
       header,
-      /^Return-Path: <me@example\.org>\nDelivered-To: alice@example\.com\nReceived: from client\.example \(\[127\.0\.0\.1\]\)\n\tby mx\.example\.com with UTF8LMTP id [0-9a-f]{16};\n\t[^\n]+\+0000\nMIME-Version: 1\.0\nContent-Type: multipart\/encrypted; protocol="application\/pgp-encrypted"; boundary="sealdir_[0-9a-f]{32}"\nSubject: Gr\xfc\xdfe\nX-Folded: a\n\tb\n$/,
+      /^Return-Path: <me@example\.org>\nDelivered-To: alice@example\.com\nReceived: from client\.example \(\[127\.0\.0\.1\]\)\n\tby mx\.example\.com with UTF8LMTP id [0-9a-f]{16};\n\t[^\n]+\+0000\nSealed-At-Delivery: by mx\.example\.com; hop=unknown;\n\t[^\n]+\+0000\nMIME-Version: 1\.0\nContent-Type: multipart\/encrypted; protocol="application\/pgp-encrypted"; boundary="sealdir_[0-9a-f]{32}"\nSubject: Gr\xfc\xdfe\nX-Folded: a\n\tb\n$/,
     );
     assert.ok(!stored.includes('\r') && !stored.includes('secret'));
   });

@@ -63,6 +63,43 @@ test('a socket left by a killed server is replaced; the socket of a running one,
   await assert.rejects(open(createServer(), { type: 'unix', path: file }), /is no socket/);
 });
 
+test('what makes no sense of systemd is ignored with a warning, and mail is taken', {
+  timeout: 30_000,
+}, async () => {
+  const site = await makeSite();
+  const config = join(site, 'sealdir.toml');
+  await writeFile(config, tomlFor(site));
+  const command = 'LISTEN_PID=$$ LISTEN_FDS=999999999 NOTIFY_SOCKET= exec "$@"';
+  const server = await start('sh', ['-c', command, 'sh', process.execPath, CLI, 'serve', '-c', config], {
+    ready: (output) => output.includes('"msg":"listening"'),
+  });
+  try {
+    assert.match(server.output(), /"error":"LISTEN_FDS is 999999999, but .*"msg":"systemd"/);
+    assert.match(server.output(), /"error":"NOTIFY_SOCKET is empty: .*"msg":"systemd"/);
+    assert.doesNotMatch(server.output(), /"socket not used"/);
+    await (await openSession(join(site, 'lmtp.sock'))).vanish();
+  } finally {
+    assert.equal(await server.stop(), 0);
+    await rm(site, { recursive: true, force: true });
+  }
+});
+
+test('a path of lmtp.listen on which systemd listens is an error that says what to write', {
+  ...needs('python3'),
+  timeout: 30_000,
+}, async () => {
+  const site = await makeSite();
+  const config = join(site, 'sealdir.toml');
+  await writeFile(config, tomlFor(site));
+  const path = join(site, 'lmtp.sock');
+  await assert.rejects(startActivated(path, [CLI, 'serve', '-c', config]), (error: Error) => {
+    const text = `lmtp.listen: ${path}: another program listens here; systemd has passed a socket that no setting uses (unknown): if it is this one, write "systemd" instead of the path`;
+    assert.ok(error.message.includes(`sealdir: ${text}\n`), error.message);
+    return true;
+  });
+  await rm(site, { recursive: true, force: true });
+});
+
 test('"systemd" serves the sockets that systemd passes', {
   ...needs('python3'),
   timeout: 30_000,

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { startActivated } from '../support/activate.ts';
 import { CLI } from '../support/child.ts';
 import { deliver } from '../support/lmtp.ts';
+import { isLong, shortOf } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { freePort } from '../support/port.ts';
 import { run } from '../support/process.ts';
@@ -27,8 +28,8 @@ async function siteListening(listen: string, processes = 1): Promise<string> {
   return site;
 }
 
-for (const processes of [1, 2]) {
-  for (const listen of ['systemd', 'tls://systemd']) {
+for (const processes of isLong ? [1, 2] : [2]) {
+  for (const listen of shortOf(['systemd', 'tls://systemd'], 1)) {
     test(`a TCP socket of systemd as "${listen}", ${processes} process(es)`, {
       ...needs('python3', 'openssl'),
       timeout: 60_000,
@@ -49,7 +50,7 @@ for (const processes of [1, 2]) {
   }
 }
 
-for (const listen of ['127.0.0.1:1', 'tls://127.0.0.1:1', 'tls://systemd']) {
+for (const listen of shortOf(['127.0.0.1:1', 'tls://127.0.0.1:1', 'tls://systemd'], 1)) {
   test(`deliver says that it speaks no TLS, and its mail may come later: ${listen}`, {
     ...needs('openssl'),
   }, async () => {

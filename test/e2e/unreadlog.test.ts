@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { CLI, childrenOf } from '../support/child.ts';
 import { type LmtpClient, openSession } from '../support/lmtp.ts';
+import { isLong, shortOf } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { accepts } from '../support/port.ts';
 import { type Running, start } from '../support/process.ts';
@@ -86,8 +87,8 @@ async function lostLines(metrics: string): Promise<number> {
   return Number(/^sealdir_log_lines_lost (\d+)$/m.exec(text)?.[1]);
 }
 
-for (const kind of ['pipe', 'socket', 'terminal', 'pipe of another user']) {
-  for (const processes of [1, 2]) {
+for (const kind of shortOf(['pipe', 'socket', 'terminal', 'pipe of another user'], 1)) {
+  for (const processes of isLong ? [1, 2] : [2]) {
     const name = processes === 1 ? 'one process' : 'two workers';
     test(`F23: ${name}: a log into a ${kind} that nobody reads stops no delivery and no stop, and is counted`, {
       ...needs('python3', ...(kind === 'pipe of another user' ? ['root'] : [])),

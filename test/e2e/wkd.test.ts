@@ -9,6 +9,7 @@ import { wkdHash } from '../../src/keys/wkdhash.ts';
 import { type ChildServer, CLI, startChild } from '../support/child.ts';
 import { openGnupgHome } from '../support/gnupghome.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
+import { testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { type Running, run, start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
@@ -82,7 +83,7 @@ describe('a local web key directory', needsWksClient(), () => {
   });
 });
 
-test('a start without the local web key directory that is set is refused', async () => {
+testLong('a start without the local web key directory that is set is refused', async () => {
   const site = await makeSite();
   const config = join(site, 'sealdir.toml');
   await writeFile(config, tomlFor(site, { toml: { rest: 'wkd_directory = "DIR/missing"' } }));
@@ -153,16 +154,22 @@ exec ${process.execPath} ${CLI} serve -c ${at('sealdir.toml')}
     assert.deepEqual(await readdir(at('keystate/pins')), [ALICE]);
   });
 
-  test('F34: after a restart another key is not used (451 4.7.5), and the log says what to do', async () => {
-    await server.stop();
-    await rename(published(), at('former'));
-    await writeFile(published(), mallory.certificate);
-    server = await startServer();
-    assert.match(await send(socket(), ALICE), /^451 4\.7\.5 /);
-    assert.match(server.output(), /is another one than before: [0-9A-F]{40}, where [0-9A-F]{40} was pinned/);
-    await cp(at('former'), published());
-    assert.match(await send(socket(), ALICE), /^250 2\.0\.0 /);
-  });
+  testLong(
+    'F34: after a restart another key is not used (451 4.7.5), and the log says what to do',
+    async () => {
+      await server.stop();
+      await rename(published(), at('former'));
+      await writeFile(published(), mallory.certificate);
+      server = await startServer();
+      assert.match(await send(socket(), ALICE), /^451 4\.7\.5 /);
+      assert.match(
+        server.output(),
+        /is another one than before: [0-9A-F]{40}, where [0-9A-F]{40} was pinned/,
+      );
+      await cp(at('former'), published());
+      assert.match(await send(socket(), ALICE), /^250 2\.0\.0 /);
+    },
+  );
 
   test('F34: a domain that cannot be asked is deferred (451 4.3.0), and nobody else is', async () => {
     assert.match(await send(socket(), 'bob@example.net'), /^451 4\.3\.0 /);

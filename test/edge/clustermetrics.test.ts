@@ -8,6 +8,7 @@ import { createMetrics, type Figures, type Metrics } from '../../src/edge/metric
 interface Numbers {
   connections: number;
   lostLines: number;
+  free?: number;
 }
 
 function makeWorker(numbers: Numbers): Metrics {
@@ -18,6 +19,8 @@ function makeWorker(numbers: Numbers): Metrics {
     lostLines: () => numbers.lostLines,
     isForgetful: () => false,
     oldestSeconds: () => 0,
+    freeBytes: async () => numbers.free,
+    minFreeBytes: () => 0,
   });
   return metrics;
 }
@@ -80,6 +83,24 @@ test('no count falls while workers come and go', async () => {
     sum.keep(await told(dying));
     workers = [...others, makeWorker({ connections: 0, lostLines: 0 })];
   }
+});
+
+test('what does not add up does not: room, lag and the time of the start are those of one process', async () => {
+  const workers = [
+    makeWorker({ connections: 0, lostLines: 0, free: 5000 }),
+    makeWorker({ connections: 0, lostLines: 0, free: 4000 }),
+    makeWorker({ connections: 0, lostLines: 0 }), // its file system does not answer
+  ];
+  const lag = 'nodejs_eventloop_lag_p99_seconds';
+  const figures = await Promise.all(workers.map(told));
+  for (const [n, each] of figures.entries())
+    for (const { name, values } of each)
+      for (const one of values) if (name === lag) one.value = n === 1 ? 7 : 0.01;
+  const text = await new ClusterMetrics(() => 0).text(figures, 0);
+  assert.equal(seriesValue(text, 'sealdir_store_free_bytes'), 4000);
+  assert.equal(seriesValue(text, lag), 7);
+  assert.ok(seriesValue(text, 'process_start_time_seconds') <= Date.now() / 1000);
+  assert.equal(text.match(/^sealdir_build_info\{.*\} 1$/gm)?.length, 1);
 });
 
 test('there are no workers yet: the series of the primary alone', async () => {

@@ -9,7 +9,7 @@ import { type LogForm, logFormOf } from '../../src/edge/logtext.ts';
 
 function logged(recipient: string, form: LogForm = 'json'): string {
   const lines: string[] = [];
-  const log = createLog('info', { write: (line) => lines.push(line) }, form);
+  const log = createLog('info', { form }, { write: (line) => lines.push(line) });
   const outcome = { id: 'x', sender: 's@example.org', verdict: 'stored', why: 'stored', code: 250 } as const;
   log.outcome({ ...outcome, recipient, bytes: 1, ms: 1 });
   assert.equal(lines.length, 1);

@@ -6,6 +6,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { NetstringReader, netstring } from '../../src/core/netstring.ts';
 import { createMapServer } from '../../src/edge/mapserver.ts';
+import { testLong } from '../support/long.ts';
 import { until } from '../support/until.ts';
 
 async function openServer(t: TestContext) {
@@ -57,7 +58,7 @@ test('what is no question, or too long, ends the connection', async (t) => {
   }
 });
 
-test('a client that never reads is not answered on and on', async (t) => {
+testLong('a client that never reads is not answered on and on', async (t) => {
   const { asked, open } = await openServer(t);
   const socket = await open();
   socket.pause();

@@ -5,26 +5,30 @@ import { test } from 'node:test';
 import { TARGET, underAttack } from '../support/attack.ts';
 import type { ChildServer } from '../support/child.ts';
 import { connectLmtp, deliver, type LmtpClient } from '../support/lmtp.ts';
+import { isLong, testLong } from '../support/long.ts';
 import { needsDescriptors } from '../support/peers.ts';
 
 const MESSAGE = Buffer.from('Subject: x\r\n\r\nx\r\n');
 const ENVELOPE = `LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<${TARGET}>\r\nDATA\r\n`;
 
-const CROWD = 'max_connections = 500\nmax_peer_connections = 1000\nmax_mailbox_deliveries = 1000';
+const COUNT = isLong ? 200 : 40;
+/** How many come at once, and how many are let in. */
+const [COME, LIMIT] = isLong ? [2000, 500] : [400, 100];
+const CROWD = `max_connections = ${LIMIT}\nmax_peer_connections = 1000\nmax_mailbox_deliveries = 1000`;
 
 test(
-  'of 2,000 connections at once as many are served as the limit allows, and the others are told 421 4.3.2',
+  `of ${COME} connections at once as many are served as the limit allows, and the others are told 421 4.3.2`,
   {
     ...needsDescriptors(5000),
     timeout: 60_000,
   },
   (t) =>
     underAttack(t, { toml: { lmtp: CROWD } }, async ({ port }) => {
-      const clients = await Promise.all(Array.from({ length: 2000 }, () => connectLmtp(port)));
+      const clients = await Promise.all(Array.from({ length: COME }, () => connectLmtp(port)));
       const greetings = await Promise.all(clients.map((client) => client.reply()));
       for (const greeting of greetings) assert.match(greeting, /^(220 .*|421 4\.3\.2 Too many connections)$/);
       const served = clients.filter((_, n) => greetings[n]?.startsWith('220 '));
-      assert.equal(served.length, 499, 'the client that behaves has a connection too');
+      assert.equal(served.length, LIMIT - 1, 'the client that behaves has a connection too');
       for (const client of clients.filter((each) => !served.includes(each)))
         assert.equal(await client.reply(), '', 'closed');
       await Promise.all(served.map(deliverOne));
@@ -59,14 +63,14 @@ async function connectTo(server: ChildServer, count: number): Promise<(LmtpClien
   );
 }
 
-test(
-  '200 clients that say nothing more get 421 when they have been idle for too long, and nothing is stored',
+testLong(
+  `${COUNT} clients that say nothing more get 421 when they have been idle for too long, and nothing is stored`,
   {
     timeout: 30_000,
   },
   (t) =>
     underAttack(t, { toml: { lmtp: 'idle_timeout = "1s"' } }, async (server) => {
-      for (const client of await connectTo(server, 200)) {
+      for (const client of await connectTo(server, COUNT)) {
         assert.match(await client.reply(), /^421 4\.4\.2 /);
         assert.equal(await client.reply(), '');
         await client.vanish();
@@ -74,28 +78,28 @@ test(
     }),
 );
 
-test(
-  '200 clients that close their side in the middle of something are closed, and nothing is stored',
+testLong(
+  `${COUNT} clients that close their side in the middle of something are closed, and nothing is stored`,
   {
     timeout: 30_000,
   },
   (t) =>
     underAttack(t, {}, async (server) => {
-      for (const client of await connectTo(server, 200)) {
+      for (const client of await connectTo(server, COUNT)) {
         client.socket.end();
         assert.equal(await client.reply(), '');
       }
     }),
 );
 
-test(
-  '200 clients that send a byte now and then are told 421 at their deadline, and store nothing',
+testLong(
+  `${COUNT} clients that send a byte now and then are told 421 at their deadline, and store nothing`,
   {
     timeout: 30_000,
   },
   (t) =>
     underAttack(t, { toml: { lmtp: 'data_timeout = "1s"\nsession_timeout = "2s"' } }, async (server) => {
-      const clients = await connectTo(server, 200);
+      const clients = await connectTo(server, COUNT);
       let sent = 0;
       const drip = setInterval(() => {
         for (const { socket, goesOn } of clients) if (socket.writable) socket.write(goesOn[sent % 40] ?? 'x');

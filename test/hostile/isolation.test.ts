@@ -12,6 +12,7 @@ import { freshKey } from '../support/freshkey.ts';
 import { HungMount, needsHungMount } from '../support/hungmount.ts';
 import { HEALTHY, isolated, repeatedly } from '../support/isolation.ts';
 import { connectLmtp, deliver, isGreeted, openSession } from '../support/lmtp.ts';
+import { isLong, testLong } from '../support/long.ts';
 import { withSubkeys } from '../support/oddkeys.ts';
 import { makeKey } from '../support/testkeys.ts';
 
@@ -20,6 +21,7 @@ const TARGET = 'target@example.com';
 const { certificate } = await makeKey(TARGET);
 const KEYS = { [TARGET]: certificate };
 const options = { timeout: 120_000 };
+const FILES = isLong ? 10_000 : 1000;
 
 async function send(server: ChildServer, to: string): Promise<string> {
   const session = await openSession(server.socketPath);
@@ -28,14 +30,14 @@ async function send(server: ChildServer, to: string): Promise<string> {
   return final[0] ?? rcpt[0] ?? '';
 }
 
-test('a mailbox that is a link to nothing is deferred each time, and holds up nobody', options, (t) =>
+testLong('a mailbox that is a link to nothing is deferred each time, and holds up nobody', options, (t) =>
   isolated(t, { keys: KEYS }, async (server) => {
     await symlink('/not-mounted/target', join(server.directory, 'mail/example.com/target'));
     return repeatedly(async () => assert.match(await send(server, TARGET), /^451 4\.3\.0 /), 4);
   }),
 );
 
-test(
+testLong(
   'a key with more subkeys than a recipient may have is refused at RCPT, and costs nobody anything',
   options,
   async (t) => {
@@ -46,13 +48,13 @@ test(
   },
 );
 
-test(
-  'asking for users who do not exist beside 10,000 key files, of which one keeps changing, holds up nobody',
+testLong(
+  `asking for users who do not exist beside ${FILES} key files, of which one keeps changing, holds up nobody`,
   options,
   (t) =>
     isolated(t, { keys: KEYS }, async (server) => {
       const keys = join(server.directory, 'keys');
-      for (let n = 0; n < 10_000; n++) await writeFile(join(keys, `user${n}@Example.ORG.asc`), certificate);
+      for (let n = 0; n < FILES; n++) await writeFile(join(keys, `user${n}@Example.ORG.asc`), certificate);
       const stops = [
         repeatedly(async () => {
           await writeFile(join(keys, '.draft'), certificate);
@@ -65,25 +67,29 @@ test(
     }),
 );
 
-test('a file system that hangs, with mailboxes not used before, holds up its own mail only', {
-  ...(await needsHungMount()),
-  ...options,
-}, (t) => {
-  const hung = Array.from({ length: 12 }, (_, n) => `user${n}@hung.example`);
-  const keys = Object.fromEntries(hung.map((address) => [address, certificate]));
-  const toml = { lmtp: 'stall_timeout = "2s"\ntransaction_timeout = "5s"' };
-  return isolated(t, { keys, toml }, async (server) => {
-    const directory = join(server.directory, 'mail/hung.example');
-    await mkdir(directory);
-    const mount = await HungMount.open(directory);
-    mount.hang();
-    const replies = hung.map((address) => send(server, address));
-    return async () => {
-      for (const reply of await Promise.all(replies)) assert.match(reply, /^451 4\.3\.0 /);
-      await mount.close();
-    };
-  });
-});
+testLong(
+  'a file system that hangs, with mailboxes not used before, holds up its own mail only',
+  {
+    ...(await needsHungMount()),
+    ...options,
+  },
+  (t) => {
+    const hung = Array.from({ length: 12 }, (_, n) => `user${n}@hung.example`);
+    const keys = Object.fromEntries(hung.map((address) => [address, certificate]));
+    const toml = { lmtp: 'stall_timeout = "2s"\ntransaction_timeout = "5s"' };
+    return isolated(t, { keys, toml }, async (server) => {
+      const directory = join(server.directory, 'mail/hung.example');
+      await mkdir(directory);
+      const mount = await HungMount.open(directory);
+      mount.hang();
+      const replies = hung.map((address) => send(server, address));
+      return async () => {
+        for (const reply of await Promise.all(replies)) assert.match(reply, /^451 4\.3\.0 /);
+        await mount.close();
+      };
+    });
+  },
+);
 
 test('150 connections that name a mailbox and then do nothing keep no place of it', options, (t) => {
   const toml = { lmtp: 'max_mailbox_deliveries = 20' };
@@ -98,7 +104,7 @@ test('150 connections that name a mailbox and then do nothing keep no place of i
   });
 });
 
-test('8 connections that pipeline GET /metrics stop no mail', options, (t) =>
+testLong('8 connections that pipeline GET /metrics stop no mail', options, (t) =>
   isolated(t, { keys: KEYS, toml: { processes: 2 } }, async (server) => {
     const { port, hostname } = new URL(server.metrics());
     const flood = 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1800);
@@ -116,7 +122,7 @@ test('8 connections that pipeline GET /metrics stop no mail', options, (t) =>
   }),
 );
 
-test('a worker that is stopped keeps one connection at most, and the others are served', options, (t) =>
+testLong('a worker that is stopped keeps one connection at most, and the others are served', options, (t) =>
   isolated(t, { keys: KEYS, toml: { processes: 2 } }, async (server) => {
     const [stopped = 0] = server.workers();
     process.kill(stopped, 'SIGSTOP');

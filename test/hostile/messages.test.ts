@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { TARGET, underAttack } from '../support/attack.ts';
 import type { ChildServer } from '../support/child.ts';
 import { openSession } from '../support/lmtp.ts';
+import { isLong, shortOf } from '../support/long.ts';
 import { makeKey, readSealed } from '../support/testkeys.ts';
 
 const MIB = 1024 * 1024;
@@ -95,11 +96,13 @@ async function deliver(server: ChildServer, { blocks }: Bomb, recipients: number
   return replies;
 }
 
+const AT_ONCE = isLong ? 8 : 2;
+
 test('messages made to be expensive are delivered whole or refused', { timeout: 120_000 }, async (t) => {
   const key = await makeKey(TARGET);
   await underAttack(t, { keys: { [TARGET]: key.certificate } }, async (server) => {
     const mailbox = join(server.directory, 'mail/example.com/target/new');
-    for (const bomb of BOMBS) {
+    for (const bomb of shortOf(BOMBS, 4)) {
       for (const reply of await deliver(server, bomb, 1)) assert.match(reply, bomb.reply, bomb.what);
       const [file, ...others] = await readdir(mailbox);
       assert.equal(others.length, 0);
@@ -113,17 +116,20 @@ test('messages made to be expensive are delivered whole or refused', { timeout: 
   });
 });
 
-test('8 messages with 200,000 header fields each are delivered at the same time', { timeout: 120_000 }, (t) =>
-  underAttack(t, {}, async (server) => {
-    const bomb: Bomb = {
-      what: 'a header of 200,000 fields',
-      blocks: [
-        ['a: b\r\n'.repeat(1000), 200],
-        ['\r\nx\r\n', 1],
-      ],
-      reply: STORED,
-    };
-    const replies = await Promise.all(Array.from({ length: 8 }, () => deliver(server, bomb, 1)));
-    for (const reply of replies.flat()) assert.match(reply, bomb.reply);
-  }),
+test(
+  `${AT_ONCE} messages with 200,000 header fields each are delivered at the same time`,
+  { timeout: 120_000 },
+  (t) =>
+    underAttack(t, {}, async (server) => {
+      const bomb: Bomb = {
+        what: 'a header of 200,000 fields',
+        blocks: [
+          ['a: b\r\n'.repeat(1000), 200],
+          ['\r\nx\r\n', 1],
+        ],
+        reply: STORED,
+      };
+      const replies = await Promise.all(Array.from({ length: AT_ONCE }, () => deliver(server, bomb, 1)));
+      for (const reply of replies.flat()) assert.match(reply, bomb.reply);
+    }),
 );

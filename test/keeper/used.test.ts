@@ -10,6 +10,7 @@ import { UsedQueue } from '../../src/keeper/usedqueue.ts';
 import { parseCertificates } from '../../src/keys/certificates.ts';
 import { identityOf } from '../../src/keys/identity.ts';
 import { Keeping } from '../support/keeping.ts';
+import { testLong } from '../support/long.ts';
 import { makeKey, readSealed, type TestKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
@@ -121,7 +122,7 @@ test('a file that a delivery has read is read again, also if it seems to be as i
   assert.deepEqual((await site.events()).slice(2), [`changed ${ALICE} 1`], 'it is still there');
 });
 
-test('thousands of links to nothing do not keep a link from being looked at again soon', async (t) => {
+testLong('thousands of links to nothing do not keep a link from being looked at again soon', async (t) => {
   const site = await keeping(t, {});
   const target = site.state('../elsewhere.asc');
   await writeFile(target, OLD.certificate);

@@ -15,6 +15,7 @@ import { judgeCertificate } from '../../src/keys/judgement.ts';
 import { isLongForm } from '../support/fuzz.ts';
 import { armored, FLAGS, newSubkey, Owner, REASON, subkeyOfAlgorithm, userId } from '../support/handmade.ts';
 import { needsKeyCollection, openKeyCollection } from '../support/keys.ts';
+import { isLong } from '../support/long.ts';
 import { makeCertificate, type Plan, plans } from '../support/randomkeys.ts';
 import { sharedDirectory } from '../support/shared.ts';
 
@@ -311,7 +312,7 @@ test('F36: of random certificates, the keys are those of the judgement at the la
 }, async (t) => {
   const seed = Number(process.env.SEALDIR_FUZZ_SEED ?? Math.trunc(Math.random() * 0x7fffffff));
   const seen = { stored: 0, storedLastValid: 0, keyUnusableNow: 0 };
-  for (const plan of fc.sample(plans, { seed, numRuns: isLongForm() ? 2000 : 120 }))
+  for (const plan of fc.sample(plans, { seed, numRuns: isLongForm() ? 2000 : isLong ? 120 : 40 }))
     for (const subkeys of ['all', 'newest'] as const) {
       const { certificate, expected } = await expectedOf(plan, subkeys);
       const found = await chosen([[certificate]], { ...RULES, subkeys });

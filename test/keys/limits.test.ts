@@ -14,6 +14,7 @@ import { judgeCertificate } from '../../src/keys/judgement.ts';
 import { MAX_SESSION_KEY_PACKETS } from '../../src/keys/limits.ts';
 import { MAX_KEY_FILE_BYTES } from '../../src/keys/parsedfiles.ts';
 import { freshKey } from '../support/freshkey.ts';
+import { testLong } from '../support/long.ts';
 import { hugeDsa, hugeRsaExponent, withBadSubkeys, withSubkeys } from '../support/oddkeys.ts';
 import { until } from '../support/until.ts';
 
@@ -98,23 +99,26 @@ test('the largest key file allowed is read, and one byte more is too large', asy
   assert.match((await keyring.lookup(ALICE))?.problems.join() ?? '', /too large/);
 });
 
-test('files are kept while they are not too many bytes together, and the oldest goes first', async (t) => {
-  const fit = Math.floor(MAX_CACHED_BYTES / MAX_KEY_FILE_BYTES);
-  const file = padded(alice.certificate, MAX_KEY_FILE_BYTES);
-  const address = (n: number) => `user${n}@example.com`;
-  const { keyring, settled } = await openDirectory(
-    t,
-    Object.fromEntries(Array.from({ length: fit + 1 }, (_, n) => [`${address(n)}.asc`, file])),
-  );
-  await settled(`${address(fit)}.asc`);
-  const keyOf = async (n: number) => (await keyring.lookup(address(n)))?.certificates[0];
-  const first = await keyOf(0);
-  for (let n = 1; n < fit; n++) await keyOf(n);
-  assert.ok(first !== undefined && (await keyOf(0)) === first);
-  await keyOf(fit);
-  await pause(1100); // for so long a look-up may count without a look at the file
-  assert.notEqual(await keyOf(0), first);
-});
+testLong(
+  'files are kept while they are not too many bytes together, and the oldest goes first',
+  async (t) => {
+    const fit = Math.floor(MAX_CACHED_BYTES / MAX_KEY_FILE_BYTES);
+    const file = padded(alice.certificate, MAX_KEY_FILE_BYTES);
+    const address = (n: number) => `user${n}@example.com`;
+    const { keyring, settled } = await openDirectory(
+      t,
+      Object.fromEntries(Array.from({ length: fit + 1 }, (_, n) => [`${address(n)}.asc`, file])),
+    );
+    await settled(`${address(fit)}.asc`);
+    const keyOf = async (n: number) => (await keyring.lookup(address(n)))?.certificates[0];
+    const first = await keyOf(0);
+    for (let n = 1; n < fit; n++) await keyOf(n);
+    assert.ok(first !== undefined && (await keyOf(0)) === first);
+    await keyOf(fit);
+    await pause(1100); // for so long a look-up may count without a look at the file
+    assert.notEqual(await keyOf(0), first);
+  },
+);
 
 test('look-ups at one time share one reading of a file', async (t) => {
   const { keyring, settled } = await openDirectory(t, { [`${ALICE}.asc`]: alice.certificate });

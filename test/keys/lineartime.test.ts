@@ -6,6 +6,7 @@ import { KeyFileError } from '../../src/keys/blocks.ts';
 import { parseCertificates } from '../../src/keys/certificates.ts';
 import { MAX_KEY_FILE_BYTES } from '../../src/keys/parsedfiles.ts';
 import { armored, madeCertificate } from '../support/handmade.ts';
+import { shortOf } from '../support/long.ts';
 
 const key = Buffer.from(armored(madeCertificate(Math.trunc(Date.now() / 1000) - 86_400).certificate));
 // the worst of these takes 0.1 s on an idle machine; what is quadratic took 10 s and more
@@ -57,7 +58,7 @@ const LONG = [
 ];
 
 test('256 KiB of the pieces of any pattern are read in a short time', async () => {
-  for (const piece of [...PIECES, ...LONG]) {
+  for (const piece of [...shortOf(PIECES, 20), ...LONG]) {
     const filling = Buffer.alloc(MAX_KEY_FILE_BYTES - key.length - 1, Buffer.from(piece, 'latin1'));
     const files = [Buffer.concat([key, filling]), Buffer.concat([filling, Buffer.from('\n'), key]), filling];
     for (const [n, file] of files.entries()) {

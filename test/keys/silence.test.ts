@@ -11,6 +11,7 @@ import { realWorld } from '../../src/edge/world.ts';
 import { SILENT_AFTER_MS } from '../../src/keys/calls.ts';
 import { KeyDirectory } from '../../src/keys/directory.ts';
 import { freshKey } from '../support/freshkey.ts';
+import { testLong } from '../support/long.ts';
 import { until } from '../support/until.ts';
 
 const SAME = { localCase: 'ignore', defaultDomain: 'mx.example.com' } as const;
@@ -98,18 +99,21 @@ test('F29: while the key directory hangs, keys that were read before are used (2
   assert.equal(underWay(), 0);
 });
 
-test('F29: keys that were read long ago are not used while the key directory hangs (451 4.3.0)', async (t) => {
-  const { keys, stop, goOn, later } = await openDirectory(t);
-  await keys.lookup('alice@example.com');
-  stop();
-  await keys.lookup('alice@example.com');
-  await pause(20); // a timer may be a millisecond early, and then the directory is not silent yet
-  later(10 * 60_000);
-  await assert.rejects(keys.lookup('alice@example.com'), /does not answer/);
-  goOn();
-});
+testLong(
+  'F29: keys that were read long ago are not used while the key directory hangs (451 4.3.0)',
+  async (t) => {
+    const { keys, stop, goOn, later } = await openDirectory(t);
+    await keys.lookup('alice@example.com');
+    stop();
+    await keys.lookup('alice@example.com');
+    await pause(20); // a timer may be a millisecond early, and then the directory is not silent yet
+    later(10 * 60_000);
+    await assert.rejects(keys.lookup('alice@example.com'), /does not answer/);
+    goOn();
+  },
+);
 
-test('F29: a directory that answers late but answers is waited for', async (t) => {
+testLong('F29: a directory that answers late but answers is waited for', async (t) => {
   const { keys, stop, goOn } = await openDirectory(t);
   stop();
   const entry = keys.lookup('alice@example.com');
@@ -118,7 +122,7 @@ test('F29: a directory that answers late but answers is waited for', async (t) =
   assert.equal((await entry)?.certificates.length, 1);
 });
 
-test('an address that was removed is not brought back when the directory hangs', async (t) => {
+testLong('an address that was removed is not brought back when the directory hangs', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'sealdir-silence-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   stayAlive(t);
@@ -135,7 +139,7 @@ test('an address that was removed is not brought back when the directory hangs',
   assert.equal(await within(keys.lookup('alice@example.com'), SILENT_AFTER_MS + 500), 'late');
 });
 
-test('F29: a key that is a link into a directory that hangs is waited for alone', async (t) => {
+testLong('F29: a key that is a link into a directory that hangs is waited for alone', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'sealdir-silence-'));
   const elsewhere = await mkdtemp(join(tmpdir(), 'sealdir-silence-'));
   for (const each of [directory, elsewhere]) t.after(() => rm(each, { recursive: true, force: true }));

@@ -26,6 +26,12 @@ class Recorder implements LmtpTransaction {
     return replyOf('recipientOk');
   }
 
+  announce(): boolean {
+    assert.equal(this.#underWay, undefined);
+    if (this.recipientCount > 0) this.calls.push('announce');
+    return this.recipientCount > 0;
+  }
+
   start(): void {
     assert.equal(this.#underWay, undefined);
     this.calls.push('start');
@@ -69,6 +75,7 @@ async function openServer(t: TestContext, begin: () => LmtpTransaction) {
       tls: undefined,
       requiresTls: false,
       distrusted: () => assert.fail(),
+      replied: () => {},
       begin,
       fault: (what, error) => faults.push(`${what}: ${(error as Error).message}`),
     },
@@ -131,7 +138,7 @@ test('a RCPT whose decision throws is answered `internal`, and the session goes 
 });
 
 /** The order of calls in contract.ts. A transaction that was not finished is aborted. */
-const ORDER = /^(recipient )*(start (write )*(finish (abort )?|abort )|abort )$/;
+const ORDER = /^(recipient )*(announce start (write )*(finish (abort )?|abort )|abort )$/;
 
 test('calls come in the order of the contract, one at a time, wherever the client leaves', async (t) => {
   const transactions: Recorder[] = [];

@@ -39,6 +39,7 @@ async function openData(t: TestContext, disk: Disk) {
       tls: undefined,
       requiresTls: false,
       distrusted: () => assert.fail(),
+      replied: () => {},
       begin() {
         const transaction = site.transaction();
         const write = transaction.write.bind(transaction);

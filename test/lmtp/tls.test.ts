@@ -31,6 +31,7 @@ test('STARTTLS is answered with 454, and mail goes on in clear where it may; TLS
     begin: () => site.transaction(),
     fault: (what: string) => assert.fail(what),
     distrusted: () => assert.fail(),
+    replied: () => {},
   };
   const server = new LmtpServer(options, new Connections());
   const session = await connectLmtp(await listenFor(server, t));

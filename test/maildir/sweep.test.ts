@@ -131,12 +131,26 @@ test('a file of another user is not touched', needs('root'), async (t) => {
 });
 
 test('new/, cur/ and whatever else is in a mailbox are never touched', async (t) => {
-  const { put, make, left, swept } = await openStore(t);
-  await make('example.com/alice', 'example.com/alice/.Sent');
-  const folders = ['new', 'cur', '.Sent/cur', '.Sent/tmp', 'tmp/directory', '.'];
+  const { root, put, make, left, swept } = await openStore(t);
+  await make('example.com/alice', 'example.com/alice/.Sent', 'elsewhere');
+  const folders = ['new', 'cur', '.Sent/cur', '.Sent', '.half/tmp', 'named/tmp', 'tmp/directory', '.'];
   for (const folder of folders) await put(`example.com/alice/${folder}/${OLD}`, 1000);
+  await make('example.com/alice/named');
+  await symlink(join(root, 'elsewhere'), join(root, 'example.com/alice/.linked'));
+  folders.push('.linked/tmp');
+  await put(`elsewhere/tmp/${OLD}`, 1000);
   assert.deepEqual(await swept(), { removed: 0, failed: 0 });
   assert.equal((await left()).length, folders.length);
+});
+
+test('the tmp/ of the folders of a mailbox is swept as well', async (t) => {
+  const { put, make, left, swept } = await openStore(t);
+  await make('example.com/alice', 'example.com/alice/.Junk', 'example.com/alice/.Lists.a');
+  await put(`example.com/alice/.Junk/tmp/${OLD}`, 37);
+  await put(`example.com/alice/.Lists.a/tmp/${OLD}`, 37);
+  await put(`example.com/alice/.Lists.a/tmp/${YOUNG}`, 35);
+  assert.deepEqual(await swept(), { removed: 2, failed: 0 });
+  assert.deepEqual(await left(), [`example.com/alice/.Lists.a/tmp/${YOUNG}`]);
 });
 
 test('where a template has fixed segments after its placeholders, only the Maildirs at its end are found', async (t) => {

@@ -6,6 +6,7 @@ import {
   fieldsOf,
   type HeaderBlock,
   HeaderScanner,
+  headerFieldsOf,
   type RawField,
 } from '../../src/mime/header.ts';
 import { BYTE_BY_BYTE, type Cut, cut, someCut, WHOLE } from '../support/chunks.ts';
@@ -211,6 +212,29 @@ test('a header that never ends is too big one byte over the limit, and not befor
     const states = cut(message, BYTE_BY_BYTE).map((piece) => scanner.update(piece).state);
     assert.equal(states.indexOf('tooBig'), 1000, JSON.stringify(unit));
   }
+});
+
+test('below a doubtful line the header is seen to its empty line, and neither shown nor too big', () => {
+  const header = `A: 1\r\nodd line\r\n${'B: 2\r\n'.repeat(50)}C : 3\r\nD: 4\r\n folded\r\n`;
+  const message = Buffer.from(`${header}\r\nE: 5\r\n\r\n`);
+  for (const lengths of [WHOLE, BYTE_BY_BYTE, [7, 30]]) {
+    const scanner = new HeaderScanner(LIMIT);
+    let seen = Buffer.alloc(0);
+    for (const piece of cut(message, lengths)) {
+      if (scanner.update(piece).state !== 'complete') continue;
+      seen = Buffer.from(scanner.seen);
+      break;
+    }
+    assert.ok(seen.toString().startsWith(`${header}\r\n`));
+    const fields = [...headerFieldsOf(seen)].map(({ name, bytes }) => `${name} ${bytes}`);
+    assert.deepEqual(fields, ['a A: 1\r\n', ...Array(50).fill('b B: 2\r\n'), 'd D: 4\r\n folded\r\n']);
+    assert.deepEqual(
+      blockOf(message, lengths).fields.map(({ name }) => name),
+      ['a'],
+    );
+    assert.equal(scan(message, lengths, 100).state, 'complete', 'what is shown ended within the limit');
+  }
+  assert.equal(scan(Buffer.from('no header\r\n'.repeat(100)), BYTE_BY_BYTE, 500).state, 'complete');
 });
 
 test('the bytes seen so far are the message as it came, in every state', () => {

@@ -1,19 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { HeaderPolicy } from '../../src/core/headerpolicy.ts';
 import { HeaderScanner } from '../../src/mime/header.ts';
-import { outerFields } from '../../src/mime/policy.ts';
+import { deliveryFields, outerFields } from '../../src/mime/policy.ts';
 import { openCorpus } from '../support/corpus.ts';
 import { FIXTURES } from '../support/fixtures.ts';
 
 const corpus = openCorpus();
 const PLACEHOLDER = 'Subject: [...]\n';
 
-function outside(message: Buffer | string): string {
+function outside(message: Buffer | string, policy: HeaderPolicy = 'visible'): string {
   const scanner = new HeaderScanner(2 * 1024 * 1024);
   const scan = scanner.update(typeof message === 'string' ? Buffer.from(message, 'latin1') : message);
   assert.notEqual(scan.state, 'tooBig');
-  return outerFields(scan.state === 'complete' ? scan.block : scanner.end(), 'visible').toString('latin1');
+  return outerFields(scan.state === 'complete' ? scan.block : scanner.end(), policy).toString('latin1');
 }
 
 /** Checks what every reader of the stored file relies on. */
@@ -112,12 +113,53 @@ test('nothing of a body stands outside', () => {
   assert.equal(outside('password: 1\r\nhttp://example.com/2\r\n'), PLACEHOLDER);
 });
 
+const HIDDEN = [
+  ...['Subject', 'Comments', 'Keywords', 'Thread-Topic', 'X-Original-Subject', 'X-Spam-Report'],
+  ...['X-Subject', 'SUBJECT'],
+];
+
+test('baseline hides the subject and what repeats it or tells of the text, and nothing else', () => {
+  const shown = KEPT.filter((name) => name !== 'Subject');
+  const lines = (names: readonly string[]) => names.map((name) => `${name}: 1\r\n 2\r\n`).join('');
+  const message = `${lines(HIDDEN)}${lines(shown)}${lines(GONE.map((each) => each.split(':')[0] ?? ''))}`;
+  assert.equal(
+    outside(`${message}\r\nbody\r\n`, 'baseline'),
+    `${lines(shown).replaceAll('\r\n', '\n')}${PLACEHOLDER}`,
+  );
+});
+
+test('minimal shows what threads, lists and sorting need, and nothing else', () => {
+  const shown = [
+    ...['From', 'Date', 'Message-ID', 'In-Reply-To', 'References', 'Auto-Submitted', 'Precedence'],
+    ...['List-Id', 'List-Unsubscribe', 'List-Unsubscribe-Post', 'List-Post', 'List-Archive'],
+  ];
+  const others = ['To', 'Cc', 'Reply-To', 'Sender', 'Received', 'X-Spam-Flag', 'List-Secret', 'X', 'Bcc'];
+  const lines = (names: readonly string[]) => names.map((name) => `${name}: ${name}\r\n`).join('');
+  const message = `${lines(HIDDEN)}${lines(others)}${lines(shown)}${lines(others)}\r\nbody\r\n`;
+  assert.equal(outside(message, 'minimal'), `${lines(shown).replaceAll('\r\n', '\n')}${PLACEHOLDER}`);
+});
+
+test('a hidden subject is a placeholder outside, and there is none where there was no subject', () => {
+  for (const policy of ['baseline', 'minimal'] as const) {
+    assert.equal(outside('From: a\r\nSubject: 1\r\nsubject: 2\r\n\r\n', policy), `From: a\n${PLACEHOLDER}`);
+    assert.equal(outside('From: a\r\nDate: b\r\n\r\n', policy), 'From: a\nDate: b\n');
+    assert.equal(
+      outside('From: a\r\nSubject: 1\r\nX-Pin: 2\r\nno field\r\n', policy),
+      `From: a\n${PLACEHOLDER}`,
+    );
+  }
+});
+
+const POLICIES = ['visible', 'baseline', 'minimal'] as const;
+
 test('what stands outside of every fixture is well formed', () => {
-  for (const { name, bytes } of FIXTURES) assertWellFormed(outside(bytes), name);
+  for (const policy of POLICIES)
+    for (const { name, bytes } of FIXTURES) assertWellFormed(outside(bytes, policy), name);
 });
 
 test('what stands outside of every message of the corpus is well formed', { skip: corpus.skip }, () => {
-  for (const message of corpus.messages) assertWellFormed(outside(message.wire()), message.name);
+  for (const policy of POLICIES)
+    for (const message of corpus.messages) assertWellFormed(outside(message.wire(), policy), message.name);
 });
 
 test('what stands outside of any bytes is well formed', () => {
@@ -126,9 +168,30 @@ test('what stands outside of any bytes is well formed', () => {
     ...['Return-Path: ', 'MIME-Version:1', 'DKIM-Signature : x', '\v', '\f', '\x1e'],
   );
   fc.assert(
-    fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
-      assertWellFormed(outside(pieces.join('')), JSON.stringify(pieces.join('')));
+    fc.property(fc.array(piece, { maxLength: 40 }), fc.constantFrom(...POLICIES), (pieces, policy) => {
+      assertWellFormed(outside(pieces.join(''), policy), JSON.stringify(pieces.join('')));
     }),
     { numRuns: 1000 },
   );
+});
+
+test('of a stored message, what its delivery wrote at the top stands outside, and no such field further down', () => {
+  const message = [
+    'Return-Path: <a@example.org>',
+    'Delivered-To: b@example.com',
+    'Received: from x',
+    'Delivered-To: other@example.com',
+    'Subject: s',
+    '',
+    '',
+  ].join('\r\n');
+  const of = (policy: HeaderPolicy, text = message) => {
+    const scan = new HeaderScanner(10_000).update(Buffer.from(text));
+    assert.ok(scan.state === 'complete');
+    return deliveryFields(scan.block, policy).toString();
+  };
+  assert.equal(of('visible'), 'Return-Path: <a@example.org>\n');
+  assert.equal(of('minimal'), 'Return-Path: <a@example.org>\nDelivered-To: b@example.com\n');
+  assert.equal(of('minimal', message.replace('Return-Path', 'X-Other')), '');
+  assert.doesNotMatch(outside(`Sealed-In-Store: by forged\r\n${message}`), /Sealed-In-Store/);
 });

@@ -5,11 +5,9 @@ import { mailDate, type Trace, traceFields } from '../../src/mime/trace.ts';
 
 const TRACE: Trace = {
   sender: Buffer.from('bob@example.org'),
-  clientName: 'mta.example.org',
-  clientAddress: '192.0.2.7',
+  client: { name: 'mta.example.org', address: '192.0.2.7' },
   host: 'mx.example.com',
   smtpUtf8: false,
-  tls: undefined,
   id: '0123456789abcdef',
   arrivedAt: Date.UTC(2024, 0, 2, 3, 4, 5),
 };
@@ -56,15 +54,21 @@ test('a recipient outside ASCII stands in UTF-8, and the protocol says so (RFC 6
 });
 
 test('an IPv6 peer is written as an address literal (RFC 5321 §4.1.3)', () => {
-  assert.match(fields({ clientAddress: '2001:db8::1' }), /^Received: from \S+ \(\[IPv6:2001:db8::1\]\)$/m);
+  assert.match(
+    fields({ client: { ...TRACE.client, address: '2001:db8::1' } }),
+    /^Received: from \S+ \(\[IPv6:2001:db8::1\]\)$/m,
+  );
 });
 
 test('a peer on a Unix socket has no address', () => {
-  assert.match(fields({ clientAddress: undefined }), /^Received: from mta\.example\.org \(local\)$/m);
+  assert.match(
+    fields({ client: { ...TRACE.client, address: undefined } }),
+    /^Received: from mta\.example\.org \(local\)$/m,
+  );
 });
 
 test('a client that gives no usable name is "unknown"', () => {
-  assert.match(fields({ clientName: '' }), /^Received: from unknown /m);
+  assert.match(fields({ client: { ...TRACE.client, name: '' } }), /^Received: from unknown /m);
 });
 
 test('a hostile client name adds no field, no comment and no line', () => {
@@ -79,8 +83,8 @@ test('a hostile client name adds no field, no comment and no line', () => {
     'x'.repeat(10_000),
     'é\u2028ü',
   ];
-  for (const clientName of names) {
-    const text = fields({ clientName });
+  for (const name of names) {
+    const text = fields({ client: { ...TRACE.client, name } });
     assertThreeFields(text);
     assert.match(text, /^Received: from [A-Za-z0-9.:_?[\]-]{1,255} \(\[192\.0\.2\.7\]\)$/m);
   }
@@ -89,7 +93,9 @@ test('a hostile client name adds no field, no comment and no line', () => {
 test('whatever a client and a host call themselves, there are three fields', () => {
   const anything = fc.string({ unit: fc.nat(0x2fff).map((code) => String.fromCodePoint(code)) });
   fc.assert(
-    fc.property(anything, anything, (clientName, host) => assertThreeFields(fields({ clientName, host }))),
+    fc.property(anything, anything, (name, host) =>
+      assertThreeFields(fields({ client: { ...TRACE.client, name }, host })),
+    ),
   );
 });
 

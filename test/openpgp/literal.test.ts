@@ -31,6 +31,19 @@ test('a literal packet holds format b, no name, date 0 and the message, at every
   }
 });
 
+test('a name stands before the date, up to 255 bytes of it', () => {
+  for (const name of ['x', 'sealdir-added:0+5', 'n'.repeat(255)]) {
+    const packet = new LiteralData(name);
+    const out: Buffer[] = [];
+    const emit = (piece: Buffer) => out.push(Buffer.from(piece));
+    packet.update(Buffer.from('message'), emit);
+    packet.final(emit);
+    const [literal] = readPackets(Buffer.concat(out));
+    const expected = Buffer.concat([Buffer.from([0x62, name.length]), Buffer.from(`${name}\0\0\0\0message`)]);
+    assert.ok(literal?.body.equals(expected), name);
+  }
+});
+
 test('a message of no bytes gives a literal packet with no bytes', () => {
   assert.equal(literal(Buffer.alloc(0), WHOLE).toString('hex'), 'cb06620000000000');
 });

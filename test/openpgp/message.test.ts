@@ -7,6 +7,7 @@ import { sessionKeyPackets } from '../../src/keys/sessionkeys.ts';
 import { LiteralData } from '../../src/openpgp/literal.ts';
 import { EncryptedMessage, type Encryption } from '../../src/openpgp/message.ts';
 import { BYTE_BY_BYTE, type Cut, lend, noise, someCut, WHOLE } from '../support/chunks.ts';
+import { isLong } from '../support/long.ts';
 import { dearmor, readPackets } from '../support/packets.ts';
 import { ENCRYPTIONS, nameOf, newReader, type Reader, seededRandom } from '../support/sealing.ts';
 
@@ -77,7 +78,7 @@ for (const encryption of ENCRYPTIONS) {
       fc.property(fc.constantFrom(...sizes), someCut, (size, lengths) => {
         assert.ok(sealed(noise(size), lengths, encryption, packets).armor.equals(whole(size)));
       }),
-      { numRuns: 10 },
+      { numRuns: isLong ? 10 : 4 },
     );
   });
 
@@ -107,7 +108,7 @@ for (const encryption of ENCRYPTIONS) {
         turned[at >> 3] = (turned[at >> 3] ?? 0) ^ (1 << (at & 7));
         await assert.rejects(reader.decrypt(turned));
       }),
-      { numRuns: 25 },
+      { numRuns: isLong ? 25 : 8 },
     );
   });
 

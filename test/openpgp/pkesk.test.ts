@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import * as openpgp from 'openpgp';
 import { recipientKeyOf } from '../../src/keys/material.ts';
 import { sessionKeyEncryptor } from '../../src/openpgp/pkesk.ts';
+import { isLong } from '../support/long.ts';
 
 type Generate = Parameters<typeof openpgp.generateKey>[0];
 
@@ -62,7 +63,7 @@ for (const [kind, { options, v6 = false }] of Object.entries(KINDS)) {
           if (packetVersion === 3) assert.equal(opened?.algorithm, name);
         },
       ),
-      { numRuns: 20 },
+      { numRuns: isLong ? 20 : 6 },
     );
   });
 

@@ -19,7 +19,7 @@ async function startOwners(t: TestContext): Promise<string> {
     mostWriters: 0,
     mostOfUser: 1,
     roots: ['/home'],
-    log: () => {},
+    say: () => {},
   });
   t.after(() => owners.close());
   await new Promise<void>((resolve) => owners.server.listen(path, resolve));

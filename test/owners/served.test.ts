@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -94,6 +94,13 @@ const forbidden: readonly (readonly [string, (home: string) => Request])[] = [
   ['adds to a file', (home) => ({ call: 'append', path: `${home}/secret`, line: '1 1' })],
   ['adds a line', (home) => ({ call: 'append', path: `${home}/Maildir/maildirsize`, line: 'x' })],
   ['adds two lines', (home) => ({ call: 'append', path: `${home}/Maildir/maildirsize`, line: '1 1\n1 1' })],
+  ['marks a home as a folder', (home) => ({ call: 'makeEmpty', path: `${home}/maildirfolder` })],
+  ['marks a Maildir', (home) => ({ call: 'makeEmpty', path: `${home}/Maildir/maildirfolder` })],
+  ['marks what is no folder', (home) => ({ call: 'makeEmpty', path: `${home}/Maildir/new/maildirfolder` })],
+  ['makes another empty file', (home) => ({ call: 'makeEmpty', path: `${home}/.ssh/authorized_keys` })],
+  ['makes an empty file of a file', (home) => ({ call: 'makeEmpty', path: `${home}/secret` })],
+  ['makes an empty file elsewhere', () => ({ call: 'makeEmpty', path: '/tmp/.x/maildirfolder' })],
+  ['leaves a folder', (home) => ({ call: 'makeEmpty', path: `${home}/Maildir/../.x/maildirfolder` })],
   ['asks for no path', () => ({ call: 'list', path: 1 as unknown as string, from: 0 })],
   ['asks for what there is not', () => ({ call: 'chmod' }) as unknown as Request],
 ];
@@ -162,6 +169,35 @@ test('a delivery does what it needs, and its file is for its user alone, whateve
     ((await link.request({ call: 'list', path: join(maildir, 'new'), from: 0 })) as string[]).sort(),
     [`${NAME},S=1,W=1`, `${OTHER},S=1,W=1`],
   );
+});
+
+test('a folder is made like a Maildir, with a mark, and of a Maildir only the folders are listed', async (t) => {
+  const { home, maildir, link } = await openHome(t);
+  const folder = join(maildir, '.Lists.a');
+  for (const name of ['', 'tmp', 'new', 'cur'])
+    await link.request({ call: 'mkdir', path: join(folder, name) });
+  const mark = join(folder, 'maildirfolder');
+  await link.request({ call: 'makeEmpty', path: mark });
+  assert.deepEqual([statSync(mark).mode & 0o7777, statSync(mark).size], [0o600, 0]);
+  await assert.rejects(link.request({ call: 'makeEmpty', path: mark }), { code: 'EEXIST' });
+  const [from, to] = [join(folder, 'tmp', NAME), join(folder, 'new', `${NAME},S=1,W=1`)];
+  await link.request(batch(from, to, { mode: 0o600, bytes: 1 }), [Buffer.from('y')]);
+  assert.equal(readFileSync(to, 'utf8'), 'y');
+  await mkdir(join(maildir, '.private'));
+  await mkdir(join(maildir, 'also private'));
+  await writeFile(join(maildir, '.netrc'), '');
+  assert.deepEqual(await link.request({ call: 'list', path: maildir, from: 0 }), ['.Lists.a']);
+  for (const path of [home, join(home, 'none'), join(maildir, '.private')])
+    await assert.rejects(link.request({ call: 'list', path, from: 0 }), { code: 'ENOENT' });
+});
+
+test('a mark does not go where a link leads', async (t) => {
+  const { home, maildir, link } = await openHome(t);
+  await mkdir(join(maildir, '.a'));
+  await symlink(join(home, 'made'), join(maildir, '.a/maildirfolder'));
+  const request: Request = { call: 'makeEmpty', path: join(maildir, '.a/maildirfolder') };
+  await assert.rejects(link.request(request), { code: 'EEXIST' });
+  assert.deepEqual((await readdir(home)).sort(), ['Maildir', 'secret']);
 });
 
 test('a mailbox with many messages is listed in parts', async (t) => {

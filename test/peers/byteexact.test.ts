@@ -9,6 +9,7 @@ import { openCorpus } from '../support/corpus.ts';
 import { FIXTURES } from '../support/fixtures.ts';
 import { makeGpgKey } from '../support/gpgkey.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
+import { shortOf } from '../support/long.ts';
 import { armorOf, type GpgReader, openGpgReader } from '../support/openpgp-programs.ts';
 import { needs } from '../support/peers.ts';
 import { startSealdir, type TestServer } from '../support/sealdir.ts';
@@ -55,6 +56,7 @@ describe('gpg --decrypt gives back the bytes that went over LMTP', needs('gpg'),
   const corpus = openCorpus();
   test('for every message of the corpus', { skip: corpus.skip, timeout: 300_000 }, async () => {
     assert.ok(corpus.messages.length > 1000);
-    assert.deepEqual(await changed(corpus.messages.map(({ name, wire }) => ({ name, bytes: wire }))), []);
+    const messages = shortOf(corpus.messages, 150);
+    assert.deepEqual(await changed(messages.map(({ name, wire }) => ({ name, bytes: wire }))), []);
   });
 });

@@ -9,8 +9,9 @@ import { after, before, describe, test } from 'node:test';
 import { startDovecotImap } from '../support/dovecot.ts';
 import { openGnupgHome } from '../support/gnupghome.ts';
 import { GPG_KEY_KINDS, makeGpgKey } from '../support/gpgkey.ts';
-import { connectImap } from '../support/imap.ts';
+import { connectImap, fetchMessage } from '../support/imapclient.ts';
 import { needsKeyCollection, openKeyCollection } from '../support/keys.ts';
+import { testLong } from '../support/long.ts';
 import { armorOf, gpgDecrypt, rnpDecrypt, sqDecrypt, sqopDecrypt } from '../support/openpgp-programs.ts';
 import { needs } from '../support/peers.ts';
 import { accepts, freePort } from '../support/port.ts';
@@ -87,7 +88,7 @@ describe('OpenPGP programs', needs('gpg', 'sq', 'sqop', 'rnp'), () => {
     }
   });
 
-  test('every program refuses a message that was cut off', async () => {
+  testLong('every program refuses a message that was cut off', async () => {
     const key = await makeGpgKey({ kind: 'cv25519', address: 'cut@example.com', directory: dir });
     const sealed = (await gpgSeal(key.certificateFile, randomBytes(10_000))).subarray(0, 8_000);
     for (const decrypt of [gpgDecrypt, sqDecrypt, sqopDecrypt, rnpDecrypt]) {
@@ -95,7 +96,7 @@ describe('OpenPGP programs', needs('gpg', 'sq', 'sqop', 'rnp'), () => {
     }
   });
 
-  test('the key collection opens what gpg seals to it', needsKeyCollection(), async () => {
+  testLong('the key collection opens what gpg seals to it', needsKeyCollection(), async () => {
     const collection = await openKeyCollection();
     try {
       const key = collection?.key('gpg-pass');
@@ -123,14 +124,13 @@ test('Dovecot lists a Maildir message and hands it out byte for byte', needs('do
   const expected = toWireForm(stored);
   const name = `1.M1P1Q1R1.host,S=${stored.length},W=${expected.length}`;
   await writeFile(join(mailbox, 'new', name), stored, { mode: 0o600 });
-  const dovecot = await startDovecotImap({ dir: home, maildir: join(home, 'mail/%d/%n') });
+  const dovecot = await startDovecotImap({ dir: home });
   try {
     await dovecot.adopt(join(home, 'mail'));
-    const imap = await connectImap(dovecot.port);
-    await imap.login('alice@example.com', 'pass');
-    assert.equal(await imap.select('INBOX'), 1);
-    assert.deepEqual(await imap.fetch(1), { size: expected.length, bytes: expected });
-    await assert.rejects(imap.select('absent'), /Mailbox doesn't exist/);
+    const imap = await connectImap(dovecot.port, 'alice@example.com');
+    assert.equal((await imap.mailboxOpen('INBOX')).exists, 1);
+    assert.deepEqual(await fetchMessage(imap, 1), { size: expected.length, bytes: expected });
+    await assert.rejects(imap.mailboxOpen('absent'), { mailboxMissing: true });
     await imap.logout();
   } finally {
     await dovecot.stop();

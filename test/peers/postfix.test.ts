@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { openCorpus } from '../support/corpus.ts';
 import { FIXTURES } from '../support/fixtures.ts';
+import { testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { type Postfix, startPostfix } from '../support/postfix.ts';
 import { startSealdir, type TestServer } from '../support/sealdir.ts';
@@ -18,6 +19,13 @@ import { until } from '../support/until.ts';
 const COMPLETE =
   'From: a@example.org\r\nDate: Sat, 21 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@example.org>\r\n';
 const ADDRESSES = ['alice@example.com', 'bob@example.com', 'carol@example.net'];
+
+/** How recipients that nobody has are counted. */
+async function unknownCounted({ metrics }: TestServer): Promise<string[]> {
+  const text = await (await fetch(`${metrics}/metrics`)).text();
+  const rows = text.matchAll(/^sealdir_recipients_total\{verdict="(\w+)",why="unknownRecipient"\} (\d+)$/gm);
+  return [...rows].map(([, verdict, count]) => `${verdict} ${count}`);
+}
 
 for (const kind of ['unix', 'inet'] as const) {
   describe(`Postfix over lmtp:${kind}`, needs('root', 'postfix'), () => {
@@ -81,7 +89,22 @@ for (const kind of ['unix', 'inet'] as const) {
       assert.deepEqual(sent.map(([, to]) => to).sort(), ADDRESSES);
     });
 
-    test('an internationalized recipient and raw UTF-8 header fields arrive whole', async () => {
+    test('the log names the queue id of Postfix, whatever the message and the client say of ids', async () => {
+      const forged = 'Received: from a by mx.postfix.test (Postfix) with ESMTP id F0RGED; Sat\r\n';
+      const message = Buffer.from(`${forged}${COMPLETE}Subject: id\r\n\r\nx\r\n`);
+      await submit(postfix.port, { from: 'ids@example.org', to: ['alice@example.com'], message });
+      await settled();
+      const sealed = /: (\w+): to=<alice@example\.com>.*\(250 2\.0\.0 Sealed ([0-9a-f]{16})\)/g;
+      const [, queueId, id] = [...postfix.log().matchAll(sealed)].at(-1) ?? [];
+      assert.ok(queueId && id, postfix.log());
+      const lines = server.log.map((line) => JSON.parse(line) as Record<string, unknown>);
+      assert.deepEqual(
+        lines.filter(({ sender }) => sender === 'ids@example.org').map((line) => [line.id, line.queueId]),
+        [[id, queueId]],
+      );
+    });
+
+    testLong('an internationalized recipient and raw UTF-8 header fields arrive whole', async () => {
       const message = Buffer.from(
         `${COMPLETE}X-From: jürgen@bücher.example\r\nSubject: Grüße 你好\r\n\r\nhallo\r\n`,
       );
@@ -115,6 +138,8 @@ for (const kind of ['unix', 'inet'] as const) {
       assert.deepEqual(of('nobody@example.com'), ['5.1.1', 'bounced']);
       assert.deepEqual(of('expired@example.com'), ['4.7.5', 'deferred']);
       assert.deepEqual(await server.files('expired@example.com', 'new'), []);
+      const counted = await unknownCounted(server);
+      assert.deepEqual(counted, ['refused 1'], 'Postfix pipelines DATA: this was no probe');
     });
 
     const real = openCorpus();
@@ -139,29 +164,38 @@ for (const kind of ['unix', 'inet'] as const) {
   });
 }
 
-test('with the verification that README shows, Postfix refuses an unknown recipient before it takes the message', {
-  ...needs('root', 'postfix'),
-  timeout: 60_000,
-}, async () => {
-  const key = await makeKey('alice@example.com');
-  const server = await startSealdir({ keys: { 'alice@example.com': key.certificate } });
-  const dir = await mkdtemp(join(tmpdir(), 'sealdir-'));
-  const settings = {
-    smtpd_recipient_restrictions: 'reject_unauth_destination, reject_unverified_recipient',
-    unverified_recipient_reject_code: '550',
-    address_verify_poll_delay: '1s',
-  };
-  const transport = `lmtp:unix:${server.socketPath}`;
-  const postfix = await startPostfix({ dir, transport, domains: ['example.com'], settings });
-  try {
-    const message = Buffer.from('Subject: x\r\n\r\nx\r\n');
-    const to = (address: string) => submit(postfix.port, { from: 'a@example.org', to: [address], message });
-    await assert.rejects(to('nobody@example.com'), /550 5\.1\.1 .*No such recipient here/);
-    await to('alice@example.com');
-    await until('it has arrived', async () => (await server.files('alice@example.com', 'new')).length === 1);
-  } finally {
-    await postfix.stop();
-    await server.stop();
-    await rm(dir, { recursive: true, force: true });
-  }
-});
+testLong(
+  'with the verification that README shows, Postfix refuses an unknown recipient before it takes the message',
+  {
+    ...needs('root', 'postfix'),
+    timeout: 60_000,
+  },
+  async () => {
+    const key = await makeKey('alice@example.com');
+    const server = await startSealdir({ keys: { 'alice@example.com': key.certificate } });
+    const dir = await mkdtemp(join(tmpdir(), 'sealdir-'));
+    const settings = {
+      smtpd_recipient_restrictions: 'reject_unauth_destination, reject_unverified_recipient',
+      unverified_recipient_reject_code: '550',
+      address_verify_poll_delay: '1s',
+    };
+    const transport = `lmtp:unix:${server.socketPath}`;
+    const postfix = await startPostfix({ dir, transport, domains: ['example.com'], settings });
+    try {
+      const message = Buffer.from('Subject: x\r\n\r\nx\r\n');
+      const to = (address: string) => submit(postfix.port, { from: 'a@example.org', to: [address], message });
+      await assert.rejects(to('nobody@example.com'), /550 5\.1\.1 .*No such recipient here/);
+      await until('the probe is counted', async () => (await unknownCounted(server)).length > 0);
+      assert.deepEqual(await unknownCounted(server), ['probed 1'], 'a probe refuses no mail');
+      await to('alice@example.com');
+      await until(
+        'it has arrived',
+        async () => (await server.files('alice@example.com', 'new')).length === 1,
+      );
+    } finally {
+      await postfix.stop();
+      await server.stop();
+      await rm(dir, { recursive: true, force: true });
+    }
+  },
+);

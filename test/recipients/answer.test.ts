@@ -88,3 +88,43 @@ test('a word about mail without a usable key is one of four, and the same in eac
     assert.throws(() => of({ unusable }), AnswerError, String(unusable));
   assert.throws(() => of({ unusable: 'hold' }, { unusable: 'defer' }), AnswerError);
 });
+
+test('rules are one a line, of all rows, and one that is none makes nobody unreachable', () => {
+  const recipient = of(
+    { rules: 'header A is b -> C\r\n\n  nonsense\n' },
+    { rules: Buffer.from('detail exists -> D\nheader A is b -> C') },
+  );
+  assert.deepEqual(
+    recipient?.rules?.map((rule) => [rule.text, 'problem' in rule]),
+    [
+      ['header A is b -> C', false],
+      ['nonsense', true],
+      ['detail exists -> D', false],
+    ],
+  );
+  assert.equal(of({ rules: '' })?.rules, undefined);
+  assert.equal(of({ rules: ' \n' })?.rules, undefined);
+  assert.throws(() => of({ rules: ['header A is b -> C'] }), /bad rules/);
+});
+
+test('of more rules than fifty the first fifty count, and it is said', () => {
+  const rules = Array.from({ length: 1000 }, (_, n) => `header A is ${n} -> C`).join('\n');
+  const read = of({ rules })?.rules ?? [];
+  assert.equal(read.length, 51);
+  const last = read.at(-1);
+  assert.ok(last !== undefined && 'problem' in last && /^is rule 51, /.test(last.problem));
+});
+
+test('a Maildir with LAYOUT=fs has its folders elsewhere', () => {
+  assert.equal(of({ maildir: 'maildir:/srv/vmail/a:LAYOUT=fs' })?.inboxOnly, true);
+  assert.equal(of({ maildir: 'maildir:/srv/vmail/a:LAYOUT=++' })?.inboxOnly, undefined);
+});
+
+test('a header policy is one of three, and the same in each row', () => {
+  for (const headerPolicy of ['visible', 'baseline', 'minimal'])
+    assert.deepEqual(of({ header_policy: headerPolicy }), { address: ASKED, headerPolicy });
+  for (const none of [null, undefined, '']) assert.deepEqual(of({ header_policy: none }), { address: ASKED });
+  for (const odd of ['Minimal', 'none', 'hcp_baseline', 1, true])
+    assert.throws(() => of({ header_policy: odd }), /bad header_policy|bad/, String(odd));
+  assert.throws(() => of({ header_policy: 'minimal' }, { header_policy: 'visible' }), AnswerError);
+});

@@ -186,7 +186,7 @@ INSERT INTO mailbox (username, quota, active, maildir, uid, gid, maildir_size, d
         quota: 5000,
         used: 400,
       },
-      'flat@example.com': { maildir: '/srv/vmail/example.com/flat/mail' },
+      'flat@example.com': { maildir: '/srv/vmail/example.com/flat/mail', inboxOnly: true },
       'leaving@example.com': undefined,
       'off@example.com': undefined,
       'bob@off.example': undefined,

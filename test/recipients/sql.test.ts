@@ -15,6 +15,7 @@ import type { RecipientSource } from '../../src/recipients/source.ts';
 import { openSql, type SqlOptions } from '../../src/recipients/sql.ts';
 import { needsUsers, SERVER_UID } from '../support/checking.ts';
 import { exampleWith } from '../support/examples.ts';
+import { testLong } from '../support/long.ts';
 import { startMariadb } from '../support/mariadb.ts';
 import { leftOut, needs, needsPackage } from '../support/peers.ts';
 import { postgresqlPath, processesOf, type SqlServer, startPostgresql } from '../support/postgresql.ts';
@@ -134,7 +135,7 @@ function endures(server: () => SqlServer, served: Served): void {
     await source.close?.();
   });
 
-  test('a server that is stopped is an error in time, and for no longer than it is stopped', async () => {
+  testLong('a server that is stopped is an error in time, and for no longer than it is stopped', async () => {
     const source = await open(served);
     assert.ok(await source.find('alice@example.com'));
     const stopped = processesOf(server().pid);
@@ -147,7 +148,7 @@ function endures(server: () => SqlServer, served: Served): void {
     await source.close?.();
   });
 
-  test('connections that go silent are given up after one wait, and new ones are made', async (t) => {
+  testLong('connections that go silent are given up after one wait, and new ones are made', async (t) => {
     const proxy = await startProxy(Number(new URL(server().url).port));
     t.after(() => proxy.stop());
     const url = server().url.replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${proxy.port}`);
@@ -251,29 +252,32 @@ describe('SQLite', needsPackage('better-sqlite3'), () => {
     await source.close?.();
   });
 
-  test('many look-ups while a file is locked wait no longer together than one, and then one waits again', async () => {
-    const { default: Sqlite } = await import('better-sqlite3');
-    const writer = new Sqlite(path('users'));
-    const source = await open(served);
-    const refusedAfterMs = async () => {
-      const begun = performance.now();
-      await assert.rejects(source.find('alice@example.com'), /locked|busy/i);
-      return performance.now() - begun;
-    };
-    writer.exec('BEGIN EXCLUSIVE');
-    let waitedMs = 0;
-    for (let i = 0; i < 40; i++) waitedMs += await refusedAfterMs();
-    assert.ok(waitedMs < 1500, `${waitedMs} ms`);
-    writer.exec('ROLLBACK');
-    assert.ok(await source.find('alice@example.com'));
-    await pause(1100);
-    writer.exec('BEGIN EXCLUSIVE');
-    assert.ok((await refusedAfterMs()) > 50);
-    writer.exec('ROLLBACK');
-    writer.close();
-    assert.ok(await source.find('alice@example.com'));
-    await source.close?.();
-  });
+  testLong(
+    'many look-ups while a file is locked wait no longer together than one, and then one waits again',
+    async () => {
+      const { default: Sqlite } = await import('better-sqlite3');
+      const writer = new Sqlite(path('users'));
+      const source = await open(served);
+      const refusedAfterMs = async () => {
+        const begun = performance.now();
+        await assert.rejects(source.find('alice@example.com'), /locked|busy/i);
+        return performance.now() - begun;
+      };
+      writer.exec('BEGIN EXCLUSIVE');
+      let waitedMs = 0;
+      for (let i = 0; i < 40; i++) waitedMs += await refusedAfterMs();
+      assert.ok(waitedMs < 1500, `${waitedMs} ms`);
+      writer.exec('ROLLBACK');
+      assert.ok(await source.find('alice@example.com'));
+      await pause(1100);
+      writer.exec('BEGIN EXCLUSIVE');
+      assert.ok((await refusedAfterMs()) > 50);
+      writer.exec('ROLLBACK');
+      writer.close();
+      assert.ok(await source.find('alice@example.com'));
+      await source.close?.();
+    },
+  );
 
   test(
     'in WAL mode, in a directory that is closed to us, it is read while a writer has it open, and then says why not',

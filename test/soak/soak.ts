@@ -104,9 +104,12 @@ async function settle(site: SoakSite, ledger: Ledger, reader: Reader): Promise<v
 async function compareMetrics({ metrics }: SoakSite, ledger: Ledger): Promise<void> {
   const text = await (await fetch(`${metrics}/metrics`)).text();
   const counted = text.matchAll(/^sealdir_recipients_total\{verdict="(\w+)",why="(\w+)"\} (\d+)$/gm);
-  const recipients = [...counted].map(
-    ([, verdict, why, count]) => [`${verdict} ${why}`, Number(count)] as const,
-  );
+  const recipients = new Map<string, number>();
+  for (const [, verdict, why, count] of counted) {
+    // the log has the answer alone, and not whether DATA followed
+    const told = `${verdict === 'probed' ? 'refused' : verdict} ${why}`;
+    recipients.set(told, (recipients.get(told) ?? 0) + Number(count));
+  }
   assert.deepEqual(new Map([...recipients].sort()), new Map([...ledger.counts].sort()));
   const messages = [...text.matchAll(/^sealdir_messages_total\{verdict="\w+"\} (\d+)$/gm)];
   assert.equal(

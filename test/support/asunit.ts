@@ -37,6 +37,12 @@ export async function needsUnits(): Promise<{ skip: string | false }> {
 }
 
 export async function startUnit(options: UnitOptions): Promise<Running> {
+  const [program = '', ...args] = await commandOfUnit(options);
+  return start(program, args, { ready: (output) => output.includes('"msg":"listening"') });
+}
+
+/** Returns what starts it, in the foreground. */
+export async function commandOfUnit(options: UnitOptions): Promise<string[]> {
   const { unit, directory, args, user, writable, bind = [], socket } = options;
   const program = join(directory, 'program');
   await mkdir(program, { recursive: true });
@@ -47,11 +53,10 @@ export async function startUnit(options: UnitOptions): Promise<Running> {
     ...[`${from}:${program}`, ...bind].flatMap((pair) => ['--bind', pair]),
     ...(socket === undefined ? [] : ['--fd', `3:${socket.path}`, '--socket-user', socket.user]),
   ];
-  const ready = (output: string) => output.includes('"msg":"listening"');
   const cli = CLI.replace(from, program);
   const script = join(from, 'test/support/asunit.py');
   const path = join(from, 'systemd', unit);
-  return start(PYTHON, [script, path, ...given, '--', process.execPath, cli, ...args], { ready });
+  return [PYTHON, script, path, ...given, '--', process.execPath, cli, ...args];
 }
 
 /** What the kernel says of a process, such as `Uid` or `CapEff`. */

@@ -20,10 +20,40 @@ export interface CheckedSite {
    */
   readonly withoutPostfix: Record<string, string>;
   /** Runs a command with the configuration; without Postfix, unless `env` is given. */
-  sealdir(command: 'check' | 'serve', options?: RunOptions): Promise<Ran>;
+  sealdir(command: 'check' | 'serve', options?: CommandOptions): Promise<Ran>;
   /** Runs `check`. */
   check(options?: RunOptions): Promise<{ readonly code: number; readonly text: string }>;
+  /** Runs any command as a user, with the configuration. */
+  as(uid: number, ...args: readonly string[]): Promise<Ran>;
+  /** A script that is `sealdir`, for a directory of PATH. */
+  readonly program: string;
   remove(): Promise<void>;
+}
+
+export interface CommandOptions extends RunOptions {
+  /** More arguments. */
+  readonly more?: readonly string[];
+  /** A command that runs it, as root. */
+  readonly within?: readonly string[];
+}
+
+export interface JsonFinding {
+  readonly id: string;
+  readonly severity: string;
+  readonly what: string;
+  readonly why: string;
+  readonly fix: string;
+  readonly command: string | null;
+}
+
+/** Returns what `check --json` found. */
+export async function findingsOf(
+  site: CheckedSite,
+  options?: CommandOptions,
+): Promise<readonly JsonFinding[]> {
+  const { stdout, stderr } = await site.sealdir('check', { ...options, more: ['--json'] });
+  if (stdout.length === 0) throw new Error(stderr.toString());
+  return (JSON.parse(stdout.toString()) as { readonly findings: readonly JsonFinding[] }).findings;
 }
 
 export type Changes = Readonly<Record<string, string>>;
@@ -45,11 +75,15 @@ export async function makeCheckedSite(keys: Readonly<Record<string, string>>): P
   for (const own of ['mail', 'run']) if (isRoot) await chown(at(own), SERVER_UID, SERVER_UID);
   await chmod(at('mail'), 0o700);
   const withoutPostfix = { PATH: `${at('bin')}:${process.env.PATH}` };
-  const sealdir: CheckedSite['sealdir'] = (command, { env = withoutPostfix, ...options } = {}) => {
-    const args = [CLI, command, '-c', at('sealdir.toml')];
+  const sealdir: CheckedSite['sealdir'] = (
+    command,
+    { env = withoutPostfix, more = [], within = [], ...options } = {},
+  ) => {
+    const args = [CLI, command, '-c', at('sealdir.toml'), ...more];
     const others = [`--reuid=${SERVER_UID}`, `--regid=${SERVER_UID}`, '--clear-groups', process.execPath];
+    const [program = 'setpriv', ...before] = [...within, 'setpriv'];
     return isRoot
-      ? run('setpriv', [...others, ...args], { ...options, env })
+      ? run(program, [...before, ...others, ...args], { ...options, env })
       : run(process.execPath, args, { ...options, env });
   };
   const site: CheckedSite = {
@@ -62,6 +96,11 @@ export async function makeCheckedSite(keys: Readonly<Record<string, string>>): P
       const { code, stdout, stderr } = await sealdir('check', options);
       return { code, text: `${stdout}${stderr}` };
     },
+    as(uid, ...args) {
+      const user = [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', process.execPath];
+      return run('setpriv', [...user, CLI, ...args, '-c', at('sealdir.toml')], { env: withoutPostfix });
+    },
+    program: `#!/bin/sh\nexec ${process.execPath} ${CLI} "$@"\n`,
     remove: () => rm(directory, { recursive: true, force: true }),
   };
   await mkdir(at('bin'));

@@ -57,15 +57,15 @@ export async function startChild(options: ChildOptions = {}): Promise<ChildServe
 }
 
 /**
- * Returns the process ids of a server's workers: its children without the prlimit of its start, the look at
- * its settings, the keeper of its keys, and what is about to become one of these.
+ * Returns the process ids of a server's workers: its children without the prlimit of its start, what tells
+ * systemd, the look at its settings, the keeper of its keys, and what is about to become one of these.
  */
 export function childrenOf(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
   const own = told(pid, 'cmdline');
   return children.map(Number).filter((child) => {
     const command = told(child, 'cmdline');
-    if (/^$|prlimit|(check|keeper)\/child\.js/.test(command)) return false;
+    if (/^$|prlimit|systemd-notify|(check|keeper)\/child\.js/.test(command)) return false;
     return command !== own || told(child, 'environ').includes('NODE_UNIQUE_ID=');
   });
 }

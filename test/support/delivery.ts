@@ -5,7 +5,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { Meter } from '../../src/core/meter.ts';
+import { type FolderRule, parseFolderRule } from '../../src/core/folderrule.ts';
+import type { HeaderPolicy } from '../../src/core/headerpolicy.ts';
+import { UNMETERED } from '../../src/core/meter.ts';
 import type { Reply } from '../../src/core/outcome.ts';
 import type { OutcomeLine } from '../../src/core/outcomelog.ts';
 import { Slots } from '../../src/core/slots.ts';
@@ -15,18 +17,21 @@ import type { DeliveryLimits, DeliveryParts } from '../../src/delivery/parts.ts'
 import { Transaction } from '../../src/delivery/transaction.ts';
 import type { Disk } from '../../src/disk/disk.ts';
 import { openDisk } from '../../src/disk/open.ts';
+import { readFields } from '../../src/edge/headerfields.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { KeyDirectory } from '../../src/keys/directory.ts';
 import type { KeySource } from '../../src/keys/source.ts';
 import { MailboxPaths } from '../../src/maildir/mailboxpaths.ts';
 import { Store, type StoreParts } from '../../src/maildir/store.ts';
 import { Stores } from '../../src/maildir/stores.ts';
+import { recipientOf } from '../../src/recipients/answer.ts';
 import { KeyFiles } from '../../src/recipients/keyfiles.ts';
+import type { RecipientSource } from '../../src/recipients/source.ts';
 import { type FreshKey, openSealed } from './freshkey.ts';
 
 let realDisk: Disk | undefined; // one for all sites of a process, since it has threads
 
-export const UNMETERED: Meter = { time() {}, recipient() {}, message() {}, keyFileRefused() {} };
+export { UNMETERED };
 
 export interface SiteOptions {
   storeParts?: Pick<StoreParts, 'isOwned'>;
@@ -35,9 +40,17 @@ export interface SiteOptions {
   disk?: Disk;
   world?: Partial<World>;
   limits?: Partial<DeliveryLimits>;
+  encrypted?: 'keep' | 'seal';
   keyDirectory?: Pick<KeyDirectory, 'lookup'>;
   /** What was delivered before. If left out, every message is stored. */
   memory?: DeliveryMemory;
+  /** Rules for folders: of the site, and of each recipient. */
+  rules?: readonly string[];
+  ownRules?: readonly string[];
+  /** The reverse-path of each message. */
+  sender?: string;
+  /** By address; `visible` if left out. */
+  headerPolicies?: Readonly<Record<string, HeaderPolicy>>;
   /** SIZE of each message, as given in MAIL. */
   size?: number;
 }
@@ -87,6 +100,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
   const keyDirectory = options.keyDirectory ?? new KeyDirectory(keys, SAME, world);
   const keySource: KeySource = { keysOf: ({ address }) => keyDirectory.lookup(address) };
   const outcomeLog: OutcomeLine[] = [];
+  const siteRules = (options.rules ?? []).map(goodRule);
   const parts: DeliveryParts = {
     world,
     meter: UNMETERED,
@@ -97,15 +111,21 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     memory: options.memory,
     keys: keySource,
     addressing: {
-      recipients: new KeyFiles(keySource),
+      recipients: withRules(new KeyFiles(keySource), options.ownRules),
       same: SAME,
       delimiters: '+',
     },
     keyRules: { unusable: 'defer', subkeys: 'all' },
-    headerPolicy: 'visible',
+    folders: { rulesFor: () => siteRules, encoding: 'utf-7', readFields },
+    headerPolicyOf: ({ address }) => options.headerPolicies?.[address] ?? 'visible',
+    encrypted: options.encrypted ?? 'keep',
     limits: { ...LIMITS, ...options.limits },
   };
-  const sender = { sender: Buffer.from('sender@example.org'), smtpUtf8: false, size: options.size ?? 0 };
+  const sender = {
+    sender: Buffer.from(options.sender ?? 'sender@example.org'),
+    smtpUtf8: false,
+    size: options.size ?? 0,
+  };
   return {
     store,
     parts,
@@ -114,6 +134,23 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     replaceKey,
     files: () => filesBelow(store),
     [Symbol.asyncDispose]: close,
+  };
+}
+
+function goodRule(text: string): FolderRule {
+  const rule = parseFolderRule(text);
+  if ('problem' in rule) throw new Error(`${text}: ${rule.problem}`);
+  return rule;
+}
+
+function withRules(source: RecipientSource, rules: SiteOptions['ownRules']): RecipientSource {
+  if (rules === undefined) return source;
+  const fields = { rules: rules.join('\n') };
+  return {
+    async find(address) {
+      const recipient = await source.find(address);
+      return recipient && { ...recipientOf([fields], address, SAME), ...recipient };
+    },
   };
 }
 

@@ -27,6 +27,7 @@ export interface DiskCall {
     | 'rename'
     | 'unlink'
     | 'mkdir'
+    | 'makeEmpty'
     | 'isDirectory'
     | 'syncDirectory'
     | 'readlink'
@@ -160,6 +161,10 @@ export class FakeDisk implements Disk {
     return this.#call('mkdir', path, () => realCalls.mkdir(path, mode));
   }
 
+  makeEmpty(path: string, mode: number): Promise<void> {
+    return this.#call('makeEmpty', path, () => realCalls.makeEmpty(path, mode));
+  }
+
   isDirectory(path: string): Promise<boolean> {
     return this.#call('isDirectory', path, () => realCalls.isDirectory(path));
   }
@@ -192,6 +197,7 @@ export class FakeDisk implements Disk {
       stat: (path) => this.stat(path),
       unlink: (path) => this.unlink(path),
       mkdir: (path, mode) => this.mkdir(path, mode),
+      makeEmpty: (path, mode) => this.makeEmpty(path, mode),
       isDirectory: (path) => this.isDirectory(path),
       syncDirectory: (path) => this.syncDirectory(path),
       readlink: (path) => this.#call('readlink', path, () => realCalls.readlink(path)),

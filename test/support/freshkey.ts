@@ -73,6 +73,8 @@ export async function secretKeysOf(bytes: Buffer, passphrase = ''): Promise<open
 export interface Opened {
   readonly plaintext: Buffer;
   readonly sessionKey: Buffer;
+  /** The name in the literal packet. */
+  readonly literalName: string;
 }
 
 /** Opens an armored message, or a stored PGP/MIME file with one in it. Rejects if the keys do not fit. */
@@ -84,8 +86,12 @@ export async function openSealed(sealed: Buffer, secrets: openpgp.PrivateKey[]):
   // It has to be read once more, since decrypting has used up the packets of the first message.
   const again = await openpgp.readMessage({ armoredMessage });
   const sessionKeys = [sessionKey as openpgp.SessionKey];
-  const { data } = await openpgp.decrypt({ message: again, sessionKeys, format: 'binary' });
-  return { plaintext: Buffer.from(data as Uint8Array), sessionKey: Buffer.from(sessionKey.data) };
+  const { data, filename } = await openpgp.decrypt({ message: again, sessionKeys, format: 'binary' });
+  return {
+    plaintext: Buffer.from(data as Uint8Array),
+    sessionKey: Buffer.from(sessionKey.data),
+    literalName: filename ?? '', // null in openpgp 6.3.2 if there is none
+  };
 }
 
 /** Resolves to the IDs, in upper-case hex, of the keys that a sealed message is encrypted to. */

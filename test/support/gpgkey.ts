@@ -5,9 +5,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openGnupgHome } from './gnupghome.ts';
 
-export type GpgKeyKind = 'rsa2048' | 'rsa4096' | 'nistp256' | 'cv25519';
+export const GPG_KEY_KINDS = ['rsa2048', 'rsa4096', 'nistp256', 'cv25519', 'nistp384', 'nistp521'] as const;
+/** Some programs do not know these. */
+export const BRAINPOOL_KINDS = ['brainpoolP256r1', 'brainpoolP384r1', 'brainpoolP512r1'] as const;
 
-export const GPG_KEY_KINDS: readonly GpgKeyKind[] = ['rsa2048', 'rsa4096', 'nistp256', 'cv25519'];
+export type GpgKeyKind = (typeof GPG_KEY_KINDS | typeof BRAINPOOL_KINDS)[number];
 
 export interface GpgKey {
   kind: GpgKeyKind;
@@ -32,9 +34,18 @@ export interface GpgKeyOptions {
 const ALGORITHMS: Record<GpgKeyKind, readonly string[]> = {
   rsa2048: ['Key-Type: RSA', 'Key-Length: 2048', 'Subkey-Type: RSA', 'Subkey-Length: 2048'],
   rsa4096: ['Key-Type: RSA', 'Key-Length: 4096', 'Subkey-Type: RSA', 'Subkey-Length: 4096'],
-  nistp256: ['Key-Type: ECDSA', 'Key-Curve: nistp256', 'Subkey-Type: ECDH', 'Subkey-Curve: nistp256'],
+  nistp256: onCurve('nistp256'),
+  nistp384: onCurve('nistp384'),
+  nistp521: onCurve('nistp521'),
+  brainpoolP256r1: onCurve('brainpoolP256r1'),
+  brainpoolP384r1: onCurve('brainpoolP384r1'),
+  brainpoolP512r1: onCurve('brainpoolP512r1'),
   cv25519: ['Key-Type: EDDSA', 'Key-Curve: Ed25519', 'Subkey-Type: ECDH', 'Subkey-Curve: Cv25519'],
 };
+
+function onCurve(curve: string): readonly string[] {
+  return ['Key-Type: ECDSA', `Key-Curve: ${curve}`, 'Subkey-Type: ECDH', `Subkey-Curve: ${curve}`];
+}
 
 /** Makes a signing primary key with one encryption subkey. Takes 0.1 s, and 1 to 4 s for RSA-4096. */
 export async function makeGpgKey(options: GpgKeyOptions): Promise<GpgKey> {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseSettings } from '../../src/config/load.ts';
 import { addressRules } from '../../src/config/rules.ts';
 import type { Settings } from '../../src/config/settings.ts';
+import { UNMETERED } from '../../src/core/meter.ts';
 import { lockDescriptor } from '../../src/edge/lock.ts';
 import { realWorld } from '../../src/edge/world.ts';
 import { Courier } from '../../src/keeper/courier.ts';
@@ -19,8 +20,6 @@ import { entriesOf } from '../../src/keylog/verify.ts';
 import { deliveryParts, openSite } from '../../src/opensite.ts';
 import { judgingRulesOf, pathsOf } from '../../src/site.ts';
 import { makeSite, type ServerOptions, tomlFor } from './sealdir.ts';
-
-const QUIET = { time() {}, recipient() {}, message() {}, keyFileRefused() {} };
 
 export interface Said {
   readonly level: string;
@@ -74,7 +73,7 @@ export class Keeping {
     const outcomeLog = { outcome() {}, fault() {} };
     const site = openSite(settings, {
       world,
-      meter: QUIET,
+      meter: UNMETERED,
       outcomeLog,
       state: undefined,
       lock: lockDescriptor,

@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { programPath } from './peers.ts';
@@ -49,8 +49,11 @@ export async function readWithNeoMutt(maildir: string, gnupgHome: string): Promi
   }
 }
 
-/** Runs a command on a terminal of its own. The input stays open, since script(1) types ^D when it ends. */
-async function runOnTerminal(command: string, env: Record<string, string>): Promise<void> {
+/**
+ * Runs a command on a terminal of its own, and returns what it wrote there. The input stays open, since
+ * script(1) types ^D when it ends.
+ */
+async function runOnTerminal(command: string, env: Record<string, string>): Promise<string> {
   const child = spawn(programPath('script') ?? 'script', ['-qefc', command, '/dev/null'], {
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -60,29 +63,45 @@ async function runOnTerminal(command: string, env: Record<string, string>): Prom
   child.stdout.on('data', (bytes: Buffer) => screen.push(bytes));
   const [code] = (await once(child, 'close')) as [number | null];
   if (code !== 0) throw new Error(`${command}: exit ${code}: ${Buffer.concat(screen)}`);
+  return Buffer.concat(screen).toString();
 }
 
 /** Lists what notmuch shows of the messages of a Maildir, decrypted: their structure and all texts. */
 export async function readWithNotmuch(maildir: string, gnupgHome: string): Promise<string[]> {
+  return withNotmuch(maildir, gnupgHome, async (notmuch) => {
+    const ids = (await notmuch('search', '--output=messages', '*')).toString().split('\n').filter(Boolean);
+    const texts: string[] = [];
+    for (const id of ids)
+      texts.push((await notmuch('show', '--format=text', '--decrypt=true', '--part=0', id)).toString());
+    return texts;
+  });
+}
+
+type Notmuch = (...args: string[]) => Promise<Buffer>;
+
+/** Has notmuch read a Maildir, insides too (`index.decrypt`), and then `use` run its commands. */
+export async function withNotmuch<T>(
+  maildir: string,
+  gnupgHome: string,
+  use: (notmuch: Notmuch) => Promise<T>,
+): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'notmuch-'));
   try {
     const config = join(directory, 'config');
     await writeFile(
       config,
-      `[database]\npath=${maildir}\n[user]\nprimary_email=a@example.org\n[new]\ntags=new\n`,
+      `[database]\npath=${join(directory, 'mail')}\n[user]\nprimary_email=a@example.org\n[new]\ntags=new\n[index]\ndecrypt=true\n`,
     );
+    await mkdir(join(directory, 'mail'));
+    await symlink(maildir, join(directory, 'mail/box'));
     const env = { NOTMUCH_CONFIG: config, GNUPGHOME: gnupgHome, HOME: directory };
     const notmuch = async (...args: string[]) => {
       const { code, stdout, stderr } = await run('notmuch', args, { env });
       if (code !== 0) throw new Error(`notmuch ${args.join(' ')}: exit ${code}: ${stderr}`);
-      return stdout.toString();
+      return stdout;
     };
     await notmuch('new');
-    const ids = (await notmuch('search', '--output=messages', '*')).split('\n').filter(Boolean);
-    const texts: string[] = [];
-    for (const id of ids)
-      texts.push(await notmuch('show', '--format=text', '--decrypt=true', '--part=0', id));
-    return texts;
+    return await use(notmuch);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

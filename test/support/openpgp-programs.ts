@@ -46,21 +46,25 @@ export async function sqDecrypt(secretKeyFile: string, sealed: Uint8Array): Prom
   return read('sq', ['decrypt', '--recipient-key', secretKeyFile], sealed);
 }
 
-export async function sqopDecrypt(
-  secretKeyFile: string,
-  sealed: Uint8Array,
-  options: DecryptOptions = {},
-): Promise<Buffer> {
-  if (options.passphrase === undefined) return read('sqop', ['decrypt', secretKeyFile], sealed);
-  // The Stateless OpenPGP interface takes passwords from files.
-  const directory = await mkdtemp(join(tmpdir(), 'sealdir-sqop-'));
-  try {
-    const file = join(directory, 'password');
-    await writeFile(file, options.passphrase);
-    return await read('sqop', ['decrypt', `--with-key-password=${file}`, secretKeyFile], sealed);
-  } finally {
-    await rm(directory, { recursive: true });
-  }
+type Decrypt = (secretKeyFile: string, sealed: Uint8Array, options?: DecryptOptions) => Promise<Buffer>;
+
+export const sqopDecrypt = sopDecrypt('sqop');
+export const gosopDecrypt = sopDecrypt('gosop');
+export const pgpainlessDecrypt = sopDecrypt('pgpainless-cli');
+
+/** Returns the decryption of a Stateless OpenPGP program. Such programs take passwords from files. */
+function sopDecrypt(program: string): Decrypt {
+  return async (secretKeyFile, sealed, options = {}) => {
+    if (options.passphrase === undefined) return read(program, ['decrypt', secretKeyFile], sealed);
+    const directory = await mkdtemp(join(tmpdir(), 'sealdir-sop-'));
+    try {
+      const file = join(directory, 'password');
+      await writeFile(file, options.passphrase);
+      return await read(program, ['decrypt', `--with-key-password=${file}`, secretKeyFile], sealed);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  };
 }
 
 /** Decrypts with rnp. It gets a fresh --homedir, since it must never use ~/.rnp. */

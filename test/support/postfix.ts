@@ -5,10 +5,10 @@
 // bounces included.
 
 import { existsSync, readFileSync } from 'node:fs';
-import { chmod, chown, mkdir, utimes, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { accepts, freePort } from './port.ts';
-import { run, start } from './process.ts';
+import * as here from './process.ts';
 import { makeTraversable } from './traversable.ts';
 
 export interface PostfixOptions {
@@ -22,8 +22,16 @@ export interface PostfixOptions {
   domains: readonly string[];
   /** Services run in a chroot where Debian's master.cf has them in one. */
   isChrooted?: boolean;
+  /** The text of a main.cf, which overrides the settings of here. */
+  main?: string;
+  /** Mail for this domain, so bounces to its senders, goes to a Maildir that `bounces` reads. */
+  returns?: string;
   /** More settings of main.cf, which override the others, as in `{ lmtp_line_length_limit: '0' }`. */
   settings?: Record<string, string>;
+  /** More lines of master.cf. */
+  services?: string;
+  /** What runs its programs: this machine, if left out, or a host. */
+  on?: Pick<typeof here, 'run' | 'start'>;
 }
 
 export interface Postfix {
@@ -34,6 +42,12 @@ export interface Postfix {
    * Resolves to `<queue id> <queue name> <recipient> <reason>` for each recipient that is not delivered yet.
    */
   queue(): Promise<string[]>;
+  /** Resolves to the messages that were returned to senders in the domain `returns`. */
+  bounces(): Promise<string[]>;
+  /** Hands a message over as a program of this machine does, which no restriction of smtpd stops. */
+  sendmail(from: string, to: readonly string[], message: Buffer, args?: readonly string[]): Promise<void>;
+  /** Throws away all mail that waits, and all bounces. */
+  clear(): Promise<void>;
   /** Has deferred mail tried again at once. */
   flush(): Promise<void>;
   stop(): Promise<void>;
@@ -44,15 +58,25 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   const config = join(home, 'etc');
   const logFile = join(home, 'log');
   const port = await freePort();
+  const on = options.on ?? here;
+  const postfixRun = async (
+    command: string,
+    args: readonly string[],
+    stdin: string | Buffer = '',
+  ): Promise<string> => {
+    const { code, stdout, stderr } = await on.run(command, args, { stdin });
+    if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${code}: ${stderr}`);
+    return stdout.toString();
+  };
   const programs = (await postfixRun('postconf', ['-d', '-h', 'daemon_directory'])).trim();
   await layOut(options.dir, home);
   await writeOld(join(config, 'main.cf'), mainCf(home, programs, options));
-  await writeOld(join(config, 'master.cf'), masterCf(port, options.isChrooted ?? false));
+  await writeOld(join(config, 'master.cf'), masterCf(port, options));
   await postfixRun('postfix', ['-c', config, 'check']); // makes the queue directories
   // With -d master stays our child. It must lead its process group, since it ends its daemons with
   // kill(-pid).
   const log = () => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
-  const master = await start(join(programs, 'master'), ['-c', config, '-d'], {
+  const master = await on.start(join(programs, 'master'), ['-c', config, '-d'], {
     ready: () => accepts(port),
     log,
   });
@@ -60,15 +84,17 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
     port,
     log,
     queue: async () => parseQueue(await postfixRun('postqueue', ['-c', config, '-j'])),
+    bounces: () => textsIn(join(home, 'bounces/new')),
+    async sendmail(from, to, message, args = []) {
+      await postfixRun('sendmail', ['-C', config, '-i', '-f', from, ...args, '--', ...to], message);
+    },
+    async clear() {
+      await postfixRun('postsuper', ['-c', config, '-d', 'ALL']);
+      await rm(join(home, 'bounces/new'), { recursive: true, force: true });
+    },
     flush: async () => void (await postfixRun('postqueue', ['-c', config, '-f'])),
     stop: async () => void (await master.stop()),
   };
-}
-
-async function postfixRun(command: string, args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(command, args);
-  if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${code}: ${stderr}`);
-  return stdout.toString();
 }
 
 /**
@@ -80,14 +106,34 @@ async function writeOld(file: string, content: string): Promise<void> {
   await utimes(file, hourAgo, hourAgo);
 }
 
+async function textsIn(directory: string): Promise<string[]> {
+  const files = await readdir(directory).catch(() => []);
+  return Promise.all(files.map((file) => readFile(join(directory, file), 'utf8')));
+}
+
+/** A user of all systems, for mail that is no user's. */
+const NOBODY = '65534';
+
+function returnsTo(home: string, domain: string): Record<string, string> {
+  return {
+    transport_maps: `inline:{${domain}=returns:}`,
+    virtual_mailbox_base: home,
+    virtual_uid_maps: `static:${NOBODY}`,
+    virtual_gid_maps: `static:${NOBODY}`,
+    virtual_minimum_uid: '1',
+    virtual_mailbox_limit: '0',
+  };
+}
+
 async function layOut(dir: string, home: string): Promise<void> {
-  const owner = Number((await run('id', ['-u', 'postfix'])).stdout.toString());
+  const owner = Number((await here.run('id', ['-u', 'postfix'])).stdout.toString());
   await makeTraversable(dir);
-  for (const name of ['', 'etc', 'queue', 'data']) {
+  for (const name of ['', 'etc', 'queue', 'data', 'bounces']) {
     await mkdir(join(home, name));
     await chmod(join(home, name), 0o755); // the umask may have taken bits away
   }
   await chown(join(home, 'data'), owner, 0);
+  await chown(join(home, 'bounces'), Number(NOBODY), Number(NOBODY));
 }
 
 function mainCf(home: string, programs: string, options: PostfixOptions): string {
@@ -119,14 +165,17 @@ function mainCf(home: string, programs: string, options: PostfixOptions): string
     message_size_limit: '0',
     mailbox_size_limit: '0',
     in_flow_delay: '0',
+    ...(options.returns === undefined ? {} : returnsTo(home, options.returns)),
     ...options.settings,
   };
-  return Object.entries(settings)
-    .map(([name, value]) => `${name} = ${value}\n`)
-    .join('');
+  const main = options.main ?? '';
+  const lines = Object.entries(settings)
+    .filter(([name]) => options.settings?.[name] !== undefined || !new RegExp(`^${name} =`, 'm').test(main))
+    .map(([name, value]) => `${name} = ${value}\n`);
+  return main + lines.join('');
 }
 
-function masterCf(port: number, isChrooted: boolean): string {
+function masterCf(port: number, { isChrooted = false, services = '' }: PostfixOptions): string {
   // The columns are service, type, private, unprivileged, chroot, wakeup, processes, command.
   const chroot = isChrooted ? 'y' : 'n';
   return `127.0.0.1:${port} inet n - ${chroot} - - smtpd
@@ -144,12 +193,15 @@ showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
+returns unix - n n - - virtual
+  -o virtual_mailbox_maps=static:bounces/
 lmtp unix - - ${chroot} - - lmtp
+smtp unix - - ${chroot} - - smtp
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 tlsmgr unix - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
-`;
+${services}`;
 }
 
 interface QueuedMessage {

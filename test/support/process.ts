@@ -1,13 +1,15 @@
 // Child processes: `run` runs one to its end; `start` starts one that stays until `stop`.
 //
 // A started program leads a process group of its own. `stop` sends TERM to the leader, then KILL to the
-// group, and returns when no member is left. If the test process itself dies, even by SIGKILL, a guard
+// group, and returns when no member is left. What a failed test has left running is stopped after the last
+// test of its file, which would not end otherwise. If the test process itself dies, even by SIGKILL, a guard
 // process does the same: it waits for the end of a pipe that only the test process holds.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { after } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { programPath } from './peers.ts';
 import { until } from './until.ts';
@@ -16,11 +18,20 @@ const OUTPUT_MS = 500;
 /** Generous, since machines that run tests are busy, and only a test that fails waits this long. */
 const READY_MS = 30_000;
 
+/** What ends the programs that run. */
+const running = new Set<() => Promise<number>>();
+
+// bench/ starts programs, too, and is no test
+if (process.env.NODE_TEST_CONTEXT !== undefined)
+  after(async () => void (await Promise.all([...running].map((stop) => stop()))));
+
 export interface RunOptions {
   stdin?: Uint8Array | string;
   /** Added to the environment of the test process. */
   env?: Record<string, string>;
   cwd?: string;
+  /** For a test process whose effective user is another for a while. */
+  uid?: number;
   timeoutMs?: number;
 }
 
@@ -38,6 +49,7 @@ export async function run(command: string, args: readonly string[], options: Run
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
     timeout: timeoutMs,
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
     killSignal: 'SIGKILL',
   });
   const stdout: Buffer[] = [];
@@ -104,6 +116,7 @@ export async function start(
   const guard = guardGroup(pid);
 
   const stop = async (): Promise<number> => {
+    running.delete(stop);
     if (!hasEnded(child)) {
       child.kill('SIGTERM');
       await until(`${command} ended after TERM`, () => isGroupGone(pid), options.graceMs).catch(
@@ -120,6 +133,7 @@ export async function start(
     return ended;
   };
 
+  running.add(stop);
   try {
     await until(
       `${command} is ready`,
@@ -179,6 +193,7 @@ function signalGroup(pid: number, name: NodeJS.Signals | 0): boolean {
  */
 function isGroupGone(pid: number): boolean {
   if (!signalGroup(pid, 0)) return true;
+  if (isLivingMember(String(pid), pid)) return false; // it mostly ends last: no need to look at all others
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return !pids.some((member) => isLivingMember(member, pid));
 }

@@ -4,10 +4,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseSettings } from '../../src/config/load.ts';
 import type { OutcomeLine } from '../../src/core/outcomelog.ts';
-import { createLog } from '../../src/edge/log.ts';
-import { serve } from '../../src/server/serve.ts';
 import { makeTraversable } from './traversable.ts';
 
 export interface TestServer {
@@ -100,12 +97,20 @@ export async function makeSite(
   return directory;
 }
 
+/** Loads the server only now: most tests start one as a process, and have no use for it in their own. */
 export async function startSealdir(options: ServerOptions = {}): Promise<TestServer> {
+  const { parseSettings } = await import('../../src/config/load.ts');
+  const { createLog } = await import('../../src/edge/log.ts');
+  const { serve } = await import('../../src/server/serve.ts');
   const directory = await makeSite(options.keys);
   const loaded = parseSettings(tomlFor(directory, options), 'test.toml', { hostname: 'localhost' });
   if (!loaded.ok) throw new Error(loaded.errors.map((error) => error.message).join('\n'));
   const log: string[] = [];
-  const running = await serve(loaded.settings, createLog('debug', { write: (line) => log.push(line) }), []);
+  const running = await serve(
+    loaded.settings,
+    createLog('debug', {}, { write: (line) => log.push(line) }),
+    [],
+  );
   const [socketPath = ''] = running.lmtp;
   const tcp = running.lmtp.at(-1) ?? '';
   const mailbox = (address: string) => join(directory, 'mail', ...address.split('@').reverse());

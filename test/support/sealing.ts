@@ -3,13 +3,10 @@
 
 import { createHash } from 'node:crypto';
 import * as openpgp from 'openpgp';
-import type { Meter } from '../../src/core/meter.ts';
 import { parseCertificates } from '../../src/keys/certificates.ts';
 import { judgeCertificate } from '../../src/keys/judgement.ts';
 import type { SealingKeys } from '../../src/keys/sessionkeys.ts';
 import type { Encryption } from '../../src/openpgp/message.ts';
-
-export const SILENT: Meter = { time() {}, recipient() {}, message() {}, keyFileRefused() {} };
 
 export const ENCRYPTIONS: readonly Encryption[] = [
   { version: 1, keyBytes: 16 },

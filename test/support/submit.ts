@@ -11,6 +11,8 @@ export interface Submission {
   message: Buffer;
   /** Parameters of MAIL, for instance `BODY=8BITMIME SMTPUTF8`. */
   parameters?: string;
+  /** More commands before MAIL, each of which has to succeed, such as `XCLIENT ADDR=203.0.113.7`. */
+  before?: readonly string[];
 }
 
 /** Resolves to the reply to the message. Rejects at the first reply that is no success. */
@@ -28,6 +30,7 @@ export async function submit(port: number, submission: Submission): Promise<stri
   try {
     await ask('', /^220/);
     await ask('EHLO client.test\r\n', /^250/);
+    for (const command of submission.before ?? []) await ask(`${command}\r\n`, /^2/);
     await ask(
       `MAIL FROM:<${submission.from}> ${submission.parameters ?? ''}`.trimEnd().concat('\r\n'),
       /^250/,

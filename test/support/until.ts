@@ -3,7 +3,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { within } from '../../src/core/deadline.ts';
 
-const POLL_MS = 10;
+/** Between two looks: a short time at first, longer later, since what is asked costs a busy machine time. */
+const [FIRST_MS, LONGER, MOST_MS] = [10, 1.2, 50];
 const GRACE_MS = 5000;
 
 /** Resolves once `holds` returns true. Rejects with `what` in the message if `deadlineMs` pass before. */
@@ -13,11 +14,11 @@ export async function until(
   deadlineMs = 10_000,
 ): Promise<void> {
   const deadline = Date.now() + deadlineMs;
-  while (true) {
+  for (let waitMs = FIRST_MS; ; waitMs = Math.min(waitMs * LONGER, MOST_MS)) {
     // what is asked may hang too
     const isSo = await within(Promise.resolve(holds()), Math.max(deadline - Date.now(), 0) + GRACE_MS);
     if (isSo === true) return;
     if (Date.now() > deadline) throw new Error(`not so after ${deadlineMs} ms: ${what}`);
-    await pause(POLL_MS);
+    await pause(waitMs);
   }
 }

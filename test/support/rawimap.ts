@@ -26,9 +26,10 @@ export interface ImapClient {
   logout(): Promise<void>;
 }
 
-export async function connectImap(port: number): Promise<ImapClient> {
-  const socket = connect(port, '127.0.0.1').setTimeout(30_000);
-  socket.on('timeout', () => socket.destroy(new Error(`port ${port}: no response within 30 s`)));
+/** `silentMs`: for how long neither side may say anything. */
+export async function connectImap(port: number, silentMs = 30_000): Promise<ImapClient> {
+  const socket = connect(port, '127.0.0.1').setTimeout(silentMs);
+  socket.on('timeout', () => socket.destroy(new Error(`port ${port}: no response within ${silentMs} ms`)));
   await once(socket, 'connect');
   const responses = responsesOf(socket);
   await next(responses); // the greeting

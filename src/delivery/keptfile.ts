@@ -1,0 +1,60 @@
+/**
+ * The file of a message that may be stored as it came: a second lane of its copy, beside the sealed one,
+ * until the verdict is known. Whatever happens to it, the sealed one goes on.
+ */
+import type { StagedFile } from '../maildir/stagedfile.ts';
+
+const LF = 0x0a;
+
+export class KeptFile {
+  readonly #staged: StagedFile;
+  #size = 0;
+  #lines = 0;
+  #aborted: Promise<void> | undefined;
+
+  constructor(staged: StagedFile) {
+    this.#staged = staged;
+  }
+
+  get failed(): boolean {
+    return this.#aborted !== undefined;
+  }
+
+  /** Takes bytes, and keeps them until they are written. */
+  push(bytes: Buffer): Promise<void> | undefined {
+    this.#size += bytes.length;
+    for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) this.#lines++;
+    return this.#staged.write([bytes]);
+  }
+
+  /** S1 or S2 -> whole. Resolves to whether it is. Never throws. */
+  async finish(): Promise<boolean> {
+    if (this.failed) return false;
+    try {
+      await this.#staged.finish();
+      if (this.#staged.bytes !== this.#size) throw new Error('bytes of the copy are missing');
+    } catch {
+      await this.abort(); // the sealed file has the same disk, and says what is wrong with it
+    }
+    return !this.failed;
+  }
+
+  fail(): void {
+    this.#aborted ??= this.#staged.abort();
+  }
+
+  /** Resolves when nothing of it is left. Never throws. */
+  async abort(): Promise<void> {
+    this.fail();
+    await this.#aborted;
+  }
+
+  get staged(): StagedFile {
+    return this.#staged;
+  }
+
+  /** For the name in new/: as stored, and with CRLF line ends. */
+  get sizes(): [size: number, wireSize: number] {
+    return [this.#size, this.#size + this.#lines];
+  }
+}
