@@ -16,6 +16,7 @@ import { latency } from './latency.ts';
 import { limit } from './limit.ts';
 import { describeMachine } from './machine.ts';
 import { memory } from './memory.ts';
+import { migrate } from './migrate.ts';
 import { peers } from './peers.ts';
 import { profile } from './profile.ts';
 import { save, toText } from './report.ts';
@@ -32,6 +33,7 @@ const BENCHES: readonly Bench[] = [
   disks,
   profile,
   scrape,
+  migrate,
   dashboard,
 ];
 const RESULTS = join(repositoryRoot(), 'bench/results');

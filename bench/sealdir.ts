@@ -14,6 +14,8 @@ import type { Server } from './server.ts';
 const NAMES_PER_FILE = 30_000;
 
 export interface Sealdir extends Server {
+  /** The configuration file. */
+  readonly config: string;
   /** Where /metrics is: host and port. */
   readonly metrics: string;
   /** How many recipients were answered so far, by its log. */
@@ -68,6 +70,7 @@ export async function startSealdir(bed: Bed, options: SealdirOptions = {}): Prom
     name: 'Sealdir',
     port: Number(port),
     pid: child.pid,
+    config,
     answered: lineCounter(log, '"verdict"'),
     metrics: /"metrics":"([^"]+)"/.exec(output())?.[1] ?? '',
     stop,

@@ -4,7 +4,6 @@
  */
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HeaderPolicy } from '../core/headerpolicy.ts';
 import { visiblePath } from '../core/visible.ts';
 import { realCalls } from '../inplace/calls.ts';
 import { DiskFull } from '../inplace/staging.ts';
@@ -16,7 +15,6 @@ import { Finder, type Mailbox } from '../stored/mailboxes.ts';
 import { StoredWork } from '../stored/work.ts';
 import type { Place } from './due.ts';
 import type { GuardParts } from './parts.ts';
-import { isDraft } from './wanted.ts';
 
 /** As that of `migrate`. */
 const BYTES_PER_SECOND = 4 * 1024 * 1024;
@@ -48,10 +46,7 @@ export class FolderSealer {
       await byOwner(
         [mailbox],
         ({ path }) => path,
-        async () => {
-          for (const [policy, some] of byPolicy(place, names, mailbox))
-            await this.#sealIn(place, { ...mailbox, headerPolicy: policy }, some, outcome);
-        },
+        () => this.#sealIn(place, mailbox, names, outcome),
       );
     } catch (error) {
       if (!(error instanceof DiskFull)) throw error;
@@ -106,42 +101,28 @@ export class FolderSealer {
     outcome: { sealed: number; failed: number },
   ): Promise<void> {
     const { settings, world, ended } = this.#parts;
-    const folder = { path: place.path, index: this.#indexOf(place) };
-    await this.#work.seal(folder, {
-      form: formFor(mailbox, settings.lmtp.max_header_size, world),
-      isTrial: false,
-      isWanted: async (_, name) => !ended.aborted && names.has(name),
-      check: () => ended.throwIfAborted(),
-      report: {
-        sealed: () => {
-          outcome.sealed += 1;
+    const { path, directory } = place;
+    const maxHeaderBytes = settings.lmtp.max_header_size;
+    await this.#work.seal(
+      { directory, path, index: this.#indexOf(place) },
+      {
+        form: formFor({ ...mailbox, directory, maxHeaderBytes, world }),
+        isTrial: false,
+        isWanted: async (_, name) => !ended.aborted && names.has(name),
+        check: () => ended.throwIfAborted(),
+        report: {
+          sealed: () => {
+            outcome.sealed += 1;
+          },
+          left: () => {},
+          failed: (_, name, why) => this.#tell(place, `${name ?? 'the folder'}: ${why}`, outcome),
         },
-        left: () => {},
-        failed: (_, name, why) => this.#tell(place, `${name ?? 'the folder'}: ${why}`, outcome),
       },
-    });
+    );
   }
 
   #tell({ address, name: folder }: Place, error: string, outcome: { failed: number }): void {
     outcome.failed += 1;
     this.#parts.say('error', 'folder not sealed', { address, folder, error });
   }
-}
-
-/**
- * Subject and recipients of a draft stay outside, where its client put them: Thunderbird takes them from
- * there when the draft is edited, and would go on with a hidden subject (tried with 153).
- */
-function byPolicy(
-  place: Place,
-  names: ReadonlySet<string>,
-  { headerPolicy }: Mailbox,
-): (readonly [HeaderPolicy, ReadonlySet<string>])[] {
-  const drafts = [...names].filter((name) => isDraft(place, name));
-  const others = [...names].filter((name) => !isDraft(place, name));
-  const both = [
-    ['visible', new Set(drafts)],
-    [headerPolicy, new Set(others)],
-  ] as const;
-  return both.filter(([, some]) => some.size > 0);
 }

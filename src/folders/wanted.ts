@@ -2,21 +2,14 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bytesOf } from '../inplace/calls.ts';
-import type { Place, Waiting } from './due.ts';
+import { isDraft } from '../stored/drafts.ts';
+import type { Waiting } from './due.ts';
 
 export interface Wanted {
   readonly now: ReadonlySet<string>;
   readonly later: ReadonlySet<string>;
   /** When the first of those is old enough. */
   readonly laterAt: number;
-}
-
-const DRAFT_FOLDER = /(^|\.)drafts$/i;
-const DRAFT_FLAG = /:2,[A-Za-z]*D/;
-
-/** Tells whether a message is a draft, by the name of its file or its folder. */
-export function isDraft({ directory }: Place, name: string): boolean {
-  return DRAFT_FLAG.test(name) || DRAFT_FOLDER.test(directory);
 }
 
 /** A draft waits until nobody has touched it for so long: clients replace it again and again. */
@@ -34,7 +27,7 @@ export async function wantedOf(waiting: Waiting, nowMs: number, draftsAfterMs: n
         () => undefined, // moved meanwhile
       );
       if (changedMs === undefined || (names === undefined && changedMs < sinceMs)) continue;
-      const dueAt = isDraft(place, name) ? changedMs + draftsAfterMs : nowMs;
+      const dueAt = isDraft(place.directory, name) ? changedMs + draftsAfterMs : nowMs;
       if (dueAt <= nowMs) now.add(name);
       else {
         later.add(name);

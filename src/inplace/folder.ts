@@ -16,6 +16,8 @@ export interface FolderParts extends StagingParts, PlacingParts {
   pause(bytes: number): Promise<void>;
   /** The disk was kept busy for so long, and is to be left to others. */
   rest(micros: number): void;
+  /** The messages of the folder have so many bytes more than before. */
+  grown(bytes: number): Promise<void>;
   readonly report: Report;
   /** Tells whether a message is to be looked at in this run. Left out: each is. */
   isWanted?(part: string, name: string): Promise<boolean>;
@@ -163,22 +165,26 @@ class FolderSealing {
   }
 
   async #placeThese(messages: readonly Staged[]): Promise<void> {
-    const { report, world } = this.#parts;
+    const { report, world, grown } = this.#parts;
     const begunAt = world.micros();
     const placed = await place(this.#folder, messages, this.#parts).catch((error: unknown) => {
       this.#trouble ??= { error };
     });
     this.#parts.rest(world.micros() - begunAt);
     for (const error of placed?.troubles ?? []) report.failed(this.#folder, undefined, error.message);
+    let growth = 0;
     for (const [message, fate] of placed?.fates ?? []) {
       this.#tried.add(baseOf(message.name));
       if (fate === 'changed') continue; // looked at again in the next round
       if (fate !== 'placed') this.#fail(message.part, message.name, fate.failed);
       else {
         this.#done.add(baseOf(message.newName));
+        growth += message.bytes - message.seen.bytes;
         report.sealed(message.seen.bytes);
       }
     }
+    if (growth !== 0)
+      await grown(growth).catch((error: Error) => report.failed(this.#folder, undefined, error.message));
   }
 
   #fail(part: string, name: string, error: unknown): void {

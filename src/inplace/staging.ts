@@ -11,8 +11,8 @@ import type { Calls, ReadFile, Seen, WrittenFile } from './calls.ts';
 
 /** What is done to messages. Given from outside: this room knows no keys. */
 export interface Form {
-  /** Yields the sealed form, with LF line ends. Throws if the message cannot be sealed. */
-  seal(message: AsyncIterable<Buffer>): AsyncIterable<Buffer>;
+  /** Yields the sealed form, with LF line ends. Throws if it cannot be sealed. `name`: of its file. */
+  seal(message: AsyncIterable<Buffer>, name: string): AsyncIterable<Buffer>;
   /** Tells whether a message is an encrypted one, whole, and nothing else. */
   isSealed(message: AsyncIterable<Buffer>): Promise<boolean>;
   /**
@@ -104,7 +104,7 @@ async function seal(folder: string, { part, name, message }: Source, parts: Stag
   const path = join(folder, 'tmp', uniqueName(world, parts.count()));
   const file = await calls.create(path);
   try {
-    const counted = new Counted(form.seal(message.pieces()));
+    const counted = new Counted(form.seal(message.pieces(), name));
     for await (const piece of gathered(counted)) await file.write(piece);
     await verify(file, counted, form);
     await file.giveTo(seen);

@@ -9,14 +9,26 @@ export interface DovecotPlaces {
   readonly index: string | undefined;
 }
 
-/** Both are undefined where there is no Dovecot, or its configuration cannot be read. */
+const LOCAL = /%L?n|%\{ *user *\| *username *(?:\| *lower *)?\}/g;
+const DOMAIN = /%L?d|%\{ *user *\| *domain *(?:\| *lower *)?\}/g;
+
+/**
+ * Both are undefined where there is no Dovecot, or its configuration cannot be read. Dovecot 2.3 says all in
+ * mail_location, 2.4 has a setting for each.
+ */
 export async function dovecotPlaces(): Promise<DovecotPlaces> {
-  const { stdout } = await promisify(execFile)('doveconf', ['-h', 'mail_location']).catch(() => ({
-    stdout: '',
-  }));
-  const [, control] = /:CONTROL=([^:\n]*)/.exec(stdout) ?? [];
-  const [, index] = /:INDEX=([^:\n]*)/.exec(stdout) ?? [];
-  return { control, index: index?.replace(/%L?n/g, '{local}').replace(/%L?d/g, '{domain}') };
+  const settings = ['mail_location', 'mail_control_path', 'mail_index_path'];
+  const [location = '', control, index] = await Promise.all(settings.map(doveconf));
+  const located = (name: string) => new RegExp(`:${name}=([^:]*)`).exec(location)?.[1];
+  const places = { control: located('CONTROL') ?? control, index: located('INDEX') ?? index };
+  return { ...places, index: places.index?.replace(LOCAL, '{local}').replace(DOMAIN, '{domain}') };
+}
+
+/** Undefined: it is empty, or this Dovecot has no such setting. */
+async function doveconf(setting: string): Promise<string | undefined> {
+  const asked = promisify(execFile)('doveconf', ['-h', setting]).catch(() => ({ stdout: '' }));
+  const value = (await asked).stdout.trim();
+  return value === '' ? undefined : value;
 }
 
 /**
@@ -26,7 +38,7 @@ export async function dovecotPlaces(): Promise<DovecotPlaces> {
 export async function whyNotKept(index: string): Promise<string | undefined> {
   const places = await dovecotPlaces();
   if (places.control !== undefined)
-    return `Dovecot keeps its UIDs in ${places.control} (CONTROL=), and they would be lost`;
+    return `Dovecot keeps its UIDs in ${places.control}, and they would be lost`;
   if (places.index === undefined || index !== '') return undefined;
   return `Dovecot has its indexes elsewhere: set store.seal_index = "${places.index}"`;
 }

@@ -6,6 +6,8 @@ import { bytesOf, latin1Path } from '../inplace/calls.ts';
 import { isFolderName } from '../maildir/maildirs.ts';
 
 export interface Folder {
+  /** Its name in the mailbox, such as `.Sent`; '' for the inbox. */
+  readonly directory: string;
   /** One character for each byte, as is `index`. */
   readonly path: string;
   readonly index: string;
@@ -33,7 +35,13 @@ export async function foldersOf(
     const path = join(root, name);
     if (!(await isMaildir(path))) continue;
     const { messages, bytes } = await contentOf(path);
-    folders.push({ path, index: indexOf(mailbox.address, path, name, index), messages, bytes });
+    folders.push({
+      directory: name,
+      path,
+      index: indexOf(mailbox.address, path, name, index),
+      messages,
+      bytes,
+    });
   }
   return folders;
 }

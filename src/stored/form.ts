@@ -7,18 +7,27 @@ import { isEncryptedMessage } from '../delivery/keepmessage.ts';
 import { sealMessage } from '../delivery/sealmessage.ts';
 import type { Form } from '../inplace/staging.ts';
 import type { SealingKeys } from '../keys/sessionkeys.ts';
+import { isDraft } from './drafts.ts';
 
-export interface Sealed {
+export interface FormParts {
   readonly keys: SealingKeys;
   readonly headerPolicy: HeaderPolicy;
+  /** Of the folder, such as `.Sent`; '' for the inbox. */
+  readonly directory: string;
+  readonly maxHeaderBytes: number;
+  readonly world: World;
 }
 
-export function formFor({ keys, headerPolicy }: Sealed, maxHeaderBytes: number, world: World): Form {
+/**
+ * Subject and recipients of a draft stay outside whatever the policy, where its client put them: Thunderbird
+ * takes them from there when the draft is edited, and would go on with a hidden subject (tried with 153).
+ */
+export function formFor({ keys, headerPolicy, directory, maxHeaderBytes, world }: FormParts): Form {
   return {
-    async *seal(message) {
+    async *seal(message, name) {
       const options = {
         keys,
-        headerPolicy,
+        headerPolicy: isDraft(directory, name) ? 'visible' : headerPolicy,
         maxHeaderBytes,
         from: 'the store',
         world,

@@ -1,4 +1,5 @@
 /** What a run over stored messages keeps to: its pace, and the room that it leaves on each disk. */
+import { dirname, join } from 'node:path';
 import { visiblePath } from '../core/visible.ts';
 import type { World } from '../core/world.ts';
 import { realCalls } from '../inplace/calls.ts';
@@ -22,6 +23,8 @@ export interface FolderWork extends Pick<FolderParts, 'form' | 'isTrial' | 'isWa
   check(): void;
 }
 
+type FolderAt = Pick<Folder, 'directory' | 'path' | 'index'>;
+
 export class StoredWork {
   readonly #options: WorkOptions;
   readonly #pace: Pace;
@@ -33,7 +36,7 @@ export class StoredWork {
   }
 
   /** Throws as sealFolder does. */
-  async seal({ path, index }: Pick<Folder, 'path' | 'index'>, work: FolderWork): Promise<void> {
+  async seal({ directory, path, index }: FolderAt, work: FolderWork): Promise<void> {
     const { world, atOnce, leastFree } = this.#options;
     const { check, ...rest } = work;
     await sealFolder(path, {
@@ -53,6 +56,18 @@ export class StoredWork {
         await this.#pace.spend(bytes);
       },
       rest: (micros) => this.#pace.rest(micros),
+      grown: (bytes) => noteGrowth(directory === '' ? path : dirname(path), bytes),
     });
+  }
+}
+
+/** Courier and Dovecot 2.3 count the quota in this file (Maildir++); those who read it make it. */
+async function noteGrowth(mailbox: string, bytes: number): Promise<void> {
+  const file = await realCalls.openLocked(join(mailbox, 'maildirsize'));
+  if (file === undefined) return;
+  try {
+    await file.write(Buffer.from(`${bytes} 0\n`), 'end');
+  } finally {
+    await file.close();
   }
 }

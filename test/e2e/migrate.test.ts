@@ -7,8 +7,11 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { CLI } from '../support/child.ts';
 import { armored, asStored, pgpMime } from '../support/encrypted.ts';
 import { freshKey } from '../support/freshkey.ts';
+import { testLong } from '../support/long.ts';
+import { needs } from '../support/peers.ts';
 import { run, start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
+import { openTerminal } from '../support/terminal.ts';
 import { makeKey, readSealed, type TestKey } from '../support/testkeys.ts';
 
 const ALICE = 'alice@example.com';
@@ -75,6 +78,51 @@ describe('sealdir migrate', { timeout: 120_000 }, () => {
       /^alice@example\.com: sealed 0, left 3 \(sealed already\), failed 0\n/,
     );
   });
+
+  test('a draft keeps its subject outside, whatever the header policy', async () => {
+    await configure({ toml: { rest: '[headers]\npolicy = "baseline"' } });
+    for (const part of ['tmp', 'new', 'cur'])
+      await mkdir(maildir(ALICE, '.Drafts', part), { recursive: true });
+    const paths = ['cur/1.mail:2,S', 'cur/2.flagged:2,DS', '.Drafts/cur/3.folder:2,S'];
+    for (const path of paths) await put(ALICE, path, PLAIN);
+    assert.equal((await migrate('--mailbox', ALICE)).code, 0);
+    const subjects = await Promise.all(
+      paths.map(async (path) => /^Subject: (.*)$/m.exec(await readFile(maildir(ALICE, path), 'utf8'))?.[1]),
+    );
+    assert.deepEqual(subjects, ['[...]', 's', 's']);
+  });
+
+  test('maildirsize counts what has been added', async () => {
+    const names = ['cur/1.inbox:2,', '.Sent/cur/2.sent:2,'];
+    for (const path of names) await put(ALICE, path, PLAIN);
+    await writeFile(maildir(ALICE, 'maildirsize'), `1000000S\n${2 * PLAIN.length} 2\n`);
+    assert.equal((await migrate('--mailbox', ALICE)).code, 0);
+    const [, ...lines] = (await readFile(maildir(ALICE, 'maildirsize'), 'utf8')).trimEnd().split('\n');
+    const sum = (at: number) => lines.reduce((all, line) => all + Number(line.split(' ')[at]), 0);
+    const sizes = await Promise.all(names.map(async (path) => (await stat(maildir(ALICE, path))).size));
+    assert.deepEqual([sum(0), sum(1)], [sizes.reduce((all, size) => all + size, 0), 2]);
+  });
+
+  testLong(
+    'on a terminal a bar shows messages, bytes and the time left, and is gone in the end',
+    needs('tmux'),
+    async () => {
+      for (let n = 0; n < 60; n++) await put(ALICE, `cur/${n}.plain:2,`, PLAIN.repeat(100));
+      const terminal = await openTerminal({ cwd: directory, columns: 100 });
+      try {
+        await terminal.type(
+          `${process.execPath} ${CLI} migrate -c ${config()} --mailbox ${ALICE} --limit 200KB`,
+        );
+        await terminal.press('Enter');
+        await terminal.shows(/^\[#+-+\] \d+ of 60 messages, 0\.\d of 0\.\d MiB, \d+ s left$/m);
+        const screen = await terminal.shows(/ready>$/m);
+        assert.match(screen, /^alice@example\.com: sealed 60, failed 0$/m);
+        assert.doesNotMatch(screen, /^\[#/m);
+      } finally {
+        await terminal.close();
+      }
+    },
+  );
 
   test('leaves what is encrypted already, links, and whoever has no key', async () => {
     const theirs = asStored(pgpMime(await armored('secret', [await freshKey('carol@example.org')])));

@@ -5,9 +5,10 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { CLI } from '../support/child.ts';
 import { Dice } from '../support/dice.ts';
-import { type Dovecot, startDovecotImap } from '../support/dovecot.ts';
+import { type Dovecot, type DovecotVersion, needsDovecot, startDovecotImap } from '../support/dovecot.ts';
 import { openGnupgHome } from '../support/gnupghome.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
 import { isLong, testLong } from '../support/long.ts';
@@ -35,15 +36,23 @@ const FOLDERS = ['INBOX', 'Sent', 'Drafts', 'Lists/sealdir', 'Entwürfe'];
 const MESSAGES = isLong ? 10_000 : 100;
 const MOST_STEPS = isLong ? 1000 : 300;
 const MOST_MS = isLong ? 400_000 : 120_000;
+const MOST_KILLS = isLong ? 100 : 5;
 
-for (const indexes of ['beside the messages', 'elsewhere'] as const) suite(indexes);
+const SEPARATOR = 'namespace inbox {\n  inbox = yes\n  separator = /\n}\n';
+const NEWER_INDEX = (directory: string) =>
+  `mail_index_path = ${directory}/indexes/%{user | domain}/%{user | username}\n`;
 
-function suite(indexes: 'beside the messages' | 'elsewhere'): void {
-  describe(`sealdir migrate beside Dovecot with indexes ${indexes}`, {
-    ...needs('dovecot', 'doveadm'),
+await suite('beside the messages', '2.3');
+await suite('elsewhere', '2.3');
+if (isLong) await suite('elsewhere', '2.4');
+
+async function suite(indexes: 'beside the messages' | 'elsewhere', version: DovecotVersion): Promise<void> {
+  describe(`sealdir migrate beside Dovecot ${version} with indexes ${indexes}`, {
+    ...(await needsDovecot(version)),
     timeout: MOST_MS,
   }, () => {
-    const isUsual = indexes === 'beside the messages';
+    const isUsual = indexes === 'beside the messages' && version === '2.3';
+    const isBeside = indexes === 'beside the messages';
     const count = isUsual ? MESSAGES : 100;
     let directory = '';
     let dovecot: Dovecot;
@@ -58,7 +67,7 @@ function suite(indexes: 'beside the messages' | 'elsewhere'): void {
         },
       );
 
-    const whereIndexes = () => (isUsual ? [] : ['--index', join(directory, 'indexes/{domain}/{local}')]);
+    const whereIndexes = () => (isBeside ? [] : ['--index', join(directory, 'indexes/{domain}/{local}')]);
 
     before(async () => {
       key = await makeKey(ALICE);
@@ -70,8 +79,9 @@ function suite(indexes: 'beside the messages' | 'elsewhere'): void {
         await mkdir(join(directory, name), { mode: 0o700 });
       dovecot = await startDovecotImap({
         dir: directory,
-        maildir: `${directory}/mail/%d/%n${isUsual ? '' : `:INDEX=${directory}/indexes/%d/%n`}`,
-        more: 'namespace inbox {\n  inbox = yes\n  separator = /\n}\n',
+        version,
+        maildir: `${directory}/mail/%d/%n${isBeside ? '' : `:INDEX=${directory}/indexes/%d/%n`}`,
+        more: `${SEPARATOR}${version === '2.4' ? NEWER_INDEX(directory) : ''}`,
       });
       await dovecot.adopt(directory); // both servers run as one user
       const { uid, gid } = await stat(join(directory, 'mail'));
@@ -238,44 +248,61 @@ function suite(indexes: 'beside the messages' | 'elsewhere'): void {
       },
     );
 
-    testLong('killed at any moment while a client moves mail, nothing is lost or there twice', async () => {
-      const client = await connectClient(dovecot.port, ERIN);
-      await client.mailboxCreate('Moved');
-      const numbers = Array.from({ length: isLong ? 300 : 60 }, (_, n) => `${n}`);
-      await fill(
-        client,
-        ['INBOX'],
-        numbers.map((n) => numbered(n)),
-      );
-      await client.mailboxOpen('INBOX');
-      const dice = new Dice('killed');
-      const args = ['migrate', '-c', join(directory, 'sealdir.toml'), '--mailbox', ERIN, '--limit', '50KB'];
-      let kills = 0;
-      for (let n = 0; n < (isLong ? 40 : 5); n++) {
-        let looks = dice.below(12);
+    testLong(
+      'killed at any moment while mail is moved and delivered, each message is there once',
+      async () => {
+        const client = await connectClient(dovecot.port, ERIN);
+        await client.mailboxCreate('Moved');
+        const numbers = Array.from({ length: MOST_KILLS * 10 }, (_, n) => `${n}`);
+        const wires = numbers.map((n) => numbered(n));
+        await fillMaildir(join(directory, 'mail/example.com/erin'), ['INBOX'], wires);
+        await dovecot.adopt(join(directory, 'mail'));
+        await client.mailboxOpen('INBOX');
+        const dice = new Dice('killed');
+        const args = ['migrate', '-c', join(directory, 'sealdir.toml'), '--mailbox', ERIN, '--limit', '20KB'];
         const tmp = join(directory, 'mail/example.com/erin/tmp');
-        const running = await start(process.execPath, [CLI, ...args], {
-          ready: async () => (await readdir(tmp)).length > 0 && looks-- <= 0,
-        }).catch(() => undefined); // all is sealed, and it has ended
-        if (running === undefined) break;
-        process.kill(running.pid, 'SIGKILL');
-        await running.stop();
-        kills += 1;
-        const [uid] =
-          (await client.search({ header: { 'X-Number': `${dice.below(numbers.length)}` } }, { uid: true })) ||
-          [];
-        if (uid !== undefined) await client.messageMove(`${uid}`, 'Moved', { uid: true });
-      }
-      assert.ok(kills > 2);
-      assert.equal((await migrate('--mailbox', ERIN)).code, 0);
-      const found: string[] = [];
-      for (const messages of (await snapshotOf(client, ['INBOX', 'Moved'])).values())
-        for (const { source } of messages.values())
-          found.push(/^X-Number: (\S+)/m.exec(String(await readSealed(source, key)))?.[1] ?? '');
-      await client.logout();
-      assert.deepEqual(found.sort(), numbers.sort());
-      assert.deepEqual(complaints(dovecot.log()), []);
-    });
+        let isOver = false;
+        const others = async () => {
+          for (let n = 0; !isOver; n++) {
+            const searched = `${dice.below(MOST_KILLS * 10)}`;
+            const [uid] = (await client.search({ header: { 'X-Number': searched } }, { uid: true })) || [];
+            if (uid !== undefined) await client.messageMove(`${uid}`, 'Moved', { uid: true });
+            await deliverTo(ERIN, numbered(`fresh${n}`));
+            numbers.push(`fresh${n}`);
+            await pause(100);
+          }
+        };
+        const working = others();
+        let kills = 0;
+        while (kills < MOST_KILLS) {
+          const running = await start(process.execPath, [CLI, ...args], {
+            ready: async () => (await readdir(tmp)).length > 0,
+          });
+          // messages are put in place after half a second, and then again
+          await pause(dice.below(1200));
+          process.kill(running.pid, 'SIGKILL');
+          await running.stop();
+          kills += 1;
+        }
+        isOver = true;
+        await working;
+        const last = await migrate('--mailbox', ERIN, '--limit', '0');
+        assert.equal(last.code, 0, last.stderr);
+        const left = Number(/sealed (\d+), left/.exec(last.stdout.toString())?.[1]);
+        assert.ok(left > 0 && left < MOST_KILLS * 10, `the kills met a run at work: ${last.stdout}`);
+        const found: string[] = [];
+        for (const messages of (await snapshotOf(client, ['INBOX', 'Moved'])).values())
+          for (const { source } of messages.values()) {
+            const opened = String(await readSealed(source, key));
+            const n = /^X-Number: (\S+)/m.exec(opened)?.[1] ?? '';
+            assert.ok(opened.endsWith(String(numbered(n))), n);
+            found.push(n);
+          }
+        await client.logout();
+        assert.deepEqual(found.sort(), numbers.sort());
+        assert.deepEqual(complaints(dovecot.log()), []);
+      },
+    );
 
     /** Pulls Dave's mail with mbsync, and lists what it has then. */
     async function synchronise(name: string): Promise<string[]> {

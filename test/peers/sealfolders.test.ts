@@ -6,9 +6,10 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { ImapFlow } from 'imapflow';
+import { needsUnits, startUnit } from '../support/asunit.ts';
 import { CLI } from '../support/child.ts';
 import { type Dovecot, startDovecotImap } from '../support/dovecot.ts';
-import { testLong } from '../support/long.ts';
+import { isLong, testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { type Running, run, start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
@@ -192,9 +193,15 @@ describe('store.seal_folders beside Dovecot', { ...needs('dovecot'), timeout: 18
     return stdout;
   }
 
+  /** In the long form with no more rights than its unit gives it. */
   async function serve(): Promise<Running> {
     const { uid, gid } = await stat(join(directory, 'mail'));
-    return start(process.execPath, [CLI, 'serve', '-c', join(directory, 'sealdir.toml')], {
+    const args = ['serve', '-c', join(directory, 'sealdir.toml')];
+    if (isLong && (await needsUnits()).skip === false) {
+      const unit = { unit: 'sealdir.service', user: `${uid}:${gid}`, writable: [directory] };
+      return startUnit({ ...unit, directory, args });
+    }
+    return start(process.execPath, [CLI, ...args], {
       uid,
       gid,
       ready: (output) => output.includes('"msg":"listening"'),

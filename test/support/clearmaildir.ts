@@ -89,7 +89,7 @@ export class ClearMaildir {
     await sealFolder(Buffer.from(this.folder).toString('latin1'), {
       calls,
       world,
-      form: formFor({ keys, headerPolicy: 'visible' }, 1_000_000, real),
+      form: formFor({ keys, headerPolicy: 'visible', directory: '', maxHeaderBytes: 1_000_000, world: real }),
       index: this.folder,
       isTrial: false,
       atOnce: 2,
@@ -97,6 +97,7 @@ export class ClearMaildir {
       checkRoom: async () => undefined,
       pause: async () => undefined,
       rest: () => undefined,
+      grown: async () => undefined,
       report: {
         sealed: () => void told.sealed++,
         left: () => void told.left++,

@@ -77,7 +77,7 @@ function directoryOf(name: string, { folders }: Settings): string {
 export async function checkDovecot(given: string | undefined): Promise<void> {
   const { control, index } = await dovecotPlaces();
   if (control !== undefined)
-    throw new CommandError('config', `Dovecot keeps its UIDs in ${control} (CONTROL=): they would be lost`);
+    throw new CommandError('config', `Dovecot keeps its UIDs in ${control}: they would be lost`);
   if (index !== undefined && given === undefined)
     throw new CommandError('usage', `Dovecot has its indexes elsewhere: give --index '${index}'`);
 }

@@ -108,10 +108,10 @@ class Run {
 
   async #one({ mailbox, folders, tally }: Job, pause: () => void): Promise<void> {
     const { settings, world, isTrial } = this.#migration;
-    const form = formFor(mailbox, settings.lmtp.max_header_size, world);
+    const maxHeaderBytes = settings.lmtp.max_header_size;
     for (const folder of folders)
       await this.#work.seal(folder, {
-        form,
+        form: formFor({ ...mailbox, directory: folder.directory, maxHeaderBytes, world }),
         isTrial,
         check: pause,
         report: {
