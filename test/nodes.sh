@@ -48,7 +48,7 @@ test_copy() (
     export PATH="$2/bin:$PATH" SEALDIR_SHARED="${SEALDIR_SHARED:-$checkout/../shared}" &&
     npm rebuild --silent fs-ext --nodedir="$2" &&
     echo "# $(node --version), $form form" &&
-    node --test --test-concurrency=2 --test-timeout=900000 --test-reporter=spec $(test_files)
+    node --test --test-concurrency=2 --test-timeout=1800000 --test-reporter=spec $(test_files)
 )
 
 failed=()

@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Settings } from '../config/settings.ts';
 import type { Say } from '../core/events.ts';
-import { giveWay, LAST } from '../edge/giveway.ts';
+import { giveWay } from '../edge/giveway.ts';
 import { realWorld } from '../edge/world.ts';
 import { Lookup } from '../lookup.ts';
 import { pathsOf } from '../site.ts';
@@ -35,7 +35,7 @@ function tell(message: FromFolders): void {
 const say: Say = (level, event, detail) => tell({ say: { level, event, detail } });
 
 async function seal(settings: Settings): Promise<void> {
-  giveWay(LAST);
+  giveWay();
   const { seal_index: index } = settings.store;
   const why = await whyNotKept(index);
   if (why !== undefined) {

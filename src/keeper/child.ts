@@ -25,12 +25,10 @@ const REPLACED_MS = 5000;
 const LIFE_SIGN_MS = 60_000;
 /** How long a state directory that cannot be used is left alone; it is told of once a day. */
 const RETRY_MS = 60_000;
-/** Deliveries come first. */
-const NICE = 10;
 const END_WITHIN_MS = 4000;
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
-giveWay(NICE);
+giveWay();
 const ending = new AbortController();
 process.once('disconnect', () => ending.abort());
 const inbox = new Inbox();

@@ -74,7 +74,7 @@ describe('a false gpg-agent', needs('gpgconf'), () => {
   let sealed: Buffer;
   const env = () => ({ GNUPGHOME: join(directory, 'g') });
   const sealdir = (args: readonly string[], stdin: Uint8Array) =>
-    run(process.execPath, [CLI, ...args], { cwd: directory, stdin, env: env(), timeoutMs: 60_000 });
+    run(process.execPath, [CLI, ...args], { cwd: directory, stdin, env: env(), timeoutMs: 240_000 });
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'ag-'));

@@ -13,7 +13,7 @@ import { openTerminal, type Terminal } from '../support/terminal.ts';
 
 describe('open --agent at a terminal', {
   ...needs('gpg', 'tmux', 'pinentry-curses'),
-  timeout: 300_000,
+  timeout: 900_000,
 }, () => {
   let directory = '';
   let home: AgentHome;

@@ -9,7 +9,7 @@ import { killCampaign } from './campaign.ts';
 import { KINDS } from './plan.ts';
 
 test('F18: no acknowledged message is lost and none is torn, before or after whichever disk call the kill comes', {
-  timeout: 120_000,
+  timeout: 480_000,
 }, async (t) => {
   const kinds = isLong ? KINDS : (['create', 'writev', 'rename', 'syncDirectory'] as const);
   const seed = randomBytes(4).toString('hex');

@@ -35,7 +35,7 @@ describe('power cuts after the first message of a folder', await needsLoopMount(
   ];
   for (const type of isLong ? (['ext4', 'xfs'] as const) : (['ext4'] as const)) {
     for (const [what, openOne, isKept] of disks) {
-      test(`F19: ${type}: ${what}`, { timeout: 60_000 }, async (t) => {
+      test(`F19: ${type}: ${what}`, { timeout: 240_000 }, async (t) => {
         const disk = openOne();
         const lost: string[] = [];
         for (let n = 0; n < CUTS; n++) {

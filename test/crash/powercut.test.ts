@@ -12,7 +12,7 @@ import { cutPower } from './powercut.ts';
 
 const CUTS = isLong ? 20 : 3;
 const needed = await needsLoopMount('xfs_io');
-const options = { timeout: 60_000 };
+const options = { timeout: 240_000 };
 
 class ForgetsDirectories extends FakeDisk {
   override async syncDirectory(): Promise<void> {}

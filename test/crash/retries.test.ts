@@ -8,7 +8,7 @@ import { isLong } from '../support/long.ts';
 import { retryCampaign } from './retries.ts';
 
 test('F18: what is sent again after a kill of all processes is acknowledged, and is there once', {
-  timeout: 180_000,
+  timeout: 900_000,
 }, async (t) => {
   const seed = randomBytes(4).toString('hex');
   const report = await retryCampaign({ seed, kills: isLong ? 4 : 1 });

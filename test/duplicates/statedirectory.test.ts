@@ -137,7 +137,7 @@ testLong(
   'a FUSE file system is not used, and one that answers nothing is given up in time',
   {
     ...needs('root', 'bindfs', 'fusermount'),
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const real = await mkdtemp(join(tmpdir(), 'sealdir-own-'));

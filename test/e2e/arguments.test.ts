@@ -20,9 +20,9 @@ describe('sealdir', () => {
   let key: TestKey;
   let directory = '';
   const sealdir = (args: string[], stdin: string | Uint8Array = MESSAGE) =>
-    run(process.execPath, [CLI, ...args], { cwd: directory, stdin, timeoutMs: 20_000 });
+    run(process.execPath, [CLI, ...args], { cwd: directory, stdin, timeoutMs: 120_000 });
   const shell = (command: string, stdin: string | Uint8Array = MESSAGE) =>
-    run('bash', ['-c', command, process.execPath, CLI], { cwd: directory, stdin, timeoutMs: 20_000 });
+    run('bash', ['-c', command, process.execPath, CLI], { cwd: directory, stdin, timeoutMs: 120_000 });
 
   before(async () => {
     key = await makeKey(ADDRESS);

@@ -19,7 +19,7 @@ const FILLER = '\r\nfiller'.repeat(40_000); // enough for several writes
 
 test('no write of a whole delivery holds plaintext, wherever it goes, except for the visible header', {
   ...needs('strace'),
-  timeout: 120_000,
+  timeout: 480_000,
 }, async () => {
   const canaries = newCanaries();
   const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });

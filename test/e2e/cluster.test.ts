@@ -23,7 +23,7 @@ const metric = async (server: ChildServer, name: string) => {
 };
 
 test('F16: two workers share a socket; one that is killed is replaced and nothing acknowledged is lost', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   const key = await makeKey(ALICE);
   const server = await startChild({ keys: { [ALICE]: key.certificate }, toml: { processes: 2 } });
@@ -63,7 +63,7 @@ test('F16: two workers share a socket; one that is killed is replaced and nothin
 testLong(
   'F16: a worker that dies in the middle of messages leaves its own unacknowledged, and no others',
   {
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const key = await makeKey(ALICE);
@@ -119,7 +119,7 @@ testLong(
   },
 );
 
-testLong('a stop does not wait for a worker that is only just starting', { timeout: 60_000 }, async () => {
+testLong('a stop does not wait for a worker that is only just starting', { timeout: 240_000 }, async () => {
   const server = await startChild({ toml: { processes: 2 } });
   const before = server.workers();
   process.kill(before[0] ?? 0, 'SIGKILL');
@@ -131,7 +131,7 @@ testLong('a stop does not wait for a worker that is only just starting', { timeo
 testLong(
   'a stop lets a worker finish its delivery, and the others end at once',
   {
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const key = await makeKey(ALICE);
@@ -148,7 +148,7 @@ testLong(
   },
 );
 
-testLong('without their primary the workers finish what they have begun', { timeout: 60_000 }, async () => {
+testLong('without their primary the workers finish what they have begun', { timeout: 240_000 }, async () => {
   const key = await makeKey(ALICE);
   const server = await startChild({ keys: { [ALICE]: key.certificate }, toml: { processes: 2 } });
   const busy = await openSession(server.socketPath);
@@ -167,7 +167,7 @@ testLong('without their primary the workers finish what they have begun', { time
 testLong(
   'a start succeeds while /metrics is asked for from the first moment on',
   {
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
@@ -204,7 +204,7 @@ testLong(
 testLong(
   'what Node itself says in a worker, of a crash for instance, is a line of the log with its pid',
   {
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const site = await makeSite({ [ALICE]: (await makeKey(ALICE)).certificate });
@@ -232,7 +232,7 @@ testLong(
   },
 );
 
-testLong('a fault at start ends all processes with one message', { timeout: 60_000 }, async () => {
+testLong('a fault at start ends all processes with one message', { timeout: 240_000 }, async () => {
   const first = await startChild({ toml: { processes: 2 } });
   const { port } = await fetch(`${first.metrics()}/metrics`).then(() => new URL(first.metrics()));
   await assert.rejects(

@@ -47,7 +47,7 @@ for (const processes of isLong ? [1, 2] : [2]) {
   const name = processes === 1 ? 'one process' : 'two workers';
   test(`${name}: no process of a server may dump core, and the log has no complaint`, {
     ...needs('prlimit'),
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const { directory, server } = await startDumping(processes);
     for (const pid of [server.pid, ...childrenOf(server.pid)]) {
@@ -101,7 +101,7 @@ testLong(
   'a server that is aborted with mail in its memory leaves no core',
   {
     ...needs('prlimit'),
-    timeout: 60_000,
+    timeout: 240_000,
   },
   (t) =>
     withCores(t, async () => {
@@ -113,7 +113,7 @@ testLong(
 );
 
 test('without prlimit the log warns, the server starts, and a core holds no byte of a message', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async (t) => {
   const site = await startDumping(1, { PATH: '/nonexistent' });
   const [soft] = coreLimit(site.server.pid) ?? [];

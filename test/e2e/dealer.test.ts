@@ -21,7 +21,7 @@ const MESSAGE = Buffer.from('Subject: x\r\n\r\nx\r\n');
 testLong(
   'a client may close its side after its last command, and a worker still answers',
   {
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const key = await makeKey(ALICE);
@@ -64,7 +64,7 @@ for (const isInherited of shortOf([false, true], 1)) {
   const whose = isInherited ? 'an inherited socket' : 'a socket of its own';
   test(`F31: on ${whose}, clients that come while no worker is left are served by the next`, {
     ...(isInherited ? needs('python3') : {}),
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const { server, path, remove } = await startWithSocket(isInherited);
     try {
@@ -89,7 +89,7 @@ testLong(
   'a thousand clients at one moment are all greeted, or told that they are too many',
   {
     ...needsDescriptors(2500),
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const server = await startChild({ toml: { processes: 2, lmtp: 'max_connections = 300' } });
@@ -110,7 +110,7 @@ testLong(
   'F31: workers that had no descriptor left get connections again when they have',
   {
     ...needs('prlimit'),
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const server = await startChild({ toml: { processes: 2 } });
@@ -139,7 +139,7 @@ testLong(
 );
 
 test('F31: a connection on its way to a worker that dies is greeted by another', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   const server = await startChild({ toml: { processes: 2 } });
   try {

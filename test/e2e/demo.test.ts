@@ -13,7 +13,7 @@ import { repositoryRoot } from '../support/shared.ts';
 
 test('what the first start prints can be followed to the letter', {
   skip: !hasProgram('bash') && 'left out: needs bash',
-  timeout: 60_000,
+  timeout: 240_000,
 }, async (t) => {
   // The demo has fixed ports. If another program uses them, the test cannot run.
   if ((await accepts(2424)) || (await accepts(9464))) return t.skip('left out: port 2424 or 9464 is in use');

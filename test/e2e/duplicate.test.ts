@@ -86,7 +86,7 @@ test('with duplicates = "off" each attempt is a copy, and without counts no stat
 testLong(
   'two workers know of each other, and the next server of those that were killed',
   {
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const canaries = newCanaries();
@@ -125,7 +125,7 @@ testLong(
 testLong(
   'a message to many addresses of one mailbox does not push out what was delivered before',
   {
-    timeout: 120_000,
+    timeout: 480_000,
   },
   async () => {
     const server = await startSealdir({ keys: await keysOf(ALICE, BOB), toml: ON });

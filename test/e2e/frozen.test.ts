@@ -66,7 +66,7 @@ async function frozenFiles(server: ChildServer, directory: 'tmp' | 'new'): Promi
 }
 
 // These tests run at the same time, since they spend most of it waiting.
-const options = { ...(await needsLoopMount('fsfreeze')), concurrency: true, timeout: 60_000 };
+const options = { ...(await needsLoopMount('fsfreeze')), concurrency: true, timeout: 240_000 };
 
 describe('a frozen file system', options, () => {
   testLong('holds up its own delivery, which is finished after a thaw', () =>

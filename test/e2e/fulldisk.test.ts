@@ -16,7 +16,7 @@ const ALICE = 'alice@example.com';
 const BOB = 'bob@example.org';
 const KEY = await makeKey(ALICE);
 const SMALL = FIXTURES[0]?.bytes ?? Buffer.alloc(0);
-const OPTIONS = { ...needs('root', 'mount', 'umount'), timeout: 30_000 };
+const OPTIONS = { ...needs('root', 'mount', 'umount'), timeout: 120_000 };
 
 /** Runs `work` with a server that has a tmpfs mounted at `at`, a path below its store. Then unmounts it. */
 async function withDisk(

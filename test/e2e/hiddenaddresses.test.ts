@@ -81,7 +81,7 @@ const LOGS = [
 
 for (const [format, processes] of shortOf(LOGS, 1))
   test(`no part of an address is in a log of ${format} of ${processes} processes, whatever happens`, {
-    timeout: 120_000,
+    timeout: 480_000,
   }, async () => {
     const directory = await makeSite(KEYS);
     // a mailbox that cannot be made, and one that cannot be written to

@@ -89,7 +89,7 @@ async function filesIn(server: ChildServer, folder: 'tmp' | 'new'): Promise<stri
 describe('two hung file systems', {
   ...(await needsHungMount()),
   concurrency: true,
-  timeout: 120_000,
+  timeout: 480_000,
 }, () => {
   for (const [size, message, isKnown] of shortOf(SIZES, 1))
     test(`F21: ${size} messages for mailboxes ${isKnown ? '' : 'not '}used before hold up nobody else, and are deferred with 451 4.3.0`, (t) =>
@@ -122,7 +122,7 @@ testLong(
   "a key that is a link into a file system that hangs is its owner's trouble, at the start as well",
   {
     ...(await needsHungMount()),
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const [linked = '', ...others] = WELL;

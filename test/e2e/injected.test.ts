@@ -22,7 +22,7 @@ const FULL = '452 4.3.1';
 const QUOTA = '452 4.2.2';
 const TROUBLE = '451 4.3.0';
 
-describe('a system call that fails', { ...needs('strace', 'root'), timeout: 60_000 }, () => {
+describe('a system call that fails', { ...needs('strace', 'root'), timeout: 240_000 }, () => {
   let server: ChildServer;
   let main: number;
   let diskThread: number;

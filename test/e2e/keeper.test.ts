@@ -69,7 +69,7 @@ async function verified(directory: string, ...more: string[]) {
 
 for (const processes of isLong ? [1, 2] : [2])
   test(`a key exchanged by hand is logged while a server of ${processes} runs and while it does not; its owner can read of it`, {
-    timeout: 120_000,
+    timeout: 480_000,
     ...needs('gpg'),
   }, async () => {
     const directory = await makeSite(KEYS);
@@ -169,7 +169,7 @@ testLong(
 testLong(
   'F37: a keeper that dies is started again, and mail goes on (250 2.0.0)',
   {
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const directory = await makeSite(KEYS);
@@ -193,7 +193,7 @@ testLong(
 testLong(
   'a change by `key add` and `key remove` is logged once, with who made it, and its owner is told',
   {
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const directory = await makeSite(KEYS);
@@ -241,7 +241,7 @@ testLong(
   },
 );
 
-testLong('a keeper ends with its server, however that ends', { timeout: 60_000 }, async () => {
+testLong('a keeper ends with its server, however that ends', { timeout: 240_000 }, async () => {
   const directory = await makeSite(KEYS);
   const server = await startAt(directory);
   try {
@@ -261,7 +261,7 @@ testLong('a keeper ends with its server, however that ends', { timeout: 60_000 }
   }
 });
 
-testLong('after a reload the keeper looks with the new settings', { timeout: 60_000 }, async () => {
+testLong('after a reload the keeper looks with the new settings', { timeout: 240_000 }, async () => {
   const directory = await makeSite(KEYS);
   const server = await startAt(directory);
   try {
@@ -283,7 +283,7 @@ testLong('after a reload the keeper looks with the new settings', { timeout: 60_
 testLong(
   'a directory that is put in the place of the key directory is noticed',
   {
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const directory = await makeSite(KEYS);
@@ -336,7 +336,7 @@ for (const [what, prepare] of shortOf(UNFIT, 1))
 testLong(
   'F38: two servers with one keys.state: the second says so, and delivers (250 2.0.0)',
   {
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const [one, two] = [await makeSite(KEYS), await makeSite(KEYS)];
@@ -361,7 +361,7 @@ describe('a key directory that hangs', await needsHungMount(), () => {
   testLong(
     'F39: under the keeper: mail goes on (250 2.0.0), no key has gone, and the keeper ends with its server',
     {
-      timeout: 120_000,
+      timeout: 480_000,
     },
     async () => {
       const directory = await makeSite();

@@ -439,7 +439,7 @@ describe('sealdir key', () => {
 
   for (const signal of isLong ? (['SIGINT', 'SIGKILL'] as const) : (['SIGKILL'] as const))
     test(`${signal} at any moment leaves one whole key or the other, and the old one is never lost`, {
-      timeout: 60_000,
+      timeout: 240_000,
     }, async () => {
       let [cut, done] = [0, 0];
       for (let n = 0; n < 14; n += isLong ? 1 : 4) {

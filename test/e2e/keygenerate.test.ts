@@ -157,7 +157,7 @@ describe('sealdir key generate', () => {
 
   test('the passphrase is in no argument, environment or file while it is used, and there is no core', {
     ...needs('prlimit'),
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     await mkdir(at('out'));
     const child = waitingForPassphrase(
@@ -190,7 +190,7 @@ describe('sealdir key generate', () => {
       assert.ok(!(await readFile(at('out', name))).includes(PASSPHRASE), name);
   });
 
-  testLong('Ctrl-C while the key is made leaves all three files or none', { timeout: 120_000 }, async () => {
+  testLong('Ctrl-C while the key is made leaves all three files or none', { timeout: 480_000 }, async () => {
     let cut = 0;
     for (let n = 0; n < 12; n += isLong ? 1 : 4) {
       const child = spawn(

@@ -23,7 +23,7 @@ const INTERRUPTIONS = [
   ['Ctrl-D', ['C-d'], 130],
 ] as const;
 
-describe('at a terminal', { ...needs('tmux'), timeout: 300_000 }, () => {
+describe('at a terminal', { ...needs('tmux'), timeout: 900_000 }, () => {
   let one: TestKey;
   let other: TestKey;
   let directory = '';

@@ -46,7 +46,7 @@ async function send(server: ChildServer, count: number): Promise<void> {
 testLong(
   'F22: a worker that is stopped counts with its last figures, /metrics answers soon and says so, and mail goes on',
   {
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async (t) => {
     const server = await startChild(TWO);
@@ -89,7 +89,7 @@ testLong(
 testLong(
   'F16: what a worker has counted is still there after its death, and no count falls',
   {
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const server = await startChild(TWO);
@@ -135,7 +135,7 @@ for (const count of isLong ? [1, 2] : [2]) {
   testLong(
     `F24: a server of two workers of which ${count} die while they start is there a little later`,
     {
-      timeout: 60_000,
+      timeout: 240_000,
     },
     async () => {
       const { directory, server } = await startKilling(count);
@@ -156,7 +156,7 @@ for (const count of isLong ? [1, 2] : [2]) {
 testLong(
   'a server whose workers have died while they started is stopped by SIGTERM before there are others',
   {
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const { directory, server } = await startKilling(2);
@@ -169,7 +169,7 @@ testLong(
 );
 
 test('a probe by RCPT without DATA is not counted as refused, nor as a message; with DATA it is', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   const server = await startChild({ ...TWO, toml: { processes: 1 } });
   const counted = async () =>
@@ -210,7 +210,7 @@ test('a probe by RCPT without DATA is not counted as refused, nor as a message; 
 
 for (const processes of isLong ? [1, 2] : [2]) {
   test(`${processes} processes: replies, sealed copies, room and versions are told, and add up`, {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const server = await startChild({ ...TWO, toml: { processes } });
     try {
@@ -252,7 +252,7 @@ for (const processes of isLong ? [1, 2] : [1]) {
   test(
     `F25: ${name}: connections with 66 kB of requests for /metrics each hold up no mail`,
     {
-      timeout: 120_000,
+      timeout: 480_000,
     },
     (t) =>
       underAttack(t, { toml: { processes } }, async (server) => {
@@ -276,7 +276,7 @@ for (const processes of isLong ? [1, 2] : [1]) {
 for (const processes of isLong ? [1, 2] : [1]) {
   test(`${processes} process(es): promtool finds nothing to complain about in /metrics, after deliveries of each verdict`, {
     ...needs('promtool'),
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const server = await startChild({ ...TWO, toml: { processes } });
     try {

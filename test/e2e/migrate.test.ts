@@ -20,7 +20,7 @@ const DATE = new Date('2012-03-04T05:06:07Z');
 const PLAIN =
   'Return-Path: <a@example.org>\nDelivered-To: alice@example.com\nSubject: s\nFrom: a@example.org\n\ntext\n';
 
-describe('sealdir migrate', { timeout: 120_000 }, () => {
+describe('sealdir migrate', { timeout: 480_000 }, () => {
   let directory = '';
   let key: TestKey;
   const config = () => join(directory, 'sealdir.toml');
@@ -197,7 +197,7 @@ describe('sealdir migrate', { timeout: 120_000 }, () => {
     const args = [CLI, 'migrate', '-c', config(), '--mailbox', ALICE, '--limit', '10KB'];
     const running = await start(process.execPath, args, {
       ready: async () => (await readdir(maildir(ALICE, 'tmp'))).length > 0,
-      graceMs: 30_000,
+      graceMs: 120_000,
     });
     assert.equal(await running.stop(), 130);
     assert.match(running.output(), /not reached \d+/);

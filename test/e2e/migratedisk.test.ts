@@ -47,7 +47,7 @@ async function withMailbox(
   }
 }
 
-const options = { ...(await needsLoopMount('fstrim', 'sync')), timeout: 120_000 };
+const options = { ...(await needsLoopMount('fstrim', 'sync')), timeout: 480_000 };
 
 test('F43: a disk that fills up ends the run with nothing changed for the worse', options, () =>
   withMailbox(MIB, async (disk, cur, migrate) => {

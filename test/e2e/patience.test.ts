@@ -40,7 +40,7 @@ for (const line of ['EHLO x', 'MAIL FROM:<>', 'NOOP', 'RSET']) {
   test(
     `a client that sends "${line}" for ever and never reads is not read from any more`,
     {
-      timeout: 30_000,
+      timeout: 120_000,
     },
     () =>
       withServer('', async (server) => {
@@ -134,7 +134,7 @@ test('connections that were turned away do not count against the limit', () =>
   }));
 
 test('a log that cannot be written stops neither the server nor a delivery, and is counted', {
-  timeout: 30_000,
+  timeout: 120_000,
 }, async () => {
   const site = await makeSite({ [ALICE]: KEY.certificate });
   const config = join(site, 'sealdir.toml');

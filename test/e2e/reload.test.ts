@@ -44,7 +44,7 @@ async function announcedSize(server: ChildServer): Promise<number> {
 
 for (const processes of isLong ? [1, 2] : [2]) {
   test(`${processes} process(es): reloads under load fail no delivery`, {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const server = await startChild({ keys: { [ALICE]: KEY.certificate }, toml: { processes } });
     try {
@@ -67,7 +67,7 @@ for (const processes of isLong ? [1, 2] : [2]) {
   const name = processes === 1 ? 'one process' : 'two workers';
 
   test(`${name}: after SIGHUP the settings that can change count for new connections and new transactions`, {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const server = await startChild({
       keys: { [ALICE]: KEY.certificate },
@@ -112,7 +112,7 @@ for (const processes of isLong ? [1, 2] : [2]) {
   testLong(
     `${name}: with a bad configuration the old one stays, and log and metric say so until there is a good one`,
     {
-      timeout: 60_000,
+      timeout: 240_000,
     },
     async () => {
       const server = await startChild({
@@ -153,7 +153,7 @@ for (const processes of isLong ? [1, 2] : [2]) {
   );
 }
 
-testLong('a worker that is replaced after a reload has the new settings', { timeout: 60_000 }, async () => {
+testLong('a worker that is replaced after a reload has the new settings', { timeout: 240_000 }, async () => {
   const server = await startChild({
     keys: { [ALICE]: KEY.certificate },
     toml: { processes: 2, lmtp: 'max_message_size = "1MiB"' },

@@ -17,7 +17,7 @@ const MESSAGE = Buffer.from('From: a@example.com\r\nSubject: secret\r\n\r\nhello
 const PLAIN = 'Subject: plain\n\nin clear\n';
 const DATE = new Date('2020-02-03T04:05:06Z');
 
-describe('sealdir reseal', { timeout: 180_000 }, () => {
+describe('sealdir reseal', { timeout: 900_000 }, () => {
   let directory = '';
   let old: FreshKey;
   let fresh: FreshKey;

@@ -64,7 +64,7 @@ test('a socket left by a killed server is replaced; the socket of a running one,
 });
 
 test('what makes no sense of systemd is ignored with a warning, and mail is taken', {
-  timeout: 30_000,
+  timeout: 120_000,
 }, async () => {
   const site = await makeSite();
   const config = join(site, 'sealdir.toml');
@@ -86,7 +86,7 @@ test('what makes no sense of systemd is ignored with a warning, and mail is take
 
 test('a path of lmtp.listen on which systemd listens is an error that says what to write', {
   ...needs('python3'),
-  timeout: 30_000,
+  timeout: 120_000,
 }, async () => {
   const site = await makeSite();
   const config = join(site, 'sealdir.toml');
@@ -102,7 +102,7 @@ test('a path of lmtp.listen on which systemd listens is an error that says what 
 
 test('"systemd" serves the sockets that systemd passes', {
   ...needs('python3'),
-  timeout: 30_000,
+  timeout: 120_000,
 }, async () => {
   const key = await makeKey('alice@example.com');
   const site = await makeSite({ 'alice@example.com': key.certificate });

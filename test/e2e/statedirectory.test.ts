@@ -13,7 +13,7 @@ import { type Running, run } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
 
 test('F27: without a state directory the server says so once, it shows, and mail goes on', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   const directory = await makeSite(await keysOf(ALICE));
   await writeFile(join(directory, 'state'), 'in the way\n');

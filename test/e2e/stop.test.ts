@@ -38,7 +38,7 @@ for (const processes of isLong ? [1, 2] : [2]) {
   const name = processes === 1 ? 'one process' : 'two workers';
 
   test(`${name}: SIGTERM tells idle sessions 421 4.3.2, refuses new ones, finishes deliveries under way and exits 0`, {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const server = await started();
     try {
@@ -70,7 +70,7 @@ for (const processes of isLong ? [1, 2] : [2]) {
   testLong(
     `${name}: a second SIGTERM cuts off deliveries under way: no 250 without its file, and tmp/ is empty`,
     {
-      timeout: 60_000,
+      timeout: 240_000,
     },
     async () => {
       for (let round = 0; round < (isLong ? 2 : 1); round++) {

@@ -27,7 +27,7 @@ const NEW = 'mail/example.com/alice/new';
 
 const units = await needsUnits();
 
-describe('as a service of systemd', { ...needs('python3', 'systemd-notify'), timeout: 120_000 }, () => {
+describe('as a service of systemd', { ...needs('python3', 'systemd-notify'), timeout: 480_000 }, () => {
   let site = '';
   const path = (name: string) => join(site, name);
 

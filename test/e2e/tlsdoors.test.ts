@@ -32,7 +32,7 @@ for (const processes of isLong ? [1, 2] : [2]) {
   for (const listen of shortOf(['systemd', 'tls://systemd'], 1)) {
     test(`a TCP socket of systemd as "${listen}", ${processes} process(es)`, {
       ...needs('python3', 'openssl'),
-      timeout: 60_000,
+      timeout: 240_000,
     }, async () => {
       const site = await siteListening(listen, processes);
       const port = await freePort();

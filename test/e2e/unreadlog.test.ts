@@ -92,7 +92,7 @@ for (const kind of shortOf(['pipe', 'socket', 'terminal', 'pipe of another user'
     const name = processes === 1 ? 'one process' : 'two workers';
     test(`F23: ${name}: a log into a ${kind} that nobody reads stops no delivery and no stop, and is counted`, {
       ...needs('python3', ...(kind === 'pipe of another user' ? ['root'] : [])),
-      timeout: 60_000,
+      timeout: 240_000,
     }, async () => {
       const { directory, lmtp, metrics, server } = await startUnread(kind, processes);
       try {

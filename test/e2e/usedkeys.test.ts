@@ -170,7 +170,7 @@ async function assertTold(directory: string): Promise<void> {
 }
 
 describe('a key exchanged for one delivery and put back while the keeper does not look', {
-  timeout: 240_000,
+  timeout: 900_000,
 }, () => {
   for (const processes of isLong ? [1, 2] : [2])
     for (const [how, { prepare, exchange, putBack }] of shortOf(Object.entries(WAYS), 1))

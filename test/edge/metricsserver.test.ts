@@ -110,7 +110,7 @@ test('HEAD is answered as GET is, without a body; other methods and paths are no
 testLong(
   'a connection that asks nothing, or not to the end, is closed after a few seconds',
   {
-    timeout: 30_000,
+    timeout: 120_000,
   },
   async (t) => {
     const source = countingSource();
@@ -121,7 +121,7 @@ testLong(
 );
 
 test('more than 32 connections at one time are closed, and there is room again when the others are gone', {
-  timeout: 30_000,
+  timeout: 120_000,
 }, async (t) => {
   const port = await listen(t, createMetricsServer(countingSource()));
   const held = Array.from({ length: 32 }, () => connect(port, '127.0.0.1'));

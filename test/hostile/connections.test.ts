@@ -20,7 +20,7 @@ test(
   `of ${COME} connections at once as many are served as the limit allows, and the others are told 421 4.3.2`,
   {
     ...needsDescriptors(5000),
-    timeout: 60_000,
+    timeout: 240_000,
   },
   (t) =>
     underAttack(t, { toml: { lmtp: CROWD } }, async ({ port }) => {
@@ -66,7 +66,7 @@ async function connectTo(server: ChildServer, count: number): Promise<(LmtpClien
 testLong(
   `${COUNT} clients that say nothing more get 421 when they have been idle for too long, and nothing is stored`,
   {
-    timeout: 30_000,
+    timeout: 120_000,
   },
   (t) =>
     underAttack(t, { toml: { lmtp: 'idle_timeout = "1s"' } }, async (server) => {
@@ -81,7 +81,7 @@ testLong(
 testLong(
   `${COUNT} clients that close their side in the middle of something are closed, and nothing is stored`,
   {
-    timeout: 30_000,
+    timeout: 120_000,
   },
   (t) =>
     underAttack(t, {}, async (server) => {
@@ -95,7 +95,7 @@ testLong(
 testLong(
   `${COUNT} clients that send a byte now and then are told 421 at their deadline, and store nothing`,
   {
-    timeout: 30_000,
+    timeout: 120_000,
   },
   (t) =>
     underAttack(t, { toml: { lmtp: 'data_timeout = "1s"\nsession_timeout = "2s"' } }, async (server) => {

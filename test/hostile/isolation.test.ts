@@ -20,7 +20,7 @@ const MESSAGE = Buffer.from('Subject: x\r\n\r\nx\r\n');
 const TARGET = 'target@example.com';
 const { certificate } = await makeKey(TARGET);
 const KEYS = { [TARGET]: certificate };
-const options = { timeout: 120_000 };
+const options = { timeout: 480_000 };
 const FILES = isLong ? 10_000 : 1000;
 
 async function send(server: ChildServer, to: string): Promise<string> {

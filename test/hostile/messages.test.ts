@@ -98,7 +98,7 @@ async function deliver(server: ChildServer, { blocks }: Bomb, recipients: number
 
 const AT_ONCE = isLong ? 8 : 2;
 
-test('messages made to be expensive are delivered whole or refused', { timeout: 120_000 }, async (t) => {
+test('messages made to be expensive are delivered whole or refused', { timeout: 480_000 }, async (t) => {
   const key = await makeKey(TARGET);
   await underAttack(t, { keys: { [TARGET]: key.certificate } }, async (server) => {
     const mailbox = join(server.directory, 'mail/example.com/target/new');
@@ -118,7 +118,7 @@ test('messages made to be expensive are delivered whole or refused', { timeout: 
 
 test(
   `${AT_ONCE} messages with 200,000 header fields each are delivered at the same time`,
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   (t) =>
     underAttack(t, {}, async (server) => {
       const bomb: Bomb = {

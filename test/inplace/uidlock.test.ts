@@ -11,7 +11,7 @@ import { realWorld } from '../../src/edge/world.ts';
 import { realCalls } from '../../src/inplace/calls.ts';
 import { takeUidLock, type UidLock } from '../../src/inplace/uidlock.ts';
 
-describe("Dovecot's lock", { timeout: 30_000 }, () => {
+describe("Dovecot's lock", { timeout: 120_000 }, () => {
   let directory = '';
   let path = '';
   const take = (): Promise<UidLock> =>

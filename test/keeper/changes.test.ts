@@ -386,7 +386,7 @@ test('a log that is gone at a start is told of, and begins anew', async (t) => {
 });
 
 test('a mailbox that hangs holds up no look: its notice waits', {
-  timeout: 60_000,
+  timeout: 240_000,
   ...(await needsHungMount()),
 }, async (t) => {
   const site = await keeping(

@@ -81,7 +81,7 @@ async function readBy(key: TestKey, messages: readonly Buffer[]): Promise<string
 }
 
 test('F37: a keeper that is killed at any call has logged and told each change at least once, after its next start', {
-  timeout: 300_000,
+  timeout: 900_000,
 }, async (t) => {
   const site = await Keeping.make({
     [ALICE]: OLD.certificate,
@@ -115,7 +115,7 @@ test('F37: a keeper that is killed at any call has logged and told each change a
 testLong(
   'F37: a keeper that is killed in its first look has looked at all keys after its next start',
   {
-    timeout: 120_000,
+    timeout: 480_000,
   },
   async (t) => {
     const directory = await makeSite({ [ALICE]: OLD.certificate, [CAROL]: CAROLS.certificate });

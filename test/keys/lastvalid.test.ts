@@ -308,7 +308,7 @@ async function expectedOf(plan: Plan, subkeys: 'all' | 'newest') {
 }
 
 test('F36: of random certificates, the keys are those of the judgement at the last moment, without any that is revoked', {
-  timeout: 600_000,
+  timeout: 1_800_000,
 }, async (t) => {
   const seed = Number(process.env.SEALDIR_FUZZ_SEED ?? Math.trunc(Math.random() * 0x7fffffff));
   const seen = { stored: 0, storedLastValid: 0, keyUnusableNow: 0 };

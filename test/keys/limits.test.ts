@@ -58,7 +58,7 @@ const ABSURD: readonly (readonly [what: string, file: Uint8Array | string, probl
 ];
 
 for (const [what, file, problem] of ABSURD) {
-  test(`a key file of ${what} is a problem of its entry`, { timeout: 20_000 }, async (t) => {
+  test(`a key file of ${what} is a problem of its entry`, { timeout: 80_000 }, async (t) => {
     const { keyring } = await openDirectory(t, { [`${ALICE}.asc`]: file });
     const entry = await keyring.lookup(ALICE);
     assert.match(entry?.problems.join() ?? '', problem);

@@ -49,12 +49,12 @@ describe('gpg --decrypt gives back the bytes that went over LMTP', needs('gpg'),
     return wrong;
   }
 
-  test('for every fixture', { timeout: 120_000 }, async () => {
+  test('for every fixture', { timeout: 480_000 }, async () => {
     assert.deepEqual(await changed(FIXTURES.map(({ name, bytes }) => ({ name, bytes: () => bytes }))), []);
   });
 
   const corpus = openCorpus();
-  test('for every message of the corpus', { skip: corpus.skip, timeout: 300_000 }, async () => {
+  test('for every message of the corpus', { skip: corpus.skip, timeout: 900_000 }, async () => {
     assert.ok(corpus.messages.length > 1000);
     const messages = shortOf(corpus.messages, 150);
     assert.deepEqual(await changed(messages.map(({ name, wire }) => ({ name, bytes: wire }))), []);

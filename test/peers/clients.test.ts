@@ -51,7 +51,7 @@ type Row = keyof typeof ROWS;
 
 const matrix = new Matrix('clients.test.ts', 'clients', Object.values(ROWS));
 
-describe('mail clients', { ...needs('gpg', 'dovecot', 'doveadm'), timeout: 240_000 }, () => {
+describe('mail clients', { ...needs('gpg', 'dovecot', 'doveadm'), timeout: 900_000 }, () => {
   let directory = '';
   let [alice, bob]: [GpgKey?, GpgKey?] = [];
   let [home, homeOfBob]: [GnupgHome?, GnupgHome?] = [];

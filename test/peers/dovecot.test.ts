@@ -44,7 +44,7 @@ png
 `;
 
 for (const version of DOVECOT_VERSIONS)
-  describe(`Dovecot ${version}`, { ...(await needsDovecot(version)), timeout: 90_000 }, () => {
+  describe(`Dovecot ${version}`, { ...(await needsDovecot(version)), timeout: 480_000 }, () => {
     let server: TestServer;
     let dovecot: Dovecot;
     let alice: TestKey;

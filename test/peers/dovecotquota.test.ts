@@ -57,7 +57,7 @@ const BYTES = [20, 1000, 5000, 40_000, 300_000, 900_000];
 
 test('what Dovecot makes of our notes in maildirsize is what it counts anew', {
   ...needs('dovecot', 'doveadm'),
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   const { certificate } = await makeKey(ADDRESS);
   const server = await startSealdir({
@@ -116,7 +116,7 @@ test('what Dovecot makes of our notes in maildirsize is what it counts anew', {
 for (const version of DOVECOT_VERSIONS)
   test(`Dovecot ${version} counts what it finds, in all folders, and tells a client`, {
     ...(await needsDovecot(version)),
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const { certificate } = await makeKey(ADDRESS);
     const rest = '[folders]\nrules = ["header X-Spam is Yes -> Junk"]';

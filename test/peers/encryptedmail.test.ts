@@ -56,7 +56,7 @@ async function program(name: string, args: readonly string[], stdin: Buffer): Pr
 
 describe('encrypted mail', { ...needs('gpg', 'sq', 'rnp', 'rnpkeys'), ...needsKeyCollection() }, () => {
   for (const [sender, encrypt] of Object.entries(SENDERS))
-    test(`what ${sender} encrypts is stored as it came`, { timeout: 240_000 }, async (t) => {
+    test(`what ${sender} encrypts is stored as it came`, { timeout: 900_000 }, async (t) => {
       const collection = await openKeyCollection();
       assert.ok(collection);
       const directory = await mkdtemp(join(tmpdir(), 'sealdir-'));
@@ -86,7 +86,7 @@ describe('encrypted mail', { ...needs('gpg', 'sq', 'rnp', 'rnpkeys'), ...needsKe
       await rm(directory, { recursive: true });
     });
 
-  testLong('20 MB of gpg are stored as they came', { timeout: 60_000 }, async (t) => {
+  testLong('20 MB of gpg are stored as they came', { timeout: 240_000 }, async (t) => {
     const collection = await openKeyCollection();
     assert.ok(collection);
     const armor = await SENDERS.gpg?.(collection.key('gpg-cv25519'), randomBytes(14_500_000), '');

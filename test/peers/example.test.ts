@@ -45,7 +45,7 @@ const PROGRAMS = ['postfix', 'rspamd', 'doveadm', 'swaks', 'unbound', 'named-che
 for (const version of DOVECOT_VERSIONS)
   describe(`the example of a small mail server, with Dovecot ${version}`, {
     ...(await needsDovecot(version, ...PROGRAMS)),
-    timeout: 120_000,
+    timeout: 480_000,
   }, () => {
     const dkim = makeDkimKey();
     const users = new Map<string, TestKey>();

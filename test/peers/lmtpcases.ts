@@ -77,7 +77,7 @@ export function describeLmtp(
 
     /** A case of the matrix. */
     function seen(row: string, outcome: string, run: () => Promise<string>): void {
-      test(`${row}: ${outcome}`, { timeout: 300_000 }, async () => {
+      test(`${row}: ${outcome}`, { timeout: 900_000 }, async () => {
         await site.mta.clear();
         assert.equal(await run(), outcome, await site.mta.log());
         matrix.saw(row, way, outcome);

@@ -145,7 +145,7 @@ for (const kind of ['unix', 'inet'] as const) {
     const real = openCorpus();
     test('a hundred real messages arrive, none is refused', {
       skip: real.skip,
-      timeout: 120_000,
+      timeout: 480_000,
     }, async () => {
       const before = (await server.files('bob@example.com', 'new')).length;
       const step = Math.floor(real.messages.length / 100);
@@ -168,7 +168,7 @@ testLong(
   'with the verification that README shows, Postfix refuses an unknown recipient before it takes the message',
   {
     ...needs('root', 'postfix'),
-    timeout: 60_000,
+    timeout: 240_000,
   },
   async () => {
     const key = await makeKey('alice@example.com');

@@ -87,7 +87,7 @@ describe('Postfix with socket.main.cf', needs('root', 'postfix', 'python3', 'uns
 
 test('with enrolled.main.cf those with a key have their mail sealed, and all others go on as before', {
   ...needs('root', 'postfix', 'python3', 'unshare', 'getent'),
-  timeout: 120_000,
+  timeout: 480_000,
 }, async () => {
   const others = `mail-${process.pid}.test`;
   const site = await startPostfixSite('Postfix, Unix socket', {

@@ -78,7 +78,7 @@ testLong(
   'a real Prometheus answers every query of the dashboard and of the rules, with data; and notices an end',
   {
     ...needs('prometheus', 'openssl'),
-    timeout: 120_000,
+    timeout: 480_000,
   },
   async (t) => {
     await watchBusyServer(async ({ prometheus, server, silence }) => {

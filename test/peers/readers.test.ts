@@ -88,7 +88,7 @@ describe('independent readers', needs(...PROGRAMS), () => {
   after(() => rm(directory, { recursive: true, force: true }));
 
   for (const { row, seipd, make } of shortOf(CASES, 2)) {
-    test(`what is sealed is read, or is known not to be: ${row}`, { timeout: 120_000 }, async () => {
+    test(`what is sealed is read, or is known not to be: ${row}`, { timeout: 480_000 }, async () => {
       const key = await make(directory);
       const sealed = await sealedTo(key.certificate);
       assert.equal(await seipdOf(sealed[0] ?? Buffer.alloc(0)), seipd);
@@ -115,7 +115,7 @@ describe('independent readers', needs(...PROGRAMS), () => {
 
   test('gpg opens every key of the collection that it made itself', {
     ...needsKeyCollection(),
-    timeout: 120_000,
+    timeout: 480_000,
   }, async () => {
     const collection = await openKeyCollection();
     assert.ok(collection);

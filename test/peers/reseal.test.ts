@@ -19,14 +19,14 @@ const ALICE = 'alice@example.com';
 const FOLDERS = ['INBOX', 'Sent', 'Lists/sealdir', 'Entwürfe'];
 const MESSAGES = isLong ? 2000 : 100;
 
-describe('sealdir reseal beside Dovecot', { ...needs('dovecot', 'doveadm', 'gpg'), timeout: 300_000 }, () => {
+describe('sealdir reseal beside Dovecot', { ...needs('dovecot', 'doveadm', 'gpg'), timeout: 900_000 }, () => {
   let directory = '';
   let dovecot: Dovecot;
   let old: TestKey;
   let fresh: TestKey;
   const at = (name: string) => join(directory, name);
   const sealdir = (...args: string[]): Promise<Ran> =>
-    run(process.execPath, [CLI, ...args], { timeoutMs: 120_000 });
+    run(process.execPath, [CLI, ...args], { timeoutMs: 480_000 });
 
   before(async () => {
     old = await makeKey(ALICE);

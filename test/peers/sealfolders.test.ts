@@ -21,7 +21,7 @@ const ALICE = 'alice@example.com';
 const BOB = 'bob@example.com';
 const CAROL = 'carol@example.com';
 
-describe('store.seal_folders beside Dovecot', { ...needs('dovecot'), timeout: 180_000 }, () => {
+describe('store.seal_folders beside Dovecot', { ...needs('dovecot'), timeout: 900_000 }, () => {
   let directory = '';
   let dovecot: Dovecot;
   let server: Running;
@@ -254,7 +254,7 @@ describe('store.seal_folders beside Dovecot', { ...needs('dovecot'), timeout: 18
   }
 });
 
-describe('store.seal_folders with indexes elsewhere', { ...needs('dovecot'), timeout: 120_000 }, () => {
+describe('store.seal_folders with indexes elsewhere', { ...needs('dovecot'), timeout: 480_000 }, () => {
   testLong('folders are left until it is said where the indexes are, and a reload is enough', async () => {
     const key = await makeKey(ALICE);
     const directory = await makeSite({ [ALICE]: key.certificate });

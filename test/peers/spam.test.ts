@@ -32,7 +32,7 @@ const MARKED = [
   /^X-Forefront-Antispam-Report: .*\bSFV:SPM\b/im,
 ];
 
-describe('spam', { skip: corpus.skip, timeout: 240_000 }, () => {
+describe('spam', { skip: corpus.skip, timeout: 900_000 }, () => {
   let alice: TestKey;
   let server: TestServer;
   let directory = '';

@@ -15,7 +15,7 @@ const DATA = 'Subject: from swaks\\n\\nbody\\n.dot\\n'; // swaks sends CRLF for 
 for (const kind of ['unix', 'tcp'] as const) {
   test(`swaks delivers to two recipients over ${kind} and is refused for a third that does not exist`, {
     ...needs('swaks'),
-    timeout: 30_000,
+    timeout: 120_000,
   }, async () => {
     const keys = { [ALICE]: await makeKey(ALICE), [BOB]: await makeKey(BOB) };
     const certificates = Object.fromEntries(

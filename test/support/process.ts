@@ -16,7 +16,7 @@ import { until } from './until.ts';
 
 const OUTPUT_MS = 500;
 /** Generous, since machines that run tests are busy, and only a test that fails waits this long. */
-const READY_MS = 30_000;
+const READY_MS = 120_000;
 
 /** What ends the programs that run. */
 const running = new Set<() => Promise<number>>();
@@ -44,7 +44,7 @@ export interface Ran {
 
 /** Runs a program to its end. Rejects if it cannot be started or takes longer than `timeoutMs`. */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const timeoutMs = options.timeoutMs ?? 60_000;
+  const timeoutMs = options.timeoutMs ?? 240_000;
   const child = spawn(programPath(command) ?? command, args, {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },

@@ -8,7 +8,7 @@ import { run } from './process.ts';
 import { until } from './until.ts';
 
 /** Machines that run tests are busy. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 export interface Terminal {
   /** Types text as it is. */

@@ -76,7 +76,7 @@ export async function exchange(from: string, to: string): Promise<void> {
 export async function sClient(port: number, args: readonly string[], input = ''): Promise<string> {
   // with -ign_eof, R and Q in the input are no orders
   const all = ['s_client', '-connect', `127.0.0.1:${port}`, '-ign_eof', '-crlf', ...args];
-  const { stdout, stderr } = await run('openssl', all, { stdin: input, timeoutMs: 15_000 });
+  const { stdout, stderr } = await run('openssl', all, { stdin: input, timeoutMs: 60_000 });
   return `${stdout}${stderr}`;
 }
 

@@ -11,7 +11,7 @@ const GRACE_MS = 5000;
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  deadlineMs = 10_000,
+  deadlineMs = 60_000,
 ): Promise<void> {
   const deadline = Date.now() + deadlineMs;
   for (let waitMs = FIRST_MS; ; waitMs = Math.min(waitMs * LONGER, MOST_MS)) {

@@ -47,7 +47,7 @@ describe('wire', () => {
     for (const pace of ['line by line', 'byte by byte'] as const) {
       for (const over of ['unix', 'tcp'] as const) {
         if (pace === 'byte by byte' && over === 'tcp') continue;
-        test(`${file} ${pace} over ${over}`, { timeout: 30_000 }, () =>
+        test(`${file} ${pace} over ${over}`, { timeout: 120_000 }, () =>
           play(script, pace, over === 'unix' ? server.socketPath : server.port),
         );
       }

@@ -6,7 +6,7 @@
 import type { Settings } from '../../config/settings.ts';
 import { visible } from '../../core/visible.ts';
 import type { World } from '../../core/world.ts';
-import { giveWay, LAST } from '../../edge/giveway.ts';
+import { giveWay } from '../../edge/giveway.ts';
 import { byOwner } from '../../stored/byowner.ts';
 import { type Folder, foldersOf, type Wanted } from '../../stored/folders.ts';
 import { formFor } from '../../stored/form.ts';
@@ -43,7 +43,7 @@ interface Job {
 export async function migrate(migration: Migration): Promise<number> {
   const { settings, world, addresses } = migration;
   const { mailboxes, unsealable } = await findMailboxes(settings, world, addresses);
-  giveWay(LAST);
+  giveWay();
   const run = new Run(migration, [...unsealable]);
   for (const mailbox of mailboxes) await run.add(mailbox);
   if (migration.only !== undefined && !run.hasFolders)

@@ -5,7 +5,7 @@
  */
 import { visible, visibleJson } from '../../core/visible.ts';
 import type { World } from '../../core/world.ts';
-import { giveWay, LAST } from '../../edge/giveway.ts';
+import { giveWay } from '../../edge/giveway.ts';
 import { byOwner } from '../../stored/byowner.ts';
 import { type Folder, foldersOf } from '../../stored/folders.ts';
 import { StoredWork } from '../../stored/work.ts';
@@ -35,7 +35,7 @@ const LEAST_FREE = 64 * 1024 * 1024;
 /** Resolves to the exit code: 0 only if nothing failed. Throws CommandError. */
 export async function reseal(work: Work): Promise<number> {
   const folders = await foldersIn(work);
-  if (!work.isTrial) giveWay(LAST);
+  if (!work.isTrial) giveWay();
   return new Run(work, folders).all();
 }
 
