@@ -1,4 +1,5 @@
 /** Where the packets of a message come from. Some are read twice (D59). */
+import { setImmediate as turn } from 'node:timers/promises';
 import { releaseMemory } from '../core/releasememory.ts';
 import { NotOpenedError } from '../keys/opening.ts';
 import { Dearmor } from '../openpgp/dearmor.ts';
@@ -36,6 +37,8 @@ export async function* lent(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffe
 
 /** Bytes of a message that are decoded at a time. */
 const PIECE_BYTES = 64 * 1024;
+/** After so many, some milliseconds, whoever else waits for the event loop has a turn. */
+const TURN_BYTES = 8 * PIECE_BYTES;
 
 /** Returns the packets in a message in memory: armor, with or without text around it. */
 export function packetsIn(message: Buffer): PacketSource {
@@ -44,8 +47,10 @@ export function packetsIn(message: Buffer): PacketSource {
 
 async function* dearmored(message: Buffer): AsyncGenerator<Buffer> {
   const armor = new Dearmor();
-  for (let at = 0; at < message.length; at += PIECE_BYTES)
+  for (let at = 0; at < message.length; at += PIECE_BYTES) {
+    if (at > 0 && at % TURN_BYTES === 0) await turn();
     yield armor.update(message.subarray(at, at + PIECE_BYTES));
+  }
   yield armor.final();
   if (!armor.hasBegun) throw new NotOpenedError('it is no sealed message');
   if (!armor.hasEnded || armor.hasMore) throw new NotOpenedError('it is cut off, or more than one');

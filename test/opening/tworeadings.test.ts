@@ -9,10 +9,11 @@ import { test } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import type { Opener, SessionKey } from '../../src/keys/opening.ts';
 import { type Opened, openPackets } from '../../src/opening/open.ts';
-import { kept } from '../../src/opening/source.ts';
+import { kept, packetsIn } from '../../src/opening/source.ts';
 import { packetHeader } from '../../src/openpgp/framer.ts';
 import { CLI } from '../support/child.ts';
 import { noise } from '../support/chunks.ts';
+import { armorOfPackets } from '../support/encrypted.ts';
 import { messageOfSize } from '../support/fixtures.ts';
 import { testLong } from '../support/long.ts';
 import { holderOf, joined, literalOf, sealPackets, sourceOf } from '../support/opening.ts';
@@ -107,6 +108,21 @@ test('what comes once is kept as it is, and read as often as it takes', async ()
   const opened = await openPackets(source, opener, MOST_HELD);
   assert.ok((await takenOf(opened)).taken.equals(CONTENT));
   assert.ok((await joined(source())).equals(packets));
+});
+
+test('a large message in memory lets others have their turns', async () => {
+  const packets = sealPackets(literalOf(CONTENT), recipients.slice(0, 1), { version: 1, keyBytes: 32 });
+  const message = Buffer.from(armorOfPackets(packets));
+  let turns = 0;
+  const count = () => {
+    turns += 1;
+    timer = setImmediate(count);
+  };
+  let timer = setImmediate(count);
+  const opened = await openPackets(packetsIn(message), opener);
+  clearImmediate(timer);
+  assert.ok((await joined(opened.pieces())).equals(CONTENT));
+  assert.ok(turns >= 3, `${turns} turns for ${message.length} bytes`);
 });
 
 test('what the source or the opener throws is thrown', async () => {
