@@ -17,6 +17,7 @@ import { limit } from './limit.ts';
 import { describeMachine } from './machine.ts';
 import { memory } from './memory.ts';
 import { migrate } from './migrate.ts';
+import { opening } from './opening.ts';
 import { peers } from './peers.ts';
 import { profile } from './profile.ts';
 import { save, toText } from './report.ts';
@@ -34,6 +35,7 @@ const BENCHES: readonly Bench[] = [
   profile,
   scrape,
   migrate,
+  opening,
   dashboard,
 ];
 const RESULTS = join(repositoryRoot(), 'bench/results');

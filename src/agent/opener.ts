@@ -3,13 +3,7 @@
  * public keys, of a file or of gpg. Nobody is asked twice for the same key in vain.
  */
 import { findPublicKeys } from '../keys/keypackets.ts';
-import {
-  listOf,
-  NotOpenedError,
-  type Opener,
-  type SessionKey,
-  type SessionKeyPacket,
-} from '../keys/opening.ts';
+import { listOf, NotOpenedError, type Opener, type SessionKey } from '../keys/opening.ts';
 import { openSealedKey, readSealedKey, type SealedKey } from '../openpgp/openpkesk.ts';
 import { type PublicKey, readPublicKey } from '../openpgp/publickey.ts';
 import type { Agent, KeyState } from './agent.ts';
@@ -62,8 +56,8 @@ export class AgentOpener implements Opener {
     this.#agent.close();
   }
 
-  async sessionKeyOf(packets: readonly SessionKeyPacket[]): Promise<SessionKey> {
-    const sealed = packets.flatMap((packet) => readSealedKey(packet.write()) ?? []);
+  async sessionKeyOf(packets: readonly Uint8Array[]): Promise<SessionKey> {
+    const sealed = packets.flatMap((body) => readSealedKey(body) ?? []);
     const pairs = pairsOf(sealed, this.#keys);
     if (pairs.length === 0)
       throw new NotOpenedError(`it is for ${listOf(packets)}, and none of those keys is in ${this.#from}`);

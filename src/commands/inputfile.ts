@@ -3,7 +3,7 @@
  * of it could wait for ever.
  */
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { getSystemErrorMap } from 'node:util';
 import { CommandError } from './errors.ts';
 
@@ -48,6 +48,54 @@ async function* piecesOf(path: string): AsyncGenerator<Buffer> {
     yield* inherited ? createReadStream('', { fd: Number(fd) }) : createReadStream(path);
   } catch (error) {
     throw noInput(path, whyUnreadable(error));
+  }
+}
+
+/** What can be read from its beginning as often as it takes. */
+export interface Rereadable {
+  read(): AsyncIterable<Buffer>;
+}
+
+/** A message in a file, or one that comes once. */
+export type Message = AsyncIterable<Buffer> | Rereadable;
+
+export function isRereadable(message: Message): message is Rereadable {
+  return !(Symbol.asyncIterator in message);
+}
+
+/**
+ * Opens a file for `use`: as one that can be read twice, whatever its name is by then, or once if it has been
+ * opened by the shell. Throws CommandError, here or while it is read.
+ */
+export async function withMessage<T>(path: string, use: (message: Message) => Promise<T>): Promise<T> {
+  const once = await openInput(path, 'message');
+  if (INHERITED.test(path)) return use(once);
+  const handle = await open(path).catch((error: unknown) => {
+    throw noInput(path, whyUnreadable(error));
+  });
+  try {
+    return await use({ read: () => piecesIn(handle, path) });
+  } finally {
+    await handle.close();
+  }
+}
+
+const PIECE_BYTES = 64 * 1024;
+
+/**
+ * Yields all bytes of an open file, each piece in the memory of the one before. Throws CommandError, with
+ * `path` in it.
+ */
+export async function* piecesIn(handle: FileHandle, path?: string): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  for (let at = 0; ; ) {
+    const { bytesRead } = await handle.read(buffer, 0, PIECE_BYTES, at).catch((error: Error) => {
+      if (path !== undefined) throw noInput(path, whyUnreadable(error));
+      throw new CommandError('noInput', error.message);
+    });
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+    at += bytesRead;
   }
 }
 

@@ -1,26 +1,27 @@
 /**
  * `sealdir open`: a sealed message -> what it holds, or the bytes that were received. Runs where the secret
- * key is, never on the server. Nothing comes out before its integrity is verified; in memory there is no more
- * than the message itself.
+ * key is, never on the server. Nothing comes out before all of it is verified (D59).
  */
 import { existsSync } from 'node:fs';
 import type { Environment } from '../agent/agent.ts';
 import { isWideText } from '../keys/blocks.ts';
-import { decryptPackets, type NamedOpener, NotOpenedError, type Opened } from '../keys/opening.ts';
+import { type NamedOpener, NotOpenedError } from '../keys/opening.ts';
 import { readSecretKeys, type SecretKeys } from '../keys/secretfile.ts';
-import { secretOpener } from '../keys/secretkeys.ts';
 import { WORDS } from '../keys/words.ts';
 import { withoutInsertions } from '../mime/insertions.ts';
+import { type Opened, openPackets } from '../opening/open.ts';
+import { SecretOpener } from '../opening/secretopener.ts';
+import { kept, lent } from '../opening/source.ts';
 import { Dearmor } from '../openpgp/dearmor.ts';
 import { DEMO_SECRET } from './demoplace.ts';
 import { CommandError } from './errors.ts';
-import { MOST_KEYS, readInput } from './inputfile.ts';
+import { isRereadable, type Message, MOST_KEYS, readInput } from './inputfile.ts';
 import { readPassphrase } from './passphrase.ts';
 import { atTerminal } from './prompt.ts';
 
 export interface OpenOptions {
   /** A stored message, or a bare armored one. */
-  readonly message: AsyncIterable<Buffer>;
+  readonly message: Message;
   readonly keyFile: string | undefined;
   readonly passphraseFile: string | undefined;
   /** `original`: without what a header policy has put into it. */
@@ -34,27 +35,36 @@ export interface OpenOptions {
 /** How much of a message is kept to say what it is. */
 const MOST_HEAD = 256 * 1024;
 
-/** Resolves to the message in pieces. */
+/** Resolves to the message in pieces, all of which are in memory. */
 export async function openMessage(options: OpenOptions): Promise<readonly Uint8Array[]> {
   const opener = await openerOf(options);
   try {
-    return await openWith(opener, options.message, options.wanted);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of await openWith(opener, options.message, options.wanted)) pieces.push(piece);
+    return pieces;
   } finally {
     opener.close();
   }
 }
 
-/** Opens one of several messages. Resolves to it in pieces. Throws CommandError. */
+/** Opens one of several messages. Resolves, when it is verified, to what yields it. Throws CommandError. */
 export async function openWith(
   opener: NamedOpener,
-  message: AsyncIterable<Buffer>,
+  message: Message,
   wanted: OpenOptions['wanted'],
-): Promise<readonly Uint8Array[]> {
-  const { pieces, literalName } = await decryptMessage(opener, message);
-  if (wanted !== 'original') return pieces;
-  const original = withoutInsertions(pieces, literalName);
-  if (original !== undefined) return original;
+): Promise<AsyncIterable<Uint8Array>> {
+  const opened = await decryptMessage(opener, message);
+  if (wanted !== 'original') return opened.pieces();
+  const original = withoutInsertions(opened.literalName, opened.bytes);
+  if (original !== undefined) return each(opened.pieces(), original);
   throw new CommandError('data', 'this message was not sealed by Sealdir: what was put into it is not known');
+}
+
+async function* each(
+  pieces: AsyncIterable<Uint8Array>,
+  change: (piece: Uint8Array) => Uint8Array[],
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) yield* change(piece);
 }
 
 /** Reads the keys. The passphrase is asked for when a message needs it, and once. */
@@ -68,18 +78,37 @@ export async function openerOf(options: Omit<OpenOptions, 'message'>): Promise<N
   if (file === undefined)
     throw new CommandError('usage', 'which secret key? Give one with -k KEYFILE, or --agent');
   const keys = await secretKeysOf(file);
-  return { ...secretOpener(keys, passphraseAskedOnce(options, file)), name: file, close: () => undefined };
+  const opener = new SecretOpener(keys, passphraseAskedOnce(options, file));
+  return {
+    name: file,
+    sessionKeyOf: (sealed) => opener.sessionKeyOf(sealed),
+    close: () => opener.close(),
+  };
 }
 
-async function decryptMessage(opener: NamedOpener, message: AsyncIterable<Buffer>): Promise<Opened> {
+async function decryptMessage(opener: NamedOpener, message: Message): Promise<Opened> {
   const sealed = new SealedMessage(message);
-  try {
-    return await decryptPackets(sealed.packets(), opener);
-  } catch (error) {
+  const inWords = async (error: unknown) => {
     const trouble = await sealed.trouble();
-    if (trouble !== undefined) throw trouble;
-    if (!(error instanceof NotOpenedError)) throw error;
-    throw new CommandError('data', `cannot open this message with ${opener.name}: ${error.message}`);
+    if (trouble !== undefined) return trouble;
+    if (!(error instanceof NotOpenedError)) return error;
+    return new CommandError('data', `cannot open this message with ${opener.name}: ${error.message}`);
+  };
+  const source = isRereadable(message) ? () => lent(sealed.packets()) : kept(sealed.packets());
+  const opened = await openPackets(source, opener).catch(async (error: unknown) => {
+    throw await inWords(error);
+  });
+  return { ...opened, pieces: () => throwing(opened.pieces(), inWords) };
+}
+
+async function* throwing(
+  pieces: AsyncIterable<Uint8Array>,
+  inWords: (error: unknown) => Promise<unknown>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* pieces;
+  } catch (error) {
+    throw await inWords(error);
   }
 }
 
@@ -112,19 +141,22 @@ async function passphraseOf(
 
 /** The message as it is read, and what is wrong with it as far as that can be told from outside. */
 class SealedMessage {
-  readonly #input: AsyncIterable<Buffer>;
-  readonly #armor = new Dearmor();
+  readonly #input: Message;
+  #armor = new Dearmor();
   #isRead = false;
   #failure: CommandError | undefined;
   /** The beginning of the message, for the case that it is not sealed. */
   #head = Buffer.alloc(0);
 
-  constructor(input: AsyncIterable<Buffer>) {
+  constructor(input: Message) {
     this.#input = input;
   }
 
-  /** Yields the OpenPGP packets in it. */
-  async *packets(): AsyncGenerator<Uint8Array> {
+  /** Yields the OpenPGP packets in it, from the beginning. */
+  async *packets(): AsyncGenerator<Buffer> {
+    this.#armor = new Dearmor();
+    this.#isRead = false;
+    this.#head = Buffer.alloc(0);
     for await (const bytes of this.#read()) {
       if (!this.#armor.hasBegun && this.#head.length < MOST_HEAD)
         this.#head = Buffer.concat([this.#head, bytes]);
@@ -140,7 +172,7 @@ class SealedMessage {
 
   async *#read(): AsyncGenerator<Buffer> {
     try {
-      yield* this.#input;
+      yield* isRereadable(this.#input) ? this.#input.read() : this.#input;
     } catch (error) {
       this.#failure =
         error instanceof CommandError ? error : new CommandError('noInput', (error as Error).message);

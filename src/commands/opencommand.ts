@@ -4,8 +4,8 @@ import type { Environment } from '../agent/agent.ts';
 import type { World } from '../core/world.ts';
 import { turnOffCoreDumps } from '../edge/coredumps.ts';
 import { CommandError } from './errors.ts';
-import { openInput } from './inputfile.ts';
-import { openMessage } from './open.ts';
+import { type Message, withMessage } from './inputfile.ts';
+import { openerOf, openWith } from './open.ts';
 
 interface Options {
   readonly key?: string;
@@ -45,8 +45,15 @@ export async function runOpen(
   const [file, another] = paths;
   if (another !== undefined)
     throw new CommandError('usage', 'open: one message is printed; several need --into DIR');
-  const message = file === undefined ? stdin() : await openInput(file, 'message');
-  for (const piece of await openMessage({ ...how, message }))
-    if (!stdout.write(piece)) await once(stdout, 'drain');
+  const print = async (message: Message) => {
+    const opener = await openerOf(how);
+    try {
+      for await (const piece of await openWith(opener, message, how.wanted))
+        if (!stdout.write(piece)) await once(stdout, 'drain');
+    } finally {
+      opener.close();
+    }
+  };
+  await (file === undefined ? print(stdin()) : withMessage(file, print));
   return 0;
 }

@@ -1,26 +1,15 @@
 /**
- * Opens a message once somebody has told its session key: decrypts it, and verifies its integrity to the end
- * before anything comes out.
+ * Opens a message by the library once somebody has told its session key: decrypts it, and verifies its
+ * integrity to the end before anything comes out. Takes whatever the room `opening` does not know itself.
  */
-import { ReadableStream } from 'node:stream/web';
 import type * as openpgp from 'openpgp';
+import { readSealedHead } from '../openpgp/openpkesk.ts';
 import { library } from './library.ts';
 
 /** Says why a message cannot be opened, in the end of a sentence for the terminal. */
 export class NotOpenedError extends Error {}
 
 type SealedMessage = openpgp.Message<openpgp.MaybeStream<Uint8Array>>;
-
-/** What a session-key packet of the library has besides what its types tell (openpgp 6.3.2). */
-export interface SessionKeyPacket {
-  readonly publicKeyID: openpgp.KeyID;
-  readonly publicKeyAlgorithm: openpgp.enums.publicKey;
-  readonly sessionKey: Uint8Array;
-  readonly sessionKeyAlgorithm: openpgp.enums.symmetric | null;
-  decrypt(key: unknown): Promise<void>;
-  /** Returns the body of the packet. */
-  write(): Uint8Array;
-}
 
 export interface SessionKey {
   /** Symmetric algorithm ID; none where the encrypted data names it. */
@@ -30,70 +19,63 @@ export interface SessionKey {
 
 /** Whoever finds out session keys. */
 export interface Opener {
-  /** Resolves to the session key that one of the packets has. Throws NotOpenedError. */
-  sessionKeyOf(sealed: readonly SessionKeyPacket[]): Promise<SessionKey>;
+  /**
+   * Takes bodies of session-key packets. Resolves to the key that one of them has, which whoever asks
+   * overwrites afterwards. Throws NotOpenedError.
+   */
+  sessionKeyOf(sealed: readonly Uint8Array[]): Promise<SessionKey>;
 }
 
 /** What opens messages, and its name in a sentence. */
 export interface NamedOpener extends Opener {
   readonly name: string;
-  /** Ends what it has open, such as a connection. */
+  /** Ends what it has open, such as a connection, and erases its secrets as far as they are its own. */
   close(): void;
 }
 
-export interface Opened {
-  /** What the message holds, in pieces. */
-  readonly pieces: readonly Uint8Array[];
+/** A message that the library has opened. */
+export interface Decrypted {
+  /** What the message holds. */
+  readonly content: Uint8Array;
   /** The name that its literal packet has for that; usually ''. */
   readonly literalName: string;
 }
 
 /**
  * Decrypts the packets of a message. Resolves once the end has come and its integrity is verified. Throws
- * NotOpenedError, or what `packets` or the opener throws.
+ * NotOpenedError, or what `packets` or the opener throws. All is held: given a stream that is damaged, the
+ * library may never answer (openpgp 6.3.2).
  */
-export async function decryptPackets(packets: AsyncIterable<Uint8Array>, opener: Opener): Promise<Opened> {
+export async function decryptPackets(packets: AsyncIterable<Uint8Array>, opener: Opener): Promise<Decrypted> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of packets) pieces.push(piece);
   const message = await library
-    .readMessage({ binaryMessage: ReadableStream.from(packets) })
+    .readMessage({ binaryMessage: Buffer.concat(pieces) })
     .catch((error: unknown) => notOpened(error));
-  const sessionKey = await opener.sessionKeyOf(sessionKeyPacketsOf(message));
+  const sessionKey = await opener.sessionKeyOf(sealedKeysOf(message));
   return plaintextOf(message, sessionKey).catch((error: unknown) => notOpened(error));
 }
 
-/** Opens the session key of a message whose session-key packets are all in `packets`, without the rest. */
-export async function openSessionKey(packets: Uint8Array, opener: Opener): Promise<SessionKey> {
-  const { PacketList, PublicKeyEncryptedSessionKeyPacket, SymEncryptedSessionKeyPacket, enums } = library;
-  const { publicKeyEncryptedSessionKey: forKey, symEncryptedSessionKey: forPassphrase } = enums.packet;
-  const allowed = {
-    [forKey]: PublicKeyEncryptedSessionKeyPacket,
-    [forPassphrase]: SymEncryptedSessionKeyPacket,
-  };
-  const list = await PacketList.fromBinary(packets, allowed as never, library.config).catch(notOpened);
-  return opener.sessionKeyOf(sessionKeyPacketsOf({ packets: list as unknown as SealedMessage['packets'] }));
-}
-
-function sessionKeyPacketsOf({ packets }: Pick<SealedMessage, 'packets'>): SessionKeyPacket[] {
+/** Returns the bodies of the session-key packets that the library can read. */
+function sealedKeysOf({ packets }: SealedMessage): Uint8Array[] {
   const { publicKeyEncryptedSessionKey, symEncryptedSessionKey } = library.enums.packet;
-  const sealed = packets.filterByTag(publicKeyEncryptedSessionKey) as unknown as SessionKeyPacket[];
-  if (sealed.length > 0) return sealed;
+  const sealed = packets.filterByTag(publicKeyEncryptedSessionKey);
+  if (sealed.length > 0) return sealed.map((packet) => (packet as { write(): Uint8Array }).write());
   const isForPassphrase = packets.filterByTag(symEncryptedSessionKey).length > 0;
   throw new NotOpenedError(
     isForPassphrase ? 'it is for a passphrase, not for a key' : 'it is for no key of a kind known here',
   );
 }
 
-async function plaintextOf(message: SealedMessage, { cipher, key }: SessionKey): Promise<Opened> {
+async function plaintextOf(message: SealedMessage, { cipher, key }: SessionKey): Promise<Decrypted> {
   const { enums } = library;
   const algorithm = cipher === undefined ? null : enums.read(enums.symmetric, cipher);
   // the library takes a missing algorithm too: SEIPD v2 names it itself (openpgp 6.3.2)
   const sessionKeys = { data: key, algorithm } as openpgp.SessionKey;
-  // Unauthenticated means that pieces come before the end. They are kept here until it has been verified.
-  const config = { allowUnauthenticatedStream: true };
-  const { data, filename } = await library.decrypt({ message, sessionKeys, format: 'binary', config });
-  const pieces: Uint8Array[] = [];
-  for await (const piece of data as AsyncIterable<Uint8Array>) pieces.push(piece);
+  const { data, filename } = await library.decrypt({ message, sessionKeys, format: 'binary' });
+  if (!(data instanceof Uint8Array)) throw new Error('there is no literal data in it');
   // the library has null where there is no name, whatever its types say (openpgp 6.3.2)
-  return { pieces, literalName: filename ?? '' };
+  return { content: data, literalName: filename ?? '' };
 }
 
 /**
@@ -108,15 +90,8 @@ function notOpened(error: unknown): never {
   throw new NotOpenedError(why, { cause: error });
 }
 
-/** Tells whether a packet does not say for whom it is (RFC 9580 §5.1.1). */
-export function isAnybody(id: openpgp.KeyID): boolean {
-  return /^0+$/.test(id.toHex());
-}
-
-/** Lists whom a message is for. */
-export function listOf(sealed: readonly SessionKeyPacket[]): string {
-  const ids = sealed.map(({ publicKeyID: id }) =>
-    isAnybody(id) ? 'somebody it does not name' : id.toHex().toUpperCase(),
-  );
+/** Lists whom a message is for, given the bodies of its session-key packets. */
+export function listOf(sealed: readonly Uint8Array[]): string {
+  const ids = sealed.map((body) => readSealedHead(body)?.keyId ?? 'somebody it does not name');
   return [...new Set(ids)].join(', ');
 }

@@ -47,18 +47,19 @@ export function literalNameOf(insertions: readonly Insertion[]): string {
 }
 
 /**
- * Returns the message in `pieces` without what was put into it. Undefined if the name of its literal packet
- * speaks of places that it does not have: then neither is by us.
+ * Returns what takes away what was put into a message of so many bytes, from each of its pieces in their
+ * order. Undefined if the name of its literal packet speaks of places that it does not have: then neither is
+ * by us.
  */
 export function withoutInsertions(
-  pieces: readonly Uint8Array[],
   literalName: string,
-): Uint8Array[] | undefined {
+  bytes: number,
+): ((piece: Uint8Array) => Uint8Array[]) | undefined {
   const ranges = literalName.startsWith(NAME) ? rangesIn(literalName.slice(NAME.length)) : [];
-  if (ranges === undefined) return undefined;
-  const left: Uint8Array[] = [];
+  if (ranges === undefined || (ranges.at(-1)?.end ?? 0) > bytes) return undefined;
   let start = 0; // of the piece
-  for (const piece of pieces) {
+  return (piece) => {
+    const left: Uint8Array[] = [];
     const end = start + piece.length;
     let from = start;
     for (const range of ranges) {
@@ -68,8 +69,8 @@ export function withoutInsertions(
     }
     if (from < end) left.push(piece.subarray(from - start));
     start = end;
-  }
-  return (ranges.at(-1)?.end ?? 0) > start ? undefined : left;
+    return left;
+  };
 }
 
 /** Returns undefined if they are not written as literalNameOf writes them. */

@@ -59,6 +59,19 @@ export const AES_ID = { 16: 7, 24: 8, 32: 9 } as const;
 /** Length of the key in bytes of each AES algorithm (§9.3). */
 export const AES_BYTES = { 7: 16, 8: 24, 9: 32 } as const;
 
+/** Length of the key in bytes of each symmetric algorithm, those of old mail included (§9.3). */
+export const CIPHER_KEY_BYTES: Readonly<Record<number, number>> = {
+  1: 16,
+  2: 24,
+  3: 16,
+  4: 16,
+  ...AES_BYTES,
+  10: 32,
+  11: 16,
+  12: 24,
+  13: 32,
+};
+
 /** The hash functions that a key derivation of ECDH may name (§9.5, §11.5). */
 export const HASH_NAME: Readonly<Record<number, string>> = { 8: 'sha256', 9: 'sha384', 10: 'sha512' };
 

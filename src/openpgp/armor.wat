@@ -1,6 +1,7 @@
-;; Base64 in lines, and CRC24, for armorloop.ts: the one loop of a delivery for which JavaScript is too slow.
+;; Base64 in lines and back, and CRC24, for armorloop.ts: the one loop for which JavaScript is too slow.
 ;; Memory: the tables of the CRC at 0 (16 x 256 x 4 bytes, filled by armorloop.ts), then the input, then the
-;; output, at offsets that armorloop.ts chooses. Nothing here allocates memory or branches on data.
+;; output, at offsets that armorloop.ts chooses. Nothing here allocates memory; only `decode` branches
+;; on data, which is ciphertext.
 (module
   (memory (export "memory") 4)
 
@@ -41,6 +42,75 @@
         (local.set $out (i32.add (local.get $out) (i32.const 1)))
         (local.set $lines (i32.sub (local.get $lines) (i32.const 1)))
         (br $line))))
+
+  ;; Decodes up to `lines` lines at `in` to 48 bytes each at `out`, which may be the same place. Each has 64
+  ;; characters and takes `stride` bytes with its end: 65 with LF, 66 with CR LF. Returns the number of lines
+  ;; before the first one that has something else in it. Writes up to 4 bytes beyond the last line.
+  (func (export "decode") (param $in i32) (param $out i32) (param $lines i32) (param $stride i32) (result i32)
+    (local $left i32)
+    (local $step i32)
+    (local $at i32)
+    (local $v v128)
+    (local $row v128)
+    (local $wrong v128)
+    (local.set $left (local.get $lines))
+    (block $done
+      (loop $line
+        (br_if $done (i32.eqz (local.get $left)))
+        (local.set $at (i32.add (local.get $in) (i32.const 64)))
+        (if (i32.eq (local.get $stride) (i32.const 66))
+          (then
+            (br_if $done (i32.ne (i32.load8_u (local.get $at)) (i32.const 13)))
+            (local.set $at (i32.add (local.get $at) (i32.const 1)))))
+        (br_if $done (i32.ne (i32.load8_u (local.get $at)) (i32.const 10)))
+        (local.set $at (local.get $in))
+        (local.set $wrong (v128.const i32x4 0 0 0 0))
+        (local.set $step (i32.const 4))
+        (loop $sixteen
+          (local.set $v (v128.load (local.get $at)))
+          ;; the row of ASCII, and what is wrong: each column has a bit for the rows in which it is no base64
+          (local.set $row (i8x16.shr_u (local.get $v) (i32.const 4)))
+          (local.set $wrong
+            (v128.or (local.get $wrong)
+              (v128.and
+                (i8x16.swizzle
+                  (v128.const i8x16 0x15 0x11 0x11 0x11 0x11 0x11 0x11 0x11 0x11 0x11 0x13 0x1a 0x1b 0x1b 0x1b 0x1a)
+                  (v128.and (local.get $v) (v128.const i8x16 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15)))
+                (i8x16.swizzle
+                  (v128.const i8x16 0x10 0x10 0x01 0x02 0x04 0x08 0x04 0x08 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10)
+                  (local.get $row)))))
+          ;; takes the offset to ASCII away, which the row tells; `/` is in the row of `+`, counted as row 1
+          (local.set $v
+            (i8x16.add (local.get $v)
+              (i8x16.swizzle
+                (v128.const i8x16 0 16 19 4 -65 -65 -71 -71 0 0 0 0 0 0 0 0)
+                (i8x16.add (local.get $row)
+                  (i8x16.eq (local.get $v) (v128.const i8x16 47 47 47 47 47 47 47 47 47 47 47 47 47 47 47 47))))))
+          ;; joins two groups of 6 bits to 12 in each half of a lane, and two of these to 24 in each lane
+          (local.set $v
+            (v128.or
+              (i16x8.shl
+                (v128.and (local.get $v) (v128.const i16x8 0xff 0xff 0xff 0xff 0xff 0xff 0xff 0xff))
+                (i32.const 6))
+              (i16x8.shr_u (local.get $v) (i32.const 8))))
+          (local.set $v
+            (v128.or
+              (i32x4.shl
+                (v128.and (local.get $v) (v128.const i32x4 0xffff 0xffff 0xffff 0xffff))
+                (i32.const 12))
+              (i32x4.shr_u (local.get $v) (i32.const 16))))
+          ;; the three bytes of each lane, the highest first
+          (v128.store (local.get $out)
+            (i8x16.swizzle (local.get $v)
+              (v128.const i8x16 2 1 0 6 5 4 10 9 8 14 13 12 -1 -1 -1 -1)))
+          (local.set $at (i32.add (local.get $at) (i32.const 16)))
+          (local.set $out (i32.add (local.get $out) (i32.const 12)))
+          (br_if $sixteen (local.tee $step (i32.sub (local.get $step) (i32.const 1)))))
+        (br_if $done (v128.any_true (local.get $wrong)))
+        (local.set $in (i32.add (local.get $in) (local.get $stride)))
+        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+        (br $line)))
+    (i32.sub (local.get $lines) (local.get $left)))
 
   ;; Continues the CRC24 `crc` over `length` bytes at `in`, a multiple of 16 and not 0. Overwrites the input.
   ;; A sum has its most significant byte in the lowest place, also in the tables, so that it can be added to

@@ -1,6 +1,6 @@
 /**
- * The inner loop of armor: base64 in lines and CRC24, in WebAssembly with SIMD (armor.wat). It is several
- * times faster than the cipher, whereas JavaScript is slower than the cipher.
+ * The inner loop of armor: base64 in lines and back, and CRC24, in WebAssembly with SIMD (armor.wat). It is
+ * several times faster than the cipher, whereas JavaScript is slower than the cipher.
  *
  * One instance serves the whole process: it is a function with scratch memory, which is used within one call
  * and keeps nothing between calls.
@@ -23,6 +23,7 @@ const OUTPUT = INPUT + MAX_BYTES + SLACK;
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer };
   encode(input: number, output: number, lines: number): void;
+  decode(input: number, output: number, lines: number, stride: number): number;
   crc24(crc: number, input: number, length: number): number;
 }
 
@@ -65,6 +66,30 @@ export function encodeLines(pieces: readonly Uint8Array[], crc: number | undefin
   const text = Buffer.allocUnsafe(lines * LINE_CHARS);
   memory.copy(text, 0, OUTPUT, OUTPUT + text.length);
   return { text, rest, crc: crc === undefined ? undefined : turned(loop.crc24(turned(crc), INPUT, bytes)) };
+}
+
+/** Most lines that are decoded in one call; they are decoded in their place. */
+const MOST_LINES = 2048;
+const CR = 0x0d;
+
+/**
+ * Decodes lines at the beginning of a text, as many as there are with 64 characters of base64 each and LF or
+ * CR LF. `start` is what stands before `text`, less than a line. Returns the bytes, and how much of both
+ * together they were.
+ */
+export function decodeLines(
+  start: Uint8Array,
+  text: Uint8Array,
+): { readonly bytes: Buffer; readonly taken: number } {
+  const stride = text[LINE_CHARS - 1 - start.length] === CR ? LINE_CHARS + 1 : LINE_CHARS;
+  const most = Math.min(MOST_LINES, Math.floor((start.length + text.length) / stride));
+  if (most === 0 || start.length >= LINE_CHARS) return { bytes: NOTHING, taken: 0 };
+  memory.set(start, INPUT);
+  memory.set(text.subarray(0, most * stride - start.length), INPUT + start.length);
+  const lines = loop.decode(INPUT, INPUT, most, stride);
+  const bytes = Buffer.allocUnsafe(lines * LINE_BYTES);
+  memory.copy(bytes, 0, INPUT, INPUT + bytes.length);
+  return { bytes, taken: lines * stride };
 }
 
 /** The table for a single byte at a time. */

@@ -1,21 +1,29 @@
 /**
- * Opens Public-Key Encrypted Session Key packets (RFC 9580 §5.1), v3 and v6, where somebody else has done
- * what takes the secret key. Whatever is wrong with what they give back, the answer is the same.
+ * Opens Public-Key Encrypted Session Key packets (RFC 9580 §5.1), v3 and v6, once somebody has done what
+ * takes the secret key. Whatever is wrong with what they give back, the answer is the same.
  */
 import { createDecipheriv } from 'node:crypto';
-import { PUBLIC_KEY } from './algorithms.ts';
+import { CIPHER_KEY_BYTES, PUBLIC_KEY } from './algorithms.ts';
 import { keyDerivation } from './ecdhkdf.ts';
 import { PKESK } from './framer.ts';
 import { WRAP_IV } from './pkesk.ts';
 import { mpis, type PublicKey } from './publickey.ts';
 import { sessionKeyOf } from './sessionkeypackets.ts';
 
-/** What a session-key packet has in clear. */
-export interface SealedKey {
+/** What a session-key packet says before the numbers in it, whatever these are. */
+export interface SealedHead {
   readonly version: 3 | 6;
-  /** Upper-case hex. Undefined: it does not say for whom. */
+  /** Upper-case hex. Undefined: it does not say for whom (§5.1.1). */
   readonly keyId: string | undefined;
+  /** All of it, in v6. */
+  readonly fingerprint: Uint8Array | undefined;
   readonly algorithm: number;
+  /** The numbers, up to the end of the packet. */
+  readonly material: Uint8Array;
+}
+
+/** What a session-key packet has in clear. */
+export interface SealedKey extends SealedHead {
   readonly cipher: Ciphertext;
 }
 
@@ -30,14 +38,32 @@ export interface OpenedKey {
   readonly key: Uint8Array;
 }
 
+/** Returns undefined for a packet of another version. */
+export function readSealedHead(body: Uint8Array): SealedHead | undefined {
+  const [version, length = 0, keyVersion = 0] = body;
+  if (version !== 3 && version !== 6) return undefined;
+  const fingerprint = version === 6 && length > 0 ? body.subarray(3, 2 + length) : undefined;
+  const keyIdOfVersion6 = keyVersion >= 5 ? fingerprint?.subarray(0, 8) : fingerprint?.subarray(-8);
+  const keyId = hex(version === 3 ? body.subarray(1, 9) : keyIdOfVersion6);
+  const algorithmAt = version === 3 ? 9 : 2 + length;
+  return {
+    version,
+    keyId: /^0*$/.test(keyId) ? undefined : keyId,
+    fingerprint,
+    algorithm: body[algorithmAt] ?? 0,
+    material: body.subarray(algorithmAt + 1),
+  };
+}
+
+function hex(bytes: Uint8Array = new Uint8Array()): string {
+  return Buffer.from(bytes).toString('hex').toUpperCase();
+}
+
 /** Returns undefined for a packet that is damaged, or of a kind that is not known here. */
 export function readSealedKey(body: Uint8Array): SealedKey | undefined {
-  const read = sessionKeyOf(PKESK, body);
-  if (read === undefined) return undefined;
-  const algorithmAt = read.seipd === 1 ? 9 : 2 + (body[1] ?? 0);
-  const algorithm = body[algorithmAt] ?? 0;
-  const cipher = ciphertextOf(algorithm, body.subarray(algorithmAt + 1));
-  return cipher && { version: read.seipd === 1 ? 3 : 6, keyId: read.keyId, algorithm, cipher };
+  const head = sessionKeyOf(PKESK, body) && readSealedHead(body);
+  const cipher = head && ciphertextOf(head.algorithm, head.material);
+  return cipher && { ...head, cipher };
 }
 
 function ciphertextOf(algorithm: number, material: Uint8Array): Ciphertext | undefined {
@@ -62,7 +88,7 @@ function ciphertextOf(algorithm: number, material: Uint8Array): Ciphertext | und
  */
 export function openSealedKey(
   { version, cipher }: SealedKey,
-  { numbers, fingerprint }: PublicKey,
+  { numbers, fingerprint }: Pick<PublicKey, 'numbers'> & { readonly fingerprint: Uint8Array },
   secret: Uint8Array,
   padding: 'padded' | 'bare',
 ): OpenedKey | undefined {
@@ -72,9 +98,21 @@ export function openSealedKey(
   }
   if (numbers.kind !== 'ecdh') return undefined;
   const x = coordinateOf(secret, numbers.point);
-  const kek = x && keyDerivation(numbers, fingerprint)?.(x);
-  const message = kek && unwrapped(kek, cipher.wrapped);
-  return message && checkedKey(version, message);
+  const derive = keyDerivation(numbers, fingerprint);
+  if (x === undefined || derive === undefined) return undefined;
+  for (const shared of [x, ...withoutZeros(x)]) {
+    const message = withoutPadding(unwrap(derive(shared), cipher.wrapped));
+    const opened = message && checkedKey(version, message);
+    if (opened !== undefined) return opened;
+  }
+  return undefined;
+}
+
+/** Old versions of Go's openpgp and of openpgp.js left out zeros at the beginning or at the end. */
+function withoutZeros(x: Uint8Array): Uint8Array[] {
+  const first = x.findIndex((byte) => byte !== 0);
+  const last = x.findLastIndex((byte) => byte !== 0);
+  return [x.subarray(first), x.subarray(0, last + 1)].filter(({ length }) => length < x.length);
 }
 
 /** RFC 8017 §7.2.2; the first 0 may be missing, since this is a number. */
@@ -107,8 +145,16 @@ function checkedKey(version: 3 | 6, message: Uint8Array): OpenedKey | undefined 
   const key = message.subarray(from, -2);
   const sum = key.reduce((total, byte) => (total + byte) & 0xffff, 0);
   const [high = 0, low = 0] = message.subarray(-2);
-  const isRight = KEY_BYTES.includes(key.length) && sum === high * 256 + low;
-  return isRight ? { cipher: version === 3 ? message[0] : undefined, key } : undefined;
+  return sum === high * 256 + low
+    ? fittingKey(version === 3 ? (message[0] ?? 0) : undefined, key)
+    : undefined;
+}
+
+/** Returns undefined if the key is not as long as its algorithm asks for. */
+export function fittingKey(cipher: number | undefined, key: Uint8Array): OpenedKey | undefined {
+  const isFitting =
+    cipher === undefined ? KEY_BYTES.includes(key.length) : CIPHER_KEY_BYTES[cipher] === key.length;
+  return isFitting ? { cipher, key } : undefined;
 }
 
 /**
@@ -123,15 +169,19 @@ function coordinateOf(secret: Uint8Array, point: Uint8Array): Uint8Array | undef
   return secret.subarray(prefix, prefix + bytes);
 }
 
-/** Unwraps a session key (RFC 3394) and takes its padding away: each byte of it says how many there are. */
-function unwrapped(kek: Uint8Array, wrapped: Uint8Array): Uint8Array | undefined {
+/** Unwraps a session key (RFC 3394). */
+export function unwrap(kek: Uint8Array, wrapped: Uint8Array): Uint8Array | undefined {
   try {
     const cipher = createDecipheriv(`id-aes${kek.length * 8}-wrap`, kek, WRAP_IV);
-    const bytes = Buffer.concat([cipher.update(wrapped), cipher.final()]);
-    const count = bytes.at(-1) ?? 0;
-    const isPadding = count > 0 && bytes.subarray(-count).every((byte) => byte === count);
-    return isPadding ? bytes.subarray(0, -count) : undefined;
+    return Buffer.concat([cipher.update(wrapped), cipher.final()]);
   } catch {
     return undefined; // another key, or changed on its way
   }
+}
+
+/** Each byte of padding says how many there are (§11.5). */
+function withoutPadding(bytes: Uint8Array | undefined): Uint8Array | undefined {
+  const count = bytes?.at(-1) ?? 0;
+  const isPadding = count > 0 && bytes?.subarray(-count).every((byte) => byte === count);
+  return isPadding ? bytes?.subarray(0, -count) : undefined;
 }

@@ -92,8 +92,8 @@ export function newLength(bytes: Uint8Array, at: number): Length | undefined {
   return rest.length < 3 ? undefined : { octets: 5, bytes: uint(bytes, at + 1, 4), kind: 'whole' };
 }
 
-// RFC 9580 §4.2.2
-function oldLength(bytes: Uint8Array, at: number, type: number): Length | undefined {
+/** Returns the length in an old header of a type (RFC 9580 §4.2.2), or undefined if it is not all there. */
+export function oldLength(bytes: Uint8Array, at: number, type: number): Length | undefined {
   if (type === 3) return { octets: 0, bytes: 0, kind: 'rest' };
   const octets = 2 ** type;
   if (at + octets > bytes.length) return undefined;

@@ -101,27 +101,24 @@ function rsa({ n, e }: Extract<KeyMaterial, { kind: 'rsa' }>) {
   };
 }
 
-interface Montgomery {
+/** What is particular to X25519 or X448. */
+export interface Montgomery {
   readonly curve: 'X25519' | 'X448';
   readonly bytes: number;
-  /** RFC 8410 §4, before the bytes of the point. */
-  readonly spki: Buffer;
   readonly hash: string;
   /** Bytes of the key that wraps the session key. */
   readonly kekBytes: number;
 }
 
-const X25519: Montgomery = {
+export const X25519: Montgomery = {
   curve: 'X25519',
   bytes: 32,
-  spki: Buffer.from('302a300506032b656e032100', 'hex'),
   hash: 'sha256',
   kekBytes: 16,
 };
-const X448: Montgomery = {
+export const X448: Montgomery = {
   curve: 'X448',
   bytes: 56,
-  spki: Buffer.from('3042300506032b656f033900', 'hex'),
   hash: 'sha512',
   kekBytes: 32,
 };
@@ -170,9 +167,10 @@ function agreement({ curve, point }: Extract<KeyMaterial, { kind: 'ecdh' }>): ()
   };
 }
 
-function publicKeyOf({ curve, bytes, spki }: Montgomery, point: Uint8Array): KeyObject {
+/** As a JWK, since OpenSSL takes four times as long to read DER. Throws if a point is of another length. */
+export function publicKeyOf({ curve, bytes }: Montgomery, point: Uint8Array): KeyObject {
   if (point.length !== bytes) throw new RangeError(`not an ${curve} key`);
-  return createPublicKey({ key: Buffer.concat([spki, point]), format: 'der', type: 'spki' });
+  return createPublicKey({ key: { kty: 'OKP', crv: curve, x: base64url(point) }, format: 'jwk' });
 }
 
 /**

@@ -22,8 +22,14 @@ function asJwk(curve: Curve, bytes: Buffer): KeyObject {
   return createPrivateKey({ key, format: 'jwk' });
 }
 
-function asPkcs8(curve: Curve, bytes: Buffer): KeyObject {
-  return createPrivateKey({ key: Buffer.concat([PKCS8[curve], bytes]), format: 'der', type: 'pkcs8' });
+/** Imports a key that is kept: nothing of it is left in the memory of JavaScript, as it is with a JWK. */
+export function asPkcs8(curve: Curve, bytes: Uint8Array): KeyObject {
+  const key = Buffer.concat([PKCS8[curve], bytes]);
+  try {
+    return createPrivateKey({ key, format: 'der', type: 'pkcs8' });
+  } finally {
+    key.fill(0);
+  }
 }
 
 function takesJwkWithoutPublicKey(): boolean {

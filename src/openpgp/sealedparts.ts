@@ -1,8 +1,9 @@
 /**
  * Takes the packets of an encrypted message apart as they come: the session-key packets, which stand first,
- * and the body of its SEIPD packet. Given what encryptedpackets.ts has judged to be such a message, it
- * returns all of it; of anything else, it throws.
+ * and the body of its SEIPD packet. Throws UnsupportedError for anything else, which may be a message all the
+ * same, and ChangedError for one that is cut off.
  */
+import { ChangedError, UnsupportedError } from './faults.ts';
 import { newLength, readPacket } from './packets.ts';
 
 /** New header (§4.2.1): no message of today has another one. */
@@ -18,12 +19,12 @@ export class SealedParts {
   #left: number | undefined;
   #isLastPart = false;
 
-  /** The session-key packets, once bytes of the body have come. */
+  /** What stands before the SEIPD packet, once bytes of its body have come. */
   get sessionKeys(): Buffer {
     return Buffer.concat(this.#sessionKeys);
   }
 
-  /** Takes the next bytes. Returns those of the body among them. */
+  /** Takes the next bytes. Returns those of the body among them, in the same memory. */
   update(bytes: Buffer): Buffer[] {
     let rest = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
     const out: Buffer[] = [];
@@ -32,21 +33,20 @@ export class SealedParts {
       if (taken === 0) break;
       rest = rest.subarray(taken);
     }
-    this.#pending = rest;
+    this.#pending = Buffer.from(rest);
     return out;
   }
 
   /** Throws if the end has not come. */
   final(): void {
-    if (!this.#isLastPart || this.#left !== 0 || this.#pending.length > 0)
-      throw new Error('it is cut off, or has something after its end');
+    if (!this.#isLastPart || this.#left !== 0) throw new ChangedError();
   }
 
   /** Returns how many bytes it has taken; 0: more are needed. */
   #take(bytes: Buffer, out: Buffer[]): number {
     if (!this.#isBody) return bytes[0] === SEIPD_HEAD ? this.#begin() : this.#takeSessionKey(bytes);
     if (this.#left === undefined) return this.#takeLength(bytes);
-    if (this.#left === 0) return 0;
+    if (this.#left === 0) throw new UnsupportedError('it has something after its end');
     const part = bytes.subarray(0, this.#left);
     out.push(part);
     this.#left -= part.length;
@@ -70,7 +70,7 @@ export class SealedParts {
   #takeSessionKey(bytes: Buffer): number {
     const read = readPacket(bytes, 0);
     if (read === undefined && bytes.length <= MOST_PACKET_BYTES) return 0;
-    if (read === undefined) throw new Error('it is no encrypted message');
+    if (read === undefined) throw new UnsupportedError('it is no encrypted message');
     this.#sessionKeys.push(Buffer.from(bytes.subarray(0, read.end)));
     return read.end;
   }

@@ -1,11 +1,13 @@
 /**
  * The way back from a SEIPD packet: its body in pieces -> the packets that are encrypted in it, as they come.
  * What is returned is verified only when `final` has returned, so it may go nowhere that is used before.
- * Holds no more than a chunk. Throws an Error for an algorithm that node:crypto does not have, and for a body
- * that was changed or cut off.
+ * Holds no more than a chunk. Throws UnsupportedError for an algorithm that node:crypto does not have, and
+ * ChangedError for a body that was changed or cut off.
  */
 import { createDecipheriv, createHash, type Decipher, hkdfSync } from 'node:crypto';
-import { AEAD_NAME, AES_BYTES, isAead, isAes } from './algorithms.ts';
+import { AEAD_NAME, AES_BYTES, CIPHER_KEY_BYTES, isAead, isAes } from './algorithms.ts';
+import { CfbDecipher } from './cfb.ts';
+import { ChangedError, UnsupportedError } from './faults.ts';
 import { MDC, SEIPD } from './framer.ts';
 import { SALT_BYTES } from './seipd2.ts';
 
@@ -16,30 +18,27 @@ export interface BodyKey {
 }
 
 export interface OpenBody {
-  /** Takes bytes of the body, after the octet of its version. */
+  /** Takes bytes of the body, after the octet of its version, and does not keep them. */
   update(body: Buffer): Buffer[];
   /** Returns the rest. Throws if the whole was changed, or cut off. */
   final(): Buffer[];
 }
 
-/** What node:crypto calls the algorithms that version 1 may have, and the size of their blocks. */
-const CIPHERS: Readonly<Record<number, { readonly name: string; readonly block: number }>> = {
+/** What node:crypto calls the algorithms of old mail in version 1, and the size of their blocks. */
+const OLD_CIPHERS: Readonly<Record<number, { readonly name: string; readonly block: number }>> = {
   2: { name: 'des-ede3-cfb', block: 8 },
-  7: { name: 'aes-128-cfb', block: 16 },
-  8: { name: 'aes-192-cfb', block: 16 },
-  9: { name: 'aes-256-cfb', block: 16 },
   11: { name: 'camellia-128-cfb', block: 16 },
   12: { name: 'camellia-192-cfb', block: 16 },
   13: { name: 'camellia-256-cfb', block: 16 },
 };
 
-const CHANGED = 'it was changed on its way, or cut off';
+const AES_BLOCK = 16;
 const UNKNOWN = 'it is encrypted with an algorithm that Sealdir cannot use';
 
 export function openBody(version: number, key: BodyKey): OpenBody {
   if (version === 1) return new Body1(key);
   if (version === 2) return new Body2(key.bytes);
-  throw new Error(UNKNOWN);
+  throw new UnsupportedError(UNKNOWN);
 }
 
 const MDC_HEADER = Buffer.from([0xc0 | MDC, 20]);
@@ -47,18 +46,21 @@ const MDC_BYTES = MDC_HEADER.length + 20;
 
 /** RFC 9580 §5.13.1 */
 class Body1 implements OpenBody {
-  readonly #decipher: Decipher;
+  readonly #decipher: CfbDecipher | Decipher;
   readonly #mdc = createHash('sha1');
   /** Bytes of the random prefix that have not come. */
   #prefix: number;
   /** The last bytes, which may be the code. */
   #held: Buffer = Buffer.alloc(0);
 
-  constructor({ bytes, algorithm }: BodyKey) {
-    const cipher = CIPHERS[algorithm ?? 0];
-    if (cipher === undefined) throw new Error(UNKNOWN);
-    this.#decipher = createDecipheriv(cipher.name, bytes, Buffer.alloc(cipher.block));
-    this.#prefix = cipher.block + 2;
+  constructor({ bytes, algorithm = 0 }: BodyKey) {
+    const old = OLD_CIPHERS[algorithm];
+    if (old === undefined && !isAes(algorithm)) throw new UnsupportedError(UNKNOWN);
+    if (bytes.length !== CIPHER_KEY_BYTES[algorithm]) throw new ChangedError();
+    const { block } = old ?? { block: AES_BLOCK };
+    this.#decipher =
+      old === undefined ? new CfbDecipher(bytes) : createDecipheriv(old.name, bytes, Buffer.alloc(block));
+    this.#prefix = block + 2;
   }
 
   update(body: Buffer): Buffer[] {
@@ -70,7 +72,7 @@ class Body1 implements OpenBody {
     const header = this.#held.subarray(0, MDC_HEADER.length);
     const isWhole = this.#prefix === 0 && header.equals(MDC_HEADER);
     if (!isWhole || !this.#mdc.update(header).digest().equals(this.#held.subarray(MDC_HEADER.length)))
-      throw new Error(CHANGED);
+      throw new ChangedError();
     return out;
   }
 
@@ -78,12 +80,23 @@ class Body1 implements OpenBody {
     const prefix = opened.subarray(0, this.#prefix);
     this.#prefix -= prefix.length;
     this.#mdc.update(prefix);
-    const all = Buffer.concat([this.#held, opened.subarray(prefix.length)]);
-    const end = Math.max(0, all.length - MDC_BYTES);
-    this.#held = all.subarray(end);
-    const out = all.subarray(0, end);
-    this.#mdc.update(out);
-    return [out];
+    const out = this.#withoutLast(opened.subarray(prefix.length));
+    for (const piece of out) this.#mdc.update(piece);
+    return out;
+  }
+
+  /** Returns what is not among the last bytes any more, and copies few of them. */
+  #withoutLast(bytes: Buffer): Buffer[] {
+    const held = this.#held;
+    if (bytes.length < MDC_BYTES) {
+      const all = Buffer.concat([held, bytes]);
+      const end = Math.max(0, all.length - MDC_BYTES);
+      this.#held = all.subarray(end);
+      return [all.subarray(0, end)];
+    }
+    const end = bytes.length - MDC_BYTES;
+    this.#held = Buffer.from(bytes.subarray(end));
+    return [held, bytes.subarray(0, end)];
   }
 }
 
@@ -102,7 +115,9 @@ interface Chunks {
 class Body2 implements OpenBody {
   readonly #sessionKey: Uint8Array;
   #chunks: Chunks | undefined;
-  #held: Buffer = Buffer.alloc(0);
+  /** What is not opened yet: no more than a chunk, its tag, and as much as the last tag. */
+  #room: Buffer = Buffer.alloc(0);
+  #filled = 0;
   #count = 0n;
   #total = 0n;
 
@@ -111,36 +126,51 @@ class Body2 implements OpenBody {
   }
 
   update(body: Buffer): Buffer[] {
-    this.#held = Buffer.concat([this.#held, body]);
-    if (this.#chunks === undefined) {
-      if (this.#held.length < HEAD_BYTES) return [];
-      this.#chunks = chunksOf(this.#held.subarray(0, HEAD_BYTES), this.#sessionKey);
-      this.#held = this.#held.subarray(HEAD_BYTES);
-    }
     const out: Buffer[] = [];
-    const whole = this.#chunks.bytes + TAG_BYTES;
-    // the last tag follows the last chunk
-    while (this.#held.length >= whole + TAG_BYTES) {
-      out.push(this.#open(this.#chunks, this.#held.subarray(0, whole)));
-      this.#held = this.#held.subarray(whole);
+    let rest = body;
+    for (;;) {
+      const most = this.#chunks === undefined ? HEAD_BYTES : this.#chunks.bytes + 2 * TAG_BYTES;
+      const part = rest.subarray(0, most - this.#filled);
+      this.#hold(part, most);
+      if (this.#filled < most) return out;
+      rest = rest.subarray(part.length);
+      if (this.#chunks === undefined) {
+        this.#chunks = chunksOf(this.#room.subarray(0, most), this.#sessionKey);
+        this.#filled = 0;
+        continue;
+      }
+      const end = most - TAG_BYTES; // the last tag follows the last chunk
+      out.push(this.#open(this.#chunks, this.#room.subarray(0, end)));
+      this.#room.copyWithin(0, end, most);
+      this.#filled = TAG_BYTES;
     }
-    return out;
+  }
+
+  #hold(part: Buffer, most: number): void {
+    const bytes = this.#filled + part.length;
+    if (bytes > this.#room.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.min(most, Math.max(bytes, 2 * this.#filled)));
+      this.#room.copy(grown, 0, 0, this.#filled);
+      this.#room = grown;
+    }
+    this.#room.set(part, this.#filled);
+    this.#filled = bytes;
   }
 
   final(): Buffer[] {
     const chunks = this.#chunks;
-    if (chunks === undefined || this.#held.length < TAG_BYTES) throw new Error(CHANGED);
-    const end = this.#held.length - TAG_BYTES;
-    const last = this.#held.subarray(0, end);
-    const out = last.length === 0 ? [] : [this.#open(chunks, last)];
+    const end = this.#filled - TAG_BYTES;
+    if (chunks === undefined || end < 0) throw new ChangedError();
+    const out = end === 0 ? [] : [this.#open(chunks, this.#room.subarray(0, end))];
     const total = Buffer.alloc(8);
     total.writeBigUInt64BE(this.#total);
-    this.#decrypt(chunks, this.#held.subarray(end), Buffer.concat([chunks.info, total]));
+    const last = this.#room.subarray(end, this.#filled);
+    this.#decrypt(chunks, last, Buffer.concat([chunks.info, total]));
     return out;
   }
 
   #open(chunks: Chunks, sealed: Buffer): Buffer {
-    if (sealed.length < TAG_BYTES) throw new Error(CHANGED);
+    if (sealed.length < TAG_BYTES) throw new ChangedError();
     const opened = this.#decrypt(chunks, sealed, chunks.info);
     this.#count += 1n;
     this.#total += BigInt(opened.length);
@@ -154,9 +184,11 @@ class Body2 implements OpenBody {
     const end = sealed.length - TAG_BYTES;
     decipher.setAAD(associated).setAuthTag(sealed.subarray(end));
     try {
-      return Buffer.concat([decipher.update(sealed.subarray(0, end)), decipher.final()]);
+      const opened = decipher.update(sealed.subarray(0, end));
+      const rest = decipher.final();
+      return rest.length === 0 ? opened : Buffer.concat([opened, rest]);
     } catch (error) {
-      throw new Error(CHANGED, { cause: error });
+      throw new ChangedError(error);
     }
   }
 }
@@ -165,10 +197,10 @@ const NONCE_BYTES = { ocb: 15, gcm: 12 } as const;
 
 function chunksOf(head: Buffer, sessionKey: Uint8Array): Chunks {
   const [cipher = 0, aead = 0, octet = 0] = head;
-  if (!isAes(cipher) || !isAead(aead) || octet > 16) throw new Error(UNKNOWN);
+  if (!isAes(cipher) || !isAead(aead) || octet > 16) throw new UnsupportedError(UNKNOWN);
   const mode = AEAD_NAME[aead];
   const keyBytes = AES_BYTES[cipher];
-  if (keyBytes !== sessionKey.length) throw new Error(CHANGED);
+  if (keyBytes !== sessionKey.length) throw new ChangedError();
   const info = Buffer.from([0xc0 | SEIPD, 2, cipher, aead, octet]);
   const ivBytes = NONCE_BYTES[mode] - 8;
   const derived = Buffer.from(hkdfSync('sha256', sessionKey, head.subarray(3), info, keyBytes + ivBytes));

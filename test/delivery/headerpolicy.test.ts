@@ -4,12 +4,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HeaderPolicy } from '../../src/core/headerpolicy.ts';
-import { MOST_INSERTIONS, withoutInsertions } from '../../src/mime/insertions.ts';
+import { MOST_INSERTIONS } from '../../src/mime/insertions.ts';
 import { openCorpus } from '../support/corpus.ts';
 import { codesOf, deliver, openSite, type Site } from '../support/delivery.ts';
 import { FIXTURES } from '../support/fixtures.ts';
 import { type FreshKey, freshKey, openSealed } from '../support/freshkey.ts';
 import { isLong, testLong } from '../support/long.ts';
+import { originalOf } from '../support/original.ts';
 
 const [ann, bob, cat, dan, eve] = await Promise.all(
   ['ann', 'bob', 'cat', 'dan', 'eve'].map((name) => freshKey(`${name}@example.com`)),
@@ -36,7 +37,7 @@ async function copyOf(site: Site, { address, secret }: FreshKey) {
   );
   assert.ok(file !== undefined && others.length === 0, address);
   const { plaintext, literalName } = await openSealed(file.bytes, [secret]);
-  const pieces = withoutInsertions([plaintext], literalName);
+  const pieces = originalOf([plaintext], literalName);
   return {
     outside: file.bytes.subarray(0, file.bytes.indexOf('-----BEGIN')).toString('latin1'),
     inside: plaintext.toString('latin1'),

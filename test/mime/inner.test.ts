@@ -7,9 +7,10 @@ import fc from 'fast-check';
 import type { HeaderPolicy } from '../../src/core/headerpolicy.ts';
 import { HeaderScanner } from '../../src/mime/header.ts';
 import { splitHeader } from '../../src/mime/inner.ts';
-import { literalNameOf, withInsertions, withoutInsertions } from '../../src/mime/insertions.ts';
+import { literalNameOf, withInsertions } from '../../src/mime/insertions.ts';
 import { openCorpus } from '../support/corpus.ts';
 import { FIXTURES } from '../support/fixtures.ts';
+import { originalOf } from '../support/original.ts';
 
 const corpus = openCorpus();
 const ADDED = '; hp="cipher"; protected-headers="v1"';
@@ -27,7 +28,7 @@ function split(message: Buffer | string, policy: HeaderPolicy, own = Buffer.allo
 function inside(message: Buffer | string, policy: HeaderPolicy, name?: string): Buffer {
   const { bytes, insertions } = split(message, policy);
   const held = Buffer.concat([...withInsertions(bytes, insertions)]);
-  const original = withoutInsertions([held], literalNameOf(insertions));
+  const original = originalOf([held], literalNameOf(insertions));
   assert.ok(original && Buffer.concat(original).equals(bytes), `${policy}: ${name ?? message}`);
   return held;
 }

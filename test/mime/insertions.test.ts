@@ -3,14 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import {
-  type Insertion,
-  literalNameOf,
-  MOST_INSERTIONS,
-  withInsertions,
-  withoutInsertions,
-} from '../../src/mime/insertions.ts';
+import { type Insertion, literalNameOf, MOST_INSERTIONS, withInsertions } from '../../src/mime/insertions.ts';
 import { cut, someCut } from '../support/chunks.ts';
+import { originalOf } from '../support/original.ts';
 
 const some: fc.Arbitrary<{ message: Buffer; insertions: Insertion[] }> = fc
   .tuple(
@@ -32,7 +27,7 @@ test('a message without what was put into it is the message, wherever both are c
       const held = Buffer.concat([...withInsertions(message, insertions)]);
       const added = insertions.reduce((sum, { bytes }) => sum + bytes.length, 0);
       assert.equal(held.length, message.length + added);
-      const left = withoutInsertions(cut(held, lengths), literalNameOf(insertions));
+      const left = originalOf(cut(held, lengths), literalNameOf(insertions));
       assert.deepEqual(left && Buffer.concat(left), message);
     }),
     { numRuns: 1000 },
@@ -44,7 +39,7 @@ test('a message that nothing was put into has no name, and its pieces are handed
   assert.equal(literalNameOf([]), '');
   assert.deepEqual([...withInsertions(message, [])], [message]);
   for (const name of ['', 'msg.txt', '_CONSOLE', 'sealdir', 'x sealdir-added:0+5'])
-    assert.deepEqual(withoutInsertions([message], name), [message], name);
+    assert.deepEqual(originalOf([message], name), [message], name);
 });
 
 test('the longest name fits into a literal packet', () => {
@@ -56,7 +51,7 @@ test('the longest name fits into a literal packet', () => {
 test('a name that is not of the message tells no original', () => {
   const pieces = [Buffer.from('0123'), Buffer.from('456789')];
   for (const ranges of ['', '5', '0+11', '11+1', '4+2,5+1', '-1+2', '1+2,', '0x1+2', '1+2 ', '1e1+1', '9+2'])
-    assert.equal(withoutInsertions(pieces, `sealdir-added:${ranges}`), undefined, ranges);
-  const left = withoutInsertions(pieces, 'sealdir-added:0+1,3+2,9+1');
+    assert.equal(originalOf(pieces, `sealdir-added:${ranges}`), undefined, ranges);
+  const left = originalOf(pieces, 'sealdir-added:0+1,3+2,9+1');
   assert.equal(left && Buffer.concat(left).toString(), '125678');
 });

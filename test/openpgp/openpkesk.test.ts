@@ -211,3 +211,24 @@ test('whatever stands in a packet, reading it does not throw', () => {
   );
   assert.equal(readSealedKey(packetHeader(1, 0)), undefined);
 });
+
+test('a shared secret is tried without its zeros too, as old programs had it, and no other way', async () => {
+  const { key, encrypt } = await makePair({ type: 'ecc', curve: 'nistP256' });
+  assert.ok(key.numbers.kind === 'ecdh');
+  const sealed = sealedIn(encrypt({ packetVersion: 3, cipher: 9, key: Buffer.alloc(32, 1) }));
+  assert.ok(sealed.cipher.kind === 'ecdh');
+  const { cipher } = sealed;
+  const derive = keyDerivation(key.numbers, key.fingerprint) ?? assert.fail();
+  const message = Buffer.concat([Buffer.of(9), Buffer.alloc(32, 2), Buffer.of(0, 64), Buffer.alloc(5, 5)]);
+  const opened = (used: Buffer, x: Buffer) => {
+    const kek = derive(used);
+    const wrap = createCipheriv(`id-aes${kek.length * 8}-wrap`, kek, Buffer.alloc(8, 0xa6));
+    const wrapped = Buffer.concat([wrap.update(message), wrap.final()]);
+    return openSealedKey({ ...sealed, cipher: { ...cipher, wrapped } }, key, x, 'padded');
+  };
+  const x = Buffer.concat([Buffer.of(0, 0), randomBytes(28).fill(7, 0, 1).fill(7, 27), Buffer.of(0, 0)]);
+  for (const used of [x, x.subarray(2), x.subarray(0, 30)])
+    assert.ok(opened(used, x)?.key.every((byte) => byte === 2));
+  for (const used of [x.subarray(1), x.subarray(2, 30), x.subarray(0, 29)])
+    assert.equal(opened(used, x), undefined);
+});

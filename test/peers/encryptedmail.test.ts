@@ -9,50 +9,17 @@ import { describe, test } from 'node:test';
 import { CLI } from '../support/child.ts';
 import { asStored, inline, pgpMime } from '../support/encrypted.ts';
 import { isLongForm } from '../support/fuzz.ts';
-import { openGnupgHome } from '../support/gnupghome.ts';
 import { type CollectedKey, needsKeyCollection, openKeyCollection } from '../support/keys.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
 import { isLong, testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { run } from '../support/process.ts';
 import { startSealdir, type TestServer } from '../support/sealdir.ts';
+import { SENDERS } from '../support/senders.ts';
 
-/** gpg uses Camellia for it, which openpgp.js cannot open. */
+/** gpg uses Camellia for it, and bzip2: node:crypto alone knows the one, and openpgp.js alone the other. */
 const UNOPENED = 'gpg-pref-camellia';
 const ENTITY = 'Content-Type: text/plain\r\n\r\nfor your eyes only\r\n';
-
-type Encrypt = (key: CollectedKey, text: Buffer, directory: string) => Promise<string | undefined>;
-
-/** Each returns armor with LF line ends, or undefined if the program does not encrypt to this key. */
-const SENDERS: Readonly<Record<string, Encrypt>> = {
-  async gpg(key, text) {
-    const home = await openGnupgHome();
-    try {
-      const args = ['--armor', '--encrypt', '--recipient-file', key.certificateFile];
-      return (await home.gpg(args, text)).toString();
-    } catch {
-      return undefined;
-    } finally {
-      await home.close();
-    }
-  },
-  sq: (key, text) => program('sq', ['encrypt', '--recipient-cert', key.certificateFile], text),
-  async rnp(key, text, directory) {
-    const home = await mkdtemp(join(directory, 'rnp-'));
-    const imported = await run('rnpkeys', ['--homedir', home, '--notty', '--import', key.certificateFile]);
-    if (imported.code !== 0) return undefined;
-    const listed = await run('rnpkeys', ['--homedir', home, '--list-keys']);
-    const [, id] = /^pub .* ([0-9a-f]{16})\b/m.exec(listed.stdout.toString()) ?? [];
-    if (id === undefined) return undefined;
-    const args = ['--homedir', home, '--notty', '--armor', '--encrypt', '-r', id, '--output', '-'];
-    return program('rnp', args, text);
-  },
-};
-
-async function program(name: string, args: readonly string[], stdin: Buffer): Promise<string | undefined> {
-  const { code, stdout } = await run(name, args, { stdin });
-  return code === 0 ? stdout.toString().replaceAll('\r\n', '\n') : undefined;
-}
 
 describe('encrypted mail', { ...needs('gpg', 'sq', 'rnp', 'rnpkeys'), ...needsKeyCollection() }, () => {
   for (const [sender, encrypt] of Object.entries(SENDERS))

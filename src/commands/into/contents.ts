@@ -19,20 +19,39 @@ export async function isSealed(head: Buffer): Promise<boolean> {
   return (await contentTypeOf(Buffer.from(header, 'latin1'))).value === 'multipart/encrypted';
 }
 
-/** Returns the message with the fields that stand outside only, if it was encrypted by somebody else. */
-export function withOuterFields(head: Buffer, pieces: readonly Uint8Array[]): readonly Uint8Array[] {
+/** Yields the message with the fields that stand outside only, if it was encrypted by somebody else. */
+export async function* withOuterFields(
+  head: Buffer,
+  pieces: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
   const outer = headerOf(head.toString('latin1'));
-  if (ARMOR.test(outer) || OURS.test(outer)) return pieces;
-  const start = Buffer.concat(pieces.slice(0, 8)).subarray(0, MOST_HEADER).toString('latin1');
+  if (ARMOR.test(outer) || OURS.test(outer)) {
+    yield* pieces;
+    return;
+  }
+  const rest = pieces[Symbol.asyncIterator]();
+  let start = Buffer.alloc(0);
+  for (let isEnded = false; !isEnded && start.length < MOST_HEADER; ) {
+    const next = await rest.next();
+    isEnded = next.done === true;
+    if (next.done !== true) start = Buffer.concat([start, next.value]);
+  }
+  yield fieldsBefore(start.subarray(0, MOST_HEADER).toString('latin1'), outer);
+  yield start;
+  yield* { [Symbol.asyncIterator]: () => rest };
+}
+
+/** Returns those fields of the outer header that the message has not, unless it has them all. */
+function fieldsBefore(start: string, outer: string): Buffer {
   const inner = new Set(fieldsOf(/^\r?\n/.test(start) ? '' : headerOf(start)).map(nameOf));
-  if (inner.has('from')) return pieces;
+  if (inner.has('from')) return Buffer.alloc(0);
   const lineEnd = /\r\n/.test(start) ? '\r\n' : '\n';
   const kept = fieldsOf(outer).filter((field) => {
     const name = nameOf(field);
     return !name.startsWith('content-') && !inner.has(name);
   });
   const text = kept.map((field) => `${field.replaceAll(/\r?\n/g, lineEnd)}${lineEnd}`).join('');
-  return [Buffer.from(text, 'latin1'), ...pieces];
+  return Buffer.from(text, 'latin1');
 }
 
 function headerOf(text: string): string {

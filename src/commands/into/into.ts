@@ -10,6 +10,7 @@ import type { World } from '../../core/world.ts';
 import type { NamedOpener } from '../../keys/opening.ts';
 import { withSizes } from '../../maildir/messagename.ts';
 import { CommandError, EXIT } from '../errors.ts';
+import { piecesIn } from '../inputfile.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { type OpenOptions, openerOf, openWith } from '../open.ts';
 import { Progress } from '../progress.ts';
@@ -30,7 +31,6 @@ const OUTCOMES = ['opened', 'copied as they are', 'there already'] as const;
 type Outcome = (typeof OUTCOMES)[number];
 
 const HEAD = 256 * 1024;
-const PIECE = 64 * 1024;
 /** A link is not followed, and a named pipe not waited for. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -117,14 +117,14 @@ class Run {
     if (found === 'other') throw isThere;
     const head = await headOf(handle);
     if (!(await isSealed(head))) {
-      if (!(await this.#target.put(file, piecesOf(handle)))) throw isThere;
+      if (!(await this.#target.put(file, piecesIn(handle)))) throw isThere;
       return 'copied as they are';
     }
-    const opened = await openWith(this.#opener, piecesOf(handle), this.#wanted);
-    const pieces = withOuterFields(head, opened);
-    const { size, wireSize } = sizesOf(pieces);
-    const named = kind === 'mail' ? { ...file, name: withSizes(name, size, wireSize) } : file;
-    if (!(await this.#target.put(named, pieces))) throw isThere;
+    const opened = await openWith(this.#opener, { read: () => piecesIn(handle) }, this.#wanted);
+    const sizes = new Sizes();
+    const pieces = sizes.counted(withOuterFields(head, opened));
+    const named = () => (kind === 'mail' ? withSizes(name, sizes.size, sizes.wireSize) : name);
+    if (!(await this.#target.put(file, pieces, named))) throw isThere;
     return 'opened';
   }
 
@@ -153,28 +153,28 @@ async function headOf(handle: FileHandle): Promise<Buffer> {
   return buffer.subarray(0, bytesRead);
 }
 
-async function* piecesOf(handle: FileHandle): AsyncGenerator<Buffer> {
-  for (let at = 0; ; ) {
-    const { buffer, bytesRead } = await handle
-      .read(Buffer.alloc(PIECE), 0, PIECE, at)
-      .catch((error: Error) => {
-        throw new CommandError('noInput', error.message);
-      });
-    if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
-    at += bytesRead;
-  }
-}
+/** Counts bytes, as they are and with CRLF at the end of each line. */
+class Sizes {
+  size = 0;
+  wireSize = 0;
+  #last = 0;
 
-/** Returns how many bytes there are, as they are and with CRLF at the end of each line. */
-function sizesOf(pieces: readonly Uint8Array[]): { size: number; wireSize: number } {
-  let [size, bare, last] = [0, 0, 0];
-  for (const piece of pieces) {
-    size += piece.length;
+  async *counted(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const piece of pieces) {
+      this.#count(piece);
+      yield piece;
+    }
+  }
+
+  #count(piece: Uint8Array): void {
+    let bare = 0;
+    let last = this.#last;
     for (const byte of piece) {
       if (byte === 0x0a && last !== 0x0d) bare += 1;
       last = byte;
     }
+    this.#last = last;
+    this.size += piece.length;
+    this.wireSize += piece.length + bare;
   }
-  return { size, wireSize: size + bare };
 }

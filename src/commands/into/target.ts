@@ -73,11 +73,14 @@ export class Target {
     return stats.isFile() && Math.abs(stats.mtimeMs - file.mtimeMs) < SAME_MS ? 'there' : 'other';
   }
 
-  /** Writes a file; false if there is one of that name. Throws CommandError where that fails. */
-  async put(file: Written, pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<boolean> {
+  /**
+   * Writes a file; false if there is one of that name. `named` says its name once it is whole, where that
+   * depends on what is in it. Throws CommandError where that fails, or what `pieces` throws.
+   */
+  async put(file: Written, pieces: AsyncIterable<Uint8Array>, named = () => file.name): Promise<boolean> {
     this.#count += 1;
     const staged = pathOf(this.path, WORK, String(this.#count));
-    const path = join(this.path, file.folder, file.name);
+    let path = join(this.path, file.folder, file.name);
     try {
       const handle = await open(staged, 'wx', 0o600);
       try {
@@ -87,6 +90,7 @@ export class Target {
       } finally {
         await handle.close();
       }
+      path = join(this.path, file.folder, named());
       await link(staged, pathOf(path));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -94,7 +98,7 @@ export class Target {
     } finally {
       await unlink(staged).catch(() => undefined);
     }
-    this.#mails.get(maildirOf(file.folder))?.set(keyOf(file.name), path);
+    this.#mails.get(maildirOf(file.folder))?.set(keyOf(named()), path);
     return true;
   }
 

@@ -4,12 +4,11 @@
  * only when `final` has returned, since a message that was changed is known at its end.
  */
 import type { World } from '../../core/world.ts';
-import { NotOpenedError, type Opener, openSessionKey } from '../../keys/opening.ts';
+import { NotOpenedError, type Opener, type SessionKey } from '../../keys/opening.ts';
 import { type SealingKeys, sessionKeyPackets } from '../../keys/sessionkeys.ts';
+import { Decryption } from '../../opening/decryption.ts';
 import { Dearmor } from '../../openpgp/dearmor.ts';
 import { EncryptedMessage } from '../../openpgp/message.ts';
-import { SealedParts } from '../../openpgp/sealedparts.ts';
-import { type BodyKey, type OpenBody, openBody } from '../../openpgp/seipdbody.ts';
 
 export interface ResealParts {
   /** In this order, until one opens the message. */
@@ -21,55 +20,50 @@ export interface ResealParts {
 export class Resealer {
   readonly #parts: ResealParts;
   readonly #dearmor = new Dearmor();
-  readonly #sealed = new SealedParts();
-  #work: { readonly body: OpenBody; readonly sealer: EncryptedMessage } | undefined;
+  readonly #decryption: Decryption;
+  #sealer: EncryptedMessage | undefined;
 
   constructor(parts: ResealParts) {
     this.#parts = parts;
+    this.#decryption = new Decryption((sealed) => sessionKeyIn(sealed, parts.openers));
   }
 
   /** Takes the next bytes of the old armor. Resolves to bytes of the new one. */
   async update(armor: Buffer): Promise<Buffer[]> {
-    return this.#take(this.#dearmor.update(armor));
+    return this.#seal(await this.#decryption.update(this.#dearmor.update(armor)));
   }
 
   /** Resolves to the rest of the new armor. Throws if the message cannot be trusted. */
   async final(): Promise<Buffer[]> {
-    const out = await this.#take(this.#dearmor.final());
-    this.#sealed.final();
-    if (this.#work === undefined) throw new Error('it is cut off');
-    const { body, sealer } = this.#work;
-    for (const opened of body.final()) out.push(...sealer.update(opened));
-    return [...out, ...sealer.final()];
+    const opened = await this.#decryption.update(this.#dearmor.final());
+    const out = await this.#seal([...opened, ...this.#decryption.final()]);
+    return [...out, ...(await this.#begun()).final()];
   }
 
-  async #take(packets: Buffer): Promise<Buffer[]> {
-    const out: Buffer[] = [];
-    for (const piece of this.#sealed.update(packets)) {
-      const rest = this.#work === undefined ? piece.subarray(1) : piece;
-      this.#work ??= {
-        body: openBody(piece[0] ?? 0, await this.#sessionKey()),
-        sealer: await newMessage(this.#parts),
-      };
-      const { body, sealer } = this.#work;
-      for (const opened of body.update(rest)) out.push(...sealer.update(opened));
-    }
-    return out;
+  async #seal(opened: readonly Buffer[]): Promise<Buffer[]> {
+    if (opened.length === 0) return [];
+    const sealer = await this.#begun();
+    return opened.flatMap((piece) => sealer.update(piece));
   }
 
-  async #sessionKey(): Promise<BodyKey> {
-    let failure = new NotOpenedError('there is no key');
-    for (const opener of this.#parts.openers) {
-      try {
-        const { key, cipher } = await openSessionKey(this.#sealed.sessionKeys, opener);
-        return { bytes: key, algorithm: cipher };
-      } catch (error) {
-        if (!(error instanceof NotOpenedError)) throw error;
-        failure = error;
-      }
-    }
-    throw failure;
+  /** The new message begins once the old one has been opened. */
+  async #begun(): Promise<EncryptedMessage> {
+    this.#sealer ??= await newMessage(this.#parts);
+    return this.#sealer;
   }
+}
+
+async function sessionKeyIn(sealed: readonly Uint8Array[], openers: readonly Opener[]): Promise<SessionKey> {
+  let failure = new NotOpenedError('there is no key');
+  for (const opener of openers) {
+    try {
+      return await opener.sessionKeyOf(sealed);
+    } catch (error) {
+      if (!(error instanceof NotOpenedError)) throw error;
+      failure = error;
+    }
+  }
+  throw failure;
 }
 
 async function newMessage({ keys, world }: ResealParts): Promise<EncryptedMessage> {

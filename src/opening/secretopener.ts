@@ -1,0 +1,142 @@
+/**
+ * Finds the session key of a message by secret keys of a file. Natively where that can be done, else by the
+ * library. Nothing that the server imports may import this file, since the server never has a private key.
+ */
+import { listOf, NotOpenedError, type Opener, type SessionKey } from '../keys/opening.ts';
+import type { SecretKeys, SecretPacket } from '../keys/secretfile.ts';
+import { openByLibrary, unlock } from '../keys/secretkeys.ts';
+import { decryptingKeyOf, eraseNumbers } from '../keys/secretnumbers.ts';
+import { PKESK } from '../openpgp/framer.ts';
+import { readSealedHead, type SealedHead } from '../openpgp/openpkesk.ts';
+import { sessionKeyOf } from '../openpgp/sessionkeypackets.ts';
+import { type SessionKeyDecryptor, sessionKeyDecryptor } from './decryptor.ts';
+
+/** A session-key packet of a message. */
+interface Sealed {
+  readonly head: SealedHead;
+  readonly body: Uint8Array;
+}
+
+/** A session-key packet of a message, and a key that it may be for. */
+interface Pair extends Sealed {
+  readonly key: Key;
+}
+
+/** A key of the file. */
+class Key {
+  readonly packet: SecretPacket;
+  readonly #id: string;
+  readonly #fingerprint: Buffer;
+  /** Made when a message needs it, once: undefined before, 'none' if only the library knows its kind. */
+  #decryptor: SessionKeyDecryptor | 'none' | undefined;
+
+  constructor(packet: SecretPacket) {
+    this.packet = packet;
+    this.#id = packet.getKeyID().toHex().toUpperCase();
+    this.#fingerprint = Buffer.from(packet.getFingerprintBytes() ?? []);
+  }
+
+  /** Tells whether a session key may be for it: the sender may have hidden whose it is (RFC 9580 §5.1.1). */
+  isFor({ keyId, fingerprint, algorithm }: SealedHead): boolean {
+    if (algorithm !== this.packet.algorithm) return false;
+    if (fingerprint !== undefined) return this.#fingerprint.equals(fingerprint);
+    return keyId === undefined || keyId === this.#id;
+  }
+
+  /** Resolves to undefined if the packet is not for it. It has to be unlocked. */
+  async open({ head, body }: Sealed): Promise<SessionKey | undefined> {
+    this.#decryptor ??= decryptorOf(this.packet);
+    if (this.#decryptor === 'none') return openByLibrary(body, this.packet);
+    const isExact = sessionKeyOf(PKESK, body) !== undefined;
+    return isExact ? this.#decryptor(head, body) : undefined;
+  }
+
+  erase(): void {
+    this.#decryptor = undefined;
+    eraseNumbers(this.packet);
+  }
+}
+
+function decryptorOf(packet: SecretPacket): SessionKeyDecryptor | 'none' {
+  const key = decryptingKeyOf(packet);
+  try {
+    return key === undefined ? 'none' : sessionKeyDecryptor(key);
+  } catch {
+    return 'none'; // the library may see more in such numbers than OpenSSL
+  }
+}
+
+export class SecretOpener implements Opener {
+  readonly #keys: readonly Key[];
+  readonly #flaw: string | undefined;
+  readonly #passphrase: () => Promise<string | undefined>;
+  /** Keys that the passphrase did not unlock: it takes long to try, and there may be many messages. */
+  readonly #refused = new Set<Key>();
+
+  /** `passphrase` is asked for when a locked key is needed. */
+  constructor({ packets, flaw }: SecretKeys, passphrase: () => Promise<string | undefined>) {
+    this.#keys = packets.map((packet) => new Key(packet));
+    this.#flaw = flaw;
+    this.#passphrase = passphrase;
+  }
+
+  /** Erases the numbers of all keys. Nothing can be opened afterwards. */
+  close(): void {
+    for (const key of this.#keys) key.erase();
+  }
+
+  /**
+   * Tries the keys that the message names: first those that are open, then those that a passphrase unlocks.
+   * The library's own way asks what the key's user IDs and signatures say today, and then does not open old
+   * mail (D28).
+   */
+  async sessionKeyOf(bodies: readonly Uint8Array[]): Promise<SessionKey> {
+    const pairs = bodies.flatMap((body) => this.#pairsOf(body));
+    if (pairs.length === 0) {
+      const also = this.#flaw === undefined ? '' : `; the file ${this.#flaw}`;
+      throw new NotOpenedError(`it is for ${listOf(bodies)}, and none of those keys is in it${also}`);
+    }
+    const found =
+      (await firstSessionKey(pairs.filter(({ key }) => key.packet.isDecrypted()))) ??
+      (await firstSessionKey(await this.#unlocked(pairs)));
+    if (found === undefined) throw new NotOpenedError('the key does not open it');
+    return found;
+  }
+
+  #pairsOf(body: Uint8Array): Pair[] {
+    const head = readSealedHead(body);
+    if (head === undefined) return [];
+    return this.#keys.filter((key) => key.isFor(head)).map((key) => ({ head, body, key }));
+  }
+
+  /** Returns those pairs whose keys were locked, once the passphrase has unlocked them. */
+  async #unlocked(pairs: readonly Pair[]): Promise<Pair[]> {
+    const closed = pairs.filter(({ key }) => !key.packet.isDecrypted());
+    if (closed.length === 0) return [];
+    const keys = closed.map(({ key }) => key);
+    const locked = new Set(keys.filter(({ packet }) => !packet.isMissingSecretKeyMaterial()));
+    if (locked.size === 0) {
+      const why = keys.every(({ packet }) => packet.isDummy())
+        ? 'its secret part is not in it'
+        : 'its secret part is on a card, or locked in a way that Sealdir does not know: try --agent';
+      throw new NotOpenedError(`the file names the key it needs, but ${why}`);
+    }
+    const secret = await this.#passphrase();
+    if (secret === undefined)
+      throw new NotOpenedError('the secret key it needs is locked: give --passphrase-file');
+    for (const key of locked)
+      if (!this.#refused.has(key) && !(await unlock(key.packet, secret))) this.#refused.add(key);
+    const opened = closed.filter(({ key }) => locked.has(key) && !this.#refused.has(key));
+    if (opened.length === 0)
+      throw new NotOpenedError('the passphrase does not unlock the secret key it needs');
+    return opened;
+  }
+}
+
+async function firstSessionKey(pairs: readonly Pair[]): Promise<SessionKey | undefined> {
+  for (const pair of pairs) {
+    const found = await pair.key.open(pair);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
