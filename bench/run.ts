@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { repositoryRoot } from '../test/support/shared.ts';
 import { Bed } from './bed.ts';
 import type { Bench } from './bench.ts';
+import { custody } from './custody.ts';
 import { dashboard } from './dashboard.ts';
 import { disks } from './disks.ts';
 import { growth } from './growth.ts';
@@ -34,6 +35,7 @@ const BENCHES: readonly Bench[] = [
   profile,
   scrape,
   migrate,
+  custody,
   dashboard,
 ];
 const RESULTS = join(repositoryRoot(), 'bench/results');
