@@ -2,21 +2,19 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { CLI } from '../test/support/child.ts';
 import { start } from '../test/support/process.ts';
 import type { Bed } from './bed.ts';
 import type { Bench, Row } from './bench.ts';
-import { generate, type LoadReport } from './generate.ts';
+import { deliveriesBeside } from './beside.ts';
 import { BASE_KEY, makeCertificate } from './keys.ts';
 import { cpuMs, peakRss } from './proc.ts';
-import { median, short } from './rate.ts';
+import { short } from './rate.ts';
 import { addresses, freshBase } from './recipients.ts';
 import { type Sealdir, startSealdir } from './sealdir.ts';
 
 const BYTES = 10_000;
 const MAILBOXES = 4;
-const CONNECTIONS = 20;
 /** Of deliveries: a server that has some work, and one that has little. */
 const RATES = [100, 20];
 /** It seals no more than this in a second. */
@@ -118,45 +116,12 @@ async function timeOf(site: Site, limit: string, count: number): Promise<Row> {
   };
 }
 
-async function deliveries(site: Site, rate: number): Promise<Row> {
-  const { bed, server, certificate } = site;
-  const base = freshBase();
-  await server.addRecipients(addresses(base, MAILBOXES), certificate);
-  const seconds = bed.pick(3, 10);
-  const deliver = () =>
-    generate({
-      mode: 'open',
-      bytes: BYTES,
-      recipients: 1,
-      mailboxes: MAILBOXES,
-      port: server.port,
-      base,
-      connections: CONNECTIONS,
-      rate,
-      seconds,
-    });
-  await deliver(); // warms up
-  const [alone, beside]: [LoadReport[], LoadReport[]] = [[], []];
-  for (let round = 0; round < bed.pick(3, 9); round++) {
-    bed.progress(`migrate: ${rate} deliveries a second, round ${round + 1}`);
-    const names = await fill(site, FASTEST * (seconds + 2));
-    await pause(1000);
-    alone.push(await deliver());
-    const running = await startMigrate(site, names, 'default');
-    beside.push(await deliver());
-    if (running.output().includes(`${MAILBOXES} mailboxes:`)) throw new Error('migrate ended too early');
-    await running.stop();
-  }
-  const ratios = (of: 'p50' | 'p99') => beside.map((each, at) => each[of] / (alone[at]?.[of] ?? Number.NaN));
-  const all = ratios('p50').sort((a, b) => a - b);
-  return {
-    'messages/s': rate,
-    rounds: all.length,
-    'p50 ms alone': short(median(alone.map(({ p50 }) => p50))),
-    'p50 ms beside': short(median(beside.map(({ p50 }) => p50))),
-    'p50 ratio': short(median(all)),
-    lowest: short(all[0] ?? Number.NaN),
-    highest: short(all.at(-1) ?? Number.NaN),
-    'p99 ratio': short(median(ratios('p99'))),
-  };
+function deliveries(site: Site, rate: number): Promise<Row> {
+  return deliveriesBeside(site, rate, {
+    name: 'migrate',
+    // more than it seals in that time
+    prepare: (seconds) => fill(site, FASTEST * (seconds + 2)),
+    start: (names) => startMigrate(site, names, 'default'),
+    hasEnded: (output) => output.includes(`${MAILBOXES} mailboxes:`),
+  });
 }

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { repositoryRoot } from '../test/support/shared.ts';
 import { Bed } from './bed.ts';
 import type { Bench } from './bench.ts';
+import { custody } from './custody.ts';
 import { dashboard } from './dashboard.ts';
 import { disks } from './disks.ts';
 import { growth } from './growth.ts';
@@ -36,6 +37,7 @@ const BENCHES: readonly Bench[] = [
   scrape,
   migrate,
   opening,
+  custody,
   dashboard,
 ];
 const RESULTS = join(repositoryRoot(), 'bench/results');

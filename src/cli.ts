@@ -51,6 +51,9 @@ async function main(argv: string[]): Promise<number> {
   if (name === 'migrate') return lines((await import('./commands/migrate/command.ts')).migrateCommand, rest);
   if (name === 'reseal') return lines((await import('./commands/reseal/command.ts')).resealCommand, rest);
   if (name === 'dns') return lines((await import('./commands/dns/dns.ts')).dnsCommand, rest);
+  if (name === 'enroll') return lines((await import('./commands/custody/custody.ts')).enrollCommand, rest);
+  if (name === 'slots') return lines((await import('./commands/custody/custody.ts')).slotsCommand, rest);
+  if (name === 'recover') return lines((await import('./commands/custody/custody.ts')).recoverCommand, rest);
   const { options, operands } = readArguments(rest, OPTIONS) as Given;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) throw new CommandError('usage', ...USAGE.trimEnd().split('\n'));

@@ -34,11 +34,13 @@ export interface SitePaths {
   readonly state: string;
   /** What is remembered about keys. */
   readonly keyState: string;
+  /** The secret keys of users who have wrapped them for the gateway. */
+  readonly gateway: string;
   /** The local web key directory, if there is one. */
   readonly wkd: string | undefined;
 }
 
-export function pathsOf({ store, keys }: Settings): SitePaths {
+export function pathsOf({ store, keys, gateway }: Settings): SitePaths {
   const maildir = resolve(store.maildir);
   const { root: storeRoot } = splitTemplate(maildir);
   return {
@@ -49,6 +51,7 @@ export function pathsOf({ store, keys }: Settings): SitePaths {
     hold: keys.hold === '' ? '' : resolve(keys.hold),
     state: resolve(store.state),
     keyState: resolve(keys.state),
+    gateway: resolve(gateway.directory),
     wkd: keys.wkd_directory === '' ? undefined : resolve(keys.wkd_directory),
   };
 }

@@ -69,11 +69,11 @@ async function completed(words: readonly string[], cwd = repositoryRoot()): Prom
 }
 
 describe('bash', needs('bash'), () => {
-  test('completes commands, and those of "key"', async () => {
+  test('completes commands, and those of "key" and "slots"', async () => {
     const first = synopses().flatMap(({ name }) => (name.includes(' ') ? [] : [name]));
     assert.deepEqual(
       (await completed(['sealdir', ''])).sort(),
-      [...first, 'key', '--help', '--version'].sort(),
+      [...first, 'key', 'slots', '--help', '--version'].sort(),
     );
     assert.deepEqual(await completed(['sealdir', 'se']), ['serve', 'seal']);
     assert.deepEqual(await completed(['sealdir', 'key', 'ex']), ['export']);

@@ -5,15 +5,19 @@ _sealdir() {
   local command=${COMP_WORDS[1]-} options='' operands=:
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'serve seal deliver open migrate reseal lookup owners check tls-report key dns --version --help' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'serve seal deliver open migrate reseal lookup owners check tls-report key enroll slots recover dns --version --help' -- "$word")
     return
   fi
   if [ "$COMP_CWORD" -eq 2 ] && [ "$command" = key ]; then
     mapfile -t COMPREPLY < <(compgen -W 'list show add remove log generate export' -- "$word")
     return
   fi
+  if [ "$COMP_CWORD" -eq 2 ] && [ "$command" = slots ]; then
+    mapfile -t COMPREPLY < <(compgen -W 'list add change revoke import export' -- "$word")
+    return
+  fi
   case $previous in
-    -c | --config | -k | --key | --passphrase-file | --log | --certificate | --next | --dkim)
+    -c | --config | -k | --key | --passphrase-file | --log | --file | --password-file | --new-password-file | --certificate | --next | --dkim)
       _sealdir_files
       return
       ;;
@@ -25,10 +29,10 @@ _sealdir() {
       _sealdir_addresses
       return
       ;;
-    -f | --sender | -a | --detail | --name | --expires | --passphrase-fd | --to | --folder | --index | --limit | --head | --host | --ip | --rua | --resolver) return ;;
+    -f | --sender | -a | --detail | --name | --expires | --passphrase-fd | --to | --folder | --index | --limit | --device | --label | --slot | --password-fd | --new-password-fd | --head | --host | --ip | --rua | --resolver) return ;;
   esac
   case $command in
-    key) command="$command ${COMP_WORDS[2]-}" ;;
+    key | slots) command="$command ${COMP_WORDS[2]-}" ;;
   esac
   case $command in
     'serve')
@@ -98,6 +102,38 @@ _sealdir() {
     'key export')
       options='-c --config --wkd --direct'
       operands=addresses
+      ;;
+    'enroll')
+      options='-k --key --passphrase-file --passphrase-fd --name --expires --device --password --new-password-file --new-password-fd --into --print-codes'
+      operands=addresses
+      ;;
+    'slots list')
+      options='-c --config --file --json'
+      operands=addresses
+      ;;
+    'slots add')
+      options='-c --config --file --device --recovery --password --label --print-codes --password-file --password-fd --new-password-file --new-password-fd'
+      operands=addresses
+      ;;
+    'slots change')
+      options='-c --config --file --slot --print-codes --password-file --password-fd --new-password-file --new-password-fd'
+      operands=addresses
+      ;;
+    'slots revoke')
+      options='-c --config --file --force'
+      operands=addresses
+      ;;
+    'slots import')
+      options='-c --config --yes'
+      operands=files
+      ;;
+    'slots export')
+      options='-c --config'
+      operands=addresses
+      ;;
+    'recover')
+      options='--password-file --password-fd --no-passphrase --into'
+      operands=files
       ;;
     'dns')
       options='-c --config --host --ip --certificate --next --dkim --rua --policy --check --resolver'

@@ -22,7 +22,25 @@ export interface PassphraseChoice {
 /** Returns what a file holds without the line end at its end. Throws CommandError. */
 export async function readPassphrase(file: string): Promise<string> {
   const bytes = await readInput(file, { what: 'passphrase file', most: MOST_BYTES });
-  return bytes.toString('utf8').replace(/\r?\n$/, '');
+  const text = bytes.toString('utf8');
+  bytes.fill(0);
+  return text.replace(/\r?\n$/, '');
+}
+
+/**
+ * Returns what `--passphrase-file` or `--passphrase-fd` name, for the option that `name` stands for;
+ * undefined if neither was given. Throws CommandError.
+ */
+export async function givenSecret(
+  { file, fd }: Pick<PassphraseChoice, 'file' | 'fd'>,
+  name: string,
+): Promise<string | undefined> {
+  if (file !== undefined && fd !== undefined)
+    throw new CommandError('usage', `give one of --${name}-file and --${name}-fd`);
+  if (fd !== undefined && !/^\d{1,9}$/.test(fd))
+    throw new CommandError('usage', `--${name}-fd takes the number of a descriptor, not "${fd}"`);
+  const source = file ?? (fd === undefined ? undefined : `/dev/fd/${fd}`);
+  return source === undefined ? undefined : readPassphrase(source);
 }
 
 /** Returns the passphrase for a new key, or undefined if it is to have none. Throws CommandError. */
@@ -32,10 +50,8 @@ export async function newPassphrase(choice: PassphraseChoice): Promise<string | 
   if (given > 1)
     throw new CommandError('usage', 'give one of --passphrase-file, --passphrase-fd and --no-passphrase');
   if (none) return undefined;
-  if (fd !== undefined && !/^\d{1,9}$/.test(fd))
-    throw new CommandError('usage', `--passphrase-fd takes the number of a descriptor, not "${fd}"`);
-  const source = file ?? (fd === undefined ? undefined : `/dev/fd/${fd}`);
-  if (source !== undefined) return fit(await readPassphrase(source));
+  const read = await givenSecret({ file, fd }, 'passphrase');
+  if (read !== undefined) return fit(read);
   if (!canAsk)
     throw new CommandError('usage', 'no terminal to ask for a passphrase: give --passphrase-file FILE');
   return askTwice();

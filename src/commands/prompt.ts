@@ -60,6 +60,10 @@ export class Terminal {
     for (const each of above.reverse()) writeSync(this.#output, `${visible(each)}\n`);
     writeSync(this.#output, visible(question));
     let line: Buffer = Buffer.alloc(0);
+    const take = (next: Buffer) => {
+      line.fill(0); // it may be a password
+      line = next;
+    };
     try {
       for (;;) {
         const key = await this.#next();
@@ -67,13 +71,14 @@ export class Terminal {
         if (key === KEY.end && line.length === 0) throw interrupted();
         const character = String.fromCharCode(key);
         if (NEW_LINE.test(character)) return line.toString('utf8');
-        if (key === KEY.backspace || key === KEY.delete) line = withoutLast(line);
-        else if (key === KEY.eraseLine) line = Buffer.alloc(0);
-        else if (key >= 0x20) line = Buffer.concat([line, Buffer.of(key)]);
+        if (key === KEY.backspace || key === KEY.delete) take(withoutLast(line));
+        else if (key === KEY.eraseLine) take(Buffer.alloc(0));
+        else if (key >= 0x20) take(Buffer.concat([line, Buffer.of(key)]));
         const answer = line.toString('utf8').slice(-MOST_SHOWN);
         if (echo === 'shown') writeSync(this.#output, `\r\x1b[K${visible(question + answer)}`);
       }
     } finally {
+      line.fill(0);
       if (this.#isOpen) writeSync(this.#output, '\n');
     }
   }

@@ -23,6 +23,8 @@ state = "var/state"
 [keys]
 directory = "var/keys"
 state = "var/keystate"
+[gateway]
+directory = "var/gateway"
 `;
 
 export interface Chosen {

@@ -1,4 +1,4 @@
-/** What `sealdir --help` and `sealdir key --help` print. README "Commands" has the same lines. */
+/** What `--help` prints, of the program and of `key` and `slots`. README "Commands" has the same lines. */
 
 const KEY = `  sealdir key list [-c FILE] [--json] [ADDRESS...]           every key, its state, and why it is not used
   sealdir key show [-c FILE] ADDRESS|FILE                    everything about the keys of one recipient
@@ -12,6 +12,21 @@ const KEY = `  sealdir key list [-c FILE] [--json] [ADDRESS...]           every 
   sealdir key export [-c FILE] --wkd DIR [--direct] [ADDRESS...]
                                                              write a Web Key Directory
 `;
+
+const SLOTS = `  sealdir slots list [-c FILE | --file FILE] [--json] [ADDRESS...]  whose keys are wrapped here, and what opens them
+  sealdir slots add [-c FILE | --file FILE] (--device NAME | --recovery | --password) [--label NAME] [--print-codes]
+              [--password-file F | --password-fd N] [--new-password-file F | --new-password-fd N] [ADDRESS]
+                                                             make another code or password, with one of those there are
+  sealdir slots change [-c FILE | --file FILE] [--slot NAME] [--print-codes]
+              [--password-file F | --password-fd N] [--new-password-file F | --new-password-fd N] [ADDRESS]
+                                                             make one code or password another, with one of them
+  sealdir slots revoke [-c FILE | --file FILE] [--force] [ADDRESS] SLOT...
+                                                             take codes or passwords away; needs none of them
+  sealdir slots import [-c FILE] [--yes] FILE                put a wrapped key where the gateway finds it
+  sealdir slots export [-c FILE] ADDRESS                     the wrapped key of an address, on stdout
+`;
+
+export const SLOTS_USAGE = `usage:\n${SLOTS}`;
 
 export const KEY_USAGE = `usage:\n${KEY}`;
 
@@ -30,7 +45,13 @@ export const USAGE = `usage:
   sealdir owners [-c FILE]                                   writes the files of other users, as root
   sealdir check [-c FILE] [--json]                           look at configuration, keys, permissions, MTA
   sealdir tls-report [-c FILE] [--json] [--log MAILLOG]      which domains send, or get, mail with which TLS
-${KEY}  sealdir dns [-c FILE] [--host NAME] [--ip IP]... [--certificate FILE]... [--next FILE]...
+${KEY}  sealdir enroll [-k SECRETKEY] [--passphrase-file F | --passphrase-fd N] [--name NAME] [--expires 2y|never]
+              [--device NAME]... [--password] [--new-password-file F | --new-password-fd N]
+              [--into DIR] [--print-codes] ADDRESS
+                                                             wrap a secret key for a server, on its owner's machine
+${SLOTS}  sealdir recover [--password-file F | --password-fd N] [--no-passphrase] [--into DIR] FILE
+                                                             wrapped key and code -> a secret key that gpg imports
+  sealdir dns [-c FILE] [--host NAME] [--ip IP]... [--certificate FILE]... [--next FILE]...
               [--dkim FILE]... [--rua URI] [--policy] [--check [--resolver SERVER]] DOMAIN
                                                              print the DNS records of a mail domain, or check them
   sealdir --version

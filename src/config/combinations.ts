@@ -1,4 +1,5 @@
 /** Settings that are good each on its own, and not together. */
+import { resolve } from 'node:path';
 import type { Path, Settings } from './settings.ts';
 
 export interface CombinationProblem {
@@ -7,7 +8,21 @@ export interface CombinationProblem {
 }
 
 export function combinationProblems(settings: Settings): CombinationProblem[] {
-  return [...recipientProblems(settings), ...tlsProblems(settings), ...headerProblems(settings)];
+  return [
+    ...recipientProblems(settings),
+    ...tlsProblems(settings),
+    ...headerProblems(settings),
+    ...gatewayProblems(settings),
+  ];
+}
+
+/** What must not be lost cannot be where a reboot empties it, nor where the server writes. */
+function gatewayProblems({ gateway, store }: Settings): CombinationProblem[] {
+  const directory = `${resolve(gateway.directory)}/`;
+  const isBelow = (parent: string) => directory.startsWith(`${resolve(parent)}/`);
+  if (['/run', '/var/run'].some(isBelow))
+    return [about('gateway.directory', 'is below /run, which is empty after a reboot')];
+  return isBelow(store.state) ? [about('gateway.directory', 'is below store.state, which may be lost')] : [];
 }
 
 function headerProblems({ headers }: Settings): CombinationProblem[] {

@@ -165,6 +165,13 @@ export const table = {
 
   ...reportSettings,
 
+  'gateway.directory': {
+    kind: path,
+    default: '/var/lib/sealdir-gateway',
+    doc: 'Directory of the secret keys that users have wrapped under passwords and codes of their own, with one file for each (`sealdir slots import`). The LMTP server neither needs nor reads it: let it belong to another user. It must survive a reboot, and cannot be below /run or store.state.',
+    restart: true,
+  },
+
   'metrics.listen': {
     kind: metricsListener,
     default: '127.0.0.1:9464',

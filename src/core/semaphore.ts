@@ -7,6 +7,9 @@ interface Waiting {
   giveUp(): void;
 }
 
+/** The work was not begun: others were first for too long. */
+export class TooBusyError extends Error {}
+
 export class Semaphore {
   #free: number;
   readonly #patienceMs: number;
@@ -34,7 +37,8 @@ export class Semaphore {
   #turn(): Promise<void> {
     const until = performance.now() + this.#patienceMs;
     return new Promise((resolve, reject) => {
-      const giveUp = () => reject(new Error(`more at one time than can be done in ${this.#patienceMs} ms`));
+      const giveUp = () =>
+        reject(new TooBusyError(`more at one time than can be done in ${this.#patienceMs} ms`));
       this.#waiting.push({ until, begin: resolve, giveUp });
     });
   }

@@ -3,7 +3,7 @@
  * ask in the middle. Only commands that run where the secret key is may import this file.
  */
 import { PUBLIC_KEY } from '../openpgp/algorithms.ts';
-import type { SecretKeys } from './secretfile.ts';
+import type { SecretKeys, SecretPacket } from './secretfile.ts';
 import { unlock } from './secretkeys.ts';
 
 /** Unlocks what is locked, as far as the passphrase does that. Tells whether a key is open then. */
@@ -29,6 +29,11 @@ const SIGNING: readonly number[] = [
 
 /** Returns the ids, in upper-case hex, of the keys that a message may be sealed to. */
 export function keyIdsOf({ packets }: SecretKeys): ReadonlySet<string> {
-  const fit = packets.filter(({ algorithm }) => !SIGNING.includes(algorithm));
+  const fit = packets.filter((key) => !canOnlySign(key));
   return new Set(fit.map((key) => key.getKeyID().toHex().toUpperCase()));
+}
+
+/** Tells whether no message can be sealed to a key, whatever its owner says of it. */
+export function canOnlySign({ algorithm }: Pick<SecretPacket, 'algorithm'>): boolean {
+  return SIGNING.includes(algorithm);
 }

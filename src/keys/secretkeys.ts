@@ -62,20 +62,25 @@ export interface KeyPair {
 /** How often the passphrase is hashed, as RFC 9580 §3.7.1.3 codes it: 33 million octets. */
 const S2K_COUNT = 0xf0;
 
+/** Iterated S2K locks a secret key: gpg 2.2, sq 0.27 and rnp 0.16 refuse Argon2. */
+export const ITERATED_S2K = {
+  aeadProtect: false,
+  s2kType: library.enums.s2k.iterated as openpgp.enums.s2k.iterated,
+  s2kIterationCountByte: S2K_COUNT,
+};
+
 /**
- * Makes a key pair: Ed25519 and X25519 in the form that every client reads (v4). Iterated S2K locks the
- * secret part: gpg 2.2, sq 0.27 and rnp 0.16 refuse Argon2. Throws if no user ID can have the address.
+ * Makes a key pair: Ed25519 and X25519 in the form that every client reads (v4). Throws if no user ID can
+ * have the address.
  */
 export async function generateKeyPair(owner: NewKey): Promise<KeyPair> {
   const { email, name, passphrase, lifetime = 0, madeAt } = owner;
-  const s2kType = library.enums.s2k.iterated as openpgp.enums.s2k.iterated;
-  const config = { v6Keys: false, aeadProtect: false, s2kType, s2kIterationCountByte: S2K_COUNT };
   const pair = await library.generateKey({
     type: 'ecc',
     userIDs: [name === undefined ? { email } : { name, email }],
     format: 'armored',
     keyExpirationTime: lifetime,
-    config,
+    config: { v6Keys: false, ...ITERATED_S2K },
     ...(passphrase === undefined ? {} : { passphrase }),
     ...(madeAt === undefined ? {} : { date: madeAt }),
   });

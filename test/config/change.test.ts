@@ -56,6 +56,7 @@ test('who we are, where we listen, where mail lies and what is remembered need a
       'owners.min_gid',
       'owners.writers',
       'tls_report.domains',
+      'gateway.directory',
       'metrics.listen',
       'log.format',
       'log.addresses',

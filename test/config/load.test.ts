@@ -47,7 +47,7 @@ test('every wrong element of an array is reported on its own line', () => {
 test('an unknown name that resembles nothing gets no suggestion', () => {
   assert.deepEqual(errorsIn('[lmtp]\ncolour = 1\n[weather]\n'), [
     'f:2: unknown setting lmtp.colour',
-    'f:3: unknown table [weather]; the tables are lmtp, store, tls, keys, notices, recipients, owners, folders, headers, tls_report, metrics, log',
+    'f:3: unknown table [weather]; the tables are lmtp, store, tls, keys, notices, recipients, owners, folders, headers, tls_report, gateway, metrics, log',
   ]);
 });
 
@@ -71,7 +71,7 @@ test('names with a meaning in JavaScript are unknown settings like any other', (
     'f:1: unknown setting __proto__',
     'f:2: unknown setting constructor',
     'f:4: unknown setting log.toString',
-    'f:5: unknown table [log.__proto__]; the tables are lmtp, store, tls, keys, notices, recipients, owners, folders, headers, tls_report, metrics, log',
+    'f:5: unknown table [log.__proto__]; the tables are lmtp, store, tls, keys, notices, recipients, owners, folders, headers, tls_report, gateway, metrics, log',
   ]);
 });
 
@@ -143,7 +143,7 @@ test('a table may be in another, under its own head or with dots', () => {
     [
       'f:1: unknown table [recipients.sq], did you mean [recipients.sql]?',
       'f:4: unknown setting recipients.sql.uri, did you mean recipients.sql.url?',
-      'f:5: unknown table [recipients.sql.more]; the tables are lmtp, store, tls, keys, notices, recipients, owners, folders, headers, tls_report, metrics, log',
+      'f:5: unknown table [recipients.sql.more]; the tables are lmtp, store, tls, keys, notices, recipients, owners, folders, headers, tls_report, gateway, metrics, log',
     ],
   );
   assert.deepEqual(errorsIn('recipients.sql = 5\n'), [

@@ -103,6 +103,7 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
     folders: { rules: [], encoding: 'utf-7' },
     headers: { policy: 'visible', recipients: [] },
     tls_report: { domains: 'auto', relays: [] },
+    gateway: { directory: '/var/lib/sealdir-gateway' },
     metrics: { listen: { type: 'tcp', host: '127.0.0.1', port: 9464 } },
     log: { level: 'info', format: 'auto', addresses: 'plain' },
   });
@@ -303,4 +304,18 @@ test('folders that are to be sealed have names that a folder can have', () => {
   ]);
   assert.match(complaintOf('[store]\nseal_folders = ["a%b"]'), /has a %, which means something else/);
   assert.match(complaintOf('[store]\nseal_folders = "Sent"'), /is not a list of folders/);
+});
+
+test('wrapped keys are not put where a reboot or the server would lose them', () => {
+  for (const [written, why] of [
+    ['"/run/sealdir/gateway"', /^gateway\.directory: is below \/run, which is empty after a reboot$/],
+    ['"/var/run/gateway"', /below \/run/],
+    ['"/srv/../run/gateway"', /below \/run/],
+  ] as const)
+    assert.match(complaintOf(`gateway.directory = ${written}`), why);
+  const state = 'store.state = "/srv/state"\n';
+  for (const inside of ['/srv/state', '/srv/state/gateway'])
+    assert.match(complaintOf(`${state}gateway.directory = "${inside}"`), /below store\.state/);
+  for (const beside of ['/srv/states', '/srv', '/runs/gateway'])
+    assert.equal(read(`${state}gateway.directory = "${beside}"`).gateway.directory, beside);
 });

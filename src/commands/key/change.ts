@@ -13,7 +13,7 @@ import type { KeyArguments, Streams } from './subcommand.ts';
 
 /** Asks whether a change is meant, unless --yes says so. Throws CommandError if it is not. */
 export async function confirm(
-  plans: readonly Plan[],
+  plans: readonly Pick<Plan, 'toConfirm'>[],
   given: KeyArguments,
   { stderr }: Streams,
 ): Promise<void> {

@@ -2,16 +2,10 @@
  * `sealdir key`: what there is to do with keys. One file for each subcommand, imported when it is chosen;
  * here is the table of them and of their options.
  */
-import { type Arguments, type OptionTable, readArguments, refuseStray } from '../arguments.ts';
-import { CommandError } from '../errors.ts';
+import type { OptionTable } from '../arguments.ts';
+import { runSubcommand, type Subcommand } from '../subcommands.ts';
 import { KEY_USAGE } from '../usage.ts';
-import type { KeyArguments, Run, Streams } from './subcommand.ts';
-
-interface Subcommand {
-  readonly takes: readonly string[];
-  readonly maxOperands: number;
-  load(): Promise<{ readonly run: Run }>;
-}
+import type { Streams } from './subcommand.ts';
 
 const OPTIONS: OptionTable = {
   config: { type: 'string', short: 'c' },
@@ -43,28 +37,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   export: { takes: ['config', 'wkd', 'direct'], maxOperands: ANY, load: () => import('./export.ts') },
 };
 
-export async function keyCommand([name = '', ...rest]: readonly string[], streams: Streams): Promise<number> {
-  if (['--help', '-h', 'help'].includes(name)) {
-    streams.stdout.write(KEY_USAGE);
-    return 0;
-  }
-  const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
-  if (subcommand === undefined) throw new CommandError('usage', ...KEY_USAGE.trimEnd().split('\n'));
-  const given = readArguments([...rest], OPTIONS);
-  refuseStray(`key ${name}`, given, subcommand.takes);
-  const extra = given.operands[subcommand.maxOperands];
-  if (extra !== undefined) throw new CommandError('usage', `key ${name}: what is "${extra}"?`);
-  const { run } = await subcommand.load();
-  return run(keyArguments(given), streams);
-}
-
-function keyArguments({ options, operands }: Arguments): KeyArguments {
-  return {
-    operands,
-    text(option) {
-      const value = options[option];
-      return typeof value === 'string' ? value : undefined;
-    },
-    has: (option) => options[option] === true,
-  };
+export function keyCommand(args: readonly string[], streams: Streams): Promise<number> {
+  const group = { name: 'key', usage: KEY_USAGE, options: OPTIONS, subcommands: SUBCOMMANDS };
+  return runSubcommand(group, args, streams);
 }

@@ -1,4 +1,4 @@
-/** What a subcommand of `sealdir key` is given. Types only. */
+/** What a subcommand, such as those of `sealdir key`, is given. Types only. */
 
 /** Where a command reads and writes. */
 export interface Streams {
@@ -12,6 +12,8 @@ export interface Streams {
 export interface KeyArguments {
   readonly operands: readonly string[];
   text(option: string): string | undefined;
+  /** Returns the values of an option that may be there several times. */
+  all(option: string): readonly string[];
   has(option: string): boolean;
 }
 

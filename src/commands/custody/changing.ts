@@ -1,0 +1,59 @@
+/** What `slots add` and `slots change` have in common: one secret opens the file, and makes another slot. */
+import { newCode } from '../../custody/enrol.ts';
+import { Derivations } from '../../custody/kdf.ts';
+import { changeWrapped, LockedError, type Named } from '../../custody/place.ts';
+import { isMasterOf, makeSlot, type NewSlot, type Opened, secretOf } from '../../custody/slot.ts';
+import type { Slot, WrappedFile } from '../../custody/wrappedfile.ts';
+import { realWorld } from '../../edge/world.ts';
+import { untilInterrupted } from '../interrupt.ts';
+import type { KeyArguments, Streams } from '../key/subcommand.ts';
+import { ALONE, newPassword, openWithSecret } from './secrets.ts';
+import { asCommandError, wrappedAt } from './target.ts';
+import { codeLines, HONEST, PASSWORD_HONEST } from './words.ts';
+
+/** A slot as it is to be, but for its secret, and how the file takes it. */
+export interface Wanted {
+  readonly head: Omit<NewSlot, 'secret'>;
+  put(file: WrappedFile, slot: Slot): WrappedFile;
+}
+
+const world = realWorld('localhost');
+
+/** Opens a file, and puts the slot that `choose` wants into it. Prints the code of the new slot, once. */
+export async function putSlot(
+  place: Named,
+  choose: (opened: Opened) => Wanted,
+  given: KeyArguments,
+  streams: Streams,
+): Promise<void> {
+  const derivations = new Derivations(ALONE);
+  const seen = await wrappedAt(place);
+  const opened = await openWithSecret(seen, given, streams, derivations);
+  try {
+    const { head, put } = choose(opened);
+    const isPassword = head.kind === 'password';
+    const text = isPassword ? await newPassword(seen.address, given, streams) : newCode(world);
+    const secret = secretOf(text).bytes;
+    const change = async (pause: () => void) => {
+      const present = await wrappedAt(place);
+      const isStillThere = present.slots.some(({ id }) => id === opened.slot.id);
+      if (!isStillThere || !isMasterOf(present, opened.master))
+        throw new LockedError('what opened the file is not in it any more');
+      const slot = await makeSlot({ ...head, secret }, present, opened.master, { derivations, world });
+      pause();
+      return put(present, slot);
+    };
+    await untilInterrupted((pause) =>
+      changeWrapped(place, () => change(pause), { world }).catch(asCommandError),
+    ).finally(() => secret.fill(0));
+    streams.stdout.write(isPassword ? `${HONEST}${PASSWORD_HONEST}` : codeLines(titleOf(head), text));
+  } finally {
+    opened.master.fill(0);
+  }
+}
+
+function titleOf({ kind, label }: Omit<NewSlot, 'secret'>): string {
+  return kind === 'recovery'
+    ? 'Recovery code, shown this once: write it down.'
+    : `Code for "${label}", shown this once: enter it there as the password.`;
+}

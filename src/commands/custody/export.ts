@@ -1,0 +1,10 @@
+/** `sealdir slots export`: the wrapped file of an address, to be kept elsewhere, or changed and imported. */
+import { textOf } from '../../custody/wrappedfile.ts';
+import type { KeyArguments, Streams } from '../key/subcommand.ts';
+import { targetOf, wrappedAt } from './target.ts';
+
+export async function run(given: KeyArguments, { stdout }: Streams): Promise<number> {
+  const { place } = await targetOf(given, 'slots export');
+  stdout.write(textOf(await wrappedAt(place)));
+  return 0;
+}

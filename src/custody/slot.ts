@@ -1,0 +1,169 @@
+/**
+ * Slots: the master key under a password or a code. The slot is the only thing that a password is checked
+ * against; there is no second hash of it anywhere. Address, fingerprint, version and all fields of the slot
+ * are associated data, so that a slot opens nothing in another file, nor after any of them was edited.
+ */
+import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import type { World } from '../core/world.ts';
+import { readCode } from './code.ts';
+import { COST, type Cost, type Derivations, SALT_BYTES } from './kdf.ts';
+import {
+  type Box,
+  NONCE_BYTES,
+  type Owner,
+  type Slot,
+  type SlotKind,
+  TAG_BYTES,
+  VERSION,
+  type WrappedFile,
+} from './wrappedfile.ts';
+
+const CIPHER = 'aes-256-gcm';
+const SUBKEY_BYTES = 32;
+
+/** What somebody has typed, or a mail program sent. */
+export interface Secret {
+  /** For the derivation. Whoever made this fills it with zeros when it is not needed any more. */
+  readonly bytes: Buffer;
+  /** The kinds of slots that it may open. */
+  readonly kinds: readonly SlotKind[];
+  /** Whether it has the form of a code, with a wrong character in it. */
+  readonly isMistyped: boolean;
+}
+
+/** Reads a code as a code, and all else as a password. */
+export function secretOf(text: string): Secret {
+  const reading = readCode(text);
+  if (reading.kind === 'code')
+    return { bytes: Buffer.from(reading.code), kinds: ['device', 'recovery'], isMistyped: false };
+  return { bytes: passwordBytes(text), kinds: ['password'], isMistyped: reading.kind === 'mistyped' };
+}
+
+/**
+ * Returns a password in the one form in which programs agree (RFC 8265 §4.2.2, OpaqueString): blanks of all
+ * kinds are U+0020, and characters are composed.
+ */
+function passwordBytes(text: string): Buffer {
+  return Buffer.from(text.replaceAll(/\p{Zs}/gu, ' ').normalize('NFC'));
+}
+
+export interface NewSlot {
+  readonly kind: SlotKind;
+  readonly label: string;
+  readonly secret: Buffer;
+  /** That of a slot whose place it takes; another one if left out. */
+  readonly id?: string;
+}
+
+/** What the making and opening of slots needs from outside. */
+export interface SlotParts {
+  readonly derivations: Derivations;
+  readonly world: Pick<World, 'now' | 'random'>;
+  /** For tests, which need no slow derivations. */
+  readonly cost?: Cost;
+}
+
+/** Makes a slot with a salt of its own. Throws TooBusyError. */
+export async function makeSlot(
+  { kind, label, secret, id }: NewSlot,
+  owner: Owner,
+  master: Buffer,
+  { derivations, world, cost = COST }: SlotParts,
+): Promise<Slot> {
+  const head = {
+    id: id ?? world.random(4).toString('hex'),
+    kind,
+    label,
+    made: `${new Date(world.now()).toISOString().slice(0, 19)}Z`,
+    kdf: { name: 'scrypt', ...cost, salt: world.random(SALT_BYTES) } as const,
+  };
+  const key = await derivations.derive(secret, head.kdf);
+  try {
+    return { ...head, wrap: seal(key, master, slotData(owner, head), world) };
+  } finally {
+    key.fill(0);
+  }
+}
+
+/** What a secret has opened. */
+export interface Opened {
+  /** Whoever asked for it fills it with zeros. */
+  readonly master: Buffer;
+  readonly slot: Slot;
+}
+
+/** Returns undefined if it opens no slot. Throws TooBusyError. */
+export async function openSlot(
+  file: WrappedFile,
+  { bytes, kinds }: Pick<Secret, 'bytes' | 'kinds'>,
+  derivations: Derivations,
+): Promise<Opened | undefined> {
+  for (const slot of file.slots.filter(({ kind }) => kinds.includes(kind))) {
+    const key = await derivations.derive(bytes, slot.kdf);
+    const master = open(key, slot.wrap, slotData(file, slot));
+    key.fill(0);
+    if (master !== undefined) return { master, slot };
+  }
+  return undefined;
+}
+
+/** Encrypts a transferable secret key under a master key. */
+export function wrapKey(secretKey: Buffer, owner: Owner, master: Buffer, world: Pick<World, 'random'>): Box {
+  return withKeyOf(master, (key) => seal(key, secretKey, keyData(owner), world));
+}
+
+/**
+ * Returns the transferable secret key of a file, or undefined if the file was changed. Whoever asked for it
+ * fills it with zeros.
+ */
+export function unwrapKey(file: WrappedFile, master: Buffer): Buffer | undefined {
+  return withKeyOf(master, (key) => open(key, file.key, keyData(file)));
+}
+
+/** Tells whether a master key is that of a file. */
+export function isMasterOf(file: WrappedFile, master: Buffer): boolean {
+  const secretKey = unwrapKey(file, master);
+  secretKey?.fill(0);
+  return secretKey !== undefined;
+}
+
+/** The master key encrypts nothing itself: what else will be derived from it has another name. */
+function withKeyOf<T>(master: Buffer, use: (key: Buffer) => T): T {
+  const key = Buffer.from(hkdfSync('sha256', master, '', `sealdir ${VERSION} secret key`, SUBKEY_BYTES));
+  try {
+    return use(key);
+  } finally {
+    key.fill(0);
+  }
+}
+
+function keyData({ address, fingerprint }: Owner): Buffer {
+  return Buffer.from(JSON.stringify(['sealdir secret key', VERSION, address, fingerprint]));
+}
+
+function slotData({ address, fingerprint }: Owner, slot: Omit<Slot, 'wrap'>): Buffer {
+  const { id, kind, label, made, kdf } = slot;
+  const derivation = [kdf.name, kdf.N, kdf.r, kdf.p, kdf.salt.toString('base64')];
+  const all = ['sealdir slot', VERSION, address, fingerprint, id, kind, label, made, ...derivation];
+  return Buffer.from(JSON.stringify(all));
+}
+
+function seal(key: Buffer, plaintext: Buffer, associated: Buffer, { random }: Pick<World, 'random'>): Box {
+  const nonce = random(NONCE_BYTES);
+  const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }).setAAD(associated);
+  return { nonce, sealed: Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]) };
+}
+
+/** Returns undefined if the key is another one, or any bit was changed. */
+function open(key: Buffer, { nonce, sealed }: Box, associated: Buffer): Buffer | undefined {
+  const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }).setAAD(associated);
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+  const plaintext = decipher.update(sealed.subarray(0, -TAG_BYTES));
+  try {
+    decipher.final();
+    return plaintext;
+  } catch {
+    plaintext.fill(0);
+    return undefined;
+  }
+}
