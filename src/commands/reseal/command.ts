@@ -9,7 +9,6 @@ import { KeyFileError } from '../../keys/blocks.ts';
 import { type Certificate, parseCertificates } from '../../keys/certificates.ts';
 import { judgeCertificate } from '../../keys/judgement.ts';
 import { keyIdsOf, unlockAll } from '../../keys/oldkeys.ts';
-import type { Opener } from '../../keys/opening.ts';
 import { MAX_KEY_FILE_BYTES } from '../../keys/parsedfiles.ts';
 import { excessOf, type SealingKeys, sealingKeysOf } from '../../keys/sessionkeys.ts';
 import { WORDS } from '../../keys/words.ts';
@@ -71,6 +70,8 @@ export async function resealCommand(args: readonly string[], { stdout, stderr }:
     isTrial,
     form: options.json === true ? 'json' : 'text',
     keys: { openers, keys, oldIds, newIds },
+  }).finally(() => {
+    for (const each of openers) each.close();
   });
 }
 
@@ -110,13 +111,13 @@ interface How {
 
 /** What opens the messages, and the ids of its keys. */
 interface OldKeys {
-  readonly openers: readonly Opener[];
+  readonly openers: readonly SecretOpener[];
   readonly ids: ReadonlySet<string>;
 }
 
 /** Reads the secret keys, and unlocks them now: nobody is there to ask when half of it is done. */
 async function oldKeys(options: Options, { canAsk, isTrial }: How): Promise<OldKeys> {
-  const openers: Opener[] = [];
+  const openers: SecretOpener[] = [];
   const ids = new Set<string>();
   const passphraseFile = options['passphrase-file'];
   for (const file of options.key ?? []) {
