@@ -72,8 +72,8 @@ async function onlyKeyIn(bytes: Uint8Array, { parts }: FoundKeys): Promise<openp
   const [armor, another] = parts.filter(({ type }) => type === 'PRIVATE KEY BLOCK');
   if (another !== undefined) throw new Error('holds several keys: export the one alone');
   const binaryKeys = armor === undefined ? bytes : Buffer.concat(armor.chunks);
-  const keys = await library.readPrivateKeys({ binaryKeys }).catch((error: Error) => {
-    throw new Error(`holds no secret key that can be read: ${error.message}`);
+  const keys = await library.readPrivateKeys({ binaryKeys }).catch((cause: unknown) => {
+    throw new Error('holds no secret key that can be read: export it again', { cause });
   });
   const [key, other] = keys;
   if (key === undefined) throw new Error('holds no secret key');
