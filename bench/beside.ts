@@ -13,6 +13,8 @@ import type { Sealdir } from './sealdir.ts';
 const BYTES = 10_000;
 const MAILBOXES = 4;
 const CONNECTIONS = 20;
+/** Until it is at work: what is measured is not how long Node takes to start. */
+const START_MS = 2000;
 
 export interface Beside<T> {
   readonly name: string;
@@ -52,6 +54,7 @@ export async function deliveriesBeside<T>(
     await pause(1000);
     alone.push(await deliver());
     const running = await beside.start(prepared);
+    await pause(START_MS);
     together.push(await deliver());
     if (beside.hasEnded(running.output())) throw new Error(`${beside.name} ended too early`);
     await running.stop();

@@ -120,7 +120,7 @@ function deliveries(site: Site, rate: number): Promise<Row> {
   return deliveriesBeside(site, rate, {
     name: 'migrate',
     // more than it seals in that time
-    prepare: (seconds) => fill(site, FASTEST * (seconds + 2)),
+    prepare: (seconds) => fill(site, FASTEST * (seconds + 4)),
     start: (names) => startMigrate(site, names, 'default'),
     hasEnded: (output) => output.includes(`${MAILBOXES} mailboxes:`),
   });

@@ -77,7 +77,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   '--limit': {
     long: '--limit',
     value: 'SIZE',
-    doc: 'How many bytes a second are sealed at most; 0 for no limit. "migrate" has 4MiB if it is left out.',
+    doc: 'How many bytes a second are sealed at most; 0 for no limit. "migrate" has 2MiB if it is left out.',
   },
   '--dry-run': { long: '--dry-run', doc: 'Tells what would be done, and changes nothing.' },
   '--no-passphrase': { long: '--no-passphrase', doc: 'Leaves a new secret key without a passphrase.' },

@@ -17,7 +17,7 @@ import type { Place } from './due.ts';
 import type { GuardParts } from './parts.ts';
 
 /** As that of `migrate`. */
-const BYTES_PER_SECOND = 4 * 1024 * 1024;
+const BYTES_PER_SECOND = 2 * 1024 * 1024;
 const AT_ONCE = 2;
 
 export class FolderSealer {
