@@ -35,7 +35,18 @@ const BELOW: Record<string, readonly string[]> = {
   'lookup.ts': ['core', 'config', 'delivery', 'keys', 'recipients', 'site.ts'],
   'opensite.ts': ['core', 'config', 'disk', 'maildir', 'owners', 'duplicates', 'delivery', 'site.ts'],
   // what lies in mailboxes already, and how it is sealed
-  stored: ['core', 'config', 'maildir', 'inplace', 'keys', 'delivery', 'site.ts', 'lookup.ts'],
+  stored: [
+    'core',
+    'config',
+    'edge',
+    'disk',
+    'maildir',
+    'inplace',
+    'keys',
+    'delivery',
+    'site.ts',
+    'lookup.ts',
+  ],
   // processes of their own, beside the server
   folders: ['core', 'config', 'edge', 'maildir', 'inplace', 'stored', 'lookup.ts', 'site.ts'],
   keeper: [

@@ -2,7 +2,9 @@
 import { dirname, join } from 'node:path';
 import { visiblePath } from '../core/visible.ts';
 import type { World } from '../core/world.ts';
-import { realCalls } from '../inplace/calls.ts';
+import { appendLocked } from '../disk/append.ts';
+import { lockDescriptor } from '../edge/lock.ts';
+import { bytesOf, realCalls } from '../inplace/calls.ts';
 import { type FolderParts, sealFolder } from '../inplace/folder.ts';
 import { DiskFull } from '../inplace/staging.ts';
 import type { Folder } from './folders.ts';
@@ -63,11 +65,10 @@ export class StoredWork {
 
 /** Courier and Dovecot 2.3 count the quota in this file (Maildir++); those who read it make it. */
 async function noteGrowth(mailbox: string, bytes: number): Promise<void> {
-  const file = await realCalls.openLocked(join(mailbox, 'maildirsize'));
-  if (file === undefined) return;
-  try {
-    await file.write(Buffer.from(`${bytes} 0\n`), 'end');
-  } finally {
-    await file.close();
-  }
+  const path = bytesOf(join(mailbox, 'maildirsize')).toString();
+  await appendLocked(path, `${bytes} 0`, lockDescriptor, (call) => call()).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    },
+  );
 }
