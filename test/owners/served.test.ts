@@ -226,8 +226,9 @@ test('a file that is made while its connection ends is gone, and not left open',
     await new Promise((resolve) => socket.once('close', resolve));
   }
   await until('nothing is left', () => readdirSync(join(maildir, 'tmp')).length === 0);
-  const open = readdirSync('/proc/self/fd').filter((fd) => targetOf(fd).startsWith(maildir));
-  assert.deepEqual(open, []);
+  await until('nothing is open', () =>
+    readdirSync('/proc/self/fd').every((fd) => !targetOf(fd).startsWith(maildir)),
+  );
 });
 
 function targetOf(fd: string): string {

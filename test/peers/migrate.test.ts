@@ -277,9 +277,10 @@ async function suite(indexes: 'beside the messages' | 'elsewhere', version: Dove
         let kills = 0;
         while (kills < MOST_KILLS) {
           const running = await start(process.execPath, [CLI, ...args], {
-            ready: async () => (await readdir(tmp)).length > 0,
+            // what others left or deliver is there, too
+            ready: async (_, pid) => (await readdir(tmp)).some((name) => name.includes(`P${pid}Q`)),
           });
-          // messages are put in place after half a second, and then again
+          // messages are put in place half a second after the first is staged, and then again
           await pause(dice.below(1200));
           process.kill(running.pid, 'SIGKILL');
           await running.stop();

@@ -65,8 +65,8 @@ export async function run(command: string, args: readonly string[], options: Run
 }
 
 export interface StartOptions {
-  /** Is called again and again, with the output so far, until it returns true. */
-  ready: (output: string) => boolean | Promise<boolean>;
+  /** Is called again and again, with the output so far and the process id, until it returns true. */
+  ready: (output: string, pid: number) => boolean | Promise<boolean>;
   env?: Record<string, string>;
   cwd?: string;
   uid?: number;
@@ -139,7 +139,7 @@ export async function start(
       `${command} is ready`,
       async () => {
         if (hasEnded(child)) throw new Error(`${command} ended with ${codeOf(child)}`);
-        return await options.ready(output());
+        return await options.ready(output(), pid);
       },
       options.readyWithinMs ?? READY_MS,
     );

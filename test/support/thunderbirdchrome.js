@@ -88,7 +88,12 @@ const actions = {
       const found = rows.find((n) => pane.gDBView.getMsgHdrAt(n).messageId === messageId);
       return found === undefined ? undefined : { n: found };
     });
-    const shown = pane.messageBrowser.contentWindow;
+    const shown = await until('the pane for messages', () => {
+      const { contentWindow } = pane.messageBrowser;
+      return (
+        contentWindow?.document.readyState === 'complete' && contentWindow.displayMessage && contentWindow
+      );
+    });
     const isProcessed = { so: false };
     const note = () => {
       isProcessed.so = true;
