@@ -3,9 +3,8 @@
  * A command is imported when it is chosen, so that an MTA that pipes each message through `sealdir seal`
  * does not load the server every time. Exit codes are those of sysexits.h; `check` has some of its own.
  */
-import { fstatSync, readFileSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { readArguments, refuseStray } from './commands/arguments.ts';
 import { CommandError, EXIT } from './commands/errors.ts';
 import { type Given, OPTIONS } from './commands/options.ts';
@@ -46,7 +45,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 async function main(argv: string[]): Promise<number> {
   const [name = '', ...rest] = argv;
   if (['--help', '-h', 'help'].includes(name)) return print(USAGE);
-  if (name === '--version') return print(`sealdir ${version()}\n`);
+  if (name === '--version') return print(`sealdir ${(await import('./edge/build.ts')).buildOf().version}\n`);
   if (name === 'key') return lines((await import('./commands/key/key.ts')).keyCommand, rest);
   if (name === 'migrate') return lines((await import('./commands/migrate/command.ts')).migrateCommand, rest);
   if (name === 'reseal') return lines((await import('./commands/reseal/command.ts')).resealCommand, rest);
@@ -180,11 +179,6 @@ async function settingsOf(config: string | undefined) {
 async function mailSettingsOf(config: string | undefined) {
   const commands = await import('./commands/settings.ts');
   return commands.mailSettingsOf(config, hostname());
-}
-
-function version(): string {
-  const text = readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8');
-  return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 /** Device and inode of the journal's end (systemd.exec(5)). */

@@ -1,6 +1,6 @@
-/** Runs the check of a server that has started, in a process that nobody waits for (child.ts). */
+/** Runs the check of a server that has started, in a process that nobody waits for (checkprocess.ts). */
 import { fork } from 'node:child_process';
-import type { Answer, Question } from './child.ts';
+import type { Answer, Question } from './checkprocess.ts';
 import type { Finding } from './finding.ts';
 
 /** A thousand keys take some seconds; a file system that hangs takes for ever. */
@@ -11,7 +11,7 @@ const PATIENCE_MS = 60_000;
  * `stopped` ends it before.
  */
 export function checkAside(question: Question, stopped: AbortSignal): Promise<readonly Finding[]> {
-  const program = new URL('./child.js', import.meta.url);
+  const program = new URL('./checkprocess.js', import.meta.url);
   const child = fork(program, { stdio: 'ignore', execArgv: [], serialization: 'advanced' });
   const end = () => void child.kill('SIGKILL');
   const late = setTimeout(end, PATIENCE_MS);

@@ -1,6 +1,6 @@
 /**
- * The process that seals folders as its server sees it (child.ts): there if a setting names folders. It never
- * hinders mail, and whenever it ends, each message is there once.
+ * The process that seals folders as its server sees it (folderprocess.ts): there if a setting names folders. It
+ * never hinders mail, and whenever it ends, each message is there once.
  */
 import type { Settings } from '../config/settings.ts';
 import { Kept } from '../edge/kept.ts';
@@ -24,7 +24,7 @@ export function startFolders({ settings, log, note }: FoldersOptions): RunningFo
   let current = settings;
   const fault = (error: Error) => log.fault('store.seal_folders', error);
   const kept = new Kept<Exclude<ToFolders, 'stop'>, FromFolders>({
-    program: new URL('./child.js', import.meta.url),
+    program: new URL('./folderprocess.js', import.meta.url),
     work: () => (current.store.seal_folders.length === 0 ? undefined : current),
     begun: () => ({
       hear(message) {

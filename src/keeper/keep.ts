@@ -1,4 +1,4 @@
-/** The keeper as its server sees it: a process (child.ts) that never hinders mail. */
+/** The keeper as its server sees it: a process (keyprocess.ts) that never hinders mail. */
 import { performance } from 'node:perf_hooks';
 import type { Settings } from '../config/settings.ts';
 import { Kept } from '../edge/kept.ts';
@@ -29,7 +29,7 @@ export interface KeepOptions {
 export function startKeeper({ settings, log, note, used }: KeepOptions): RunningKeeper {
   let current = settings;
   const kept = new Kept<Exclude<ToKeeper, 'stop'>, FromKeeper>({
-    program: new URL('./child.js', import.meta.url),
+    program: new URL('./keyprocess.js', import.meta.url),
     work: () => current,
     begun(send) {
       const silence = watchSilence(log);

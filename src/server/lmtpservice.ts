@@ -96,6 +96,8 @@ export function startDeliveries(
   const retire = ({ addressing }: DeliveryParts) =>
     void addressing.recipients.close?.().catch((error: unknown) => log.fault('recipients', error));
   const server = new LmtpServer(optionsFor(settings), connections);
+  // before the first message needs it; what is wrong with it, the log says then
+  if (settings.folders.rules.length > 0) lazily([]).catch(() => undefined);
   return {
     connect: (socket, opening) => server.accept(socket, opening),
     reload(fresh) {

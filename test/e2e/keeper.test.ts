@@ -56,8 +56,7 @@ async function startAt(directory: string, options = {}): Promise<Running> {
 /** The keeper's process. */
 function keeperOf(server: Pick<Running, 'pid'>): number {
   const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8').split(' ');
-  const isKeeper = (pid: string) =>
-    readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('keeper/child.js');
+  const isKeeper = (pid: string) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('keyprocess.js');
   return Number(children.filter(Boolean).find(isKeeper) ?? 0);
 }
 

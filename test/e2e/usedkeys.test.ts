@@ -120,8 +120,7 @@ async function send(directory: string): Promise<void> {
 async function keeperOf({ pid }: Pick<Running, 'pid'>): Promise<number> {
   const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter(Boolean);
   for (const child of children)
-    if ((await readFile(`/proc/${child}/cmdline`, 'latin1')).includes('keeper/child.js'))
-      return Number(child);
+    if ((await readFile(`/proc/${child}/cmdline`, 'latin1')).includes('keyprocess.js')) return Number(child);
   return 0;
 }
 

@@ -242,7 +242,7 @@ describe('store.seal_folders beside Dovecot', { ...needs('dovecot'), timeout: 90
     for (const name of (await readdir('/proc')).filter((each) => /^\d+$/.test(each))) {
       const line = await readFile(`/proc/${name}/cmdline`, 'latin1').catch(() => '');
       const status = await readFile(`/proc/${name}/status`, 'latin1').catch(() => '');
-      if (line.includes('folders/child.js') && status.includes(`\nPPid:\t${server.pid}\n`))
+      if (line.includes('bundle/folderprocess.js') && status.includes(`\nPPid:\t${server.pid}\n`))
         found.push(Number(name));
     }
     return found;
