@@ -1,6 +1,6 @@
 /**
- * The process that seals folders as its server sees it (folderprocess.ts): there if a setting names folders. It
- * never hinders mail, and whenever it ends, each message is there once.
+ * The process that seals folders as its server sees it (folderprocess.ts): there if a setting names folders.
+ * It never hinders mail, and whenever it ends, each message is there once.
  */
 import type { Settings } from '../config/settings.ts';
 import { Kept } from '../edge/kept.ts';
