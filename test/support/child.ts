@@ -67,7 +67,7 @@ export function childrenOf(pid: number): number[] {
   const own = told(pid, 'cmdline');
   return children.map(Number).filter((child) => {
     const command = told(child, 'cmdline');
-    if (/^$|prlimit|systemd-notify|(check|keeper)\/child\.js/.test(command)) return false;
+    if (/^$|prlimit|systemd-notify|(check|key)process\.js/.test(command)) return false;
     return command !== own || told(child, 'environ').includes('NODE_UNIQUE_ID=');
   });
 }
