@@ -1,8 +1,9 @@
-// Prints the files that `npm test`, or with an argument `npm run test:more`, gives to `node --test`, which starts a process for each. A third of its
+// Prints the files that `npm test`, or with an argument `npm run test:more`, gives to `node --test`, which
+// starts a process for each. A third of its
 // CPU time was such starts, so the files of a room that mostly calls functions share one: a file that is
 // written here imports them. What measures its own process keeps one for each file.
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { moreFiles } from './more.ts';
 
@@ -31,6 +32,7 @@ const FOR_ALL = /^(?:beforeEach|afterEach)\(/m;
 
 const tests = join(import.meta.dirname, '..');
 const more = new Set(moreFiles(tests));
+for (const file of more) if (!existsSync(file)) throw new Error(`more.ts names ${file}, which is not there`);
 // first in the order of names, in which they are run: these take longest
 const made = join(tests, '_together');
 
