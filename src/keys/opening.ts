@@ -9,6 +9,20 @@ import { library } from './library.ts';
 /** Says why a message cannot be opened, in the end of a sentence for the terminal. */
 export class NotOpenedError extends Error {}
 
+/** Session keys that are tried with a key: a message may have any number of them that name nobody. */
+export const MOST_TRIES = 256;
+
+/** Bytes that compressed content may become, whatever its size, and how many times its size it may. */
+const MOST_DECOMPRESSED = 128 * 1024 * 1024;
+const MOST_EXPANSION = 100;
+
+/** Returns how many bytes a message may become that has so many. */
+export function mostDecompressed(sealedBytes: number): number {
+  return Math.max(MOST_DECOMPRESSED, MOST_EXPANSION * sealedBytes);
+}
+
+export const TOO_LARGE = 'what is compressed in it is far larger than the message: it may be made to do harm';
+
 type SealedMessage = openpgp.Message<openpgp.MaybeStream<Uint8Array>>;
 
 export interface SessionKey {
@@ -49,11 +63,14 @@ export interface Decrypted {
 export async function decryptPackets(packets: AsyncIterable<Uint8Array>, opener: Opener): Promise<Decrypted> {
   const pieces: Uint8Array[] = [];
   for await (const piece of packets) pieces.push(piece);
+  const bytes = Buffer.concat(pieces);
   const message = await library
-    .readMessage({ binaryMessage: Buffer.concat(pieces) })
+    .readMessage({ binaryMessage: bytes })
     .catch((error: unknown) => notOpened(error));
   const sessionKey = await opener.sessionKeyOf(sealedKeysOf(message));
-  return plaintextOf(message, sessionKey).catch((error: unknown) => notOpened(error));
+  return plaintextOf(message, sessionKey, mostDecompressed(bytes.length)).catch((error: unknown) =>
+    notOpened(error),
+  );
 }
 
 /** Returns the bodies of the session-key packets that the library can read. */
@@ -67,12 +84,21 @@ function sealedKeysOf({ packets }: SealedMessage): Uint8Array[] {
   );
 }
 
-async function plaintextOf(message: SealedMessage, { cipher, key }: SessionKey): Promise<Decrypted> {
+async function plaintextOf(
+  message: SealedMessage,
+  { cipher, key }: SessionKey,
+  maxDecompressedMessageSize: number,
+): Promise<Decrypted> {
   const { enums } = library;
   const algorithm = cipher === undefined ? null : enums.read(enums.symmetric, cipher);
   // the library takes a missing algorithm too: SEIPD v2 names it itself (openpgp 6.3.2)
   const sessionKeys = { data: key, algorithm } as openpgp.SessionKey;
-  const { data, filename } = await library.decrypt({ message, sessionKeys, format: 'binary' });
+  const { data, filename } = await library.decrypt({
+    message,
+    sessionKeys,
+    format: 'binary',
+    config: { maxDecompressedMessageSize },
+  });
   if (!(data instanceof Uint8Array)) throw new Error('there is no literal data in it');
   // the library has null where there is no name, whatever its types say (openpgp 6.3.2)
   return { content: data, literalName: filename ?? '' };
@@ -83,6 +109,8 @@ async function plaintextOf(message: SealedMessage, { cipher, key }: SessionKey):
  */
 function notOpened(error: unknown): never {
   const { name, message } = error as Error;
+  if (/maximum decompressed (message )?size/i.test(message))
+    throw new NotOpenedError(TOO_LARGE, { cause: error });
   const isUnknown = name === 'UnsupportedError' || /unsupported|not supported|unknown/i.test(message);
   const why = isUnknown
     ? `it has something in it that Sealdir cannot read (${message})`
