@@ -3,23 +3,11 @@
  * against; there is no second hash of it anywhere. Address, fingerprint, version and all fields of the slot
  * are associated data, so that a slot opens nothing in another file, nor after any of them was edited.
  */
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
 import type { World } from '../core/world.ts';
+import { open, seal, withKeyFor } from './box.ts';
 import { readCode } from './code.ts';
 import { COST, type Cost, type Derivations, SALT_BYTES } from './kdf.ts';
-import {
-  type Box,
-  NONCE_BYTES,
-  type Owner,
-  type Slot,
-  type SlotKind,
-  TAG_BYTES,
-  VERSION,
-  type WrappedFile,
-} from './wrappedfile.ts';
-
-const CIPHER = 'aes-256-gcm';
-const SUBKEY_BYTES = 32;
+import { type Box, type Owner, type Slot, type SlotKind, VERSION, type WrappedFile } from './wrappedfile.ts';
 
 /** What somebody has typed, or a mail program sent. */
 export interface Secret {
@@ -109,7 +97,7 @@ export async function openSlot(
 
 /** Encrypts a transferable secret key under a master key. */
 export function wrapKey(secretKey: Buffer, owner: Owner, master: Buffer, world: Pick<World, 'random'>): Box {
-  return withKeyOf(master, (key) => seal(key, secretKey, keyData(owner), world));
+  return withKeyFor('secret key', master, (key) => seal(key, secretKey, keyData(owner), world));
 }
 
 /**
@@ -117,7 +105,7 @@ export function wrapKey(secretKey: Buffer, owner: Owner, master: Buffer, world: 
  * fills it with zeros.
  */
 export function unwrapKey(file: WrappedFile, master: Buffer): Buffer | undefined {
-  return withKeyOf(master, (key) => open(key, file.key, keyData(file)));
+  return withKeyFor('secret key', master, (key) => open(key, file.key, keyData(file)));
 }
 
 /** Tells whether a master key is that of a file. */
@@ -125,16 +113,6 @@ export function isMasterOf(file: WrappedFile, master: Buffer): boolean {
   const secretKey = unwrapKey(file, master);
   secretKey?.fill(0);
   return secretKey !== undefined;
-}
-
-/** The master key encrypts nothing itself: what else will be derived from it has another name. */
-function withKeyOf<T>(master: Buffer, use: (key: Buffer) => T): T {
-  const key = Buffer.from(hkdfSync('sha256', master, '', `sealdir ${VERSION} secret key`, SUBKEY_BYTES));
-  try {
-    return use(key);
-  } finally {
-    key.fill(0);
-  }
 }
 
 function keyData({ address, fingerprint }: Owner): Buffer {
@@ -146,24 +124,4 @@ function slotData({ address, fingerprint }: Owner, slot: Omit<Slot, 'wrap'>): Bu
   const derivation = [kdf.name, kdf.N, kdf.r, kdf.p, kdf.salt.toString('base64')];
   const all = ['sealdir slot', VERSION, address, fingerprint, id, kind, label, made, ...derivation];
   return Buffer.from(JSON.stringify(all));
-}
-
-function seal(key: Buffer, plaintext: Buffer, associated: Buffer, { random }: Pick<World, 'random'>): Box {
-  const nonce = random(NONCE_BYTES);
-  const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }).setAAD(associated);
-  return { nonce, sealed: Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]) };
-}
-
-/** Returns undefined if the key is another one, or any bit was changed. */
-function open(key: Buffer, { nonce, sealed }: Box, associated: Buffer): Buffer | undefined {
-  const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }).setAAD(associated);
-  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
-  const plaintext = decipher.update(sealed.subarray(0, -TAG_BYTES));
-  try {
-    decipher.final();
-    return plaintext;
-  } catch {
-    plaintext.fill(0);
-    return undefined;
-  }
 }

@@ -83,6 +83,16 @@ test('list shows what opens a key, and nothing secret, for a person and as JSON'
   assert.deepEqual(Object.keys(row.slots[0]), ['id', 'kind', 'label', 'made']);
 });
 
+test('list makes lines for Dovecot, and leaves out what it could not read as meant', async () => {
+  const { out } = await slots('list', '--dovecot', ALICE);
+  assert.match(out, /^alice@example\.com:\{SHA256\}[A-Za-z0-9+/]{43}=\n$/);
+  const odd = '#alice@example.com';
+  await writeFile(at('gateway', odd), textOf({ ...alice.file, address: odd }));
+  const all = await slots('list', '--dovecot');
+  assert.deepEqual([all.code, all.out], [EXIT.data, out]);
+  assert.match(all.err, /cannot be in a passwd-file of Dovecot/);
+});
+
 test('list says which file is damaged, and shows the others; who has none is 66', async () => {
   await writeFile(at('gateway/bob@example.com'), 'cut o');
   const { code, out, err } = await slots('list');
