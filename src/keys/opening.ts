@@ -69,7 +69,7 @@ export async function decryptPackets(packets: AsyncIterable<Uint8Array>, opener:
     .catch((error: unknown) => notOpened(error));
   const sessionKey = await opener.sessionKeyOf(sealedKeysOf(message));
   return plaintextOf(message, sessionKey, mostDecompressed(bytes.length)).catch((error: unknown) =>
-    notOpened(error),
+    notOpened(error, sessionKey.cipher),
   );
 }
 
@@ -104,18 +104,31 @@ async function plaintextOf(
   return { content: data, literalName: filename ?? '' };
 }
 
+/** Ciphers of old mail that the library does not know; node:crypto knows the last three (§9.3). */
+const OLD_CIPHER: Readonly<Record<number, string>> = {
+  1: 'IDEA',
+  11: 'Camellia-128',
+  12: 'Camellia-192',
+  13: 'Camellia-256',
+};
+
 /**
  * Puts the library's faults into words. With the right key there, only the message itself is left to blame.
  */
-function notOpened(error: unknown): never {
-  const { name, message } = error as Error;
-  if (/maximum decompressed (message )?size/i.test(message))
-    throw new NotOpenedError(TOO_LARGE, { cause: error });
+function notOpened(error: unknown, cipher = 0): never {
+  throw new NotOpenedError(whyNot(error as Error, OLD_CIPHER[cipher]), { cause: error });
+}
+
+function whyNot({ name, message }: Error, oldCipher: string | undefined): string {
+  if (/maximum decompressed (message )?size/i.test(message)) return TOO_LARGE;
+  if (/not authenticated/i.test(message))
+    return 'its encryption is of before 2003, and does not show whether it was changed';
+  if (oldCipher !== undefined)
+    return `it is encrypted with ${oldCipher}, and Sealdir cannot read it, or not what is in it`;
   const isUnknown = name === 'UnsupportedError' || /unsupported|not supported|unknown/i.test(message);
-  const why = isUnknown
+  return isUnknown
     ? `it has something in it that Sealdir cannot read (${message})`
     : 'it was changed on its way, or cut off';
-  throw new NotOpenedError(why, { cause: error });
 }
 
 /** Lists whom a message is for, given the bodies of its session-key packets. */

@@ -42,6 +42,7 @@ export class SealedParts {
 
   /** Throws if the end has not come. */
   final(): void {
+    if (!this.#isBody) throw new UnsupportedError('it has no encrypted data of a kind known here');
     if (!this.#isLastPart || this.#left !== 0) throw new ChangedError();
   }
 
