@@ -15,13 +15,13 @@ import {
 } from '../../src/custody/wrappedfile.ts';
 import { needs } from '../support/peers.ts';
 import { run } from '../support/process.ts';
-import { type Enrolled, enrolled, parts, world } from '../support/wrapped.ts';
+import { type Enrolled, enrolled, parts, usualEnrolled, world } from '../support/wrapped.ts';
 
 let alice: Enrolled;
 let master: Buffer;
 
 before(async () => {
-  alice = await enrolled();
+  alice = await usualEnrolled();
   const opened = await openSlot(alice.file, secretOf(alice.secrets.device), parts.derivations);
   master = opened?.master ?? assert.fail();
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { parseWrappedFile, textOf, WrappedFileError } from '../../src/custody/wrappedfile.ts';
-import { type Enrolled, enrolled, keyOf } from '../support/wrapped.ts';
+import { type Enrolled, keyOf, usualEnrolled } from '../support/wrapped.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what is edited is JSON of any form
 type Json = any;
@@ -12,7 +12,7 @@ let alice: Enrolled;
 let text = '';
 
 before(async () => {
-  alice = await enrolled();
+  alice = await usualEnrolled();
   text = textOf(alice.file);
 });
 

@@ -40,7 +40,7 @@ test(
     t.after(() => home.close());
     await home.gpg(['--quick-generate-key', ADDRESS, 'default', 'default', 'never']);
     const { opener } = await holderOf(await home.gpg(['--armor', '--export-secret-keys']));
-    for (const [[cipher = '', compression = '', ...more], refused] of shortOf(CASES, 6)) {
+    for (const [[cipher = '', compression = '', ...more], refused] of shortOf(CASES, 3)) {
       const how = ['--cipher-algo', cipher, '--compress-algo', compression, ...more];
       const sealed = await home.gpg(['--armor', ...how, '--recipient', ADDRESS, '--encrypt'], TEXT);
       const what = how.join(' ');
