@@ -28,9 +28,12 @@ function compressed(algorithm: number, deflated: Buffer): Buffer {
   return Buffer.concat([packetHeader(8, deflated.length + 1), Buffer.of(algorithm), deflated]);
 }
 
-/** Literal data of zeros, and how it is said to be compressed. */
+/** Literal data of zeros. */
 function bomb(bytes: number): Buffer {
-  return compressed(1, deflateRawSync(literalOf(Buffer.alloc(bytes)), { level: 1 }));
+  const head = Buffer.concat([packetHeader(11, bytes + 6), Buffer.from('b\0\0\0\0\0', 'latin1')]);
+  const literal = Buffer.alloc(head.length + bytes);
+  literal.set(head);
+  return compressed(1, deflateRawSync(literal, { level: 1 }));
 }
 
 const LARGE = bomb((isLong ? 400 : 130) * MIB);
