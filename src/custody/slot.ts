@@ -3,11 +3,22 @@
  * against; there is no second hash of it anywhere. Address, fingerprint, version and all fields of the slot
  * are associated data, so that a slot opens nothing in another file, nor after any of them was edited.
  */
+import { hkdfSync } from 'node:crypto';
 import type { World } from '../core/world.ts';
 import { open, seal, withKeyFor } from './box.ts';
 import { readCode } from './code.ts';
 import { COST, type Cost, type Derivations, SALT_BYTES } from './kdf.ts';
 import { type Box, type Owner, type Slot, type SlotKind, VERSION, type WrappedFile } from './wrappedfile.ts';
+
+const ID_BYTES = 4;
+
+/**
+ * Returns the id of the slot for a code, which costs one derivation then, however many devices there are. It
+ * is of no use for guesses: of the 128 bits of a code it leaves 96. A password must have none (D72).
+ */
+function idOfCode(code: Buffer): string {
+  return Buffer.from(hkdfSync('sha256', code, '', `sealdir ${VERSION} slot`, ID_BYTES)).toString('hex');
+}
 
 /** What somebody has typed, or a mail program sent. */
 export interface Secret {
@@ -39,7 +50,7 @@ export interface NewSlot {
   readonly kind: SlotKind;
   readonly label: string;
   readonly secret: Buffer;
-  /** That of a slot whose place it takes; another one if left out. */
+  /** That of a slot with a password whose place it takes; another one if left out. */
   readonly id?: string;
 }
 
@@ -59,7 +70,7 @@ export async function makeSlot(
   { derivations, world, cost = COST }: SlotParts,
 ): Promise<Slot> {
   const head = {
-    id: id ?? world.random(4).toString('hex'),
+    id: kind === 'password' ? (id ?? world.random(ID_BYTES).toString('hex')) : idOfCode(secret),
     kind,
     label,
     made: `${new Date(world.now()).toISOString().slice(0, 19)}Z`,
@@ -86,7 +97,8 @@ export async function openSlot(
   { bytes, kinds }: Pick<Secret, 'bytes' | 'kinds'>,
   derivations: Derivations,
 ): Promise<Opened | undefined> {
-  for (const slot of file.slots.filter(({ kind }) => kinds.includes(kind))) {
+  const mayFit = ({ kind, id }: Slot) => kind === 'password' || id === idOfCode(bytes);
+  for (const slot of file.slots.filter((each) => kinds.includes(each.kind) && mayFit(each))) {
     const key = await derivations.derive(bytes, slot.kdf);
     const master = open(key, slot.wrap, slotData(file, slot));
     key.fill(0);

@@ -42,7 +42,7 @@ before(async () => {
   const { id } = slotNamed(file, 'password');
   changes = {
     add: withSlot(file, await make({ kind: 'password', label: 'another' })),
-    change: withChanged(file, await make({ kind: 'password', label: 'password', id })),
+    change: withChanged(file, { id }, await make({ kind: 'password', label: 'password', id })),
     revoke: without(file, slotNamed(file, 'password')),
   };
 });

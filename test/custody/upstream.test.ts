@@ -41,7 +41,7 @@ test('it stays as it is when slots are added, changed and revoked', async () => 
   const added = withSlot(file, await makeSlot({ kind: 'password', label: 'x', secret }, file, master, parts));
   const { id } = slotNamed(added, 'x');
   const slot = await makeSlot({ kind: 'password', label: 'x', secret, id }, file, master, parts);
-  for (const changed of [added, withChanged(added, slot), without(added, slot)])
+  for (const changed of [added, withChanged(added, slot, slot), without(added, slot)])
     assert.deepEqual(parseWrappedFile(textOf(changed)).upstream, file.upstream);
 });
 

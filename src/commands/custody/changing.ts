@@ -15,6 +15,8 @@ import { codeLines, HONEST, PASSWORD_HONEST } from './words.ts';
 /** A slot as it is to be, but for its secret, and how the file takes it. */
 export interface Wanted {
   readonly head: Omit<NewSlot, 'secret'>;
+  /** The one whose place it takes. */
+  readonly replaced?: Slot;
   put(file: WrappedFile, slot: Slot): WrappedFile;
 }
 
@@ -31,7 +33,7 @@ export async function putSlot(
   const seen = await wrappedAt(place);
   const opened = await openWithSecret(seen, given, streams, derivations);
   try {
-    const { head, put } = choose(opened);
+    const { head, replaced, put } = choose(opened);
     const isPassword = head.kind === 'password';
     const text = isPassword ? await newPassword(seen.address, given, streams) : newCode(world);
     const secret = secretOf(text).bytes;
@@ -39,7 +41,7 @@ export async function putSlot(
       // made before the lock is taken, which others would find taken for a second
       const slot = await makeSlot({ ...head, secret }, seen, opened.master, { derivations, world });
       pause();
-      const touched = [opened.slot, ...seen.slots.filter(({ id }) => id === head.id)];
+      const touched = [opened.slot, ...(replaced === undefined ? [] : [replaced])];
       const exchange = async () => put(await unchangedAt(place, opened.master, touched), slot);
       await changeWrapped(place, exchange, { world });
     })
