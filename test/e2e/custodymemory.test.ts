@@ -103,7 +103,9 @@ testLong(
       // grep finds each of them where they are meant to be
       for (const each of [secret, 'recovery'])
         await shell(`grep -qF -f "$S/${each}" -r "$S" && ! grep -F -f "$S/${each}" -r .`);
-      t.diagnostic(`${args.split(' ')[0]}: ${during.processes} processes, ${Math.round(during.bytes / 2 ** 20)} MiB`);
+      t.diagnostic(
+        `${args.split(' ')[0]}: ${during.processes} processes, ${Math.round(during.bytes / 2 ** 20)} MiB`,
+      );
     }
     assert.deepEqual(await readdir(join(directory, 'opened')), [`${ADDRESS}.secret.asc`]);
   },
