@@ -26,6 +26,7 @@ beside a process that is asked for fifty derivations a second, of which it refus
     const site = { bed, server, certificate: await makeCertificate(BASE_KEY) };
     const rows: Row[] = [];
     let peak = 0;
+    const asked = { tried: 0, refused: 0, ms: 0 };
     for (const rate of RATES)
       rows.push(
         await deliveriesBeside(site, rate, {
@@ -39,9 +40,15 @@ beside a process that is asked for fifty derivations a second, of which it refus
             const { stop } = running;
             return {
               ...running,
-              stop: () => {
+              stop: async () => {
                 peak = Math.max(peak, peakRss(running.pid));
-                return stop();
+                const code = await stop();
+                const [, tried, refused, ms] =
+                  /tried (\d+), refused (\d+) in (\d+) ms/.exec(running.output()) ?? [];
+                asked.tried += Number(tried);
+                asked.refused += Number(refused);
+                asked.ms += Number(ms);
+                return code;
               },
             };
           },
@@ -65,6 +72,7 @@ beside a process that is asked for fifty derivations a second, of which it refus
       },
       notes: [
         `Highest RSS of the process that was asked: ${short(peak / 2 ** 20)} MiB.`,
+        `It was asked for ${short((1000 * (asked.tried + asked.refused)) / asked.ms)} derivations a second, of which it made ${short((1000 * asked.tried) / asked.ms)}.`,
         'Load generator: own.',
       ],
       leftOut: [],

@@ -108,7 +108,7 @@ _sealdir() {
       operands=addresses
       ;;
     'slots list')
-      options='-c --config --file --json'
+      options='-c --config --file --json --dovecot'
       operands=addresses
       ;;
     'slots add')

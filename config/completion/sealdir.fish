@@ -109,6 +109,7 @@ complete -c sealdir -f -n '__fish_seen_subcommand_from slots; and not __fish_see
 complete -c sealdir -n '__fish_seen_subcommand_from slots; and __fish_seen_subcommand_from list' -s c -l config -r -F -d 'The configuration.'
 complete -c sealdir -n '__fish_seen_subcommand_from slots; and __fish_seen_subcommand_from list' -l file -r -F -d 'A wrapped key that is in no directory of a gateway.'
 complete -c sealdir -n '__fish_seen_subcommand_from slots; and __fish_seen_subcommand_from list' -l json -d 'Writes JSON.'
+complete -c sealdir -n '__fish_seen_subcommand_from slots; and __fish_seen_subcommand_from list' -l dovecot -d 'Writes lines of a passwd-file for Dovecot: the hash of the password by which the gateway logs in there for each user.'
 complete -c sealdir -n '__fish_seen_subcommand_from slots; and __fish_seen_subcommand_from list' -a '(__sealdir_addresses)'
 complete -c sealdir -f -n '__fish_seen_subcommand_from slots; and not __fish_seen_subcommand_from list add change revoke import export' -a add -d 'make another code or password, with one of those there are'
 complete -c sealdir -n '__fish_seen_subcommand_from slots; and __fish_seen_subcommand_from add' -s c -l config -r -F -d 'The configuration.'

@@ -3,7 +3,7 @@
  * public keys, of a file or of gpg. Nobody is asked twice for the same key in vain.
  */
 import { findPublicKeys } from '../keys/keypackets.ts';
-import { listOf, NotOpenedError, type Opener, type SessionKey } from '../keys/opening.ts';
+import { listOf, MOST_TRIES, NotOpenedError, type Opener, type SessionKey } from '../keys/opening.ts';
 import { openSealedKey, readSealedKey, type SealedKey } from '../openpgp/openpkesk.ts';
 import { type PublicKey, readPublicKey } from '../openpgp/publickey.ts';
 import type { Agent, KeyState } from './agent.ts';
@@ -106,7 +106,7 @@ function pairsOf(sealed: readonly SealedKey[], keys: readonly AgentKey[]): Pair[
   return [
     ...pairs(({ keyId }, key) => keyId === key.keyId),
     ...pairs(({ keyId }) => keyId === undefined), // RFC 9580 §5.1.1
-  ];
+  ].slice(0, MOST_TRIES);
 }
 
 function isSameKind({ cipher }: SealedKey, { numbers }: AgentKey): boolean {

@@ -88,6 +88,11 @@ export const CATALOGUE = {
   'keystate-owner': 'the server cannot add to it, so that changes of keys are not noticed',
   'keystate-readable': 'it is for Sealdir alone: it says whose keys changed, and when',
   'keystate-log': 'somebody may have hidden that they exchanged a key',
+  // wrapped secret keys
+  'gateway-readable': 'whoever has a copy of a wrapped key can try passwords on it for years',
+  'gateway-writable': 'they can keep its owner out, or put an older file back that a revoked code opens',
+  'gateway-server': 'whoever breaks into the server, which talks to the network, has a copy of each of them',
+  'gateway-place': 'the wrapped keys would be gone, and with them what opens the mail of their owners',
   // who can reach what
   'config-open': 'another key directory or another store in it leads new mail to them',
   'lmtp-in-clear': 'the server does not start: mail would cross the network in clear',

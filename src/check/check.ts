@@ -9,6 +9,7 @@ import { checkConfigFile } from './configfile.ts';
 import { checkExim } from './exim.ts';
 import type { Finding } from './finding.ts';
 import { checkFolders } from './folders.ts';
+import { checkGateway } from './gateway.ts';
 import { checkKeyDirectory, checkKeyReplacement } from './keydirectory.ts';
 import { checkKeys } from './keys.ts';
 import { checkKeyState } from './keystate.ts';
@@ -75,6 +76,7 @@ export async function checkRunning({
     ...checkStore(settings),
     ...(await checkState(settings)),
     ...checkKeyState(settings),
+    ...checkGateway(settings),
     ...checkSockets(settings),
     ...(await checkTls(settings, now)),
     ...checkProcess(settings, file),

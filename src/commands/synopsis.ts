@@ -35,6 +35,10 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   '-f': { long: '--sender', value: 'SENDER', doc: 'The address that the message is from.' },
   '-a': { long: '--detail', value: 'DETAIL', doc: 'What stands between "+" and "@" in the address.' },
   '--verbose': { long: '--verbose', doc: 'Says on stderr what went wrong, with the names of files.' },
+  '--dovecot': {
+    long: '--dovecot',
+    doc: 'Writes lines of a passwd-file for Dovecot: the hash of the password by which the gateway logs in there for each user.',
+  },
   '--json': { long: '--json', doc: 'Writes JSON.' },
   '--as': { long: '--as', value: 'ADDRESS', doc: 'The recipient whose keys these are.' },
   '--yes': { long: '--yes', doc: 'Agrees to a change that is asked about otherwise.' },

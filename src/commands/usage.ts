@@ -13,7 +13,8 @@ const KEY = `  sealdir key list [-c FILE] [--json] [ADDRESS...]           every 
                                                              write a Web Key Directory
 `;
 
-const SLOTS = `  sealdir slots list [-c FILE | --file FILE] [--json] [ADDRESS...]  whose keys are wrapped here, and what opens them
+const SLOTS = `  sealdir slots list [-c FILE | --file FILE] [--json | --dovecot] [ADDRESS...]
+                                                             whose keys are wrapped here, and what opens them
   sealdir slots add [-c FILE | --file FILE] (--device NAME | --recovery | --password) [--label NAME] [--print-codes]
               [--password-file F | --password-fd N] [--new-password-file F | --new-password-fd N] [ADDRESS]
                                                              make another code or password, with one of those there are

@@ -23,10 +23,10 @@ export function withSlot(file: WrappedFile, slot: Slot): WrappedFile {
   return { ...file, serial: file.serial + 1, slots: [...file.slots, slot] };
 }
 
-/** Puts a slot in the place of the one with its id. */
-export function withChanged(file: WrappedFile, slot: Slot): WrappedFile {
-  slotNamed(file, slot.id);
-  const slots = file.slots.map((each) => (each.id === slot.id ? slot : each));
+/** Puts a slot in the place of another one. That of a code has another id then. */
+export function withChanged(file: WrappedFile, { id }: Pick<Slot, 'id'>, slot: Slot): WrappedFile {
+  slotNamed(file, id);
+  const slots = file.slots.map((each) => (each.id === id ? slot : each));
   return { ...file, serial: file.serial + 1, slots };
 }
 

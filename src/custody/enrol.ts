@@ -5,6 +5,7 @@
 import type { World } from '../core/world.ts';
 import { codeOf } from './code.ts';
 import { makeSlot, type NewSlot, type SlotParts, wrapKey } from './slot.ts';
+import { newUpstream } from './upstream.ts';
 import { MASTER_BYTES, type Owner, type Slot, type WrappedFile } from './wrappedfile.ts';
 
 const CODE_BYTES = 16;
@@ -28,7 +29,8 @@ export async function enrol(
   try {
     const slots: Slot[] = [];
     for (const secret of secrets) slots.push(await makeSlot(secret, owner, master, parts));
-    return { ...owner, serial: 1, slots, key: wrapKey(secretKey, owner, master, parts.world) };
+    const key = wrapKey(secretKey, owner, master, parts.world);
+    return { ...owner, serial: 1, slots, key, upstream: newUpstream(owner, master, parts.world) };
   } finally {
     master.fill(0);
   }

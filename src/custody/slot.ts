@@ -3,23 +3,22 @@
  * against; there is no second hash of it anywhere. Address, fingerprint, version and all fields of the slot
  * are associated data, so that a slot opens nothing in another file, nor after any of them was edited.
  */
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import { hkdfSync } from 'node:crypto';
 import type { World } from '../core/world.ts';
+import { open, seal, withKeyFor } from './box.ts';
 import { readCode } from './code.ts';
 import { COST, type Cost, type Derivations, SALT_BYTES } from './kdf.ts';
-import {
-  type Box,
-  NONCE_BYTES,
-  type Owner,
-  type Slot,
-  type SlotKind,
-  TAG_BYTES,
-  VERSION,
-  type WrappedFile,
-} from './wrappedfile.ts';
+import { type Box, type Owner, type Slot, type SlotKind, VERSION, type WrappedFile } from './wrappedfile.ts';
 
-const CIPHER = 'aes-256-gcm';
-const SUBKEY_BYTES = 32;
+const ID_BYTES = 4;
+
+/**
+ * Returns the id of the slot for a code, which costs one derivation then, however many devices there are. It
+ * is of no use for guesses: of the 128 bits of a code it leaves 96. A password must have none (D72).
+ */
+function idOfCode(code: Buffer): string {
+  return Buffer.from(hkdfSync('sha256', code, '', `sealdir ${VERSION} slot`, ID_BYTES)).toString('hex');
+}
 
 /** What somebody has typed, or a mail program sent. */
 export interface Secret {
@@ -51,7 +50,7 @@ export interface NewSlot {
   readonly kind: SlotKind;
   readonly label: string;
   readonly secret: Buffer;
-  /** That of a slot whose place it takes; another one if left out. */
+  /** That of a slot with a password whose place it takes; another one if left out. */
   readonly id?: string;
 }
 
@@ -71,7 +70,7 @@ export async function makeSlot(
   { derivations, world, cost = COST }: SlotParts,
 ): Promise<Slot> {
   const head = {
-    id: id ?? world.random(4).toString('hex'),
+    id: kind === 'password' ? (id ?? world.random(ID_BYTES).toString('hex')) : idOfCode(secret),
     kind,
     label,
     made: `${new Date(world.now()).toISOString().slice(0, 19)}Z`,
@@ -98,7 +97,8 @@ export async function openSlot(
   { bytes, kinds }: Pick<Secret, 'bytes' | 'kinds'>,
   derivations: Derivations,
 ): Promise<Opened | undefined> {
-  for (const slot of file.slots.filter(({ kind }) => kinds.includes(kind))) {
+  const mayFit = ({ kind, id }: Slot) => kind === 'password' || id === idOfCode(bytes);
+  for (const slot of file.slots.filter((each) => kinds.includes(each.kind) && mayFit(each))) {
     const key = await derivations.derive(bytes, slot.kdf);
     const master = open(key, slot.wrap, slotData(file, slot));
     key.fill(0);
@@ -109,7 +109,7 @@ export async function openSlot(
 
 /** Encrypts a transferable secret key under a master key. */
 export function wrapKey(secretKey: Buffer, owner: Owner, master: Buffer, world: Pick<World, 'random'>): Box {
-  return withKeyOf(master, (key) => seal(key, secretKey, keyData(owner), world));
+  return withKeyFor('secret key', master, (key) => seal(key, secretKey, keyData(owner), world));
 }
 
 /**
@@ -117,7 +117,7 @@ export function wrapKey(secretKey: Buffer, owner: Owner, master: Buffer, world: 
  * fills it with zeros.
  */
 export function unwrapKey(file: WrappedFile, master: Buffer): Buffer | undefined {
-  return withKeyOf(master, (key) => open(key, file.key, keyData(file)));
+  return withKeyFor('secret key', master, (key) => open(key, file.key, keyData(file)));
 }
 
 /** Tells whether a master key is that of a file. */
@@ -125,16 +125,6 @@ export function isMasterOf(file: WrappedFile, master: Buffer): boolean {
   const secretKey = unwrapKey(file, master);
   secretKey?.fill(0);
   return secretKey !== undefined;
-}
-
-/** The master key encrypts nothing itself: what else will be derived from it has another name. */
-function withKeyOf<T>(master: Buffer, use: (key: Buffer) => T): T {
-  const key = Buffer.from(hkdfSync('sha256', master, '', `sealdir ${VERSION} secret key`, SUBKEY_BYTES));
-  try {
-    return use(key);
-  } finally {
-    key.fill(0);
-  }
 }
 
 function keyData({ address, fingerprint }: Owner): Buffer {
@@ -146,24 +136,4 @@ function slotData({ address, fingerprint }: Owner, slot: Omit<Slot, 'wrap'>): Bu
   const derivation = [kdf.name, kdf.N, kdf.r, kdf.p, kdf.salt.toString('base64')];
   const all = ['sealdir slot', VERSION, address, fingerprint, id, kind, label, made, ...derivation];
   return Buffer.from(JSON.stringify(all));
-}
-
-function seal(key: Buffer, plaintext: Buffer, associated: Buffer, { random }: Pick<World, 'random'>): Box {
-  const nonce = random(NONCE_BYTES);
-  const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }).setAAD(associated);
-  return { nonce, sealed: Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]) };
-}
-
-/** Returns undefined if the key is another one, or any bit was changed. */
-function open(key: Buffer, { nonce, sealed }: Box, associated: Buffer): Buffer | undefined {
-  const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }).setAAD(associated);
-  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
-  const plaintext = decipher.update(sealed.subarray(0, -TAG_BYTES));
-  try {
-    decipher.final();
-    return plaintext;
-  } catch {
-    plaintext.fill(0);
-    return undefined;
-  }
 }

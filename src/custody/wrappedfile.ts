@@ -42,12 +42,19 @@ export interface Owner {
   readonly fingerprint: string;
 }
 
+/** How the gateway gets at the sealed mail (upstream.ts). */
+export interface Upstream extends Box {
+  /** SHA-256 of the password in it, for the IMAP server. */
+  readonly hash: Buffer;
+}
+
 export interface WrappedFile extends Owner {
   /** Grows by one with each change, so that an older copy is told from a newer one. */
   readonly serial: number;
   readonly slots: readonly Slot[];
   /** The transferable secret key (RFC 9580 §10.2), binary and without a passphrase of its own. */
   readonly key: Box;
+  readonly upstream: Upstream;
 }
 
 /** Slots of one file: each password that is tried costs a derivation for each slot of its kind. */
@@ -55,13 +62,14 @@ export const MOST_SLOTS = 16;
 export const MASTER_BYTES = 32;
 export const NONCE_BYTES = 12;
 export const TAG_BYTES = 16;
+const HASH_BYTES = 32;
 /** Bytes of a file. A key with the signatures of many others may be large. */
 export const MOST_FILE_BYTES = 1024 * 1024;
 
 /** The file is none that this version reads. Its message is a sentence that follows the name of the file. */
 export class WrappedFileError extends Error {}
 
-export function textOf({ address, fingerprint, serial, slots, key }: WrappedFile): string {
+export function textOf({ address, fingerprint, serial, slots, key, upstream }: WrappedFile): string {
   const written = {
     format: FORMAT,
     version: VERSION,
@@ -74,6 +82,7 @@ export function textOf({ address, fingerprint, serial, slots, key }: WrappedFile
       wrap: boxText(wrap),
     })),
     key: boxText(key),
+    upstream: { ...boxText(upstream), hash: upstream.hash.toString('base64') },
   };
   return `${JSON.stringify(written, undefined, 2)}\n`;
 }
@@ -90,7 +99,11 @@ export function parseWrappedFile(text: string): WrappedFile {
     throw new WrappedFileError(
       `has version ${JSON.stringify(root.version)} of the form; this Sealdir reads version ${VERSION}`,
     );
-  onlyFields(root, ['format', 'version', 'address', 'fingerprint', 'serial', 'slots', 'key'], 'the whole');
+  onlyFields(
+    root,
+    ['format', 'version', 'address', 'fingerprint', 'serial', 'slots', 'key', 'upstream'],
+    'the whole',
+  );
   const slots = Array.isArray(root.slots) ? root.slots.map(slotOf) : damaged('slots');
   if (slots.length > MOST_SLOTS) damaged('slots');
   for (const name of ['id', 'label'] as const)
@@ -101,6 +114,7 @@ export function parseWrappedFile(text: string): WrappedFile {
     serial: wholeNumber(root.serial, 'serial'),
     slots,
     key: boxOf(root.key, 'key'),
+    upstream: upstreamOf(root.upstream),
   };
 }
 
@@ -153,6 +167,12 @@ function kdfOf(value: unknown, where: string): Kdf {
 
 function named({ name }: Fields): string {
   return typeof name === 'string' ? name.slice(0, 40) : 'it has no name';
+}
+
+function upstreamOf(value: unknown): Upstream {
+  const { hash: written, ...box } = objectOf(value, 'upstream');
+  const hash = bytesOf(written, 'upstream');
+  return hash.length === HASH_BYTES ? { ...boxOf(box, 'upstream'), hash } : damaged('upstream');
 }
 
 function boxOf(value: unknown, where: string): Box {

@@ -9,6 +9,20 @@ import { library } from './library.ts';
 /** Says why a message cannot be opened, in the end of a sentence for the terminal. */
 export class NotOpenedError extends Error {}
 
+/** Session keys that are tried with a key: a message may have any number of them that name nobody. */
+export const MOST_TRIES = 256;
+
+/** Bytes that compressed content may become, whatever its size, and how many times its size it may. */
+const MOST_DECOMPRESSED = 128 * 1024 * 1024;
+const MOST_EXPANSION = 100;
+
+/** Returns how many bytes a message may become that has so many. */
+export function mostDecompressed(sealedBytes: number): number {
+  return Math.max(MOST_DECOMPRESSED, MOST_EXPANSION * sealedBytes);
+}
+
+export const TOO_LARGE = 'what is compressed in it is far larger than the message: it may be made to do harm';
+
 type SealedMessage = openpgp.Message<openpgp.MaybeStream<Uint8Array>>;
 
 export interface SessionKey {
@@ -49,11 +63,14 @@ export interface Decrypted {
 export async function decryptPackets(packets: AsyncIterable<Uint8Array>, opener: Opener): Promise<Decrypted> {
   const pieces: Uint8Array[] = [];
   for await (const piece of packets) pieces.push(piece);
+  const bytes = Buffer.concat(pieces);
   const message = await library
-    .readMessage({ binaryMessage: Buffer.concat(pieces) })
+    .readMessage({ binaryMessage: bytes })
     .catch((error: unknown) => notOpened(error));
   const sessionKey = await opener.sessionKeyOf(sealedKeysOf(message));
-  return plaintextOf(message, sessionKey).catch((error: unknown) => notOpened(error));
+  return plaintextOf(message, sessionKey, mostDecompressed(bytes.length)).catch((error: unknown) =>
+    notOpened(error, sessionKey.cipher),
+  );
 }
 
 /** Returns the bodies of the session-key packets that the library can read. */
@@ -67,27 +84,51 @@ function sealedKeysOf({ packets }: SealedMessage): Uint8Array[] {
   );
 }
 
-async function plaintextOf(message: SealedMessage, { cipher, key }: SessionKey): Promise<Decrypted> {
+async function plaintextOf(
+  message: SealedMessage,
+  { cipher, key }: SessionKey,
+  maxDecompressedMessageSize: number,
+): Promise<Decrypted> {
   const { enums } = library;
   const algorithm = cipher === undefined ? null : enums.read(enums.symmetric, cipher);
   // the library takes a missing algorithm too: SEIPD v2 names it itself (openpgp 6.3.2)
   const sessionKeys = { data: key, algorithm } as openpgp.SessionKey;
-  const { data, filename } = await library.decrypt({ message, sessionKeys, format: 'binary' });
+  const { data, filename } = await library.decrypt({
+    message,
+    sessionKeys,
+    format: 'binary',
+    config: { maxDecompressedMessageSize },
+  });
   if (!(data instanceof Uint8Array)) throw new Error('there is no literal data in it');
   // the library has null where there is no name, whatever its types say (openpgp 6.3.2)
   return { content: data, literalName: filename ?? '' };
 }
 
+/** Ciphers of old mail that the library does not know; node:crypto knows the last three (§9.3). */
+const OLD_CIPHER: Readonly<Record<number, string>> = {
+  1: 'IDEA',
+  11: 'Camellia-128',
+  12: 'Camellia-192',
+  13: 'Camellia-256',
+};
+
 /**
  * Puts the library's faults into words. With the right key there, only the message itself is left to blame.
  */
-function notOpened(error: unknown): never {
-  const { name, message } = error as Error;
+function notOpened(error: unknown, cipher = 0): never {
+  throw new NotOpenedError(whyNot(error as Error, OLD_CIPHER[cipher]), { cause: error });
+}
+
+function whyNot({ name, message }: Error, oldCipher: string | undefined): string {
+  if (/maximum decompressed (message )?size/i.test(message)) return TOO_LARGE;
+  if (/not authenticated/i.test(message))
+    return 'its encryption is of before 2003, and does not show whether it was changed';
+  if (oldCipher !== undefined)
+    return `it is encrypted with ${oldCipher}, and Sealdir cannot read it, or not what is in it`;
   const isUnknown = name === 'UnsupportedError' || /unsupported|not supported|unknown/i.test(message);
-  const why = isUnknown
+  return isUnknown
     ? `it has something in it that Sealdir cannot read (${message})`
     : 'it was changed on its way, or cut off';
-  throw new NotOpenedError(why, { cause: error });
 }
 
 /** Lists whom a message is for, given the bodies of its session-key packets. */

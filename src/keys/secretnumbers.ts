@@ -3,6 +3,7 @@
  * declare these fields (openpgp 6.3.2; test/opening/kinds.test.ts). Nothing that the server imports may
  * import this file, since the server never has a private key.
  */
+import { createHash } from 'node:crypto';
 import type { RecipientKey } from '../openpgp/pkesk.ts';
 import { recipientKeyOf } from './material.ts';
 import type { SecretPacket } from './secretfile.ts';
@@ -25,6 +26,13 @@ export function decryptingKeyOf(packet: SecretPacket): DecryptingKey | undefined
 /** Overwrites the secret numbers of an unlocked key, which is no good for anything then. */
 export function eraseNumbers(packet: SecretPacket): void {
   for (const number of Object.values(secretOf(packet))) number.fill(0);
+}
+
+/** Makes 32 bytes of the secret numbers of an unlocked key, of any kind, that say nothing of them. */
+export function hashOfNumbers(packet: SecretPacket): Buffer {
+  const hash = createHash('sha256').update('sealdir decoy');
+  for (const number of Object.values(secretOf(packet))) hash.update(number);
+  return hash.digest();
 }
 
 function secretOf(packet: SecretPacket): SecretNumbers {

@@ -3,7 +3,7 @@
  * has a bound. What is not known natively is opened by the library, as a whole.
  */
 import { decryptPackets, NotOpenedError, type Opener, type SessionKey } from '../keys/opening.ts';
-import { ChangedError, UnsupportedError } from '../openpgp/faults.ts';
+import { ChangedError, ExcessError, UnsupportedError } from '../openpgp/faults.ts';
 import { Held } from './held.ts';
 import { Reading } from './reading.ts';
 import type { PacketSource } from './source.ts';
@@ -77,5 +77,7 @@ async function* finished(
 }
 
 function inWords(error: unknown): unknown {
-  return error instanceof ChangedError ? new NotOpenedError(error.message, { cause: error }) : error;
+  return error instanceof ChangedError || error instanceof ExcessError
+    ? new NotOpenedError(error.message, { cause: error })
+    : error;
 }

@@ -2,7 +2,8 @@
 import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createInflate, createInflateRaw } from 'node:zlib';
-import { ChangedError, UnsupportedError } from '../openpgp/faults.ts';
+import { mostDecompressed, TOO_LARGE } from '../keys/opening.ts';
+import { ChangedError, ExcessError, UnsupportedError } from '../openpgp/faults.ts';
 import { Decryption, type FindSessionKey } from './decryption.ts';
 import { MessagePackets } from './messagepackets.ts';
 import type { PacketSource } from './source.ts';
@@ -20,6 +21,7 @@ export class Reading {
   readonly #source: PacketSource;
   readonly #findKey: FindSessionKey;
   #packets = new MessagePackets('encrypted');
+  #bytes = 0;
 
   constructor(source: PacketSource, findKey: FindSessionKey) {
     this.#source = source;
@@ -46,12 +48,16 @@ export class Reading {
       return;
     }
     this.#packets = new MessagePackets('compressed');
-    yield* contentOf(inflated(value, data, compression), this.#packets);
+    const most = () => mostDecompressed(this.#bytes);
+    yield* contentOf(inflated(withFirst(value, data), compression, most), this.#packets);
   }
 
   async *#decrypted(): AsyncGenerator<Buffer> {
     const decryption = new Decryption(this.#findKey);
-    for await (const packets of this.#source()) yield* await decryption.update(packets);
+    for await (const packets of this.#source()) {
+      this.#bytes += packets.length;
+      yield* await decryption.update(packets);
+    }
     yield* decryption.final();
   }
 }
@@ -73,38 +79,50 @@ async function* contentOf(pieces: AsyncIterable<Buffer>, packets: MessagePackets
   packets.final();
 }
 
+async function* withFirst(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield first;
+  yield* rest;
+}
+
+/** What becomes too large is not decompressed further, but read to its end, as above. */
 async function* inflated(
-  first: Buffer,
-  rest: AsyncIterable<Buffer>,
+  packets: AsyncIterable<Buffer>,
   compression: number,
+  most: () => number,
 ): AsyncGenerator<Buffer> {
   const begin = COMPRESSION[compression];
   if (begin === undefined) {
-    for await (const piece of rest) piece.fill(0); // to its end, as above
+    for await (const piece of packets) piece.fill(0); // to its end, as above
     throw new UnsupportedError('a compression of another kind');
   }
   const inflate = begin({ chunkSize: INFLATED_BYTES });
   let failure: unknown; // of what comes in
-  let isWhole = false;
+  let [isWhole, isTooLarge, bytes] = [false, false, 0];
   async function* compressed() {
     try {
-      yield first;
-      yield* rest;
+      for await (const piece of packets) if (!isTooLarge) yield piece;
       isWhole = true;
     } catch (error) {
       failure = error;
       throw error;
     }
   }
-  const done = pipeline(Readable.from(compressed()), inflate).catch(() => undefined); // the loop is told too
+  // few pieces wait, since each may become a thousand times as large; the loop is told of failures too
+  const source = Readable.from(compressed(), { highWaterMark: 1 });
+  const done = pipeline(source, inflate).catch(() => undefined);
   try {
-    yield* inflate;
+    for await (const piece of inflate as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      isTooLarge ||= bytes > most();
+      if (!isTooLarge) yield piece;
+    }
   } catch (error) {
-    throw failure ?? new ChangedError(error);
+    if (failure !== undefined || !isTooLarge) throw failure ?? new ChangedError(error);
   } finally {
     await done;
   }
   // compressed data may say that it has ended before the end has come that verifies it
   if (failure !== undefined) throw failure;
+  if (isTooLarge) throw new ExcessError(TOO_LARGE);
   if (!isWhole) throw new UnsupportedError('compressed data that ends too early');
 }

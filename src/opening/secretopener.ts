@@ -2,10 +2,12 @@
  * Finds the session key of a message by secret keys of a file. Natively where that can be done, else by the
  * library. Nothing that the server imports may import this file, since the server never has a private key.
  */
-import { listOf, NotOpenedError, type Opener, type SessionKey } from '../keys/opening.ts';
+import { createHmac } from 'node:crypto';
+import { listOf, MOST_TRIES, NotOpenedError, type Opener, type SessionKey } from '../keys/opening.ts';
 import type { SecretKeys, SecretPacket } from '../keys/secretfile.ts';
 import { openByLibrary, unlock } from '../keys/secretkeys.ts';
-import { decryptingKeyOf, eraseNumbers } from '../keys/secretnumbers.ts';
+import { decryptingKeyOf, eraseNumbers, hashOfNumbers } from '../keys/secretnumbers.ts';
+import { AES_ID, PUBLIC_KEY } from '../openpgp/algorithms.ts';
 import { PKESK } from '../openpgp/framer.ts';
 import { readSealedHead, type SealedHead } from '../openpgp/openpkesk.ts';
 import { sessionKeyOf } from '../openpgp/sessionkeypackets.ts';
@@ -51,10 +53,26 @@ class Key {
     return isExact ? this.#decryptor(head, body) : undefined;
   }
 
+  /**
+   * Makes a session key that nobody can know, and always the same one, in the place of one that does not
+   * open: whether a padding was right then shows in nothing but what shows that the message was changed.
+   */
+  decoyFor(sealed: readonly Sealed[]): SessionKey {
+    const decoy = createHmac('sha256', hashOfNumbers(this.packet));
+    for (const { body } of sealed) decoy.update(body);
+    const isOld = sealed.some(({ head }) => head.version === 3);
+    return { cipher: isOld ? AES_ID[32] : undefined, key: decoy.digest() };
+  }
+
   erase(): void {
     this.#decryptor = undefined;
     eraseNumbers(this.packet);
   }
+}
+
+/** With PKCS #1 padding, which answers about many messages take apart (Bleichenbacher 1998). */
+function isPadded({ head: { algorithm } }: Sealed): boolean {
+  return ([PUBLIC_KEY.rsa, PUBLIC_KEY.rsaEncryptOnly, PUBLIC_KEY.elgamal] as number[]).includes(algorithm);
 }
 
 function decryptorOf(packet: SecretPacket): SessionKeyDecryptor | 'none' {
@@ -73,11 +91,21 @@ export class SecretOpener implements Opener {
   /** Keys that the passphrase did not unlock: it takes long to try, and there may be many messages. */
   readonly #refused = new Set<Key>();
 
-  /** `passphrase` is asked for when a locked key is needed. */
-  constructor({ packets, flaw }: SecretKeys, passphrase: () => Promise<string | undefined>) {
+  readonly #wrongKey: 'told' | 'hidden';
+
+  /**
+   * `passphrase` is asked for when a locked key is needed. `wrongKey`: whether a session key that does not
+   * open is told. Where others learn what became of their messages it has to be hidden (D71).
+   */
+  constructor(
+    { packets, flaw }: SecretKeys,
+    passphrase: () => Promise<string | undefined>,
+    wrongKey: 'told' | 'hidden' = 'told',
+  ) {
     this.#keys = packets.map((packet) => new Key(packet));
     this.#flaw = flaw;
     this.#passphrase = passphrase;
+    this.#wrongKey = wrongKey;
   }
 
   /** Erases the numbers of all keys. Nothing can be opened afterwards. */
@@ -88,10 +116,12 @@ export class SecretOpener implements Opener {
   /**
    * Tries the keys that the message names: first those that are open, then those that a passphrase unlocks.
    * The library's own way asks what the key's user IDs and signatures say today, and then does not open old
-   * mail (D28).
+   * mail (D28). Of very many session keys some are tried, those first that name a key.
    */
   async sessionKeyOf(bodies: readonly Uint8Array[]): Promise<SessionKey> {
-    const pairs = bodies.flatMap((body) => this.#pairsOf(body));
+    const all = bodies.flatMap((body) => this.#pairsOf(body));
+    const isNamed = ({ head }: Pair) => head.keyId !== undefined;
+    const pairs = [...all.filter(isNamed), ...all.filter((pair) => !isNamed(pair))].slice(0, MOST_TRIES);
     if (pairs.length === 0) {
       const also = this.#flaw === undefined ? '' : `; the file ${this.#flaw}`;
       throw new NotOpenedError(`it is for ${listOf(bodies)}, and none of those keys is in it${also}`);
@@ -99,8 +129,15 @@ export class SecretOpener implements Opener {
     const found =
       (await firstSessionKey(pairs.filter(({ key }) => key.packet.isDecrypted()))) ??
       (await firstSessionKey(await this.#unlocked(pairs)));
-    if (found === undefined) throw new NotOpenedError('the key does not open it');
-    return found;
+    const padded = pairs.find((pair) => isPadded(pair) && pair.key.packet.isDecrypted());
+    const decoy = this.#wrongKey === 'hidden' ? padded?.key.decoyFor(pairs) : undefined; // made in any case
+    const sessionKey = found ?? decoy;
+    if (sessionKey !== undefined) return sessionKey;
+    throw new NotOpenedError(
+      all.length > pairs.length
+        ? `the key opens none of its first ${MOST_TRIES} session keys`
+        : 'the key does not open it',
+    );
   }
 
   #pairsOf(body: Uint8Array): Pair[] {

@@ -1,18 +1,21 @@
 /**
  * Takes the packets of an encrypted message apart as they come: the session-key packets, which stand first,
  * and the body of its SEIPD packet. Throws UnsupportedError for anything else, which may be a message all the
- * same, and ChangedError for one that is cut off.
+ * same, ChangedError for one that is cut off, and ExcessError.
  */
-import { ChangedError, UnsupportedError } from './faults.ts';
+import { ChangedError, ExcessError, UnsupportedError } from './faults.ts';
 import { newLength, readPacket } from './packets.ts';
 
 /** New header (§4.2.1): no message of today has another one. */
 const SEIPD_HEAD = 0xd2;
 /** Larger than any session-key packet. */
 const MOST_PACKET_BYTES = 4096;
+/** Of all session-key packets: they are held, and 5000 recipients with RSA-4096 need as much. */
+const MOST_SESSION_KEY_BYTES = 4 * 1024 * 1024;
 
 export class SealedParts {
   readonly #sessionKeys: Buffer[] = [];
+  #sessionKeyBytes = 0;
   #pending: Buffer = Buffer.alloc(0);
   #isBody = false;
   /** Bytes of the part of the body that have not come; undefined: its length comes next. */
@@ -39,6 +42,7 @@ export class SealedParts {
 
   /** Throws if the end has not come. */
   final(): void {
+    if (!this.#isBody) throw new UnsupportedError('it has no encrypted data of a kind known here');
     if (!this.#isLastPart || this.#left !== 0) throw new ChangedError();
   }
 
@@ -71,6 +75,9 @@ export class SealedParts {
     const read = readPacket(bytes, 0);
     if (read === undefined && bytes.length <= MOST_PACKET_BYTES) return 0;
     if (read === undefined) throw new UnsupportedError('it is no encrypted message');
+    this.#sessionKeyBytes += read.end;
+    if (this.#sessionKeyBytes > MOST_SESSION_KEY_BYTES)
+      throw new ExcessError('it has more session keys than a message may have');
     this.#sessionKeys.push(Buffer.from(bytes.subarray(0, read.end)));
     return read.end;
   }

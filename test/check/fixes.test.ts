@@ -34,6 +34,14 @@ const makeState = async (site: CheckedSite, name: 'state' | 'keystate', mode = 0
   await own(site.at('run', name), mode);
 };
 
+const gateway = (site: CheckedSite): Changes => ({ gateway: `directory = "${site.at('gateway')}"` });
+const makeGateway = async (site: CheckedSite, uid: number, mode: number) => {
+  await mkdir(site.at('gateway'));
+  await chown(site.at('gateway'), uid, uid);
+  await chmod(site.at('gateway'), mode);
+  return gateway(site);
+};
+
 /** Findings with a fix that a shell can run. */
 const COMMANDS: readonly (readonly [FindingId, string, Break])[] = [
   [
@@ -166,6 +174,8 @@ const COMMANDS: readonly (readonly [FindingId, string, Break])[] = [
       return wkd(site, site.at('pins'));
     },
   ],
+  ['gateway-readable', 'wrapped keys for a group to read', (site) => makeGateway(site, 0, 0o750)],
+  ['gateway-writable', 'wrapped keys for everybody to write', (site) => makeGateway(site, 0, 0o777)],
   ['tls-key-readable', 'a key for everybody to read', async (site) => tls(site, 0o644)],
   ['tls-files-open', 'a key for everybody to write', async (site) => tls(site, 0o622)],
 ];
@@ -324,6 +334,26 @@ const ADVICE: readonly (readonly [FindingId, string, Break, Break])[] = [
     'put a certificate and its own key there, readable for the server',
     async (site) => ({ tls: `certificate = ["${site.at('none.pem')}"]\nkey = ["${site.at('none.key')}"]` }),
     (site) => tls(site, 0o600),
+  ],
+  [
+    'gateway-server',
+    'give it to a user of its own, with chown -R',
+    (site) => makeGateway(site, SERVER_UID, 0o700),
+    (site) => chown(site.at('gateway'), 47111, 47111),
+  ],
+  [
+    'gateway-place',
+    'move it to a disk, such as /var/lib/sealdir-gateway',
+    async (site) => {
+      await makeState(site, 'state');
+      await mkdir(site.at('run/state/gateway'), { mode: 0o700 });
+      await symlink('run/state/gateway', site.at('gateway'));
+      return gateway(site);
+    },
+    async (site) => {
+      await rm(site.at('gateway'));
+      return makeGateway(site, 47111, 0o700);
+    },
   ],
   [
     'limit-transaction',

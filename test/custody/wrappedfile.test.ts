@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { parseWrappedFile, textOf, WrappedFileError } from '../../src/custody/wrappedfile.ts';
-import { type Enrolled, enrolled, keyOf } from '../support/wrapped.ts';
+import { type Enrolled, keyOf, usualEnrolled } from '../support/wrapped.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what is edited is JSON of any form
 type Json = any;
@@ -12,7 +12,7 @@ let alice: Enrolled;
 let text = '';
 
 before(async () => {
-  alice = await enrolled();
+  alice = await usualEnrolled();
   text = textOf(alice.file);
 });
 
@@ -47,7 +47,8 @@ test('a later version and an unknown derivation are named, not taken for damage'
 
 test('a field of a later version is refused, since it would be lost when the file is written again', () => {
   for (const edit of [
-    (root: Json) => (root.upstream = 'x'),
+    (root: Json) => (root.cache = 'x'),
+    (root: Json) => (root.upstream.user = 'x'),
     (root: Json) => (root.slots[0].used = 'today'),
     (root: Json) => (root.slots[0].kdf.pepper = 1),
     (root: Json) => (root.key.tag = ''),
@@ -80,6 +81,8 @@ const WRONG: readonly [string, (root: Json) => void][] = [
   ['a short nonce', (root) => (root.key.nonce = 'AAAA')],
   ['a key that is only a tag', (root) => (root.key.sealed = Buffer.alloc(16).toString('base64'))],
   ['a missing key', (root) => delete root.key],
+  ['a short hash of the password for the IMAP server', (root) => (root.upstream.hash = 'AAAA')],
+  ['a missing password for the IMAP server', (root) => delete root.upstream],
 ];
 
 for (const [what, edit] of WRONG)

@@ -91,7 +91,7 @@ describe('a key that is enrolled', { timeout: 300_000 }, () => {
       await assert.rejects(gpgDecrypt(file, sealed, { passphrase: '0000-0000-0000-0000-0000-0000-0000' }));
   });
 
-  test('is recovered by rnp and sqop with the printed code', needs('rnp', 'sqop'), async () => {
+  testLong('is recovered by rnp and sqop with the printed code', needs('rnp', 'sqop'), async () => {
     for (const decrypt of [rnpDecrypt, sqopDecrypt]) {
       const opened = await decrypt(at(`home/${ADDRESS}.recovery.asc`), sealed, { passphrase: code });
       assert.equal(opened.toString(), MESSAGE);

@@ -80,14 +80,14 @@ for (const [kind, options] of shortOf(Object.entries(KINDS), 5))
     );
   });
 
-for (const kind of shortOf(['Curve25519', 'NIST P-256', 'RSA', 'X25519'], 2))
+for (const kind of shortOf(['Curve25519', 'NIST P-256', 'RSA', 'X25519'], 1))
   test(`${kind}: no packet with one changed bit has a session key`, async () => {
     const { keys, encrypt } = await decrypting(KINDS[kind] ?? {});
     const opener = new SecretOpener(keys, async () => undefined);
     for (const packetVersion of [3, 6] as const) {
       const body = bodyOf(encrypt({ packetVersion, cipher: 9, key: Buffer.alloc(32, 'key') }));
       assert.equal((await opener.sessionKeyOf([body])).key.length, 32);
-      for (let bit = 0; bit < body.length * 8; bit += isLong ? 1 : 5) {
+      for (let bit = 0; bit < body.length * 8; bit += isLong ? 1 : 13) {
         const changed = Buffer.from(body);
         changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
         await assert.rejects(opener.sessionKeyOf([changed]), `v${packetVersion}, bit ${bit}`);

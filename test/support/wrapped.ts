@@ -28,6 +28,14 @@ export interface Enrolled {
   readonly secrets: { readonly password: string; readonly device: string; readonly recovery: string };
 }
 
+let usual: Promise<Enrolled> | undefined;
+
+/** Returns one for all files that want no certain one: each of its slots takes a derivation. */
+export function usualEnrolled(): Promise<Enrolled> {
+  usual ??= enrolled();
+  return usual;
+}
+
 export async function enrolled(
   address = 'alice@example.com',
   fingerprint = 'A'.repeat(40),

@@ -4,7 +4,7 @@
  */
 import { slotNamed, withChanged } from '../../custody/change.ts';
 import type { Opened } from '../../custody/slot.ts';
-import type { SlotKind } from '../../custody/wrappedfile.ts';
+import type { Slot, SlotKind, WrappedFile } from '../../custody/wrappedfile.ts';
 import { CommandError } from '../errors.ts';
 import type { KeyArguments, Streams } from '../key/subcommand.ts';
 import { putSlot } from './changing.ts';
@@ -20,7 +20,8 @@ export async function run(given: KeyArguments, streams: Streams): Promise<number
   const named = await checkedAt(place, (file) => (name === undefined ? undefined : slotNamed(file, name)));
   let changed: SlotKind | undefined;
   const choose = ({ slot: opened }: Opened) => {
-    const { kind, label, id } = named ?? opened;
+    const replaced = named ?? opened;
+    const { kind, label, id } = replaced;
     if (kind !== 'password' && wantsPassword(given))
       throw new CommandError(
         'usage',
@@ -28,7 +29,11 @@ export async function run(given: KeyArguments, streams: Streams): Promise<number
       );
     if (kind !== 'password') refuseUnseen(given, streams);
     changed = kind;
-    return { head: { kind, label, id }, put: withChanged };
+    return {
+      head: { kind, label, id },
+      replaced,
+      put: (file: WrappedFile, slot: Slot) => withChanged(file, replaced, slot),
+    };
   };
   await putSlot(place, choose, given, streams);
   streams.stderr.write(`sealdir: ${OLD_COPIES}\n`);

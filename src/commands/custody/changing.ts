@@ -1,4 +1,5 @@
 /** What `slots add` and `slots change` have in common: one secret opens the file, and makes another slot. */
+import { isDeepStrictEqual } from 'node:util';
 import { newCode } from '../../custody/enrol.ts';
 import { Derivations } from '../../custody/kdf.ts';
 import { changeWrapped, LockedError, type Named } from '../../custody/place.ts';
@@ -14,6 +15,8 @@ import { codeLines, HONEST, PASSWORD_HONEST } from './words.ts';
 /** A slot as it is to be, but for its secret, and how the file takes it. */
 export interface Wanted {
   readonly head: Omit<NewSlot, 'secret'>;
+  /** The one whose place it takes. */
+  readonly replaced?: Slot;
   put(file: WrappedFile, slot: Slot): WrappedFile;
 }
 
@@ -30,26 +33,36 @@ export async function putSlot(
   const seen = await wrappedAt(place);
   const opened = await openWithSecret(seen, given, streams, derivations);
   try {
-    const { head, put } = choose(opened);
+    const { head, replaced, put } = choose(opened);
     const isPassword = head.kind === 'password';
     const text = isPassword ? await newPassword(seen.address, given, streams) : newCode(world);
     const secret = secretOf(text).bytes;
-    const change = async (pause: () => void) => {
-      const present = await wrappedAt(place);
-      const isStillThere = present.slots.some(({ id }) => id === opened.slot.id);
-      if (!isStillThere || !isMasterOf(present, opened.master))
-        throw new LockedError('what opened the file is not in it any more');
-      const slot = await makeSlot({ ...head, secret }, present, opened.master, { derivations, world });
+    await untilInterrupted(async (pause) => {
+      // made before the lock is taken, which others would find taken for a second
+      const slot = await makeSlot({ ...head, secret }, seen, opened.master, { derivations, world });
       pause();
-      return put(present, slot);
-    };
-    await untilInterrupted((pause) =>
-      changeWrapped(place, () => change(pause), { world }).catch(asCommandError),
-    ).finally(() => secret.fill(0));
+      const touched = [opened.slot, ...(replaced === undefined ? [] : [replaced])];
+      const exchange = async () => put(await unchangedAt(place, opened.master, touched), slot);
+      await changeWrapped(place, exchange, { world });
+    })
+      .catch(asCommandError)
+      .finally(() => secret.fill(0));
     streams.stdout.write(isPassword ? `${HONEST}${PASSWORD_HONEST}` : codeLines(titleOf(head), text));
   } finally {
     opened.master.fill(0);
   }
+}
+
+/**
+ * Reads the file as it is now. Throws LockedError if one of these slots is another one since it was seen, or
+ * gone: of two changes at a time, the second must not undo the first unseen.
+ */
+async function unchangedAt(place: Named, master: Buffer, slots: readonly Slot[]): Promise<WrappedFile> {
+  const present = await wrappedAt(place);
+  const isThere = (slot: Slot) => present.slots.some((each) => isDeepStrictEqual(each, slot));
+  if (!slots.every(isThere) || !isMasterOf(present, master))
+    throw new LockedError('another command has changed this slot, or what opened the file, meanwhile');
+  return present;
 }
 
 function titleOf({ kind, label }: Omit<NewSlot, 'secret'>): string {

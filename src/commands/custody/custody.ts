@@ -11,6 +11,7 @@ const OPTIONS: OptionTable = {
   config: { type: 'string', short: 'c' },
   file: { type: 'string' },
   json: { type: 'boolean' },
+  dovecot: { type: 'boolean' },
   yes: { type: 'boolean' },
   force: { type: 'boolean' },
   device: { type: 'string' },
@@ -53,7 +54,7 @@ const NEW = ['new-password-file', 'new-password-fd', 'print-codes'];
 const OF_ADD = [...WHICH, ...PRESENT, ...NEW, 'device', 'password', 'recovery', 'label'];
 
 const SLOTS: Readonly<Record<string, Subcommand>> = {
-  list: { takes: [...WHICH, 'json'], maxOperands: ANY, load: () => import('./list.ts') },
+  list: { takes: [...WHICH, 'json', 'dovecot'], maxOperands: ANY, load: () => import('./list.ts') },
   add: { takes: OF_ADD, maxOperands: 1, load: () => import('./add.ts') },
   change: {
     takes: [...WHICH, ...PRESENT, ...NEW, 'slot'],

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { textOfSegment } from '../../core/address.ts';
 import { visible, visibleJson } from '../../core/visible.ts';
 import { type Named, namesIn, placeOf, readWrapped } from '../../custody/place.ts';
+import { dovecotLine } from '../../custody/upstream.ts';
 import { type WrappedFile, WrappedFileError } from '../../custody/wrappedfile.ts';
 import { EXIT } from '../errors.ts';
 import { canonicalOf } from '../key/site.ts';
@@ -11,19 +12,21 @@ import { asCommandError, gatewaySite, targetOf, wrappedAt } from './target.ts';
 
 export async function run(given: KeyArguments, { stdout, stderr }: Streams): Promise<number> {
   const files: WrappedFile[] = [];
+  const lines: string[] = [];
   let code = 0;
   for (const place of await placesOf(given)) {
     try {
       const file = isNamed(given) ? await wrappedAt(place) : await readWrapped(place);
-      if (file !== undefined) files.push(file);
+      if (file === undefined) continue;
+      files.push(file);
+      lines.push(...(given.has('dovecot') ? [visible(dovecotLine(file))] : linesOf(file)));
     } catch (error) {
       if (!(error instanceof WrappedFileError)) asCommandError(error);
       stderr.write(`sealdir: ${visible((error as Error).message)}\n`);
       code = EXIT.data; // the others are told all the same
     }
   }
-  const lines = given.has('json') ? jsonLines(files) : files.flatMap(linesOf);
-  for (const line of lines) stdout.write(`${line}\n`);
+  for (const line of given.has('json') ? jsonLines(files) : lines) stdout.write(`${line}\n`);
   return code;
 }
 
