@@ -8,18 +8,18 @@ const MORE: Readonly<Record<string, string>> = {
   agent: 'card keygrip nonsense terminal',
   check: 'keystate modes replacement sitekeys storetrial wkd',
   crash: 'folders powercut retries',
-  delivery: 'headerpolicy',
-  dns: 'dane policy printed',
-  e2e: `coredumps dealer frozen hiddenaddresses hung injected keycommands keyexport keypolicy keyterminal
-    memory migratedisk moving ownersparent patience reseal statedirectory supervised tlsclients tlsdoors
-    unreadlog usedkeys wkd`,
+  delivery: 'headerpolicy passthrough',
+  dns: 'dane policy printed published',
+  e2e: `coredumps dealer demo frozen health hiddenaddresses hung injected keycommands keyexport keypolicy
+    keyterminal lookup memory migratedisk moving ownersparent patience reload reseal sockets statedirectory
+    supervised tlsclients tlsdoors tlsreload unreadlog usedkeys wkd`,
   fuzz: 'headerend smuggling',
-  hostile: 'commands connections isolation keyfiles',
+  hostile: 'commands connections isolation keyfiles messages',
   inplace: 'stopped',
   keeper: 'copies crash endings',
   keys: 'collection effort largedirectory lastvalid wkdremote',
   maildir: 'links maildirsize',
-  peers: `clients dovecotquota encryptedmail enrolled example harness mailreaders migrate pipes postfix
+  peers: `byteexact clients dovecotquota encryptedmail enrolled example harness mailreaders migrate pipes postfix
     postfixrecipes postfixtls postfixtlsreport reseal sealfolders spam`,
   recipients: 'sql',
 };
