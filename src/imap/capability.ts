@@ -1,4 +1,4 @@
-/** Which capabilities a server behind is said to have: those that were thought through here, and no others. */
+/** Which capabilities a server behind is said to have: those that were thought through here, no others. */
 
 const OFFERED = new Set([
   ...['IMAP4REV1', 'LITERAL+', 'LITERAL-', 'UIDPLUS', 'MOVE', 'IDLE', 'ENABLE', 'CONDSTORE', 'NAMESPACE'],
