@@ -17,6 +17,7 @@ const BELOW: Record<string, readonly string[]> = {
   disk: ['core'],
   lmtp: ['core'],
   imap: ['core'], // the grammar alone
+  view: ['core'], // messages as IMAP shows them
   duplicates: ['core'],
   keys: ['core', 'openpgp'], // agrees on an encryption that openpgp/ then does
   agent: ['core', 'openpgp', 'keys'], // gpg-agent, for `open`
@@ -47,6 +48,20 @@ const BELOW: Record<string, readonly string[]> = {
     'delivery',
     'site.ts',
     'lookup.ts',
+  ],
+  // sessions of mail clients, where their secret keys are: a program of its own
+  gateway: [
+    'core',
+    'config',
+    'edge',
+    'mime',
+    'imap',
+    'view',
+    'keys',
+    'opening',
+    'custody',
+    'delivery',
+    'site.ts',
   ],
   // processes of their own, beside the server
   folders: ['core', 'config', 'edge', 'maildir', 'inplace', 'stored', 'lookup.ts', 'site.ts'],
@@ -98,6 +113,7 @@ const BELOW: Record<string, readonly string[]> = {
     'dns',
     'tlsreport',
     'custody',
+    'gateway',
   ],
   server: ['core', 'edge', 'lmtp', 'config', 'delivery', 'tlsreport', 'site.ts', 'opensite.ts', 'lookup.ts'],
   'foreground.ts': ['core', 'edge', 'config', 'commands', 'check', 'server', 'keeper', 'folders'],
@@ -224,7 +240,7 @@ test('nothing that the server reaches can name a private key', () => {
   for (const file of ofServer)
     for (const reached of reachableFrom(file)) {
       assert.ok(!secrets.includes(reached), `${file} reaches ${reached}`);
-      assert.ok(!['opening', 'custody'].includes(roomOf(reached)), `${file} reaches ${reached}`);
+      assert.ok(!['opening', 'custody', 'gateway'].includes(roomOf(reached)), `${file} reaches ${reached}`);
     }
   // in whatever file: the library's own names for one
   const names =

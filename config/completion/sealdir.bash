@@ -5,7 +5,7 @@ _sealdir() {
   local command=${COMP_WORDS[1]-} options='' operands=:
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'serve seal deliver open migrate reseal lookup owners check tls-report key enroll slots recover dns --version --help' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'serve seal deliver open migrate reseal lookup owners gateway check tls-report key enroll slots recover dns --version --help' -- "$word")
     return
   fi
   if [ "$COMP_CWORD" -eq 2 ] && [ "$command" = key ]; then
@@ -64,6 +64,10 @@ _sealdir() {
       operands=addresses
       ;;
     'owners')
+      options='-c --config'
+      operands=:
+      ;;
+    'gateway')
       options='-c --config'
       operands=:
       ;;

@@ -49,6 +49,8 @@ complete -c sealdir -n '__fish_seen_subcommand_from lookup' -s c -l config -r -F
 complete -c sealdir -n '__fish_seen_subcommand_from lookup' -a '(__sealdir_addresses)'
 complete -c sealdir -f -n '__fish_use_subcommand' -a owners -d 'writes the files of other users, as root'
 complete -c sealdir -n '__fish_seen_subcommand_from owners' -s c -l config -r -F -d 'The configuration.'
+complete -c sealdir -f -n '__fish_use_subcommand' -a gateway -d 'plain IMAP over sealed mail, for who has the key'
+complete -c sealdir -n '__fish_seen_subcommand_from gateway' -s c -l config -r -F -d 'The configuration.'
 complete -c sealdir -f -n '__fish_use_subcommand' -a check -d 'look at configuration, keys, permissions, MTA'
 complete -c sealdir -n '__fish_seen_subcommand_from check' -s c -l config -r -F -d 'The configuration.'
 complete -c sealdir -n '__fish_seen_subcommand_from check' -l json -d 'Writes JSON.'

@@ -61,15 +61,13 @@ export class Input {
     return all;
   }
 
-  /** Whether bytes are there that nobody has asked for yet. */
-  get hasMore(): boolean {
-    return this.#held.length > 0;
-  }
-
-  /** Overwrites what was read and not asked for yet. */
-  erase(): void {
-    this.#held.fill(0);
-    this.#held = EMPTY;
+  /** Yields all that comes, as it comes, to the end. */
+  async *rest(): AsyncGenerator<Buffer> {
+    while (this.#held.length > 0 || (await this.#fill())) {
+      const piece = this.#held;
+      this.#held = EMPTY;
+      if (piece.length > 0) yield piece;
+    }
   }
 
   async #fill(): Promise<boolean> {
