@@ -4,7 +4,7 @@
  */
 import type { World } from '../core/world.ts';
 import { type KeyRules, type Selection, select } from '../delivery/select.ts';
-import { parseCertificates } from '../keys/certificates.ts';
+import { type Certificate, parseCertificates } from '../keys/certificates.ts';
 import type { Opener } from '../keys/opening.ts';
 import { readSecretKeys } from '../keys/secretfile.ts';
 import type { KeyEntry } from '../keys/source.ts';
@@ -37,13 +37,21 @@ export async function accountOf(
   rules: SealingRules,
 ): Promise<Account> {
   const opener = new SecretOpener(await readSecretKeys(secretKey), async () => undefined);
-  const certificates = await parseCertificates(certificate);
-  const entry: KeyEntry = { certificates, problems: [] };
   const close = () => {
     opener.close();
     secretKey.fill(0);
   };
-  return { opener, keys: () => keysOf(async () => entry, rules), close };
+  return { ...accountWith(opener, await parseCertificates(certificate), rules), close };
+}
+
+/** An account whose key is elsewhere: in a file of its owner, or with gpg-agent. */
+export function accountWith(
+  opener: Opener & { close(): void },
+  certificates: readonly Certificate[],
+  rules: SealingRules,
+): Account {
+  const entry: KeyEntry = { certificates, problems: [] };
+  return { opener, keys: () => keysOf(async () => entry, rules), close: () => opener.close() };
 }
 
 /** An account without a secret key: its mail is sealed, and opened by nobody here. */
