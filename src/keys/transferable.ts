@@ -57,7 +57,7 @@ export async function readTransferableKey(
   };
 }
 
-/** Returns the public parts of the secret keys of a file, which stay as locked as they are. Throws as above. */
+/** Returns the public parts of the secret keys of a file, locked or not. Throws as above. */
 export async function certificatesOfSecret(bytes: Uint8Array): Promise<Certificate[]> {
   const { parts } = findKeys(bytes, SECRET_TAGS);
   const armored = parts.filter(({ type }) => type === 'PRIVATE KEY BLOCK').flatMap(({ chunks }) => chunks);
