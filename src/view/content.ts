@@ -26,9 +26,8 @@ export interface PartContent {
 
 /**
  * Returns nothing for a message that does not say that it is MIME: by a MIME-Version, or by a Content-Type.
- * A part of a multipart need not. Of fields that are there twice the first counts, but for a
- * disposition without
- * parameters.
+ * A part of a multipart need not. Of fields that are there twice the first counts, but for a disposition
+ * without parameters.
  */
 export function contentOf(bytes: Buffer, header: Range, of: 'message' | 'part'): PartContent {
   const content: PartContent = { languages: [] };

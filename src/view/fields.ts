@@ -57,8 +57,9 @@ export function fieldNamed(bytes: Buffer, header: Range, name: string): Field | 
 }
 
 function nameIn(bytes: Buffer, start: number, lineEnd: number): { name: string; valueStart: number } {
-  const colon = bytes.indexOf(COLON, start);
-  if (colon === -1 || colon >= lineEnd)
+  let colon = start;
+  while (colon < lineEnd && bytes[colon] !== COLON) colon++;
+  if (colon === lineEnd)
     return { name: lowered(bytes, start, withoutLineEnd(bytes, start, lineEnd)), valueStart: lineEnd };
   let nameEnd = colon;
   while (nameEnd > start && isContinuation(bytes, nameEnd - 1)) nameEnd--;

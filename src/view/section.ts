@@ -27,10 +27,7 @@ const KINDS: Readonly<Record<string, Section['kind']>> = {
 };
 const FORM = /^((?:[1-9]\d{0,8}(?:\.(?!$)|$))*)([A-Z.]*)(?: \(([^()]+)\))?$/i;
 
-/**
- * Returns undefined for what is no section: `0`, `1.`, `MIME` of the message itself, fields
- * without names.
- */
+/** Returns undefined for what is no section: `0`, `1.`, `MIME` of the message, fields without names. */
 export function parseSection(text: string): Section | undefined {
   const [, numbers = '', word = '', list] = FORM.exec(text) ?? [];
   const kind = FORM.test(text) ? KINDS[word.toUpperCase()] : undefined;

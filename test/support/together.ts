@@ -23,6 +23,7 @@ const ROOMS = [
   'openpgp',
   'recipients',
   'tlsreport',
+  'view',
 ];
 /** These would be called for the tests of the other files, too. */
 const FOR_ALL = /^(?:beforeEach|afterEach)\(/m;

@@ -10,22 +10,25 @@ const MOST_ADDRESSES = 50_000;
 
 /** `value`, and what comes back: a byte in each character. */
 export function addressText(value: string): string {
-  let text = '';
+  const pieces: string[] = [];
   let isInGroup = false;
+  let separator = '';
   for (const address of parseAddresses(value, MOST_ADDRESSES)) {
     const { mailbox, domain } = address;
     if (mailbox === undefined) {
       isInGroup = false;
-      text += ';';
-      continue;
-    }
-    if (text !== '' && !text.endsWith(': ')) text += ', ';
-    if (domain === undefined && !isInGroup) {
+      pieces.push(';');
+      separator = ', ';
+    } else if (domain === undefined && !isInGroup) {
       isInGroup = true;
-      text += `${quotedIfNeeded(mailbox, '.')}: `;
-    } else text += written(address);
+      pieces.push(`${separator}${quotedIfNeeded(mailbox, '.')}: `);
+      separator = '';
+    } else {
+      pieces.push(separator, written(address));
+      separator = ', ';
+    }
   }
-  return text;
+  return pieces.join('');
 }
 
 function written({ name, route = '', mailbox = '', domain = '' }: Address): string {

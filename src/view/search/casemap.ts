@@ -5,19 +5,30 @@
  */
 
 const BEYOND_ASCII = /\P{ASCII}/u;
-const LETTERS_BEYOND_ASCII = /\P{ASCII}/gu;
+const RUNS_BEYOND_ASCII = /\P{ASCII}+/gu;
 
 /** Returns what is equal for texts that are to be taken for equal. Line ends are LF. */
 export function casemapped(text: string): string {
   const lines = text.includes('\r') ? text.replaceAll('\r\n', '\n') : text;
   if (!BEYOND_ASCII.test(lines)) return lines.toUpperCase();
-  return lines
-    .replace(/[a-z]+/g, (letters) => letters.toUpperCase())
-    .replace(LETTERS_BEYOND_ASCII, oneLetter)
-    .normalize('NFD');
+  const upper = lines.toUpperCase();
+  // JavaScript makes two letters of some: these are left as they are
+  const kept =
+    upper.length === lines.length
+      ? upper
+      : lines.replace(RUNS_BEYOND_ASCII, oneByOne).replace(/[a-z]+/g, ascii);
+  return kept.normalize('NFD');
 }
 
-/** A letter remains one: JavaScript makes two of some. */
+function ascii(letters: string): string {
+  return letters.toUpperCase();
+}
+
+function oneByOne(letters: string): string {
+  const upper = letters.toUpperCase();
+  return upper.length === letters.length ? upper : Array.from(letters, oneLetter).join('');
+}
+
 function oneLetter(letter: string): string {
   const upper = letter.toUpperCase();
   return upper.length === letter.length ? upper : letter;

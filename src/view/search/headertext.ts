@@ -1,6 +1,6 @@
 /**
- * The text of a header field as it is searched: encoded words (RFC 2047) decoded, other bytes
- * taken for UTF-8.
+ * The text of header fields as it is searched: encoded words (RFC 2047) are decoded, other bytes taken for
+ * UTF-8.
  */
 
 import { textIn } from './charset.ts';

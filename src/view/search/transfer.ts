@@ -48,10 +48,12 @@ function fromQuotedPrintable(body: Buffer): Buffer {
       } else decoded[length++] = body[at++] ?? 0;
       continue;
     }
-    const isBlank = byte === SPACE || byte === TAB;
+    const blanks = blanksEnd(body, at) - at;
     // blanks at the end of a line were added on the way
-    if (isBlank && lineEndAfter(body, at) !== -1) at = blanksEnd(body, at);
-    else decoded[length++] = body[at++] ?? 0;
+    if (blanks > 0 && lineEndAfter(body, at + blanks) === -1)
+      length += body.copy(decoded, length, at, at + blanks);
+    if (blanks === 0) decoded[length++] = byte;
+    at += Math.max(blanks, 1);
   }
   return decoded.subarray(0, length);
 }
