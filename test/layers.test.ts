@@ -18,7 +18,6 @@ const BELOW: Record<string, readonly string[]> = {
   disk: ['core'],
   lmtp: ['core'],
   imap: ['core'], // the grammar alone
-  view: ['core'], // messages as IMAP shows them
   duplicates: ['core'],
   keys: ['core', 'openpgp'], // agrees on an encryption that openpgp/ then does
   agent: ['core', 'openpgp', 'keys'], // gpg-agent, for `open`
@@ -192,8 +191,8 @@ test('a step of a delivery imports no other step: only the spine knows their ord
   }
 });
 
-test('core, mime, openpgp and view import no package and touch no disk, network or process', () => {
-  for (const { file, target } of edges.filter((edge) => /^(core|mime|openpgp|view)\//.test(edge.file))) {
+test('core, mime, openpgp, imap and view import no package and touch no disk, network or process', () => {
+  for (const { file, target } of edges.filter((edge) => /^(core|mime|openpgp|imap|view)\//.test(edge.file))) {
     const isOwn = target.endsWith('.ts');
     assert.ok(isOwn || (target.startsWith('node:') && !NO_WORLD.test(target.slice(5))), `${file}: ${target}`);
     assert.ok(!/\bprocess\.[a-z]/.test(textOf(file)), `${file} looks at process`);
