@@ -3,8 +3,9 @@
  * a user. Passwords are buffers here, and whoever gets one overwrites it.
  */
 import { type Command, CommandFault, readCommand } from '../imap/command.ts';
-import { announcedBy, type Input } from '../imap/input.ts';
-import { bytesOf, SyntaxFault, wordOf } from '../imap/values.ts';
+import type { Input } from '../imap/input.ts';
+import { bytesOf, SyntaxFault } from '../imap/values.ts';
+import { bytesOfBase64 } from './base64.ts';
 import type { Output } from './output.ts';
 
 export interface Credentials {
@@ -18,6 +19,7 @@ export interface Credentials {
 const CAPABILITIES = 'IMAP4rev1 LITERAL+ SASL-IR AUTH=PLAIN ID';
 /** A line of base64 with the longest name and password. */
 const MOST_LINE_BYTES = 8192;
+const SP = 0x20;
 const LIMITS = { lineBytes: MOST_LINE_BYTES, literalBytes: 2048 };
 
 export function greeting(hostname: string): string {
@@ -60,8 +62,9 @@ function loginOf(command: Command): Credentials {
   try {
     const [user, password, extra] = command.values();
     if (extra !== undefined) throw new SyntaxFault('LOGIN has a name and a password');
-    // a copy: what was read is overwritten with the rest of the line
-    const copy = Buffer.from(bytesOf(password));
+    const given = bytesOf(password);
+    const copy = Buffer.from(given); // what was read is overwritten
+    given.fill(0);
     return { tag, user: bytesOf(user).toString('utf8'), password: copy };
   } catch (error) {
     if (error instanceof SyntaxFault) throw new CommandFault(tag, error.message);
@@ -73,19 +76,20 @@ function loginOf(command: Command): Credentials {
 
 async function plainOf(command: Command, input: Input, client: Output): Promise<Credentials> {
   const { tag } = command;
-  const [mechanism, initial, extra] = command.values();
-  if (wordOf(mechanism) !== 'PLAIN' || extra !== undefined)
+  const [line = Buffer.alloc(0), ...literals] = command.segments;
+  const given = line.subarray(command.argumentsAt);
+  const end = given.indexOf(SP);
+  const mechanism = given.toString('latin1', 0, end === -1 ? given.length : end);
+  if (mechanism.toUpperCase() !== 'PLAIN' || literals.length > 0)
     throw new CommandFault(tag, 'PLAIN is the only mechanism');
-  let line: Buffer = Buffer.alloc(0);
-  if (initial === undefined) {
+  let written = given.subarray(end + 1);
+  if (end === -1) {
     await client.line('+ ');
-    line = await input.line(MOST_LINE_BYTES);
-    if (line.toString('latin1') === '*') throw new CommandFault(tag, 'AUTHENTICATE was given up');
-    if (announcedBy(line) !== undefined) throw new CommandFault(tag, 'that is no base64');
-  } else line = bytesOf(initial);
-  const message = Buffer.from(line.toString('latin1'), 'base64');
-  line.fill(0);
-  for (const each of command.segments) each.fill(0);
+    written = await input.line(MOST_LINE_BYTES);
+  }
+  const message = bytesOfBase64(written);
+  written.fill(0);
+  if (message === undefined) throw new CommandFault(tag, 'that is no base64, or AUTHENTICATE was given up');
   const first = message.indexOf(0);
   const second = message.indexOf(0, first + 1);
   const [authorize, user] = [message.toString('utf8', 0, first), message.toString('utf8', first + 1, second)];

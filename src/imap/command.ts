@@ -11,6 +11,8 @@ export interface Command {
   /** In upper case; of a UID command both words, such as `UID FETCH`. */
   readonly name: string;
   readonly segments: Segments;
+  /** Where the first line goes on after the name. */
+  readonly argumentsAt: number;
   /** Returns the values after the name. Throws SyntaxFault. */
   values(): Value[];
   /** The message of APPEND, which has not been read yet. */
@@ -71,6 +73,9 @@ export async function readCommand(
   }
 }
 
+const SP = 0x20;
+const MOST_HEAD_BYTES = 300;
+
 interface Head {
   readonly tag: string;
   readonly name: string;
@@ -79,12 +84,25 @@ interface Head {
 }
 
 function headOf(line: Buffer): Head {
-  const [all = '', tag = '', name = '', second] = HEAD.exec(line.toString('latin1', 0, 300)) ?? [];
+  const [all = '', tag = '', name = '', second] =
+    HEAD.exec(line.toString('latin1', 0, endOfWords(line))) ?? [];
   if (!TAG.test(tag)) throw new CommandFault('*', 'A command begins with a tag and a name');
   const upper = name.toUpperCase();
   if (upper === 'UID' && second !== undefined)
     return { tag, name: `UID ${second.toUpperCase()}`, end: all.length };
   return { tag, name: upper, end: all.length - (second === undefined ? 0 : second.length) };
+}
+
+/** Three words at most become text: what follows may be a password. */
+function endOfWords(line: Buffer): number {
+  let at = 0;
+  for (let word = 0; word < 3 && at < MOST_HEAD_BYTES; word++) {
+    while (line[at] === SP) at++;
+    const end = line.indexOf(SP, at);
+    if (end === -1) return Math.min(line.length, MOST_HEAD_BYTES);
+    at = end;
+  }
+  return Math.min(at + 1, MOST_HEAD_BYTES);
 }
 
 /** Tells whether the mailbox stands before a literal of APPEND, which is the message then. */
@@ -98,5 +116,6 @@ function hasMailbox(segments: Segments, at: number): boolean {
 }
 
 function commandOf({ tag, name, end }: Head, segments: Segments, message: Announced | undefined): Command {
-  return { tag, name, segments, message, values: () => new ValueReader(segments, end).rest() };
+  const values = () => new ValueReader(segments, end).rest();
+  return { tag, name, segments, argumentsAt: end, message, values };
 }

@@ -116,17 +116,27 @@ export class ValueReader {
 
   #quoted(): Value {
     const text = this.#text;
-    const bytes: number[] = [];
-    for (let at = this.#at + 1; at < text.length; at++) {
-      const byte = text[at] ?? 0;
-      if (byte === QUOTE) {
+    const start = this.#at + 1;
+    // bytes all the way: it may be a password, which whoever reads it overwrites
+    const bytes = Buffer.from(text.subarray(start, this.#quotedEnd(start)));
+    let length = 0;
+    for (let at = start; at < text.length; at++) {
+      if (text[at] === QUOTE) {
         this.#at = at + 1;
-        return { kind: 'string', bytes: Buffer.from(bytes) };
+        return { kind: 'string', bytes: bytes.subarray(0, length) };
       }
-      if (byte === BACKSLASH) at++;
-      bytes.push(text[at] ?? 0);
+      if (text[at] === BACKSLASH) at++;
+      bytes[length++] = text[at] ?? 0;
     }
     throw new SyntaxFault('a quoted string has no end');
+  }
+
+  /** Returns where a quoted string ends, or the text does. */
+  #quotedEnd(start: number): number {
+    const text = this.#text;
+    let at = start;
+    while (at < text.length && text[at] !== QUOTE) at += text[at] === BACKSLASH ? 2 : 1;
+    return Math.min(at, text.length);
   }
 
   #items(end: number, depth: number): Value[] {

@@ -190,7 +190,7 @@ ${encrypted}
     assert.match(uid ?? '', /^\* SEARCH \d+$/);
   });
 
-  test('what cannot be sealed, or is too large, is not stored, and the session goes on', async () => {
+  test('F47: what cannot be sealed, or is too large, is not stored, and the session goes on', async () => {
     await append(crlf(LETTER));
     const stored = messagesIn('.Sent').length;
     isUnfit = true;

@@ -1,7 +1,7 @@
 // The gateway as a program: TLS, logins, a process for each user, and what is left of them.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ImapFlow } from 'imapflow';
@@ -10,6 +10,7 @@ import { parseWrappedFile, textOf } from '../../src/custody/wrappedfile.ts';
 import { needsDovecot } from '../support/dovecot.ts';
 import { ALICE, type GatewayProgram, NAME, startGatewayProgram } from '../support/gatewayprogram.ts';
 import { connectImap, fetchMessage, select } from '../support/imapclient.ts';
+import { needs } from '../support/peers.ts';
 import { readSealed } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
@@ -98,7 +99,7 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     await other.logout();
   });
 
-  test('a process of a user that is killed ends their sessions, and the next login works', async () => {
+  test('F45: a process of a user that is killed ends their sessions, and the next login works', async () => {
     const imap = await connect(gateway.secrets.password);
     await until('it is so', () => processes().length === 2);
     const ended = new Promise((resolve) => imap.once('close', resolve));
@@ -109,4 +110,58 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     const again = await connect(gateway.secrets.password);
     await again.logout();
   });
+
+  test(
+    'after the last logout no process of a user has a password or code, nor the front in clear',
+    needs('root'),
+    async () => {
+      const { password, recovery } = gateway.secrets;
+      const first = await connect(password);
+      const second = await connect(recovery);
+      const user = processes();
+      assert.ok(
+        user.some((pid) => isInMemory(pid, password)),
+        'it is found where it is',
+      );
+      await first.logout();
+      await second.logout();
+      await until('the process of the user has ended', () =>
+        processes().every((pid) => !isInMemory(pid, password)),
+      );
+      for (const pid of [gateway.running.pid, ...processes()])
+        for (const secret of [password, recovery, recovery.replaceAll('-', '')])
+          assert.ok(!isInMemory(pid, secret), `${pid}`);
+    },
+  );
+
+  test('F46: when the server behind is gone, logins are told so, and sessions end', async () => {
+    const imap = await connect(gateway.secrets.password);
+    const ended = new Promise((resolve) => imap.once('close', resolve));
+    await gateway.dovecot.stop();
+    await ended;
+    await assert.rejects(connect(gateway.secrets.password));
+    assert.ok(gateway.logged('gateway upstream').length > 0);
+    await until('the process of the user has ended', () => processes().length === 1);
+  });
 });
+
+/** Tells whether a text is anywhere in the memory of a process. */
+function isInMemory(pid: number | string, text: string): boolean {
+  const fd = openSync(`/proc/${pid}/mem`, 'r');
+  try {
+    for (const [, from = '', to = ''] of readFileSync(`/proc/${pid}/maps`, 'utf8').matchAll(
+      /^([0-9a-f]+)-([0-9a-f]+) rw.*$/gm,
+    )) {
+      const start = Number.parseInt(from, 16);
+      const bytes = Buffer.alloc(Number.parseInt(to, 16) - start);
+      try {
+        if (bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, start)).includes(text)) return true;
+      } catch {
+        // a range that cannot be read, or is gone
+      }
+    }
+    return false;
+  } finally {
+    closeSync(fd);
+  }
+}
