@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import { fieldNamed, unfoldedValue } from '../../src/view/fields.ts';
 import { matchesKey, type SearchKey } from '../../src/view/search/search.ts';
-import { dayNumber } from '../../src/view/search/sentday.ts';
+import { dayNumber, sentDay } from '../../src/view/search/sentday.ts';
 import { type MessageView, openView } from '../../src/view/view.ts';
 import { openCorpus } from '../support/corpus.ts';
 import { needsDovecot } from '../support/dovecot.ts';
@@ -17,6 +18,11 @@ import { isLong, shortOf } from '../support/long.ts';
 import { oddMessage } from '../support/oddmime.ts';
 import { SEARCHED, searchesIn } from '../support/searches.ts';
 import { startOracle, type ViewOracle } from '../support/vieworacle.ts';
+
+interface Message {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
 
 const SEED = 7;
 const corpus = shortOf(openCorpus().messages, 40).map(({ name, wire }) => ({ name, bytes: wire() }));
@@ -31,7 +37,8 @@ const many = {
   name: 'too many parts',
   bytes: Buffer.from(`${nested('multipart/mixed; boundary=', 1)}${'--b0x\n\nx\n'.repeat(10_100)}`),
 };
-const messages = [...corpus, ...odd, ...deep, many, ...SEARCHED];
+const messages: readonly Message[] = [...corpus, ...odd, ...deep, many, ...SEARCHED];
+const searched: readonly Message[] = [...corpus, ...SEARCHED];
 
 function nested(type: string, levels = 120): string {
   const part = (_: unknown, n: number) =>
@@ -42,6 +49,9 @@ function nested(type: string, levels = 120): string {
 describe('Dovecot and src/view', { ...(await needsDovecot('2.3')), timeout: 900_000 }, () => {
   let oracle: ViewOracle;
   let views: readonly MessageView[] = [];
+  /** For each message the values of all items, asked for at once: Dovecot's cache changes what it says. */
+  const answers: Map<string, string>[] = [];
+
   before(async () => {
     views = messages.map(({ bytes }) => openView(bytes));
     const dir = await mkdtemp(join(tmpdir(), 'sealdir-view-'));
@@ -49,49 +59,57 @@ describe('Dovecot and src/view', { ...(await needsDovecot('2.3')), timeout: 900_
       dir,
       messages.map(({ bytes }) => bytes),
     );
+    const items = [...EXACT_ITEMS, ...STRUCTURE_ITEMS].map(peeked);
+    for (const n of messages.keys()) answers.push(await oracle.fetch(n + 1, items));
   });
   after(() => oracle.stop());
 
-  /** Resolves to the differences in these items of these messages. */
-  async function differences(of: readonly { name: string }[], items: readonly string[]): Promise<string[]> {
-    const found: string[] = [];
-    for (const [n, { name }] of messages.entries()) {
+  /** Returns the differences in these items of these messages. */
+  function differences(of: readonly Message[], items: readonly string[]): string[] {
+    return of.flatMap((message) => {
+      const n = messages.indexOf(message);
       const view = views[n];
-      if (view === undefined || !of.some((each) => each.name === name)) continue;
-      const theirs = await oracle.fetch(n + 1, items.map(peeked));
-      for (const item of items) {
-        const ours = fetched(view, item);
-        if (theirs.get(answered(item)) !== ours) found.push(`${item} of ${name}: ${ours.slice(0, 300)}`);
-      }
-    }
-    return found;
+      assert.ok(view !== undefined);
+      const wrong = items.filter((item) => answers[n]?.get(answered(item)) !== fetched(view, item));
+      return wrong.map((item) => `${item} of ${message.name}: ${fetched(view, item).slice(0, 300)}`);
+    });
   }
 
-  test('they agree about size, header, text and parts of them for every message', async () => {
-    assert.deepEqual(await differences(messages, EXACT_ITEMS), []);
+  test('they agree about size, header, text and parts of them for every message', () => {
+    assert.deepEqual(differences(messages, EXACT_ITEMS), []);
   });
 
-  test('they agree about envelope, structure and sections of real messages', async () => {
-    assert.deepEqual(await differences([...corpus, ...deep, many], STRUCTURE_ITEMS), []);
+  test('they agree about envelope, structure and sections of real messages', () => {
+    assert.deepEqual(differences([...corpus, ...deep, many], STRUCTURE_ITEMS), []);
   });
 
-  test('they agree about 99 in a hundred messages that nobody should have written', async () => {
+  test('they agree about 99 in a hundred messages that nobody should have written', () => {
     const items = STRUCTURE_ITEMS.filter((item) => !/\.HEADER\.FIELDS/.test(item));
-    const found = await differences(odd, items);
+    const found = differences(odd, items);
     const names = new Set(found.map((each) => each.replace(/^.*? of (.*?): .*$/s, '$1')));
     assert.ok(names.size <= odd.length / 100, found.join('\n'));
   });
 
   test('they find the same messages', async () => {
-    for (const key of searchesIn(views.slice(0, corpus.length), isLong ? 300 : 25)) {
-      const theirs = await oracle.search(criteriaFor(key));
-      const ours = views.flatMap((view, n) => (matchesKey(view, key) ? [n + 1] : []));
-      assert.deepEqual(ours.map(nameOf), theirs.map(nameOf), JSON.stringify(key));
+    for (const key of searchesIn(views.slice(0, corpus.length), isLong ? 80 : 25)) {
+      const theirs = (await oracle.search(criteriaFor(key))).flatMap((number) => messages[number - 1] ?? []);
+      const ours = messages.filter((_, n) => views[n] !== undefined && matchesKey(views[n], key));
+      const names = (found: readonly Message[]) =>
+        found
+          .filter((message) => searched.includes(message) && !('day' in key && isBeyond32Bits(message)))
+          .map(({ name }) => name);
+      assert.deepEqual(names(ours), names(theirs), JSON.stringify(key));
     }
   });
-
-  const nameOf = (number: number) => messages[number - 1]?.name;
 });
+
+/** Dovecot takes a Date before 1970 for one far ahead, and one after 2106 for none. */
+function isBeyond32Bits({ bytes }: Message): boolean {
+  const { parts, bytes: wire } = openView(bytes);
+  const date = fieldNamed(wire, parts.header, 'date');
+  const day = date && sentDay(unfoldedValue(wire, date));
+  return day !== undefined && (day < 0 || day > 2 ** 32 / 86_400);
+}
 
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
