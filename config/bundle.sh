@@ -22,9 +22,10 @@ bundle dist/src/cli.js "$@" --outfile=$out/cli.cjs
 commands=dist/src/commands
 bundle dist/src/cli.js "$@" --minify-whitespace --outfile=$out/mta.cjs --external:./dist/src/foreground.js \
   --external:./$commands/open.js --external:./$commands/check.js --external:./$commands/owners.js \
+  --external:./$commands/gateway.js --external:./$commands/bridge.js \
   --external:./$commands/lookup.js --external:./$commands/migrate/command.js --external:./$commands/tlsreport.js \
   --external:./$commands/reseal/command.js --external:./$commands/key/key.js --external:./$commands/dns/dns.js \
   --external:./$commands/custody/custody.js
 bundle dist/src/keeper/keyprocess.js dist/src/folders/folderprocess.js dist/src/check/checkprocess.js \
-  dist/src/owners/writer.js dist/src/disk/worker.js --format=esm "--banner:js=$required" \
-  --entry-names='[name]' --outdir=$out
+  dist/src/owners/writer.js dist/src/disk/worker.js dist/src/gateway/userprocess.js \
+  --format=esm "--banner:js=$required" --entry-names='[name]' --outdir=$out

@@ -57,6 +57,19 @@ test(
     assert.equal(code, 0, stdout.toString().split('\n').at(-2));
   },
 );
+test('under systemd the gateway keeps nothing in swap or a core dump, and has a user and a directory of its own', () => {
+  const unit = readFileSync(unitFile('sealdir-gateway.service'), 'utf8').split('\n');
+  const lines = [
+    'LimitCORE=0',
+    'MemorySwapMax=0',
+    'StateDirectory=sealdir-gateway',
+    'StateDirectoryMode=0700',
+  ];
+  for (const line of [...lines, 'User=sealdir-gateway', 'ProtectProc=invisible', 'CPUWeight=50'])
+    assert.ok(unit.includes(line), line);
+  assert.equal(table['gateway.directory'].default, '/var/lib/sealdir-gateway');
+});
+
 test('under systemd the writers are not limited by tasks, nor given up after some restarts, and stop in time', () => {
   const unit = readFileSync(unitFile('sealdir-owners.service'), 'utf8').split('\n');
   for (const line of [

@@ -5,7 +5,7 @@ _sealdir() {
   local command=${COMP_WORDS[1]-} options='' operands=:
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'serve seal deliver open migrate reseal lookup owners check tls-report key enroll slots recover dns --version --help' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'serve seal deliver open migrate reseal lookup owners gateway bridge check tls-report key enroll slots recover dns --version --help' -- "$word")
     return
   fi
   if [ "$COMP_CWORD" -eq 2 ] && [ "$command" = key ]; then
@@ -17,7 +17,7 @@ _sealdir() {
     return
   fi
   case $previous in
-    -c | --config | -k | --key | --passphrase-file | --log | --file | --password-file | --new-password-file | --certificate | --next | --dkim)
+    -c | --config | -k | --key | --passphrase-file | --ca | --log | --file | --password-file | --new-password-file | --certificate | --next | --dkim)
       _sealdir_files
       return
       ;;
@@ -25,7 +25,7 @@ _sealdir() {
       _sealdir_directories
       return
       ;;
-    -r | --recipient | --as | --mailbox)
+    -r | --recipient | --as | --listen | --mailbox)
       _sealdir_addresses
       return
       ;;
@@ -65,6 +65,14 @@ _sealdir() {
       ;;
     'owners')
       options='-c --config'
+      operands=:
+      ;;
+    'gateway')
+      options='-c --config'
+      operands=:
+      ;;
+    'bridge')
+      options='-k --key --passphrase-file --agent -k --key --listen --ca'
       operands=:
       ;;
     'check')

@@ -64,6 +64,16 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     long: '--original',
     doc: 'Leaves out what a header policy has put into the message: the bytes that were received.',
   },
+  '--listen': {
+    long: '--listen',
+    value: 'ADDRESS',
+    doc: 'Where "bridge" takes IMAP: "host:port" of the loopback, or the path of a Unix socket; 127.0.0.1:1143 if left out.',
+  },
+  '--ca': {
+    long: '--ca',
+    value: 'FILE',
+    doc: 'Authorities that the IMAP server is trusted by, in place of those that Node knows.',
+  },
   '--log': { long: '--log', value: 'MAILLOG', doc: "Reads from Postfix's log which mail it has sent how." },
   '--into': {
     long: '--into',

@@ -44,6 +44,9 @@ export const USAGE = `usage:
               -k SECRETKEY --to NEWKEY DIR                   seal the messages of a Maildir to another key
   sealdir lookup [-c FILE] ADDRESS                           who gets its mail, and with which keys
   sealdir owners [-c FILE]                                   writes the files of other users, as root
+  sealdir gateway [-c FILE]                                  plain IMAP over sealed mail, for who has the key
+  sealdir bridge (-k SECRETKEY [--passphrase-file F] | --agent -k KEYFILE) [--listen ADDRESS] [--ca FILE] SERVER
+                                                             plain IMAP on the user's own machine, from a server with sealed mail
   sealdir check [-c FILE] [--json]                           look at configuration, keys, permissions, MTA
   sealdir tls-report [-c FILE] [--json] [--log MAILLOG]      which domains send, or get, mail with which TLS
 ${KEY}  sealdir enroll [-k SECRETKEY] [--passphrase-file F | --passphrase-fd N] [--name NAME] [--expires 2y|never]

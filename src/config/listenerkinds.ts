@@ -1,7 +1,7 @@
 // The kinds of value that say where to listen, or whom to ask. See kinds.ts.
 
 import { z } from 'zod/v3';
-import type { Listener } from '../core/listener.ts';
+import { isLoopback, type Listener } from '../core/listener.ts';
 import { converted, type Kind, type Schema, Wrong } from './kinds.ts';
 import { parseListener } from './listener.ts';
 
@@ -79,4 +79,31 @@ export const serverOrNone: Kind<Listener | undefined> = {
     const server = parseListener(written);
     return typeof server === 'string' ? new Wrong(`${server} (${NOT_A_SERVER})`) : server;
   }),
+};
+
+export type GatewayListener =
+  | Listener
+  | { readonly type: 'tls'; readonly host: string; readonly port: number };
+
+const GATEWAY_ALLOWED =
+  '(write "tls://host:port", "tls://[v6]:port", "host:port" of the loopback, or a socket path with a "/")';
+const gatewayListener: Schema<GatewayListener> = converted(
+  z.string({ message: `is not an address to listen on ${GATEWAY_ALLOWED}` }),
+  (written) => {
+    const [, scheme, address = ''] = /^(tls:\/\/)?(.*)$/s.exec(written) ?? [];
+    const listener = parseListener(address);
+    if (typeof listener === 'string') return new Wrong(`${listener} ${GATEWAY_ALLOWED}`);
+    if (listener.type === 'unix')
+      return scheme === undefined ? listener : new Wrong(`is for TCP only ${GATEWAY_ALLOWED}`);
+    if (scheme !== undefined) return { ...listener, type: 'tls' };
+    // a password in clear
+    return isLoopback(listener.host) ? listener : new Wrong(`needs "tls://" before it ${GATEWAY_ALLOWED}`);
+  },
+);
+
+export const gatewayListeners: Kind<readonly GatewayListener[]> = {
+  name: 'list of "tls://host:port", "tls://[v6]:port", "host:port" of the loopback or socket paths',
+  schema: z
+    .array(gatewayListener, { message: 'is not a list of addresses (write it like ["tls://0.0.0.0:993"])' })
+    .min(1, 'is empty, at least one address is needed'),
 };

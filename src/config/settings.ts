@@ -4,6 +4,7 @@
 // Names are those of the file: settings.lmtp.max_recipients is `max_recipients` under `[lmtp]`.
 
 import { folderSettings, sealFolderSettings } from './foldersettings.ts';
+import { gatewaySettings } from './gatewaysettings.ts';
 import { headerSettings } from './headersettings.ts';
 import { keySettings } from './keysettings.ts';
 import {
@@ -165,12 +166,7 @@ export const table = {
 
   ...reportSettings,
 
-  'gateway.directory': {
-    kind: path,
-    default: '/var/lib/sealdir-gateway',
-    doc: 'Directory of the secret keys that users have wrapped under passwords and codes of their own, with one file for each (`sealdir slots import`). The LMTP server neither needs nor reads it: let it belong to another user. It must survive a reboot, and cannot be below /run or store.state.',
-    restart: true,
-  },
+  ...gatewaySettings,
 
   'metrics.listen': {
     kind: metricsListener,

@@ -4,10 +4,11 @@
  */
 import type { Level } from './eventrow.ts';
 import { FOLDER_EVENTS } from './folderevents.ts';
+import { GATEWAY_EVENTS } from './gatewayevents.ts';
 import { KEY_EVENTS } from './keyevents.ts';
 import { SERVER_EVENTS } from './serverevents.ts';
 
-export const EVENTS = { ...SERVER_EVENTS, ...FOLDER_EVENTS, ...KEY_EVENTS } as const;
+export const EVENTS = { ...SERVER_EVENTS, ...FOLDER_EVENTS, ...GATEWAY_EVENTS, ...KEY_EVENTS } as const;
 
 type Table = typeof EVENTS;
 export type EventName = keyof Table;

@@ -91,14 +91,19 @@ export interface Opened {
   readonly slot: Slot;
 }
 
+/** Returns the slots that a secret is tried with: each costs a derivation. */
+export function slotsFor(file: WrappedFile, { bytes, kinds }: Pick<Secret, 'bytes' | 'kinds'>): Slot[] {
+  const mayFit = ({ kind, id }: Slot) => kind === 'password' || id === idOfCode(bytes);
+  return file.slots.filter((each) => kinds.includes(each.kind) && mayFit(each));
+}
+
 /** Returns undefined if it opens no slot. Throws TooBusyError. */
 export async function openSlot(
   file: WrappedFile,
   { bytes, kinds }: Pick<Secret, 'bytes' | 'kinds'>,
   derivations: Derivations,
 ): Promise<Opened | undefined> {
-  const mayFit = ({ kind, id }: Slot) => kind === 'password' || id === idOfCode(bytes);
-  for (const slot of file.slots.filter((each) => kinds.includes(each.kind) && mayFit(each))) {
+  for (const slot of slotsFor(file, { bytes, kinds })) {
     const key = await derivations.derive(bytes, slot.kdf);
     const master = open(key, slot.wrap, slotData(file, slot));
     key.fill(0);

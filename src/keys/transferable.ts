@@ -4,7 +4,7 @@
  * import this file, and what opens keys for their owners. Nothing that the server imports may.
  */
 import type * as openpgp from 'openpgp';
-import { parseCertificates } from './certificates.ts';
+import { type Certificate, parseCertificates } from './certificates.ts';
 import { type FoundKeys, findKeys } from './keypackets.ts';
 import { SECRET_TAGS } from './keyscan.ts';
 import { library } from './library.ts';
@@ -55,6 +55,18 @@ export async function readTransferableKey(
     certificate: await armorOf([certificate]),
     secretKey: Buffer.from(buffer, byteOffset, length),
   };
+}
+
+/** Returns the public parts of the secret keys of a file, locked or not. Throws as above. */
+export async function certificatesOfSecret(bytes: Uint8Array): Promise<Certificate[]> {
+  const { parts } = findKeys(bytes, SECRET_TAGS);
+  const armored = parts.filter(({ type }) => type === 'PRIVATE KEY BLOCK').flatMap(({ chunks }) => chunks);
+  const binaryKeys = armored.length === 0 ? bytes : Buffer.concat(armored);
+  const keys = await library.readPrivateKeys({ binaryKeys }).catch((cause: unknown) => {
+    throw new Error('holds no secret key that can be read: export it again', { cause });
+  });
+  const all = await Promise.all(keys.map((key) => parseCertificates(key.toPublic().write() as Uint8Array)));
+  return all.flat();
 }
 
 /** Returns a secret key as `readTransferableKey` gave it, armored, and locked if there is a passphrase. */

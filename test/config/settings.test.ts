@@ -103,7 +103,21 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
     folders: { rules: [], encoding: 'utf-7' },
     headers: { policy: 'visible', recipients: [] },
     tls_report: { domains: 'auto', relays: [] },
-    gateway: { directory: '/var/lib/sealdir-gateway' },
+    gateway: {
+      directory: '/var/lib/sealdir-gateway',
+      listen: [{ type: 'tls', host: '0.0.0.0', port: 993 }],
+      upstream: undefined,
+      upstream_user: 'sealdir-gateway',
+      upstream_password_file: '',
+      without_key: 'refuse',
+      linger: 0,
+      max_connections: 1000,
+      max_peer_connections: 100,
+      login_timeout: 60_000,
+      idle_timeout: 31 * 60_000,
+      max_message_size: 50 * 1024 * 1024,
+      cache_size: 64 * 1024 * 1024,
+    },
     metrics: { listen: { type: 'tcp', host: '127.0.0.1', port: 9464 } },
     log: { level: 'info', format: 'auto', addresses: 'plain' },
   });
@@ -318,4 +332,18 @@ test('wrapped keys are not put where a reboot or the server would lose them', ()
     assert.match(complaintOf(`${state}gateway.directory = "${inside}"`), /below store\.state/);
   for (const beside of ['/srv/states', '/srv', '/runs/gateway'])
     assert.equal(read(`${state}gateway.directory = "${beside}"`).gateway.directory, beside);
+});
+
+test('the gateway takes passwords over TLS, or from the machine itself', () => {
+  const listen = (written: string) => read(`gateway.listen = [${written}]`).gateway.listen;
+  assert.deepEqual(listen('"tls://[::]:993", "127.0.0.1:143", "/run/g.sock"'), [
+    { type: 'tls', host: '::', port: 993 },
+    { type: 'tcp', host: '127.0.0.1', port: 143 },
+    { type: 'unix', path: '/run/g.sock' },
+  ]);
+  const complaint = (written: string) => complaintOf(`gateway.listen = [${written}]`);
+  assert.match(complaint('"0.0.0.0:143"'), /needs "tls:\/\/" before it/);
+  assert.match(complaint('"tls:///run/g.sock"'), /is for TCP only/);
+  assert.match(complaint('""'), /gateway\.listen/);
+  assert.match(complaint(''), /is empty/);
 });

@@ -7,6 +7,8 @@ export interface ImapResponse {
   /** One response, with `{n}` in place of a literal. */
   text: string;
   literals: Buffer[];
+  /** All of it as it came, with its literals, without the last CRLF. */
+  wire: Buffer;
 }
 
 export interface FetchedMessage {
@@ -67,6 +69,9 @@ export async function connectImap(port: number, silentMs = 30_000): Promise<Imap
   };
 }
 
+const NOTHING = Buffer.alloc(0);
+const CRLF = Buffer.from('\r\n');
+
 async function next(responses: AsyncGenerator<ImapResponse, undefined>): Promise<ImapResponse> {
   const { value } = await responses.next();
   if (value === undefined) throw new Error('the IMAP server closed the connection');
@@ -81,7 +86,8 @@ function numberIn(responses: readonly ImapResponse[], pattern: RegExp): number {
 
 async function* responsesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<ImapResponse, undefined> {
   let pending: Buffer = Buffer.alloc(0);
-  let response: ImapResponse = { text: '', literals: [] };
+  let response: ImapResponse = { text: '', literals: [], wire: NOTHING };
+  let came: Buffer[] = [];
   let literalLength = -1; // -1 if a line comes next
   for await (const chunk of chunks) {
     pending = Buffer.concat([pending, chunk]);
@@ -91,19 +97,23 @@ async function* responsesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<ImapR
       if (!isWhole) break;
       if (literalLength !== -1) {
         response.literals.push(pending.subarray(0, literalLength));
+        came.push(pending.subarray(0, literalLength));
         pending = pending.subarray(literalLength);
         literalLength = -1;
         continue;
       }
       response.text += pending.subarray(0, lineEnd).toString('latin1');
+      came.push(pending.subarray(0, lineEnd));
       pending = pending.subarray(lineEnd + 2);
       const literal = /\{(\d+)\}$/.exec(response.text)?.[1];
       if (literal !== undefined) {
         literalLength = Number(literal);
+        came.push(CRLF);
         continue;
       }
-      yield response;
-      response = { text: '', literals: [] };
+      yield { ...response, wire: Buffer.concat(came) };
+      response = { text: '', literals: [], wire: NOTHING };
+      came = [];
     }
   }
 }

@@ -18,6 +18,8 @@ const ROOMS = [
   'duplicates',
   'edge',
   'folders',
+  'gateway',
+  'imap',
   'inplace',
   'keys',
   'lmtp',
@@ -27,6 +29,7 @@ const ROOMS = [
   'openpgp',
   'recipients',
   'tlsreport',
+  'view',
 ];
 const HAS_LONG = /support\/(?:long|fuzz|matrix|dovecot)\.js/;
 /** These would be called for the tests of the other files, too. */

@@ -1,0 +1,109 @@
+/**
+ * `sealdir gateway`: plain IMAP over a store of sealed mail, in the foreground until a signal ends it. It is
+ * another program than the LMTP server, for another user: it has secret keys while their owners are logged
+ * in.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { Server } from 'node:net';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Server as TlsServer } from 'node:tls';
+import type { Settings } from '../config/settings.ts';
+import { identityOf, readTls } from '../edge/certificates.ts';
+import { turnOffCoreDumps } from '../edge/coredumps.ts';
+import type { Log } from '../edge/log.ts';
+import { claimPaths, listenOn } from '../edge/sockets.ts';
+import { realWorld } from '../edge/world.ts';
+import { Front, tlsOptions } from '../gateway/front.ts';
+import { Users } from '../gateway/users.ts';
+import { tlsFilesOf } from '../site.ts';
+import { readArguments } from './arguments.ts';
+import { CommandError } from './errors.ts';
+import { openHelperLog } from './openlog.ts';
+import { settingsOf } from './settings.ts';
+
+const OPTIONS = { config: { type: 'string', short: 'c' } } as const;
+/** Whoever may connect can try passwords. */
+const SOCKET_MODE = 0o660;
+const CERTIFICATES_MS = 60_000;
+
+/** Serves until a signal. Resolves to the exit code. */
+export async function gatewayCommand(args: readonly string[], journal: string | undefined): Promise<number> {
+  const { options, operands } = readArguments([...args], OPTIONS);
+  const { config } = options as { readonly config?: string }; // what OPTIONS says
+  if (operands[0] !== undefined)
+    throw new CommandError('usage', `gateway: what is "${operands[0]}"? A configuration goes after -c`);
+  const { settings, file } = await settingsOf(config, hostname());
+  const { gateway } = settings;
+  if (gateway.upstream === undefined) throw new CommandError('config', 'gateway.upstream is not set');
+  const stopped = new Promise((stop) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
+  });
+  const world = realWorld(settings.hostname);
+  const log = openHelperLog({ settings, file, journal, world });
+  const reason = await turnOffCoreDumps();
+  if (reason !== undefined) log.warn('core dumps are not turned off: one may hold mail in clear', { reason });
+  const directory = mkdtempSync(join(tmpdir(), 'sealdir-gateway-'));
+  const users = new Users({ settings, directory, lingerMs: gateway.linger, say: log.say });
+  const front = new Front({ settings, users, world, say: log.say });
+  const claimed = await claimPaths(gateway.listen.filter((each) => each.type !== 'tls'));
+  const servers: Server[] = [];
+  try {
+    const imap = await listen(front, settings, servers, log).catch((error: Error) => {
+      throw new CommandError('config', `gateway.listen: ${error.message}`);
+    });
+    log.info('gateway listening', { imap, config: file ?? 'demo' });
+    await stopped;
+  } finally {
+    for (const each of servers) each.close();
+    front.close();
+    users.stop();
+    claimed.release();
+    rmSync(directory, { recursive: true, force: true });
+  }
+  log.info('stopped');
+  return 0;
+}
+
+async function listen(front: Front, settings: Settings, servers: Server[], log: Log): Promise<string[]> {
+  const files = tlsFilesOf(settings);
+  const material = await readTls(files);
+  const addresses: string[] = [];
+  const secure: TlsServer[] = [];
+  for (const listener of settings.gateway.listen) {
+    if (listener.type !== 'tls') {
+      const server = front.plainServer();
+      servers.push(server);
+      addresses.push(await listenOn(server, listener, SOCKET_MODE));
+      continue;
+    }
+    if (material === undefined) throw new Error('"tls://" needs tls.certificate and tls.key');
+    const server = front.tlsServer(material);
+    servers.push(server);
+    secure.push(server);
+    addresses.push(`tls://${await listenOn(server, { ...listener, type: 'tcp' }, SOCKET_MODE)}`);
+  }
+  if (secure.length > 0) watch(secure, settings, log);
+  return addresses;
+}
+
+/** Shows new certificates to new connections. */
+function watch(servers: readonly TlsServer[], settings: Settings, log: Log): void {
+  const files = tlsFilesOf(settings);
+  let known: string | undefined;
+  const look = async () => {
+    const identity = await identityOf(files);
+    const isNew = known !== undefined && identity !== known;
+    known = identity;
+    if (!isNew) return;
+    try {
+      const material = await readTls(files);
+      if (material !== undefined) for (const each of servers) each.setSecureContext(tlsOptions(material));
+      log.info('certificates reloaded', { files: [...files.certificates] });
+    } catch (error) {
+      log.fault('new certificates cannot be used, the old ones stay', error);
+    }
+  };
+  void look();
+  setInterval(() => void look(), CERTIFICATES_MS).unref();
+}

@@ -1,0 +1,49 @@
+/** The events of the session gateway. The table is in events.ts. */
+import { type EventRow, FAULT } from './eventrow.ts';
+
+export const GATEWAY_EVENTS = {
+  'gateway listening': {
+    levels: ['info'],
+    fields: ['imap', 'config'],
+    means: '`sealdir gateway` has started.',
+    todo: '',
+  },
+  'gateway login': {
+    levels: ['info'],
+    fields: ['client', 'address'],
+    means: 'A password or code has opened the key of its owner, or that of a session was given again.',
+    todo: '',
+  },
+  'gateway login refused': {
+    levels: ['warn'],
+    fields: ['client', 'address'],
+    means:
+      'A password that opens nothing, or a user who has no wrapped key. fail2ban can count these lines by `client`.',
+    todo: 'Nothing, unless there are many: who guesses is slowed down.',
+  },
+  'gateway append': {
+    levels: ['warn'],
+    fields: ['address', ...FAULT],
+    means:
+      'A message that a client wanted to store could not be sealed, and was not stored. The client got NO.',
+    todo: 'Do what `error` asks for: mostly, the key of the user has expired.',
+  },
+  'gateway upstream': {
+    levels: ['error'],
+    fields: ['address', ...FAULT],
+    means: 'The IMAP server behind did not answer, or did not take the login of `gateway.upstream_user`.',
+    todo: 'Look at that server, and at `gateway.upstream_password_file`.',
+  },
+  'gateway session': {
+    levels: ['debug', 'error'],
+    fields: ['address', ...FAULT],
+    means: 'A session or a command was ended by a mistake of ours, or a connection broke.',
+    todo: 'Report it, unless it is for debugging only.',
+  },
+  'the process of a user ended': {
+    levels: ['warn'],
+    fields: ['address', 'code', 'signal'],
+    means: 'Their sessions ended with it. Their programs connect again.',
+    todo: 'With SIGKILL look for the out-of-memory killer; else report it.',
+  },
+} as const satisfies Record<string, EventRow>;

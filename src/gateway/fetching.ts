@@ -1,0 +1,167 @@
+/**
+ * FETCH and UID FETCH (RFC 3501 §6.4.5): what a client asks about sealed messages is answered from what they
+ * hold, and all else by the server behind. One command goes there for all messages that have to be opened.
+ */
+import { type FetchCommand, type FetchItem, isOfContent } from '../imap/fetch.ts';
+import { type Fetched, itemOf } from '../imap/response.ts';
+import { SyntaxFault, type Value, wordOf } from '../imap/values.ts';
+import { segmentsOf, setsOf } from '../imap/write.ts';
+import type { MessageView } from '../view/view.ts';
+import { type Numbered, type Selected, uidOf, wholeOf } from './selected.ts';
+import { isInMetadata, type Metadata, shownItem } from './shown.ts';
+
+/** Tells whether an answer may depend on what messages hold. */
+export function asksForContent({ items }: FetchCommand): boolean {
+  return items.some(isOfContent);
+}
+
+/** Answers all of it but for the tagged line. Throws RefusedError. */
+export async function fetchOpened(
+  selected: Selected,
+  command: FetchCommand,
+  by: 'number' | 'uid',
+): Promise<void> {
+  const messages = await messagesOf(selected, command, by);
+  await selected.classify(messages);
+  const isSealed = ({ uid }: Numbered) => selected.mailbox.kindOf(uid) === 'sealed';
+  const asked = withUid(command, by);
+  await fetchStored(
+    selected,
+    asked,
+    messages.filter((each) => !isSealed(each)),
+  );
+  await fetchSealed(selected, asked, messages.filter(isSealed));
+}
+
+async function messagesOf(
+  selected: Selected,
+  { set, modifiers }: FetchCommand,
+  by: 'number' | 'uid',
+): Promise<Numbered[]> {
+  const more = modifiersOf(modifiers);
+  if (by === 'number') return selected.numbered(set, more);
+  const numbers = await selected.search([
+    { kind: 'atom', text: 'UID' },
+    { kind: 'atom', text: set },
+  ]);
+  const found: Numbered[] = [];
+  for (const each of setsOf(numbers)) found.push(...(await selected.numbered(each, more)));
+  return found;
+}
+
+/** CHANGEDSINCE (RFC 7162 §3.1.4.1) says which messages; VANISHED is not offered. */
+function modifiersOf(modifiers: readonly Value[]): string {
+  const [list, extra] = modifiers;
+  if (list === undefined) return '';
+  const items = list.kind === 'list' ? list.items : [];
+  const [name, since] = items;
+  if (
+    extra !== undefined ||
+    items.length !== 2 ||
+    wordOf(name) !== 'CHANGEDSINCE' ||
+    !/^\d+$/.test(wordOf(since) ?? '')
+  )
+    throw new SyntaxFault('that modifier is not known here');
+  return ` (CHANGEDSINCE ${wordOf(since)})`;
+}
+
+/** An answer to a UID command has the UID (RFC 3501 §6.4.8), and one to CHANGEDSINCE the MODSEQ. */
+function withUid({ items, modifiers }: FetchCommand, by: 'number' | 'uid'): readonly FetchItem[] {
+  const has = (word: string) => items.some((each) => each.kind === 'word' && each.word === word);
+  const added: FetchItem[] = [];
+  if (by === 'uid' && !has('UID')) added.push({ kind: 'word', word: 'UID' });
+  if (modifiers.length > 0 && !has('MODSEQ')) added.push({ kind: 'word', word: 'MODSEQ' });
+  return [...added, ...items];
+}
+
+/** Has the server behind answer. */
+async function fetchStored(
+  selected: Selected,
+  items: readonly FetchItem[],
+  messages: readonly Numbered[],
+): Promise<void> {
+  const asked = segmentsOf([{ kind: 'list', items: items.map(askedOf) }]);
+  for (const set of setsOf(messages.map(({ number }) => number))) {
+    const [first = Buffer.alloc(0), ...rest] = asked;
+    await selected.ask([Buffer.concat([Buffer.from(`FETCH ${set} `), first]), ...rest], selected.pass);
+  }
+}
+
+function askedOf(item: FetchItem): Value {
+  return item.kind === 'word' ? { kind: 'atom', text: item.word } : item.asked;
+}
+
+/** What is known of a message before it is asked for. */
+interface Known {
+  readonly metadata: Metadata;
+  readonly view: MessageView | undefined;
+}
+
+async function fetchSealed(
+  selected: Selected,
+  items: readonly FetchItem[],
+  messages: readonly Numbered[],
+): Promise<void> {
+  const fromMetadata = items.every(isInMetadata);
+  const known = new Map<number, Known>();
+  const uids = new Map(messages.map(({ number, uid }) => [number, uid]));
+  for (const { number, uid } of messages) {
+    const metadata = selected.metadataOf(uid);
+    const view = fromMetadata ? undefined : selected.viewOf(uid);
+    if (metadata !== undefined && (fromMetadata || view !== undefined)) known.set(number, { metadata, view });
+  }
+  const more = besideContent(items);
+  for (const set of setsOf(known.keys()))
+    await selected.fetch(`${set} (${more})`, async (fetched) => {
+      const found = known.get(fetched.number);
+      if (found === undefined || uidOf(fetched) === undefined) return false;
+      await answer(selected, items, fetched, found);
+      return true;
+    });
+  const failed: Numbered[] = [];
+  for (const set of setsOf([...uids.keys()].filter((number) => !known.has(number))))
+    await selected.fetch(`${set} (${more} BODY.PEEK[])`, async (fetched) => {
+      const uid = uids.get(fetched.number);
+      const stored = wholeOf(fetched);
+      if (uid === undefined || stored === undefined) return false;
+      const opened = await selected.open(uid, stored);
+      if (opened === undefined) failed.push({ number: fetched.number, uid });
+      else await answer(selected, items, fetched, opened);
+      return true;
+    });
+  if (failed.length > 0) await fetchStored(selected, items, failed);
+}
+
+/** What the server behind is asked for with each message. One byte marks a message as seen. */
+function besideContent(items: readonly FetchItem[]): string {
+  const words = items.flatMap((each) => (each.kind === 'word' && !isOfContent(each) ? [each.word] : []));
+  const isSeen = items.some((each) => each.kind === 'section' && !each.isPeek);
+  return [...new Set(['UID', ...words, ...(isSeen ? ['BODY[]<0.1>'] : [])])].join(' ');
+}
+
+async function answer(
+  selected: Selected,
+  items: readonly FetchItem[],
+  fetched: Fetched,
+  { metadata, view }: Known,
+): Promise<void> {
+  const pieces: (Buffer | string)[] = [];
+  const add = (...written: readonly (Buffer | string)[]) => {
+    pieces.push(pieces.length === 0 ? `* ${fetched.number} FETCH (` : ' ', ...written);
+  };
+  for (const item of items) {
+    const shown = shownItem(item, metadata, view);
+    if (shown !== undefined) add(...shown);
+    else if (item.kind === 'word') add(`${item.word} `, storedItem(fetched, item.word));
+  }
+  // a message that was marked as seen by this command
+  const asksForFlags = items.some((each) => each.kind === 'word' && each.word === 'FLAGS');
+  if (!asksForFlags && itemOf(fetched, 'FLAGS') !== undefined) add('FLAGS ', storedItem(fetched, 'FLAGS'));
+  await selected.client.write(...pieces, ')\r\n');
+}
+
+/** Flags, dates and numbers, as the server behind has written them. */
+function storedItem(fetched: Fetched, word: string): Buffer {
+  const [written = Buffer.alloc(0)] = segmentsOf([itemOf(fetched, word) ?? { kind: 'atom', text: 'NIL' }]);
+  return written;
+}

@@ -1,0 +1,121 @@
+/**
+ * SEARCH and UID SEARCH (RFC 3501 §6.4.4). Keys about the text of messages are answered from what sealed
+ * messages hold; all others, and these too for messages that are not sealed, by the server behind. A message
+ * is opened only if the other keys leave it in question.
+ */
+import { isAboutText, type SearchCommand, type SearchTree, type TextKey, valuesOf } from '../imap/search.ts';
+import { setsOf } from '../imap/write.ts';
+import { matchesKey } from '../view/search/search.ts';
+import type { MessageView } from '../view/view.ts';
+import { searchKeyOf } from './matching.ts';
+import { type Numbered, type Selected, uidOf, wholeOf } from './selected.ts';
+
+type Numbers = ReadonlySet<number>;
+
+/** Answers all of it but for the tagged line. Throws RefusedError. */
+export async function searchOpened(
+  selected: Selected,
+  command: SearchCommand,
+  by: 'number' | 'uid',
+): Promise<void> {
+  const all = await selected.search([{ kind: 'atom', text: 'ALL' }]);
+  const search = new Search(selected, command.charset);
+  const found = [...(await search.find(command.tree, new Set(all)))].sort((a, b) => a - b);
+  const numbers = by === 'number' ? found : (await search.numbered(found)).map(({ uid }) => uid);
+  await selected.client.line(['* SEARCH', ...numbers].join(' '));
+}
+
+class Search {
+  readonly #selected: Selected;
+  readonly #charset: string | undefined;
+
+  constructor(selected: Selected, charset: string | undefined) {
+    this.#selected = selected;
+    this.#charset = charset;
+  }
+
+  /** Returns those of `within` that a tree finds. */
+  async find(tree: SearchTree, within: Numbers): Promise<Numbers> {
+    if (within.size === 0) return within;
+    if (!isAboutText(tree)) return both(within, await this.#stored(tree));
+    switch (tree.kind) {
+      case 'and': {
+        // what the server behind can answer comes first
+        const order = [...tree.all].sort((a, b) => Number(isAboutText(a)) - Number(isAboutText(b)));
+        let left = within;
+        for (const each of order) left = await this.find(each, left);
+        return left;
+      }
+      case 'or': {
+        const either = await this.find(tree.either, within);
+        return new Set([...either, ...(await this.find(tree.other, without(within, either)))]);
+      }
+      case 'not':
+        return without(within, await this.find(tree.tree, within));
+      case 'opened':
+        return this.#opened(tree, tree.key, within);
+      case 'stored':
+        return both(within, await this.#stored(tree));
+      default:
+        return tree satisfies never;
+    }
+  }
+
+  async numbered(numbers: Iterable<number>): Promise<Numbered[]> {
+    const found: Numbered[] = [];
+    for (const set of setsOf(numbers)) found.push(...(await this.#selected.numbered(set)));
+    return found;
+  }
+
+  async #stored(tree: SearchTree): Promise<Numbers> {
+    return new Set(await this.#selected.search(valuesOf(tree), this.#charset));
+  }
+
+  async #opened(tree: SearchTree, key: TextKey, within: Numbers): Promise<Numbers> {
+    const wanted = searchKeyOf(key);
+    const messages = await this.numbered(within);
+    await this.#selected.classify(messages);
+    const isSealed = ({ uid }: Numbered) => this.#selected.mailbox.kindOf(uid) === 'sealed';
+    const found = new Set<number>();
+    const failed: number[] = [];
+    await this.#look(messages.filter(isSealed), (number, view) => {
+      if (view === undefined) failed.push(number);
+      else if (matchesKey(view, wanted)) found.add(number);
+    });
+    const stored = new Set([
+      ...messages.filter((each) => !isSealed(each)).map(({ number }) => number),
+      ...failed,
+    ]);
+    if (stored.size > 0) for (const each of both(stored, await this.#stored(tree))) found.add(each);
+    return found;
+  }
+
+  /** Opens messages one after the other. */
+  async #look(
+    messages: readonly Numbered[],
+    take: (number: number, view: MessageView | undefined) => void,
+  ): Promise<void> {
+    const uids = new Map<number, number>();
+    for (const { number, uid } of messages) {
+      const view = this.#selected.viewOf(uid);
+      if (view === undefined) uids.set(number, uid);
+      else take(number, view);
+    }
+    for (const set of setsOf(uids.keys()))
+      await this.#selected.fetch(`${set} (UID BODY.PEEK[])`, async (fetched) => {
+        const uid = uids.get(fetched.number);
+        const stored = wholeOf(fetched);
+        if (uid === undefined || uidOf(fetched) !== uid || stored === undefined) return false;
+        take(fetched.number, (await this.#selected.open(uid, stored))?.view);
+        return true;
+      });
+  }
+}
+
+function both(some: Numbers, others: Numbers): Numbers {
+  return new Set([...some].filter((each) => others.has(each)));
+}
+
+function without(some: Numbers, others: Numbers): Numbers {
+  return new Set([...some].filter((each) => !others.has(each)));
+}

@@ -1,0 +1,176 @@
+/**
+ * The selected mailbox of a session, and what its commands need of the server behind. Messages are asked for
+ * by their numbers and never with a UID command, so that no EXPUNGE comes in between and the numbers stay
+ * what they are (RFC 3501 §7.4.1).
+ */
+
+import { type Fetched, fetchedOf, itemOf, numbersOf } from '../imap/response.ts';
+import { type Segments, type Value, wordOf } from '../imap/values.ts';
+import { segmentsOf, setsOf } from '../imap/write.ts';
+import { NotOpenedError, type Opener } from '../keys/opening.ts';
+import { type MessageView, openView } from '../view/view.ts';
+import type { Caches, Mailbox } from './mailbox.ts';
+import { openStored } from './openstored.ts';
+import type { Output } from './output.ts';
+import { type Metadata, metadataOf } from './shown.ts';
+import type { Answer, Sink, Upstream } from './upstream.ts';
+
+/** A message by its number, which is true as long as the command goes on, and its UID. */
+export interface Numbered {
+  readonly number: number;
+  readonly uid: number;
+}
+
+export interface SelectedParts {
+  readonly client: Output;
+  readonly upstream: Upstream;
+  readonly opener: Opener;
+  readonly caches: Caches;
+  /** Passes a response on to the client. */
+  readonly pass: Sink;
+}
+
+/** The server behind has refused a command of ours. The client gets its words. */
+export class RefusedError extends Error {
+  readonly answer: Answer;
+
+  constructor(answer: Answer) {
+    super(answer.text);
+    this.answer = answer;
+  }
+}
+
+/** A stored message is at most as large; a larger one is shown as it is stored. */
+const MOST_STORED_BYTES = 512 * 1024 * 1024;
+
+export class Selected {
+  readonly mailbox: Mailbox;
+  readonly #parts: SelectedParts;
+
+  constructor(mailbox: Mailbox, parts: SelectedParts) {
+    this.mailbox = mailbox;
+    this.#parts = parts;
+  }
+
+  get client(): Output {
+    return this.#parts.client;
+  }
+
+  get pass(): Sink {
+    return this.#parts.pass;
+  }
+
+  /** Sends a command of ours. Throws RefusedError unless the answer is OK. */
+  async ask(segments: Segments, sink: Sink): Promise<Answer> {
+    const answer = await this.#parts.upstream.command(segments, sink);
+    if (answer.word !== 'OK') throw new RefusedError(answer);
+    return answer;
+  }
+
+  /**
+   * Asks for items of messages. `take` is told whether it wants an answer: false for what has come unasked,
+   * which is for the client.
+   */
+  async fetch(what: string, take: (fetched: Fetched) => Promise<boolean>): Promise<void> {
+    await this.ask([Buffer.from(`FETCH ${what}`)], async (response) => {
+      if (response.word !== 'FETCH' || response.number === undefined) return this.pass(response);
+      const segments = await response.segments(MOST_STORED_BYTES);
+      if (!(await take(fetchedOf(segments, response.number)))) await this.#passSegments(segments);
+    });
+  }
+
+  /** Returns the numbers of messages. */
+  async search(values: readonly Value[], charset?: string): Promise<number[]> {
+    const numbers: number[] = [];
+    const head = charset === undefined ? 'SEARCH' : `SEARCH CHARSET ${charset}`;
+    await this.ask(segmentsOf([{ kind: 'atom', text: head }, ...values]), async (response) => {
+      if (response.word !== 'SEARCH') return this.pass(response);
+      numbers.push(...numbersOf(response.line));
+    });
+    return numbers;
+  }
+
+  /** Returns the messages of a set of numbers, in their order. `modifiers` may leave some out. */
+  async numbered(set: string, modifiers = ''): Promise<Numbered[]> {
+    const found: Numbered[] = [];
+    await this.fetch(`${set} (UID)${modifiers}`, async (fetched) => {
+      const uid = uidOf(fetched);
+      if (uid === undefined) return false;
+      found.push({ number: fetched.number, uid });
+      return fetched.items.length === 1 || modifiers !== '';
+    });
+    return found;
+  }
+
+  /** Finds out which messages are sealed, as far as it is not known. */
+  async classify(messages: readonly Numbered[]): Promise<void> {
+    const { mailbox } = this;
+    const unknown = messages.filter(({ uid }) => mailbox.kindOf(uid) === undefined);
+    const uids = new Map(unknown.map(({ number, uid }) => [number, uid]));
+    for (const set of setsOf(uids.keys()))
+      await this.fetch(`${set} (BODYSTRUCTURE)`, async (fetched) => {
+        const structure = itemOf(fetched, 'BODYSTRUCTURE');
+        const uid = uids.get(fetched.number);
+        if (structure === undefined || uid === undefined) return false;
+        mailbox.setKind(uid, isSealedStructure(structure) ? 'sealed' : 'plain');
+        return true;
+      });
+  }
+
+  metadataOf(uid: number): Metadata | undefined {
+    return this.#parts.caches.metadata.get(this.mailbox.keyOf(uid));
+  }
+
+  viewOf(uid: number): MessageView | undefined {
+    return this.#parts.caches.opened.get(this.mailbox.keyOf(uid));
+  }
+
+  /** Opens a message and remembers it. Returns undefined for one that does not open. */
+  async open(uid: number, stored: Buffer): Promise<{ view: MessageView; metadata: Metadata } | undefined> {
+    const { opener, caches } = this.#parts;
+    const key = this.mailbox.keyOf(uid);
+    try {
+      const view = openView(await openStored(stored, opener));
+      const metadata = caches.metadata.get(key) ?? metadataOf(view);
+      caches.opened.set(key, view);
+      caches.metadata.set(key, metadata);
+      return { view, metadata };
+    } catch (error) {
+      if (!(error instanceof NotOpenedError)) throw error;
+      this.mailbox.setKind(uid, 'unopened');
+      return undefined;
+    }
+  }
+
+  async #passSegments(segments: Segments): Promise<void> {
+    const pieces = segments.flatMap((each, n) => {
+      const next = segments[n + 1];
+      if (n % 2 === 1) return [each];
+      return next === undefined ? [each, '\r\n'] : [each, `{${next.length}}\r\n`];
+    });
+    await this.client.write(...pieces);
+  }
+}
+
+export function uidOf(fetched: Fetched): number | undefined {
+  const value = itemOf(fetched, 'UID');
+  const uid = value?.kind === 'atom' ? Number(value.text) : Number.NaN;
+  return Number.isSafeInteger(uid) ? uid : undefined;
+}
+
+/** Returns the whole stored message of an answer. */
+export function wholeOf({ items }: Fetched): Buffer | undefined {
+  const value = items.find(
+    ({ name }) => name.kind === 'section' && name.inside.length === 0 && name.partial === undefined,
+  )?.value;
+  return value?.kind === 'string' ? value.bytes : undefined;
+}
+
+/** Tells whether a BODYSTRUCTURE says `multipart/encrypted`: parts, then the subtype (RFC 3501 §7.4.2). */
+function isSealedStructure(structure: Value): boolean {
+  if (structure.kind !== 'list') return false;
+  const subtype = structure.items.find((each) => each.kind !== 'list');
+  const isMultipart = structure.items[0]?.kind === 'list';
+  const text = subtype?.kind === 'string' ? subtype.bytes.toString('latin1') : wordOf(subtype);
+  return isMultipart && text?.toUpperCase() === 'ENCRYPTED';
+}

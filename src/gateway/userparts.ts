@@ -1,0 +1,82 @@
+/** Settings -> what the sessions of one user work with. Opens nothing. */
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { resolve } from 'node:path';
+import { headerPolicyRule } from '../config/rules.ts';
+import type { Settings } from '../config/settings.ts';
+import type { World } from '../core/world.ts';
+import { Derivations } from '../custody/kdf.ts';
+import { placeOf } from '../custody/place.ts';
+import { keyRulesOf, keySourceOf, pathsOf } from '../site.ts';
+import { type Account, sealingAccount } from './account.ts';
+import { CACHE_LIMITS, newCaches } from './mailbox.ts';
+import type { UnlockedParts, UpstreamLogin } from './unlocked.ts';
+import { Unlocking } from './unlocking.ts';
+
+export interface UserParts {
+  readonly unlocking: Unlocking;
+  readonly session: Omit<UnlockedParts, 'account' | 'prefix' | 'login'>;
+  login(account: Account, password: Buffer): Promise<UpstreamLogin>;
+}
+
+/** Of one user at a time; the front has the limit for all. */
+const DERIVATIONS = { atOnce: 1, waiting: 8, patienceMs: 20_000 };
+
+export function userParts(
+  address: string,
+  settings: Settings,
+  world: World,
+  complain: UnlockedParts['complain'],
+): UserParts {
+  const { gateway, lmtp, store } = settings;
+  const rules = { rules: keyRulesOf(settings, world), world };
+  const keys = keySourceOf(settings, world);
+  const unlocking = new Unlocking({
+    ...rules,
+    place: placeOf(pathsOf(settings).gateway, address),
+    derivations: new Derivations(DERIVATIONS),
+    ...(gateway.without_key === 'seal' && {
+      withoutKey: () => sealingAccount(() => keys.keysOf({ address }), rules),
+    }),
+  });
+  return {
+    unlocking,
+    session: {
+      caches: newCaches({ ...CACHE_LIMITS, openedBytes: gateway.cache_size }),
+      appending: {
+        headerPolicy: headerPolicyRule(settings)({ address }),
+        maxHeaderBytes: lmtp.max_header_size,
+        keepsEncrypted: store.encrypted === 'keep',
+        world,
+      },
+      mostMessageBytes: gateway.max_message_size,
+      connect: () => connectTo(gateway.upstream),
+      complain,
+    },
+    async login({ opener, upstream }, password) {
+      // without a key here, the server behind is who judges the password
+      if (opener === undefined) return { user: address, password: Buffer.from(password) };
+      if (gateway.upstream_password_file === '')
+        return { user: address, password: Buffer.from(upstream ?? '') };
+      return { user: address, as: gateway.upstream_user, password: await masterPassword(settings) };
+    },
+  };
+}
+
+async function connectTo(upstream: Settings['gateway']['upstream']): Promise<Socket> {
+  if (upstream === undefined) throw new Error('gateway.upstream is not set');
+  const socket =
+    upstream.type === 'unix' ? connect(upstream.path) : connect(upstream.port, upstream.host).setNoDelay();
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Read with each login, so that it can be changed. */
+async function masterPassword({ gateway }: Settings): Promise<Buffer> {
+  const bytes = await readFile(resolve(gateway.upstream_password_file));
+  const end = bytes.indexOf('\n');
+  const line = Buffer.from(end === -1 ? bytes : bytes.subarray(0, end));
+  bytes.fill(0);
+  return line.at(-1) === 0x0d ? line.subarray(0, -1) : line;
+}

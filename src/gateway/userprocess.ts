@@ -1,0 +1,85 @@
+/**
+ * The process of one user: has their key while they are logged in, runs their sessions, and is ended by its
+ * parent after the last one. Nothing of it is on a disk, and nothing outlives it.
+ */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import type { Settings } from '../config/settings.ts';
+import type { Say } from '../core/events.ts';
+import { TooBusyError } from '../core/semaphore.ts';
+import { turnOffCoreDumps } from '../edge/coredumps.ts';
+import { realWorld } from '../edge/world.ts';
+import { Input } from '../imap/input.ts';
+import type { Client } from './connection.ts';
+import { isOfConnection } from './connection.ts';
+import { readHandover, writeVerdict } from './handover.ts';
+import type { FromUser, ToUser, Whose } from './messages.ts';
+import { Output } from './output.ts';
+import { runUnlocked } from './unlocked.ts';
+import { userParts } from './userparts.ts';
+
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
+process.once('disconnect', () => process.kill(process.pid, 'SIGKILL')); // at once: it holds a key
+process.once('message', (message: ToUser) => void listen(message));
+
+function tell(message: FromUser): void {
+  if (process.connected) process.send?.(message);
+}
+
+const say: Say = (level, event, detail) => tell({ say: { level, event, detail } });
+
+async function listen({ settings, socket }: ToUser): Promise<void> {
+  const whose = once(process, 'message') as Promise<[Whose]>; // it may come before the next line is done
+  await turnOffCoreDumps();
+  const user = whose.then(([{ address }]) => userOf(address, settings));
+  const server = createServer((connection) => {
+    connection.on('error', () => undefined);
+    void user.then((given) => serve(connection, given));
+  });
+  server.listen(socket);
+  await once(server, 'listening');
+  tell('listening');
+}
+
+type User = ReturnType<typeof userOf>;
+
+function userOf(address: string, settings: Settings) {
+  const world = realWorld(settings.hostname);
+  const complain = (what: 'append' | 'command' | 'upstream', error: unknown) => {
+    const { code, message } = (error ?? {}) as NodeJS.ErrnoException;
+    const detail = { address, code, error: message ?? String(error) };
+    if (what === 'append') say('warn', 'gateway append', detail);
+    else if (what === 'upstream') say('error', 'gateway upstream', detail);
+    else say('error', 'gateway session', detail);
+  };
+  return { address, complain, parts: userParts(address, settings, world, complain) };
+}
+
+async function serve(stream: Socket, { parts, complain }: User): Promise<void> {
+  const client: Client = { stream, client: new Output(stream), input: new Input(stream) };
+  try {
+    const credentials = await readHandover(client.input);
+    const { password } = credentials;
+    try {
+      const account = await parts.unlocking.unlock(password);
+      if (account === undefined) return await writeVerdict(client.client, 'wrong');
+      await writeVerdict(client.client, 'opened');
+      await runUnlocked(credentials, client, {
+        ...parts.session,
+        account,
+        prefix: `S${randomBytes(8).toString('hex')}x`,
+        login: () => parts.login(account, password),
+      });
+    } catch (error) {
+      if (error instanceof TooBusyError) return await writeVerdict(client.client, 'busy');
+      throw error;
+    } finally {
+      password.fill(0);
+    }
+  } catch (error) {
+    if (!isOfConnection(error)) complain('command', error);
+  } finally {
+    stream.end();
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The fields of a header in a message with CRLF (canonical.ts). A line that is no field counts as one whose
+ * name is the whole line, as in Dovecot, so a header ends at an empty line and nowhere else.
+ */
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const TAB = 0x09;
+const COLON = 0x3a;
+
+/** A stretch of the message, in bytes. */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Field extends Range {
+  /** In lower case. */
+  readonly name: string;
+  /** Where the value begins: after the colon and the blanks between it and the text. */
+  readonly valueStart: number;
+}
+
+/** Returns where the line that begins at `start` ends, with its LF; `limit` if it has none before that. */
+export function endOfLine(bytes: Buffer, start: number, limit: number): number {
+  const found = bytes.indexOf(LF, start);
+  return found === -1 || found >= limit ? limit : found + 1;
+}
+
+/** Tells whether the line is empty. Nothing at all is no line. */
+export function isEmptyLine(bytes: Buffer, start: number, end: number): boolean {
+  return end - start === 2 && bytes[start] === CR && bytes[start + 1] === LF;
+}
+
+/** Tells whether the line belongs to the field above. */
+export function isContinuation(bytes: Buffer, start: number): boolean {
+  return bytes[start] === SPACE || bytes[start] === TAB;
+}
+
+/** Yields the fields within a header: there may be millions. The empty line may be part of the range. */
+export function* fieldsIn(bytes: Buffer, { start, end }: Range): Generator<Field, undefined> {
+  for (let at = start; at < end; ) {
+    let next = endOfLine(bytes, at, end);
+    if (isEmptyLine(bytes, at, next)) break;
+    const lineEnd = next;
+    while (next < end && isContinuation(bytes, next)) next = endOfLine(bytes, next, end);
+    yield { ...nameIn(bytes, at, lineEnd), start: at, end: next };
+    at = next;
+  }
+}
+
+/** Returns the first field of this name, which is in lower case. */
+export function fieldNamed(bytes: Buffer, header: Range, name: string): Field | undefined {
+  for (const field of fieldsIn(bytes, header)) if (field.name === name) return field;
+  return undefined;
+}
+
+function nameIn(bytes: Buffer, start: number, lineEnd: number): { name: string; valueStart: number } {
+  let colon = start;
+  while (colon < lineEnd && bytes[colon] !== COLON) colon++;
+  if (colon === lineEnd)
+    return { name: lowered(bytes, start, withoutLineEnd(bytes, start, lineEnd)), valueStart: lineEnd };
+  let nameEnd = colon;
+  while (nameEnd > start && isContinuation(bytes, nameEnd - 1)) nameEnd--;
+  let valueStart = colon + 1;
+  while (isContinuation(bytes, valueStart)) valueStart++;
+  // of a line of blanks only the first is passed over
+  const isBlank = valueStart > colon + 2 && valueStart >= withoutLineEnd(bytes, start, lineEnd);
+  if (isBlank) valueStart = colon + 2;
+  return { name: lowered(bytes, start, nameEnd), valueStart };
+}
+
+function lowered(bytes: Buffer, start: number, end: number): string {
+  return bytes.toString('latin1', start, end).replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
+
+function withoutLineEnd(bytes: Buffer, start: number, end: number): number {
+  if (end === start || bytes[end - 1] !== LF) return end;
+  return end - start > 1 && bytes[end - 2] === CR ? end - 2 : end - 1;
+}
+
+/** Returns the value in one line, a byte in each character: of its line ends the blanks after them stay. */
+export function unfoldedValue(bytes: Buffer, field: Field): string {
+  const value = foldedValue(bytes, field);
+  if (!/[\r\n]/.test(value)) return value;
+  // a bare CR is taken for a line end here, and one at the end for none
+  return value.replace(/[\r\n]+$/, '').replace(/[\r\n]+([ \t]?)/g, (_, blank: string) => blank || ' ');
+}
+
+/** Returns the value with the line ends that are in it. */
+export function foldedValue(bytes: Buffer, { valueStart, end }: Field): string {
+  return bytes.toString('latin1', valueStart, withoutLineEnd(bytes, valueStart, end));
+}

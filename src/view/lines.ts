@@ -1,0 +1,36 @@
+/**
+ * How many lines there are in parts of a message. They are counted once, however deep the parts lie in each
+ * other.
+ */
+
+import type { Range } from './fields.ts';
+import type { Part } from './parts.ts';
+
+const LF = 0x0a;
+
+export interface Lines {
+  /** Line ends in the body of a part that BODYSTRUCTURE wants to know this of. */
+  within(body: Range): number;
+}
+
+export function countLines(bytes: Buffer, root: Part): Lines {
+  const places = [...new Set(placesIn(root))].sort((a, b) => a - b);
+  const before = new Map<number, number>();
+  let count = 0;
+  let next = bytes.indexOf(LF);
+  for (const place of places) {
+    for (; next !== -1 && next < place; next = bytes.indexOf(LF, next + 1)) count++;
+    before.set(place, count);
+  }
+  return { within: ({ start, end }) => (before.get(end) ?? 0) - (before.get(start) ?? 0) };
+}
+
+function placesIn(root: Part): number[] {
+  const places: number[] = [];
+  const pending = [root];
+  for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
+    pending.push(...part.children);
+    if (part.kind === 'text' || part.kind === 'message') places.push(part.body.start, part.body.end);
+  }
+  return places;
+}

@@ -1,0 +1,129 @@
+/**
+ * Whether a message matches one key of SEARCH (RFC 3501 §6.4.4), found in its text: transfer encodings and
+ * charsets are decoded, and letters are compared as casemap.ts says. What counts as text follows Dovecot.
+ */
+
+import { fieldNamed, fieldsIn, foldedValue, unfoldedValue } from '../fields.ts';
+import { type ContentType, firstToken, parseContentType } from '../parameters.ts';
+import type { Part } from '../parts.ts';
+import type { MessageView } from '../view.ts';
+import { addressText } from './addresstext.ts';
+import { casemapped } from './casemap.ts';
+import { charsetDecoder } from './charset.ts';
+import { headerText } from './headertext.ts';
+import { sentDay } from './sentday.ts';
+import { decodedTransfer } from './transfer.ts';
+
+export type SearchKey =
+  /** BODY: in bodies of text. TEXT: there, and in header fields of the message and of its parts. */
+  | { readonly kind: 'body' | 'text'; readonly text: string }
+  | { readonly kind: 'subject' | 'from' | 'to' | 'cc' | 'bcc'; readonly text: string }
+  /** HEADER. With an empty text the field only has to be there. */
+  | { readonly kind: 'header'; readonly name: string; readonly text: string }
+  /** In bytes of RFC822.SIZE. */
+  | { readonly kind: 'larger' | 'smaller'; readonly bytes: number }
+  /** `day`: days since 1970-01-01, from `dayNumber`. */
+  | { readonly kind: 'sentbefore' | 'senton' | 'sentsince'; readonly day: number };
+
+export function matchesKey(view: MessageView, key: SearchKey): boolean {
+  switch (key.kind) {
+    case 'larger':
+      return view.size > key.bytes;
+    case 'smaller':
+      return view.size < key.bytes;
+    case 'sentbefore':
+      return daySent(view) < key.day;
+    case 'senton':
+      return daySent(view) === key.day;
+    case 'sentsince':
+      return daySent(view) >= key.day;
+    case 'header':
+      return headerMatches(view, key.name, key.text, headerText);
+    case 'subject':
+      return headerMatches(view, key.kind, key.text, (value) =>
+        headerText(value.replace(/[ \t\r\n]+/g, ' ')),
+      );
+    case 'from':
+    case 'to':
+    case 'cc':
+    case 'bcc':
+      return headerMatches(view, key.kind, key.text, (value) => headerText(addressText(value)));
+    case 'body':
+    case 'text':
+      return textMatches(view, casemapped(key.text), key.kind);
+    default:
+      return key satisfies never;
+  }
+}
+
+/** A message without a date that can be read is older than all others. */
+function daySent({ bytes, parts }: MessageView): number {
+  const date = fieldNamed(bytes, parts.header, 'date');
+  return (date && sentDay(unfoldedValue(bytes, date))) ?? Number.NEGATIVE_INFINITY;
+}
+
+function headerMatches(
+  { bytes, parts }: MessageView,
+  name: string,
+  text: string,
+  read: (value: string) => string,
+): boolean {
+  const sought = casemapped(text);
+  const lowered = name.toLowerCase();
+  for (const field of fieldsIn(bytes, parts.header))
+    if (field.name === lowered && casemapped(read(foldedValue(bytes, field))).includes(sought)) return true;
+  return false;
+}
+
+function textMatches({ bytes, parts }: MessageView, sought: string, kind: 'body' | 'text'): boolean {
+  if (sought === '') return true;
+  const pending = [parts];
+  for (let part = pending.shift(); part !== undefined; part = pending.shift()) {
+    if (kind === 'text' && isInHeader(bytes, part, sought)) return true;
+    if (part.children.length === 0 && isInBody(bytes, part, sought)) return true;
+    pending.unshift(...part.children);
+  }
+  return false;
+}
+
+function isInHeader(bytes: Buffer, { header: { start, end } }: Part, sought: string): boolean {
+  return casemapped(headerText(bytes.toString('latin1', start, end))).includes(sought);
+}
+
+interface Decoding {
+  type?: ContentType;
+  encoding?: string;
+}
+
+/** Unlike for BODYSTRUCTURE the last field of a kind counts, and an encoding is its first word. */
+function decodingOf(bytes: Buffer, { header }: Part): Decoding {
+  const decoding: Decoding = {};
+  for (const field of fieldsIn(bytes, header))
+    if (field.name === 'content-type') decoding.type = parseContentType(unfoldedValue(bytes, field));
+    else if (field.name === 'content-transfer-encoding')
+      decoding.encoding = firstToken(unfoldedValue(bytes, field));
+  return decoding;
+}
+
+/** So many bytes become text at a time. */
+const PIECE_BYTES = 1 << 20;
+
+function isInBody(bytes: Buffer, part: Part, sought: string): boolean {
+  const { type, encoding } = decodingOf(bytes, part);
+  if (type !== undefined && !/^(?:text|message)$/i.test(type.type)) return false;
+  if (type?.subtype === '') return false;
+  const body = decodedTransfer(bytes.subarray(part.body.start, part.body.end), encoding);
+  if (body === undefined) return false;
+  const charset = type?.parameters.find(([name]) => name.toLowerCase() === 'charset')?.[1];
+  const decoder = charsetDecoder(charset);
+  let before = '';
+  for (let at = 0; at <= body.length; at += PIECE_BYTES) {
+    const isLast = at + PIECE_BYTES > body.length;
+    const piece =
+      decoder.decode(body.subarray(at, at + PIECE_BYTES)) + (isLast ? decoder.decode(undefined) : '');
+    const text = before + casemapped(piece);
+    if (text.includes(sought)) return true;
+    before = text.slice(-sought.length);
+  }
+  return false;
+}

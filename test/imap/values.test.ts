@@ -1,0 +1,189 @@
+// Values of IMAP: what was written is read as it was, however it is cut, and nothing else is.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { CommandFault, readCommand } from '../../src/imap/command.ts';
+import { EndedError, Input, TooLongError } from '../../src/imap/input.ts';
+import { fetchedOf, itemOf, numbersOf, readResponse } from '../../src/imap/response.ts';
+import { bytesOf, SyntaxFault, type Value, ValueReader } from '../../src/imap/values.ts';
+import { checkedSet, segmentsOf, setOf, setsOf, wireOf } from '../../src/imap/write.ts';
+import { isLong } from '../support/long.ts';
+
+const numRuns = isLong ? 2000 : 100;
+
+const atom = fc.stringMatching(/^[A-Za-z0-9\\$.*%-]{1,12}$/).map((text): Value => ({ kind: 'atom', text }));
+const text = fc
+  .uint8Array({ maxLength: 40 })
+  .map((bytes): Value => ({ kind: 'string', bytes: Buffer.from(bytes) }));
+const section = fc
+  .record({
+    name: fc.constantFrom('BODY', 'BODY.PEEK'),
+    names: fc.option(fc.array(text, { minLength: 1, maxLength: 3 }), { nil: undefined }),
+    partial: fc.option(fc.constantFrom('0', '0.17'), { nil: undefined }),
+  })
+  .map(({ name, names, partial }): Value => {
+    const list: Value[] =
+      names === undefined
+        ? []
+        : [
+            { kind: 'atom', text: 'HEADER.FIELDS' },
+            { kind: 'list', items: names },
+          ];
+    return { kind: 'section', name, inside: list, partial };
+  });
+const { values } = fc.letrec<{ values: Value[]; value: Value }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4, withCrossShrink: true },
+    atom,
+    text,
+    section,
+    tie('values').map((items): Value => ({ kind: 'list', items })),
+  ),
+  values: fc.array(tie('value'), { maxLength: 4 }),
+}));
+
+async function* chunked(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Buffer> {
+  for (let at = 0, n = 0; at < bytes.length; n++) {
+    const size = sizes[n % sizes.length] ?? 1;
+    yield bytes.subarray(at, at + size);
+    at += size;
+  }
+}
+
+const sizes = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 5 });
+
+test('a command is read as it was written, cut anywhere, with literals that are asked for and others', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      values,
+      sizes,
+      fc.constantFrom('+' as const, '' as const),
+      async (written, cuts, plus) => {
+        const segments = segmentsOf([
+          { kind: 'atom', text: 'a1' },
+          { kind: 'atom', text: 'uid' },
+          { kind: 'atom', text: 'store' },
+          ...written,
+        ]);
+        let asked = 0;
+        const input = new Input(
+          chunked(Buffer.concat([...wireOf(segments, plus), Buffer.from('next\r\n')]), cuts),
+        );
+        const command = await readCommand(input, async () => void asked++);
+        assert.deepEqual([command.tag, command.name], ['a1', 'UID STORE']);
+        assert.deepEqual(command.values(), written);
+        assert.equal(asked, plus === '' ? (segments.length - 1) / 2 : 0);
+        assert.equal((await input.line(100)).toString(), 'next');
+        await assert.rejects(input.line(100), EndedError);
+      },
+    ),
+    { numRuns },
+  );
+});
+
+test('a response is read as it was written, and passed on byte for byte', async () => {
+  await fc.assert(
+    fc.asyncProperty(values, sizes, async (written, cuts) => {
+      const items: Value[] = written.flatMap((value, n) => [{ kind: 'atom', text: `ITEM${n}` }, value]);
+      const wire = Buffer.concat([
+        Buffer.from('* 7 FETCH '),
+        ...wireOf(segmentsOf([{ kind: 'list', items }]), ''),
+      ]);
+      const twice = new Input(chunked(Buffer.concat([wire, wire, Buffer.from('* 9 EXISTS\r\n')]), cuts));
+      const first = await readResponse(twice);
+      const fetched = fetchedOf(await first.segments(10_000), first.number ?? 0);
+      assert.deepEqual(
+        fetched.items.map(({ value }) => value),
+        written,
+      );
+      if (written.length > 0) assert.deepEqual(itemOf(fetched, 'ITEM0'), written[0]);
+      const raw: Buffer[] = [];
+      for await (const piece of (await readResponse(twice)).raw()) raw.push(piece);
+      assert.deepEqual(Buffer.concat(raw), wire);
+      const last = await readResponse(twice);
+      assert.deepEqual([last.number, last.word], [9, 'EXISTS']);
+    }),
+    { numRuns },
+  );
+});
+
+test('random bytes are a command, or a fault that is known', async () => {
+  const odd = fc.stringMatching(
+    /^(a |FETCH |\(|\)|"|\{3\}\r\n|\{3\+\}\r\n|\[|\]|<|>|BODY|\\|\r\n|[ -~]|ÿ){0,40}$/,
+  );
+  await fc.assert(
+    fc.asyncProperty(odd, async (bytes) => {
+      const input = new Input(chunked(Buffer.from(`a x ${bytes}`, 'latin1'), [1000]));
+      try {
+        (await readCommand(input, async () => undefined, { lineBytes: 60, literalBytes: 5 })).values();
+      } catch (error) {
+        const isKnown = [CommandFault, SyntaxFault, EndedError, TooLongError].some(
+          (kind) => error instanceof kind,
+        );
+        assert.ok(isKnown, String(error));
+      }
+    }),
+    { numRuns: numRuns * 5 },
+  );
+});
+
+test('lists that stand too deep in lists, and quotes without an end, are refused', () => {
+  for (const text of ['('.repeat(100_000), '(a', '"a', 'a)', 'BODY[BODY[]]', 'BODY[]<1'])
+    assert.throws(() => new ValueReader([Buffer.from(text)]).rest(), SyntaxFault, text.slice(0, 20));
+});
+
+test('a mailbox may begin with a bracket, and a quoted string has its backslashes taken away', () => {
+  const [name, quoted] = new ValueReader([Buffer.from('[Gmail]/Sent "a\\"b\\\\"')]).rest();
+  assert.equal(bytesOf(name).toString(), '[Gmail]/Sent');
+  assert.equal(bytesOf(quoted).toString(), 'a"b\\');
+});
+
+test('what is too long is told from what is not: lines, literals that are asked for, and those that come', async () => {
+  const limits = { lineBytes: 20, literalBytes: 10 };
+  const read = (text: string) =>
+    readCommand(new Input(chunked(Buffer.from(text), [7])), async () => undefined, limits);
+  await assert.rejects(read(`a noop ${'x'.repeat(30)}\r\n`), TooLongError);
+  await assert.rejects(read('a login {11}\r\n'), CommandFault);
+  await assert.rejects(read('a login {11+}\r\nhello world\r\n'), TooLongError);
+  assert.equal((await read('a login {5+}\r\nhello {5}\r\nworld\r\n')).segments.length, 5);
+});
+
+test('the message of APPEND is left where it is, and a mailbox before it is not', async () => {
+  const input = new Input(chunked(Buffer.from('a append {4}\r\nSent (\\Seen) {5+}\r\nhello\r\n'), [3]));
+  const command = await readCommand(input, async () => undefined);
+  assert.equal(command.message?.bytes, 5);
+  assert.equal(command.message?.isAwaited, false);
+  assert.equal(bytesOf(command.values()[0]).toString(), 'Sent');
+  assert.equal((await input.bytes(5)).toString(), 'hello');
+});
+
+test('sets have all numbers once, in lines that are short enough', () => {
+  const numbers = fc.array(fc.integer({ min: 1, max: 10_000 }), { maxLength: 3000 });
+  fc.assert(
+    fc.property(numbers, (given) => {
+      const sets = setsOf(given);
+      assert.ok(sets.every((set) => set.length <= 7100 && checkedSet(set) === set));
+      const back = sets
+        .flatMap((set) => set.split(','))
+        .flatMap((range) => {
+          const [from = 0, to = from] = range.split(':').map(Number);
+          return Array.from({ length: to - from + 1 }, (_, n) => from + n);
+        });
+      assert.deepEqual(
+        back,
+        [...new Set(given)].sort((a, b) => a - b),
+      );
+    }),
+    { numRuns: 30 },
+  );
+  assert.equal(setOf([3, 1, 2, 9]), '1:3,9');
+  for (const text of ['', '1:', ',1', '1:2:3', 'a', '1;2'])
+    assert.throws(() => checkedSet(text), SyntaxFault);
+});
+
+test('the numbers of SEARCH are read up to what is none', () => {
+  assert.deepEqual(numbersOf(Buffer.from('* SEARCH')), []);
+  assert.deepEqual(numbersOf(Buffer.from('* SEARCH 2 84 (MODSEQ 917162500)')), [2, 84]);
+  assert.equal(numbersOf(Buffer.from(`* SEARCH${' 1234567'.repeat(200_000)}`)).length, 200_000);
+});

@@ -1,0 +1,183 @@
+// The gateway as a program: TLS, logins, a process for each user, and what is left of them.
+
+import assert from 'node:assert/strict';
+import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { ImapFlow } from 'imapflow';
+import { without } from '../../src/custody/change.ts';
+import { parseWrappedFile, textOf } from '../../src/custody/wrappedfile.ts';
+import { needsDovecot } from '../support/dovecot.ts';
+import { ALICE, type GatewayProgram, NAME, startGatewayProgram } from '../support/gatewayprogram.ts';
+import { connectImap, fetchMessage, select } from '../support/imapclient.ts';
+import { testLong } from '../support/long.ts';
+import { needs } from '../support/peers.ts';
+import { readSealed } from '../support/testkeys.ts';
+import { until } from '../support/until.ts';
+
+const MESSAGE = Buffer.from('From: alice@example.com\r\nSubject: mine\r\n\r\nsent-canary\r\n');
+
+describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }, () => {
+  let gateway: GatewayProgram;
+  before(async () => {
+    gateway = await startGatewayProgram();
+  });
+  after(() => gateway?.stop());
+
+  const connect = async (pass: string) => {
+    const imap = new ImapFlow({
+      ...{ host: '127.0.0.1', port: gateway.tlsPort, secure: true, servername: NAME, logger: false },
+      ...{ auth: { user: ALICE, pass }, disableAutoIdle: true },
+      tls: { ca: readFileSync(gateway.authority.file) },
+    });
+    imap.on('error', () => undefined);
+    await imap.connect();
+    return imap;
+  };
+  /** Processes of users: the children of the gateway that listen. */
+  const processes = () =>
+    readFileSync(`/proc/${gateway.running.pid}/task/${gateway.running.pid}/children`, 'utf8')
+      .split(' ')
+      .filter(
+        (pid) =>
+          pid !== '' && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('bundle/userprocess.js'),
+      );
+
+  test('a password, a code of a device and the recovery code open the key, and sealed mail is read and stored', async () => {
+    for (const secret of Object.values(gateway.secrets)) {
+      const imap = await connect(secret);
+      await imap.append('INBOX', MESSAGE);
+      const count = await select(imap, 'INBOX');
+      assert.deepEqual((await fetchMessage(imap, count)).bytes, MESSAGE);
+      await imap.logout();
+    }
+    for (const part of ['new', 'cur'])
+      for (const name of readdirSync(gateway.mailbox(part))) {
+        const stored = readFileSync(gateway.mailbox(join(part, name)));
+        assert.doesNotMatch(stored.toString('latin1'), /sent-canary/);
+        assert.deepEqual(await readSealed(stored, gateway.key), MESSAGE);
+      }
+  });
+
+  test('sessions of a user share a process, which ends after the last one', async () => {
+    await until('it is so', () => processes().length === 1); // the one that waits
+    const [waiting = ''] = processes();
+    const first = await connect(gateway.secrets.password);
+    const second = await connect(gateway.secrets.password);
+    const third = await connect(gateway.secrets.device);
+    await until('it is so', () => processes().length === 2);
+    assert.ok(processes().includes(waiting), 'it was there when the user came');
+    await first.logout();
+    await second.logout();
+    assert.equal(await select(third, 'INBOX'), 3);
+    await third.logout();
+    await until('it is so', () => !processes().includes(waiting));
+  });
+
+  test('a wrong password, a user without a key and what is no address are refused, and logged', async () => {
+    await assert.rejects(connect('wrong'));
+    await assert.rejects(connectImap(gateway.port, 'bob@example.com', gateway.secrets.password));
+    await assert.rejects(connectImap(gateway.port, '../alice', gateway.secrets.password));
+    await assert.rejects(connectImap(gateway.port, ALICE, 'users-own'));
+    const refused = gateway.logged('gateway login refused');
+    assert.deepEqual(
+      refused.map(({ address }) => address),
+      [ALICE, 'bob@example.com', '../alice', ALICE],
+    );
+    assert.ok(refused.every(({ client }) => client === '127.0.0.1'));
+    await until('it is so', () => processes().length === 1);
+  });
+
+  test('a slot that is revoked opens nothing, while others and sessions go on', async () => {
+    const imap = await connect(gateway.secrets.device);
+    const file = parseWrappedFile(readFileSync(gateway.wrapped, 'utf8'));
+    const slot = file.slots.find(({ kind }) => kind === 'device');
+    assert.ok(slot !== undefined);
+    writeFileSync(gateway.wrapped, textOf(without(file, slot)));
+    await assert.rejects(connect(gateway.secrets.device));
+    const other = await connect(gateway.secrets.recovery);
+    assert.equal(await select(imap, 'INBOX'), 3);
+    await imap.logout();
+    await other.logout();
+  });
+
+  test('F45: a process of a user that is killed ends their sessions, and the next login works', async () => {
+    const imap = await connect(gateway.secrets.password);
+    await until('it is so', () => processes().length === 2);
+    const ended = new Promise((resolve) => imap.once('close', resolve));
+    const lines = gateway.logged('the process of a user ended').length;
+    for (const pid of processes()) process.kill(Number(pid), 'SIGKILL');
+    await ended;
+    await until('it is so', () => gateway.logged('the process of a user ended').length === lines + 1);
+    const again = await connect(gateway.secrets.password);
+    await again.logout();
+  });
+
+  test(
+    'after the last logout no process of a user has a password or code, nor the front in clear',
+    needs('root'),
+    async () => {
+      const { password, recovery } = gateway.secrets;
+      const first = await connect(password);
+      const second = await connect(recovery);
+      const user = processes();
+      assert.ok(
+        user.some((pid) => isInMemory(pid, password)),
+        'it is found where it is',
+      );
+      await first.logout();
+      await second.logout();
+      await until('the process of the user has ended', () =>
+        processes().every((pid) => !isInMemory(pid, password)),
+      );
+      for (const pid of [gateway.running.pid, ...processes()])
+        for (const secret of [password, recovery, recovery.replaceAll('-', '')])
+          assert.ok(!isInMemory(pid, secret), `${pid}`);
+    },
+  );
+
+  test('F46: when the server behind is gone, logins are told so, and sessions end', async () => {
+    const imap = await connect(gateway.secrets.password);
+    const ended = new Promise((resolve) => imap.once('close', resolve));
+    await gateway.dovecot.stop();
+    await ended;
+    await assert.rejects(connect(gateway.secrets.password));
+    assert.ok(gateway.logged('gateway upstream').length > 0);
+    await until('the process of the user has ended', () => processes().length === 1);
+  });
+});
+
+/** Tells whether a text is anywhere in the memory of a process. */
+function isInMemory(pid: number | string, text: string): boolean {
+  const fd = openSync(`/proc/${pid}/mem`, 'r');
+  try {
+    for (const [, from = '', to = ''] of readFileSync(`/proc/${pid}/maps`, 'utf8').matchAll(
+      /^([0-9a-f]+)-([0-9a-f]+) rw.*$/gm,
+    )) {
+      const start = Number.parseInt(from, 16);
+      const bytes = Buffer.alloc(Number.parseInt(to, 16) - start);
+      try {
+        if (bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, start)).includes(text)) return true;
+      } catch {
+        // a range that cannot be read, or is gone
+      }
+    }
+    return false;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+describe('sealdir gateway with a master user', { ...(await needsDovecot('2.3')), timeout: 240_000 }, () => {
+  testLong('it logs in for who has opened their key', async () => {
+    const gateway = await startGatewayProgram(true);
+    try {
+      const imap = await connectImap(gateway.port, ALICE, gateway.secrets.password);
+      await imap.append('INBOX', MESSAGE);
+      assert.deepEqual((await fetchMessage(imap, await select(imap, 'INBOX'))).bytes, MESSAGE);
+      await imap.logout();
+    } finally {
+      await gateway.stop();
+    }
+  });
+});

@@ -1,0 +1,113 @@
+// `sealdir gateway` as an operator runs it: a process of its own, over TLS, before a Dovecot with a master
+// user, with a wrapped key.
+
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { placeOf } from '../../src/custody/place.ts';
+import { dovecotLine } from '../../src/custody/upstream.ts';
+import { textOf } from '../../src/custody/wrappedfile.ts';
+import { readTransferableKey } from '../../src/keys/transferable.ts';
+import { CLI } from './child.ts';
+import { type Dovecot, startDovecotImap } from './dovecot.ts';
+import { shipped } from './mailhost.ts';
+import { freePort } from './port.ts';
+import { type Running, start } from './process.ts';
+import { makeSite, tomlFor } from './sealdir.ts';
+import { makeKey, type TestKey } from './testkeys.ts';
+import { type Authority, openAuthority } from './tls.ts';
+import { type Enrolled, enrolled } from './wrapped.ts';
+
+export const ALICE = 'alice@example.com';
+export const NAME = 'mx.example.com';
+
+export interface GatewayProgram {
+  readonly dir: string;
+  /** IMAP over TLS, and without, on 127.0.0.1. */
+  readonly tlsPort: number;
+  readonly port: number;
+  readonly authority: Authority;
+  readonly dovecot: Dovecot;
+  readonly running: Running;
+  readonly key: TestKey;
+  readonly secrets: Enrolled['secrets'];
+  /** The path of her wrapped file. */
+  readonly wrapped: string;
+  mailbox(below?: string): string;
+  /** Lines of its log with this event. */
+  logged(event: string): Record<string, unknown>[];
+  stop(): Promise<void>;
+}
+
+/** `isMaster`: a master user of Dovecot logs in for all; else each user has a password there. */
+export async function startGatewayProgram(isMaster = false): Promise<GatewayProgram> {
+  const key = await makeKey(ALICE);
+  const dir = await makeSite({ [ALICE]: key.certificate });
+  const mailbox = (below = '') => join(dir, 'mail/example.com/alice', below);
+  for (const part of ['tmp', 'new', 'cur']) await mkdir(mailbox(part), { recursive: true });
+  const behind = await freePort();
+  const authority = await openAuthority(dir);
+  const { pem, key: keyFile } = await authority.certify('gateway', { kind: 'ec', names: [NAME] });
+  const { secretKey, fingerprint } = await readTransferableKey(
+    Buffer.from(key.secretKey),
+    async () => undefined,
+  );
+  const { file, secrets } = await enrolled(ALICE, fingerprint, secretKey);
+  const known = isMaster ? 'sealdir-gateway:{PLAIN}master-password' : dovecotLine(file);
+  await writeFile(join(dir, 'gateway.passwd'), `${known}\n`);
+  const dovecot = await startDovecotImap({ dir, more: behindConf(dir, behind, isMaster) });
+  await dovecot.adopt(join(dir, 'mail'));
+  await mkdir(join(dir, 'gateway'), { mode: 0o700 });
+  const { path: wrapped } = placeOf(join(dir, 'gateway'), ALICE);
+  await writeFile(wrapped, textOf(file), { mode: 0o600 });
+  await writeFile(join(dir, 'master'), 'master-password\n', { mode: 0o600 });
+  const config = join(dir, 'gateway.toml');
+  await writeFile(
+    config,
+    `${tomlFor(dir)}
+[tls]
+certificate = [${JSON.stringify(pem)}]
+key = [${JSON.stringify(keyFile)}]
+[gateway]
+directory = ${JSON.stringify(join(dir, 'gateway'))}
+listen = ["tls://127.0.0.1:0", "127.0.0.1:0"]
+upstream = "127.0.0.1:${behind}"
+${isMaster ? `upstream_password_file = ${JSON.stringify(join(dir, 'master'))}` : ''}
+`,
+  );
+  const running = await start(process.execPath, [CLI, 'gateway', '-c', config], {
+    ready: (output) => output.includes('"msg":"gateway listening"'),
+  });
+  const [, tlsPort, port] = /"tls:\/\/127\.0\.0\.1:(\d+)","127\.0\.0\.1:(\d+)"/.exec(running.output()) ?? [];
+  return {
+    ...{ dir, tlsPort: Number(tlsPort), port: Number(port), authority, dovecot, running, key, secrets },
+    ...{ wrapped, mailbox },
+    logged: (event) =>
+      running
+        .output()
+        .split('\n')
+        .filter((line) => line.includes(`"msg":"${event}"`))
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+    async stop() {
+      await running.stop();
+      await dovecot.stop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** config/dovecot/gateway.conf for the test; only who is in its list can log in. */
+function behindConf(dir: string, port: number, isMaster: boolean): string {
+  const [uid, gid] =
+    process.getuid?.() === 0 ? ['nobody', 'nogroup'] : [process.getuid?.(), process.getgid?.()];
+  const list = `args = username_format=%u ${dir}/gateway.passwd`;
+  return `${shipped('dovecot/gateway.conf')
+    .replaceAll('/etc/dovecot/sealdir-gateway.passwd', `${dir}/gateway.passwd`)
+    .replace(list, isMaster ? `${list}\n  master = yes` : list)
+    .replace('port = 1143', `port = ${port}`)}
+${isMaster ? 'passdb {\n  driver = static\n  args = password=users-own\n}' : ''}
+userdb {
+  driver = static
+  args = uid=${uid} gid=${gid} home=${dir}/dovecot/home/%u
+}
+`;
+}
