@@ -10,9 +10,9 @@ const MORE: Readonly<Record<string, string>> = {
   crash: 'folders powercut retries',
   delivery: 'headerpolicy passthrough',
   dns: 'dane policy printed published',
-  e2e: `coredumps dealer demo frozen health hiddenaddresses hung injected keycommands keyexport keypolicy
-    keyterminal lookup memory migratedisk moving ownersparent patience reload reseal sockets statedirectory
-    supervised tlsclients tlsdoors tlsreload unreadlog usedkeys wkd`,
+  e2e: `coredumps dealer demo frozen headerpolicy health hiddenaddresses hung injected keycommands keyexport
+    keypolicy keyterminal lookup memory migrate migratedisk moving ownersparent patience reload reseal sockets
+    statedirectory supervised tlsclients tlsdoors tlsreload tlsreport unreadlog usedkeys wkd`,
   fuzz: 'headerend smuggling',
   hostile: 'commands connections isolation keyfiles messages',
   inplace: 'stopped',
