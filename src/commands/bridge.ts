@@ -102,7 +102,7 @@ function serve(socket: Socket, parts: Parts): void {
         runUnlocked(credentials, client, {
           ...parts,
           prefix: `S${randomBytes(8).toString('hex')}x`,
-          login: async () => credentials,
+          login: async () => ({ ...credentials, isTheirs: true }),
         }),
     }),
     wrong: () => 0,

@@ -77,6 +77,12 @@ export const gatewaySettings = {
     doc: 'Largest message that a client can store.',
     restart: true,
   },
+  'gateway.cache_directory': {
+    kind: pathOrNone,
+    default: '/var/cache/sealdir-gateway',
+    doc: 'Directory for what lists of messages show (subjects, addresses, sizes, structure), encrypted with a key that only the password or code of its user opens, so that the next login need not open all messages of a folder again. It can be emptied at any time. "": nothing is kept.',
+    restart: true,
+  },
   'gateway.cache_size': {
     kind: size,
     default: '64MiB',

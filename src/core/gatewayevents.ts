@@ -31,8 +31,14 @@ export const GATEWAY_EVENTS = {
   'gateway upstream': {
     levels: ['error'],
     fields: ['address', ...FAULT],
-    means: 'The IMAP server behind did not answer, or did not take the login of `gateway.upstream_user`.',
-    todo: 'Look at that server, and at `gateway.upstream_password_file`.',
+    means: 'The IMAP server behind did not answer, or did not take the login of the gateway.',
+    todo: 'Look at that server, and whether its list of users is that of `sealdir slots list --dovecot`.',
+  },
+  'gateway cache': {
+    levels: ['warn'],
+    fields: ['address', ...FAULT],
+    means: 'What lists show cannot be remembered over logins: mail is shown, and listed more slowly.',
+    todo: 'Look at `gateway.cache_directory`: it has to belong to the user of the gateway.',
   },
   'gateway session': {
     levels: ['debug', 'error'],

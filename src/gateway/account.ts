@@ -15,6 +15,8 @@ export interface Account {
   readonly opener: Opener | undefined;
   /** Their password at the server behind, if the wrapped file has told it. */
   readonly upstream?: string;
+  /** For what is remembered of their messages; from the wrapped file, too. */
+  readonly cacheKey?: Buffer;
   /** Returns the keys that a message of theirs is sealed to at this moment. Throws SealingError. */
   keys(): Promise<Selection>;
   /** Erases the numbers of the secret key. */

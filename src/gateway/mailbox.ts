@@ -4,7 +4,7 @@
  * §2.3.1.1): the mailbox, its UIDVALIDITY and the UID.
  */
 import type { MessageView } from '../view/view.ts';
-import type { Metadata } from './shown.ts';
+import { bytesOf, type Metadata } from './shown.ts';
 
 /** `unopened`: it says that it is sealed, and does not open. */
 export type Kind = 'plain' | 'sealed' | 'unopened';
@@ -55,6 +55,10 @@ export class Recent<T> {
 export interface Caches {
   readonly opened: Recent<MessageView>;
   readonly metadata: Recent<Metadata>;
+  /** Is told of metadata that is new, for the next login. */
+  remember?(key: string, metadata: Metadata): void;
+  /** Resolves when that is kept, or after a moment. */
+  settle?(): Promise<unknown>;
 }
 
 export interface CacheLimits {
@@ -67,7 +71,7 @@ export const CACHE_LIMITS: CacheLimits = { openedBytes: 64 * 1024 * 1024, metada
 export function newCaches({ openedBytes, metadataBytes }: CacheLimits = CACHE_LIMITS): Caches {
   return {
     opened: new Recent(openedBytes, ({ size }) => size),
-    metadata: new Recent(metadataBytes, ({ bytes }) => bytes),
+    metadata: new Recent(metadataBytes, bytesOf),
   };
 }
 

@@ -105,6 +105,7 @@ export class Selected {
   /** Finds out which messages are sealed, as far as it is not known. */
   async classify(messages: readonly Numbered[]): Promise<void> {
     const { mailbox } = this;
+    for (const { uid } of messages) if (this.metadataOf(uid) !== undefined) mailbox.setKind(uid, 'sealed');
     const unknown = messages.filter(({ uid }) => mailbox.kindOf(uid) === undefined);
     const uids = new Map(unknown.map(({ number, uid }) => [number, uid]));
     for (const set of setsOf(uids.keys()))
@@ -131,9 +132,11 @@ export class Selected {
     const key = this.mailbox.keyOf(uid);
     try {
       const view = openView(await openStored(stored, opener));
-      const metadata = caches.metadata.get(key) ?? metadataOf(view);
+      const known = caches.metadata.get(key);
+      const metadata = known ?? metadataOf(view);
       caches.opened.set(key, view);
       caches.metadata.set(key, metadata);
+      if (known === undefined) caches.remember?.(key, metadata);
       return { view, metadata };
     } catch (error) {
       if (!(error instanceof NotOpenedError)) throw error;

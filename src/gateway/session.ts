@@ -71,10 +71,12 @@ export class Session {
 
   /** Resolves when the client has logged out. Throws EndedError if one of the sides has gone. */
   async run(): Promise<void> {
-    const { input, client } = this.#parts;
+    const { input, client, caches } = this.#parts;
     for (;;) {
       try {
         const command = await readCommand(input, () => client.line('+ OK'));
+        // before the answer, after which the client goes, and the process with it
+        if (command.name === 'LOGOUT') await caches.settle?.();
         await this.#answer(command);
         if (command.name === 'LOGOUT') return;
       } catch (error) {

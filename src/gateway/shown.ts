@@ -10,18 +10,19 @@ export interface Metadata {
   readonly envelope: string;
   readonly bodyStructure: string;
   readonly body: string;
-  /** Its header, as a message without a body. */
-  readonly head: MessageView;
-  /** Bytes of memory that it takes, about. */
-  readonly bytes: number;
+  readonly header: Buffer;
+}
+
+/** Returns the bytes of memory that it takes, about. */
+export function bytesOf({ envelope, bodyStructure, body, header }: Metadata): number {
+  return header.length + envelope.length + bodyStructure.length + body.length + 500;
 }
 
 export function metadataOf(view: MessageView): Metadata {
   const { size, envelope, bodyStructure, body } = view;
   // a copy: the message is large, and goes first
   const header = Buffer.from(view.section({ part: [], kind: 'header', names: [] }));
-  const bytes = header.length + envelope.length + bodyStructure.length + body.length + 1000;
-  return { size, envelope, bodyStructure, body, head: openView(header), bytes };
+  return { size, envelope, bodyStructure, body, header };
 }
 
 /** Tells whether an item can be shown of a message that is not opened any more. */
@@ -38,7 +39,7 @@ export function shownItem(
   view: MessageView | undefined,
 ): readonly Buffer[] | undefined {
   if (item.kind === 'section') {
-    const bytes = (view ?? metadata.head).section(item.section, item.partial);
+    const bytes = (view ?? openView(metadata.header)).section(item.section, item.partial);
     return [Buffer.from(`${item.label} `, 'latin1'), literalOf(bytes)];
   }
   switch (item.word) {

@@ -19,6 +19,8 @@ export interface UpstreamLogin {
   readonly as?: string;
   /** Overwritten after use. */
   readonly password: Buffer;
+  /** It is what the client has said, and the server behind is the one to judge it. */
+  readonly isTheirs?: boolean;
 }
 
 export interface UnlockedParts extends Pick<SessionParts, 'appending' | 'mostMessageBytes'> {
@@ -29,7 +31,7 @@ export interface UnlockedParts extends Pick<SessionParts, 'appending' | 'mostMes
   login(): Promise<UpstreamLogin>;
   /** Begins tags of ours. */
   readonly prefix: string;
-  complain(what: 'append' | 'command' | 'upstream', error: unknown): void;
+  complain(what: 'append' | 'cache' | 'command' | 'upstream', error: unknown): void;
 }
 
 /** Answers the login, and runs the session. Resolves when it has ended; throws as Session does. */
@@ -50,9 +52,9 @@ export async function runUnlocked(
       async () => undefined,
       async () => plainOf(login),
     );
-    if (answer.word !== 'OK' && login.as === undefined) {
+    if (answer.word !== 'OK' && login.isTheirs) {
       upstream.close();
-      return client.line(`${tag} ${narrowed(answer.text)}`); // it is the one to judge the password
+      return client.line(`${tag} ${narrowed(answer.text)}`);
     }
     if (answer.word !== 'OK') throw new Error(`the server behind does not log in: ${answer.text}`);
     session = new Session({ ...parts, input, client, upstream });

@@ -4,6 +4,7 @@
  * a phone cost one derivation; the key of that hash is of this process, and gone with it.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { withKeyFor } from '../custody/box.ts';
 import { COST, type Derivations, SALT_BYTES } from '../custody/kdf.ts';
 import { type Named, readWrapped } from '../custody/place.ts';
 import { type Opened, openSlot, secretOf, slotsFor, unwrapKey } from '../custody/slot.ts';
@@ -79,12 +80,13 @@ export class Unlocking {
     if (file === undefined || opened === undefined) return undefined;
     const secretKey = unwrapKey(file, opened.master);
     const upstream = upstreamPassword(file, opened.master);
+    const cacheKey = withKeyFor('cache', opened.master, (key) => Buffer.from(key));
     opened.master.fill(0);
     if (secretKey === undefined || upstream === undefined) return undefined;
     if (this.#account?.opener === undefined) {
       const { rules, world } = this.#parts;
       const { certificate } = await readTransferableKey(secretKey, async () => undefined);
-      this.#account = { ...(await accountOf(secretKey, certificate, { rules, world })), upstream };
+      this.#account = { ...(await accountOf(secretKey, certificate, { rules, world })), upstream, cacheKey };
     } else secretKey.fill(0);
     const { id: slotId, wrap } = opened.slot;
     this.#known.push({ mac: this.#macOf(password), slotId, wrap: wrap.sealed });

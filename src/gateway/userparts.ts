@@ -2,15 +2,18 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { headerPolicyRule } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
+import { pathSegment } from '../core/address.ts';
+import { within } from '../core/deadline.ts';
 import type { World } from '../core/world.ts';
 import { Derivations } from '../custody/kdf.ts';
 import { placeOf } from '../custody/place.ts';
 import { keyRulesOf, keySourceOf, pathsOf } from '../site.ts';
 import { type Account, sealingAccount } from './account.ts';
-import { CACHE_LIMITS, newCaches } from './mailbox.ts';
+import { CACHE_LIMITS, type Caches, newCaches } from './mailbox.ts';
+import { Remembered, type RememberedParts } from './remembered.ts';
 import type { UnlockedParts, UpstreamLogin } from './unlocked.ts';
 import { Unlocking } from './unlocking.ts';
 
@@ -21,6 +24,7 @@ export interface UserParts {
 }
 
 /** Of one user at a time; the front has the limit for all. */
+const SETTLE_MS = 1000;
 const DERIVATIONS = { atOnce: 1, waiting: 8, patienceMs: 20_000 };
 
 export function userParts(
@@ -32,6 +36,8 @@ export function userParts(
   const { gateway, lmtp, store } = settings;
   const rules = { rules: keyRulesOf(settings, world), world };
   const keys = keySourceOf(settings, world);
+  const caches: Caches = newCaches({ ...CACHE_LIMITS, openedBytes: gateway.cache_size });
+  let remembering: Promise<void> | undefined;
   const unlocking = new Unlocking({
     ...rules,
     place: placeOf(pathsOf(settings).gateway, address),
@@ -43,7 +49,7 @@ export function userParts(
   return {
     unlocking,
     session: {
-      caches: newCaches({ ...CACHE_LIMITS, openedBytes: gateway.cache_size }),
+      caches,
       appending: {
         headerPolicy: headerPolicyRule(settings)({ address }),
         maxHeaderBytes: lmtp.max_header_size,
@@ -54,14 +60,43 @@ export function userParts(
       connect: () => connectTo(gateway.upstream),
       complain,
     },
-    async login({ opener, upstream }, password) {
-      // without a key here, the server behind is who judges the password
-      if (opener === undefined) return { user: address, password: Buffer.from(password) };
+    async login({ opener, upstream, cacheKey }, password) {
+      if (cacheKey !== undefined && gateway.cache_directory !== '') {
+        remembering ??= remember(caches, {
+          path: rememberedPath(settings, address),
+          key: cacheKey,
+          complain,
+        });
+        await remembering;
+      }
+      if (opener === undefined) return { user: address, password: Buffer.from(password), isTheirs: true };
       if (gateway.upstream_password_file === '')
         return { user: address, password: Buffer.from(upstream ?? '') };
       return { user: address, as: gateway.upstream_user, password: await masterPassword(settings) };
     },
   };
+}
+
+/** Without the directory, or with anything else in the way, nothing is remembered. */
+async function remember(
+  caches: Caches,
+  { complain, ...parts }: Pick<RememberedParts, 'path' | 'key'> & Pick<UnlockedParts, 'complain'>,
+): Promise<void> {
+  const cannot = (error: unknown) => complain('cache', error);
+  const { metadataBytes: most } = CACHE_LIMITS;
+  try {
+    const remembered = await Remembered.open({ ...parts, most, complain: cannot }, (key, metadata) =>
+      caches.metadata.set(key, metadata),
+    );
+    caches.remember = (key, metadata) => remembered.add(key, metadata);
+    caches.settle = () => within(remembered.flush(), SETTLE_MS);
+  } catch (error) {
+    cannot(error);
+  }
+}
+
+function rememberedPath({ gateway }: Settings, address: string): string {
+  return join(resolve(gateway.cache_directory), pathSegment(address));
 }
 
 async function connectTo(upstream: Settings['gateway']['upstream']): Promise<Socket> {

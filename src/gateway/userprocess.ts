@@ -16,7 +16,7 @@ import { isOfConnection } from './connection.ts';
 import { readHandover, writeVerdict } from './handover.ts';
 import type { FromUser, ToUser, Whose } from './messages.ts';
 import { Output } from './output.ts';
-import { runUnlocked } from './unlocked.ts';
+import { runUnlocked, type UnlockedParts } from './unlocked.ts';
 import { userParts } from './userparts.ts';
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
@@ -46,10 +46,11 @@ type User = ReturnType<typeof userOf>;
 
 function userOf(address: string, settings: Settings) {
   const world = realWorld(settings.hostname);
-  const complain = (what: 'append' | 'command' | 'upstream', error: unknown) => {
+  const complain: UnlockedParts['complain'] = (what, error) => {
     const { code, message } = (error ?? {}) as NodeJS.ErrnoException;
     const detail = { address, code, error: message ?? String(error) };
     if (what === 'append') say('warn', 'gateway append', detail);
+    else if (what === 'cache') say('warn', 'gateway cache', detail);
     else if (what === 'upstream') say('error', 'gateway upstream', detail);
     else say('error', 'gateway session', detail);
   };

@@ -68,6 +68,7 @@ test('who we are, where we listen, where mail lies and what is remembered need a
       'gateway.login_timeout',
       'gateway.idle_timeout',
       'gateway.max_message_size',
+      'gateway.cache_directory',
       'gateway.cache_size',
       'metrics.listen',
       'log.format',

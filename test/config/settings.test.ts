@@ -116,6 +116,7 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       login_timeout: 60_000,
       idle_timeout: 31 * 60_000,
       max_message_size: 50 * 1024 * 1024,
+      cache_directory: '/var/cache/sealdir-gateway',
       cache_size: 64 * 1024 * 1024,
     },
     metrics: { listen: { type: 'tcp', host: '127.0.0.1', port: 9464 } },

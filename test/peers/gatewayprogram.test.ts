@@ -1,7 +1,7 @@
 // The gateway as a program: TLS, logins, a process for each user, and what is left of them.
 
 import assert from 'node:assert/strict';
-import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ImapFlow } from 'imapflow';
@@ -57,6 +57,36 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
         assert.doesNotMatch(stored.toString('latin1'), /sent-canary/);
         assert.deepEqual(await readSealed(stored, gateway.key), MESSAGE);
       }
+  });
+
+  test('what a list shows is remembered, encrypted, until the next login', async () => {
+    const listed = async () => {
+      const imap = await connect(gateway.secrets.device);
+      await select(imap, 'INBOX');
+      const all = await imap.fetchAll('1:*', { envelope: true, size: true, bodyStructure: true });
+      await imap.logout();
+      await until('it is so', () => processes().length === 1);
+      return all.map(({ envelope, size, bodyStructure }) => ({ envelope, size, bodyStructure }));
+    };
+    const before = await listed();
+    assert.equal(before.length, 3);
+    const file = join(gateway.dir, 'cache', ALICE);
+    assert.ok(statSync(file).size > 500);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.doesNotMatch(readFileSync(file, 'latin1'), /mine|alice|text/i);
+    // the messages themselves do not open any more
+    const stored = ['new', 'cur'].flatMap((part) =>
+      readdirSync(gateway.mailbox(part)).map((name) => gateway.mailbox(join(part, name))),
+    );
+    const bytes = stored.map((path) => readFileSync(path));
+    for (const [n, path] of stored.entries())
+      writeFileSync(
+        path,
+        bytes[n]?.toString('latin1').replace(/\n[A-Za-z0-9+/]{20}/g, '\nAAAAAAAAAAAAAAAAAAAA') ?? '',
+        'latin1',
+      );
+    assert.deepEqual(await listed(), before);
+    for (const [n, path] of stored.entries()) writeFileSync(path, bytes[n] ?? '');
   });
 
   test('sessions of a user share a process, which ends after the last one', async () => {
@@ -168,14 +198,27 @@ function isInMemory(pid: number | string, text: string): boolean {
   }
 }
 
-describe('sealdir gateway with a master user', { ...(await needsDovecot('2.3')), timeout: 240_000 }, () => {
-  testLong('it logs in for who has opened their key', async () => {
-    const gateway = await startGatewayProgram(true);
+describe('sealdir gateway and its login behind', { ...(await needsDovecot('2.3')), timeout: 240_000 }, () => {
+  testLong('a master user logs in for who has opened their key', async () => {
+    const gateway = await startGatewayProgram('master');
     try {
       const imap = await connectImap(gateway.port, ALICE, gateway.secrets.password);
       await imap.append('INBOX', MESSAGE);
       assert.deepEqual((await fetchMessage(imap, await select(imap, 'INBOX'))).bytes, MESSAGE);
       await imap.logout();
+    } finally {
+      await gateway.stop();
+    }
+  });
+
+  testLong('whoever is not in its list is told to try later, and the log says why', async () => {
+    const gateway = await startGatewayProgram('nobody');
+    try {
+      await assert.rejects(connectImap(gateway.port, ALICE, gateway.secrets.device), {
+        responseText: 'the mail server does not answer',
+      });
+      await until('it is logged', () => gateway.logged('gateway upstream').length === 1);
+      assert.match(String(gateway.logged('gateway upstream')[0]?.error), /does not log in/);
     } finally {
       await gateway.stop();
     }

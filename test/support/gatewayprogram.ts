@@ -38,8 +38,10 @@ export interface GatewayProgram {
   stop(): Promise<void>;
 }
 
-/** `isMaster`: a master user of Dovecot logs in for all; else each user has a password there. */
-export async function startGatewayProgram(isMaster = false): Promise<GatewayProgram> {
+/** `who` logs in at Dovecot: each user, with the password of their key; a master user; or nobody can. */
+export async function startGatewayProgram(
+  who: 'user' | 'master' | 'nobody' = 'user',
+): Promise<GatewayProgram> {
   const key = await makeKey(ALICE);
   const dir = await makeSite({ [ALICE]: key.certificate });
   const mailbox = (below = '') => join(dir, 'mail/example.com/alice', below);
@@ -52,11 +54,16 @@ export async function startGatewayProgram(isMaster = false): Promise<GatewayProg
     async () => undefined,
   );
   const { file, secrets } = await enrolled(ALICE, fingerprint, secretKey);
-  const known = isMaster ? 'sealdir-gateway:{PLAIN}master-password' : dovecotLine(file);
-  await writeFile(join(dir, 'gateway.passwd'), `${known}\n`);
+  const isMaster = who === 'master';
+  const known = {
+    user: dovecotLine(file),
+    master: 'sealdir-gateway:{PLAIN}master-password',
+    nobody: 'bob@example.com:{PLAIN}x',
+  };
+  await writeFile(join(dir, 'gateway.passwd'), `${known[who]}\n`);
   const dovecot = await startDovecotImap({ dir, more: behindConf(dir, behind, isMaster) });
   await dovecot.adopt(join(dir, 'mail'));
-  await mkdir(join(dir, 'gateway'), { mode: 0o700 });
+  for (const name of ['gateway', 'cache']) await mkdir(join(dir, name), { mode: 0o700 });
   const { path: wrapped } = placeOf(join(dir, 'gateway'), ALICE);
   await writeFile(wrapped, textOf(file), { mode: 0o600 });
   await writeFile(join(dir, 'master'), 'master-password\n', { mode: 0o600 });
@@ -69,6 +76,7 @@ certificate = [${JSON.stringify(pem)}]
 key = [${JSON.stringify(keyFile)}]
 [gateway]
 directory = ${JSON.stringify(join(dir, 'gateway'))}
+cache_directory = ${JSON.stringify(join(dir, 'cache'))}
 listen = ["tls://127.0.0.1:0", "127.0.0.1:0"]
 upstream = "127.0.0.1:${behind}"
 ${isMaster ? `upstream_password_file = ${JSON.stringify(join(dir, 'master'))}` : ''}
