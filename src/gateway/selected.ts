@@ -28,6 +28,7 @@ export interface SelectedParts {
   readonly caches: Caches;
   /** Passes a response on to the client. */
   readonly pass: Sink;
+  complain(what: 'command', error: unknown): void;
 }
 
 /** The server behind has refused a command of ours. The client gets its words. */
@@ -139,7 +140,8 @@ export class Selected {
       if (known === undefined) caches.remember?.(key, metadata);
       return { view, metadata };
     } catch (error) {
-      if (!(error instanceof NotOpenedError)) throw error;
+      // one message must not keep its owner from the others
+      if (!(error instanceof NotOpenedError)) this.#parts.complain('command', error);
       this.mailbox.setKind(uid, 'unopened');
       return undefined;
     }

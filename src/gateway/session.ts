@@ -134,10 +134,10 @@ export class Session {
   }
 
   get #selected(): Selected | undefined {
-    const { account, client, upstream, caches } = this.#parts;
+    const { account, client, upstream, caches, complain } = this.#parts;
     const { opener } = account;
     if (this.#mailbox === undefined || opener === undefined) return undefined;
-    return new Selected(this.#mailbox, { client, upstream, opener, caches, pass: this.pass });
+    return new Selected(this.#mailbox, { client, upstream, opener, caches, complain, pass: this.pass });
   }
 
   async #fetch(command: Command): Promise<Answer> {

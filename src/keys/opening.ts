@@ -62,7 +62,8 @@ export interface Decrypted {
  */
 export async function decryptPackets(packets: AsyncIterable<Uint8Array>, opener: Opener): Promise<Decrypted> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of packets) pieces.push(piece);
+  // copies: a piece may be gone when the next one is asked for
+  for await (const piece of packets) pieces.push(Buffer.from(piece));
   const bytes = Buffer.concat(pieces);
   const message = await library
     .readMessage({ binaryMessage: bytes })

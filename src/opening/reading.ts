@@ -1,6 +1,5 @@
 /** One reading of a message: its packets, decrypted and decompressed -> its content. */
-import { Readable, type Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Transform } from 'node:stream';
 import { createInflate, createInflateRaw } from 'node:zlib';
 import { mostDecompressed, TOO_LARGE } from '../keys/opening.ts';
 import { ChangedError, ExcessError, UnsupportedError } from '../openpgp/faults.ts';
@@ -97,32 +96,57 @@ async function* inflated(
   }
   const inflate = begin({ chunkSize: INFLATED_BYTES });
   let failure: unknown; // of what comes in
-  let [isWhole, isTooLarge, bytes] = [false, false, 0];
-  async function* compressed() {
-    try {
-      for await (const piece of packets) if (!isTooLarge) yield piece;
-      isWhole = true;
-    } catch (error) {
+  let [isTooLarge, isLeft, bytes] = [false, false, 0];
+  const fed = feed(inflate, packets, { isUnwanted: () => isTooLarge, isLeft: () => isLeft }).catch(
+    (error: unknown) => {
       failure = error;
-      throw error;
-    }
-  }
-  // few pieces wait, since each may become a thousand times as large; the loop is told of failures too
-  const source = Readable.from(compressed(), { highWaterMark: 1 });
-  const done = pipeline(source, inflate).catch(() => undefined);
+      inflate.destroy(error as Error);
+    },
+  );
   try {
     for await (const piece of inflate as AsyncIterable<Buffer>) {
       bytes += piece.length;
       isTooLarge ||= bytes > most();
       if (!isTooLarge) yield piece;
     }
+    await fed;
   } catch (error) {
+    await fed;
     if (failure !== undefined || !isTooLarge) throw failure ?? new ChangedError(error);
   } finally {
-    await done;
+    isLeft = true;
+    await fed;
   }
   // compressed data may say that it has ended before the end has come that verifies it
   if (failure !== undefined) throw failure;
   if (isTooLarge) throw new ExcessError(TOO_LARGE);
-  if (!isWhole) throw new UnsupportedError('compressed data that ends too early');
+}
+
+interface Feeding {
+  /** Tells whether what comes is to be read to its end only. */
+  isUnwanted(): boolean;
+  /** Tells whether nobody waits for anything any more. */
+  isLeft(): boolean;
+}
+
+/**
+ * Gives pieces to a decompression, and reads what stands behind its end, to the end: other programs leave
+ * some bytes there. Not a pipeline, which stops its source when the decompression says that it has ended.
+ */
+async function feed(inflate: Transform, packets: AsyncIterable<Buffer>, until: Feeding): Promise<void> {
+  let isOver = false;
+  const over = new Promise<void>((resolve) => {
+    const end = () => {
+      isOver = true;
+      resolve();
+    };
+    for (const event of ['end', 'error', 'close']) inflate.on(event, end);
+  });
+  for await (const piece of packets) {
+    if (until.isLeft()) return;
+    if (isOver || until.isUnwanted()) continue;
+    // the call comes back when the piece has been read, or never if it stands behind the end
+    await Promise.race([new Promise<void>((read) => inflate.write(piece, () => read())), over]);
+  }
+  inflate.end();
 }
