@@ -48,7 +48,12 @@ describe('commands of wrapped keys', () => {
   /** Runs a command as cli.ts does, and returns what it says. */
   async function said(command: typeof slotsCommand, args: readonly string[]): Promise<Said> {
     const [out, err]: [string[], string[]] = [[], []];
-    const into = (texts: string[]) => ({ write: (text: string) => void texts.push(text) });
+    const into = (texts: string[]) => ({
+      write(text: string, done?: () => void) {
+        texts.push(text);
+        done?.();
+      },
+    });
     const streams = { stdout: into(out), stderr: into(err) } as unknown as Streams;
     let code: number;
     try {

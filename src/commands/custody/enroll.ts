@@ -24,6 +24,7 @@ import { atTerminal } from '../prompt.ts';
 import { ALONE, newPassword, refuseUnseen, wantsPassword, withoutCores } from './secrets.ts';
 import { asCommandError } from './target.ts';
 import { codeLines, HONEST, PASSWORD_HONEST } from './words.ts';
+import { written } from './written.ts';
 
 /** One of the ways in that are made. `code` is printed; a password is known already. */
 interface Way extends Omit<NewSlot, 'secret'> {
@@ -49,14 +50,14 @@ export async function run(given: KeyArguments, streams: Streams): Promise<number
   const { key, revocation } = await keyFor(address, given, streams);
   try {
     const ways = await waysFor(address, labels, given, streams);
-    const text = await untilInterrupted(async (pause) => {
+    await untilInterrupted(async (pause) => {
       const files = await filesOf(address, key, ways, paths);
       if (revocation !== undefined) files.push({ path: paths.revocation, content: revocation, mode: 0o600 });
       pause();
+      // files whose codes nobody has seen are of no use: they are made when the codes are shown
+      await written(streams, told(address, key, ways, files));
       writeAll(files, world.random(8).toString('hex'));
-      return told(address, key, ways, files);
     });
-    streams.stdout.write(text);
   } finally {
     key.secretKey.fill(0);
   }

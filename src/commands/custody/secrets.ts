@@ -3,6 +3,7 @@
  * terminal without echo, from a file, or from a descriptor; a code that is made goes to the terminal, or to
  * standard output where that was asked for.
  */
+import { fstatSync, statSync } from 'node:fs';
 import { visible } from '../../core/visible.ts';
 import { type Derivations, usualLimits } from '../../custody/kdf.ts';
 import { type Opened, openSlot, type Secret, secretOf } from '../../custody/slot.ts';
@@ -101,7 +102,11 @@ function strong(password: string, address: string): string {
 
 /** Refuses to make a code that would go into a file, or nowhere, unless that was asked for. */
 export function refuseUnseen(given: KeyArguments, { stdout }: Streams): void {
-  if (stdout.isTTY === true || given.has('print-codes')) return;
+  if (stdout.isTTY === true) return;
+  // what the shell closes (>&-) Node opens as this
+  if ('fd' in stdout && stdout.fd === 1 && fstatSync(1).rdev === statSync('/dev/null').rdev)
+    throw new CommandError('ioError', 'standard output is closed, and a code that is made would be lost');
+  if (given.has('print-codes')) return;
   throw new CommandError(
     'usage',
     'standard output is no terminal, and a code would go there: say --print-codes',
