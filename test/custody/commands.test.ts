@@ -2,7 +2,7 @@
 // little, and no terminal.
 
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, test } from 'node:test';
@@ -106,6 +106,8 @@ describe('commands of wrapped keys', () => {
     assert.equal(code, EXIT.data);
     assert.match(out, /^alice@example\.com/);
     assert.match(err, /bob@example\.com is no wrapped key/);
+    await symlink(at('gateway', ALICE), at('gateway/dave@example.com'));
+    assert.match((await slots('list')).err, /dave@example\.com is a link, which is not followed/);
     const none = await slots('list', 'carol@example.com');
     assert.equal(none.code, EXIT.noInput);
     assert.match(none.err, /carol@example\.com has no wrapped key/);
@@ -166,6 +168,16 @@ describe('commands of wrapped keys', () => {
     assert.match(unseen.err, /no terminal, and a code would go there: say --print-codes/);
     const silent = await slots('add', '--device', 'x', '--print-codes', ALICE);
     assert.match(silent.err, /no terminal to ask for a password: give --password-file/);
+    const latin = Buffer.from(password.replace('a', 'ä'), 'latin1');
+    await writeFile(at('latin'), latin);
+    for (const [typed, chosen] of [['latin', 'password'] as const, ['password', 'latin'] as const]) {
+      const files = ['--password-file', at(typed), '--new-password-file', at(chosen)];
+      const { code, err } = await slots('add', ...files, '--label', 'more', ALICE);
+      assert.equal(code, EXIT.data);
+      assert.match(err, /latin is no text in UTF-8/);
+    }
+    await writeFile(at('latin'), latin.toString('utf8'));
+    assert.match((await add(password, '--new-password-file', at('latin'), '--label', 'x')).err, /U\+FFFD/);
     assert.deepEqual(await readFile(at('gateway', ALICE)), before);
   });
 

@@ -6,7 +6,7 @@
 import { fstatSync, statSync } from 'node:fs';
 import { visible } from '../../core/visible.ts';
 import { type Derivations, usualLimits } from '../../custody/kdf.ts';
-import { type Opened, openSlot, type Secret, secretOf } from '../../custody/slot.ts';
+import { isWholeText, type Opened, openSlot, type Secret, secretOf } from '../../custody/slot.ts';
 import { weaknessOf } from '../../custody/strength.ts';
 import type { WrappedFile } from '../../custody/wrappedfile.ts';
 import { turnOffCoreDumps } from '../../edge/coredumps.ts';
@@ -95,6 +95,7 @@ export async function newPassword(
 
 function strong(password: string, address: string): string {
   if (/[\r\n\0]/.test(password)) throw new CommandError('data', 'the password has more than one line');
+  if (!isWholeText(password)) throw new CommandError('data', 'the password has U+FFFD in it');
   const weakness = weaknessOf(password, address);
   if (weakness === undefined) return password;
   throw new CommandError('data', `this password is too weak: ${weakness}; nothing was changed`);
