@@ -14,7 +14,7 @@ import { parseWrappedFile, textOf, type WrappedFile } from '../../src/custody/wr
 import { readTransferableKey } from '../../src/keys/transferable.ts';
 import { isLong } from '../support/long.ts';
 import { tomlFor } from '../support/sealdir.ts';
-import { makeKey } from '../support/testkeys.ts';
+import { makeKey, revokedKey } from '../support/testkeys.ts';
 import { type Enrolled, enrolled, keyOf } from '../support/wrapped.ts';
 
 const ALICE = 'alice@example.com';
@@ -272,5 +272,29 @@ describe('commands of wrapped keys', () => {
     await refused(/cannot be read/, '--print-codes', '-k', at('missing.asc'), ALICE);
     await refused(/holds no secret key/, '--print-codes', '-k', at('sealdir.toml'), ALICE);
     await refused(/is not an address/, '--print-codes', 'alice');
+  });
+
+  test('enroll takes no key that has expired or was revoked, and asks about one of somebody else', async () => {
+    const into = ['--print-codes', '--into', at('out')];
+    const refused = async (what: RegExp, key: string, address: string) => {
+      await writeFile(at('key.asc'), key);
+      const { code, err } = await said(enrollCommand, ['-k', at('key.asc'), ...into, address]);
+      assert.equal(code, EXIT.data);
+      assert.match(err, what);
+      await assert.rejects(readdir(at('out')));
+    };
+    const date = new Date('2024-01-01');
+    await refused(/expired/, (await makeKey(ALICE, { date, expiresAfter: 1000 })).secretKey, ALICE);
+    await refused(/revoked/, await revokedKey(ALICE), ALICE);
+    const { secretKey } = await makeKey(ALICE, { version: 6 });
+    await refused(
+      /no user ID of [0-9A-F]{64} names bob@example\.com[\s\S]*--yes/,
+      secretKey,
+      'bob@example.com',
+    );
+    if (!isLong) return;
+    const meant = await said(enrollCommand, ['-k', at('key.asc'), '--yes', ...into, 'bob@example.com']);
+    assert.equal(meant.code, 0, meant.err);
+    assert.match(meant.out, /gpg does not read this key/);
   });
 });
