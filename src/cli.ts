@@ -52,9 +52,10 @@ async function main(argv: string[]): Promise<number> {
   if (name === 'gateway') return (await import('./commands/gateway.ts')).gatewayCommand(rest, journal());
   if (name === 'bridge') return (await import('./commands/bridge.ts')).bridgeCommand(rest, process.env);
   if (name === 'dns') return lines((await import('./commands/dns/dns.ts')).dnsCommand, rest);
-  if (name === 'enroll') return lines((await import('./commands/custody/custody.ts')).enrollCommand, rest);
-  if (name === 'slots') return lines((await import('./commands/custody/custody.ts')).slotsCommand, rest);
-  if (name === 'recover') return lines((await import('./commands/custody/custody.ts')).recoverCommand, rest);
+  const custody = () => import('./commands/custody/custody.ts');
+  if (name === 'enroll') return lines((await custody()).enrollCommand, rest, remember);
+  if (name === 'slots') return lines((await custody()).slotsCommand, rest, remember);
+  if (name === 'recover') return lines((await custody()).recoverCommand, rest, remember);
   const { options, operands } = readArguments(rest, OPTIONS) as Given;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) throw new CommandError('usage', ...USAGE.trimEnd().split('\n'));
@@ -65,9 +66,10 @@ async function main(argv: string[]): Promise<number> {
   return command.run({ options, operands });
 }
 
-async function lines(command: Listing, args: readonly string[]): Promise<number> {
-  endQuietly();
+/** `onTrouble` is told if standard output cannot be written. */
+async function lines(command: Listing, args: readonly string[], onTrouble = endQuietly): Promise<number> {
   const { stdout, stderr } = process;
+  stdout.on('error', onTrouble);
   return command(args, { stdout, stderr, stdin: standardInput });
 }
 
@@ -97,13 +99,8 @@ async function seal({ options }: Given): Promise<number> {
   const { recipient, key: keyFile } = options;
   const warn = (sentence: string, reasons: string) =>
     process.stderr.write(`sealdir: ${visible(isForPerson() ? `${sentence}: ${reasons}` : sentence)}\n`);
-  const sealing = commands.seal(standardInput(), process.stdout, {
-    settings,
-    world,
-    recipient,
-    keyFile,
-    warn,
-  });
+  const parts = { settings, world, recipient, keyFile, warn };
+  const sealing = commands.seal(standardInput(), process.stdout, parts);
   await sealing.catch(hidingIn(settings, [recipient ?? '']));
   return 0;
 }
@@ -159,7 +156,7 @@ async function check({ options }: Given): Promise<number> {
 
 async function tlsReport({ options }: Given): Promise<number> {
   const commands = await import('./commands/tlsreport.ts');
-  endQuietly();
+  process.stdout.on('error', endQuietly);
   const { stdout, stderr } = process;
   await commands.tlsReport({
     settings: async () => (await settingsOf(options.config)).settings,
@@ -202,8 +199,13 @@ function standardInput(): NodeJS.ReadStream {
 }
 
 /** Whoever reads a list may have seen enough of it. */
-function endQuietly(): void {
-  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? 0 : 70));
+function endQuietly({ code }: NodeJS.ErrnoException): void {
+  process.exit(code === 'EPIPE' ? 0 : EXIT.ioError);
+}
+
+/** For commands that must not end before they have cleaned up. */
+function remember({ code }: NodeJS.ErrnoException): void {
+  if (code !== 'EPIPE') process.exitCode = EXIT.ioError;
 }
 
 function print(text: string): number {
@@ -240,5 +242,7 @@ function isForPerson(): boolean {
 
 /** A pipe may not have taken everything yet; exiting now would cut a message short. */
 function exitWhenWritten(code: number): void {
-  process.stdout.write('', () => process.exit(code));
+  process.stdout.on('error', remember);
+  // a write that failed is told of after its callback
+  process.stdout.write('', () => setImmediate(() => process.exit(code || process.exitCode)));
 }

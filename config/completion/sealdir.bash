@@ -112,7 +112,7 @@ _sealdir() {
       operands=addresses
       ;;
     'enroll')
-      options='-k --key --passphrase-file --passphrase-fd --name --expires --device --password --new-password-file --new-password-fd --into --print-codes'
+      options='-k --key --passphrase-file --passphrase-fd --name --expires --device --password --new-password-file --new-password-fd --into --print-codes --yes'
       operands=addresses
       ;;
     'slots list')

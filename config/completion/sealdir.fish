@@ -113,6 +113,7 @@ complete -c sealdir -n '__fish_seen_subcommand_from enroll' -l new-password-file
 complete -c sealdir -n '__fish_seen_subcommand_from enroll' -l new-password-fd -x -d 'A descriptor that it is read from.'
 complete -c sealdir -n '__fish_seen_subcommand_from enroll' -l into -x -a '(__fish_complete_directories)' -d 'Where messages are written in clear, with the folders of a Maildir, or the files of "enroll" and "recover": nothing there is overwritten.'
 complete -c sealdir -n '__fish_seen_subcommand_from enroll' -l print-codes -d 'Prints codes even if stdout is no terminal.'
+complete -c sealdir -n '__fish_seen_subcommand_from enroll' -l yes -d 'Agrees to a change that is asked about otherwise.'
 complete -c sealdir -n '__fish_seen_subcommand_from enroll' -a '(__sealdir_addresses)'
 complete -c sealdir -f -n '__fish_seen_subcommand_from slots; and not __fish_seen_subcommand_from list add change revoke import export' -a list -d 'whose keys are wrapped here, and what opens them'
 complete -c sealdir -n '__fish_seen_subcommand_from slots; and __fish_seen_subcommand_from list' -s c -l config -r -F -d 'The configuration.'

@@ -6,6 +6,8 @@ export const EXIT = {
   noInput: 66,
   noUser: 67,
   software: 70,
+  /** What was printed could not be written. */
+  ioError: 74,
   tempFail: 75,
   config: 78,
   /** Not of sysexits.h: what a shell has for a command that Ctrl-C ended. */

@@ -12,6 +12,7 @@ const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
   noInput: 'A file cannot be read.',
   noUser: 'There is no such recipient.',
   software: 'An internal error.',
+  ioError: 'Standard output cannot be written.',
   tempFail: 'Try again later.',
   config: 'The configuration cannot be read or makes no sense.',
   interrupted: 'Ended by Ctrl-C.',

@@ -2,6 +2,7 @@
  * Passphrases from a file, from a descriptor, or from whoever sits at the terminal. Never from the command
  * line or the environment, which others can read while the command runs.
  */
+import { isUtf8 } from 'node:buffer';
 import { CommandError } from './errors.ts';
 import { readInput } from './inputfile.ts';
 import { atTerminal } from './prompt.ts';
@@ -22,8 +23,10 @@ export interface PassphraseChoice {
 /** Returns what a file holds without the line end at its end. Throws CommandError. */
 export async function readPassphrase(file: string): Promise<string> {
   const bytes = await readInput(file, { what: 'passphrase file', most: MOST_BYTES });
-  const text = bytes.toString('utf8');
+  const text = isUtf8(bytes) ? bytes.toString('utf8') : undefined;
   bytes.fill(0);
+  // each bad byte would become the same character, and other bytes would do as well
+  if (text === undefined) throw new CommandError('data', `${file} is no text in UTF-8`);
   return text.replace(/\r?\n$/, '');
 }
 

@@ -3,6 +3,7 @@
  * raw mode: nothing is echoed but what is shown here, and the terminal is as it was before on every way out,
  * signals among them. Ctrl-C and the end of the terminal throw `interrupted`.
  */
+import { isUtf8 } from 'node:buffer';
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { visible } from '../core/visible.ts';
@@ -70,7 +71,7 @@ export class Terminal {
         if (key === undefined || key === KEY.interrupt || key === KEY.quit) throw interrupted();
         if (key === KEY.end && line.length === 0) throw interrupted();
         const character = String.fromCharCode(key);
-        if (NEW_LINE.test(character)) return line.toString('utf8');
+        if (NEW_LINE.test(character)) return textOf(line);
         if (key === KEY.backspace || key === KEY.delete) take(withoutLast(line));
         else if (key === KEY.eraseLine) take(Buffer.alloc(0));
         else if (key >= 0x20) take(Buffer.concat([line, Buffer.of(key)]));
@@ -129,6 +130,11 @@ export class Terminal {
       for (const event of ['readable', 'end', 'close', 'error']) this.#input.on(event, go);
     });
   }
+}
+
+function textOf(line: Buffer): string {
+  if (isUtf8(line)) return line.toString('utf8');
+  throw new CommandError('data', 'what was typed is no text in UTF-8: is the terminal set to it?');
 }
 
 function interrupted(): CommandError {

@@ -51,7 +51,7 @@ export const USAGE = `usage:
   sealdir tls-report [-c FILE] [--json] [--log MAILLOG]      which domains send, or get, mail with which TLS
 ${KEY}  sealdir enroll [-k SECRETKEY] [--passphrase-file F | --passphrase-fd N] [--name NAME] [--expires 2y|never]
               [--device NAME]... [--password] [--new-password-file F | --new-password-fd N]
-              [--into DIR] [--print-codes] ADDRESS
+              [--into DIR] [--print-codes] [--yes] ADDRESS
                                                              wrap a secret key for a server, on its owner's machine
 ${SLOTS}  sealdir recover [--password-file F | --password-fd N] [--no-passphrase] [--into DIR] FILE
                                                              wrapped key and code -> a secret key that gpg imports

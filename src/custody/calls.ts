@@ -47,7 +47,9 @@ export const realCalls: Calls = {
   list: (directory) => readdir(directory),
   async read(path, most) {
     // a link is not followed, and a named pipe not waited for
-    const handle = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(unlessMissing);
+    const handle = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch((error: unknown) =>
+      unlessMissing(error, path),
+    );
     if (handle === undefined) return undefined;
     try {
       if (!(await handle.stat()).isFile()) throw new WrappedFileError(`${path} is no file`);
@@ -79,6 +81,8 @@ export const realCalls: Calls = {
   ownerOf: (directory) => stat(directory),
 };
 
-function unlessMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
+function unlessMissing(error: unknown, path: string): undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ELOOP') throw new WrappedFileError(`${path} is a link, which is not followed`);
+  if (code !== 'ENOENT') throw error;
 }

@@ -56,6 +56,8 @@ export async function readWrapped(place: Named, calls: Calls = realCalls): Promi
 export interface ChangeParts {
   readonly world: Pick<World, 'random'>;
   readonly calls?: Calls;
+  /** Is waited for when all is ready but the rename. Whatever it throws, the file is the old one. */
+  ready?(): Promise<void>;
 }
 
 /**
@@ -66,7 +68,7 @@ export interface ChangeParts {
 export async function changeWrapped(
   { path }: Named,
   work: () => Promise<WrappedFile>,
-  { world, calls = realCalls }: ChangeParts,
+  { world, calls = realCalls, ready }: ChangeParts,
 ): Promise<WrappedFile> {
   const directory = dirname(path);
   const lock = calls.lock(directory);
@@ -78,6 +80,11 @@ export async function changeWrapped(
     await removeLeftOvers(directory, calls);
     const temporary = join(directory, `.sealdir-${world.random(8).toString('hex')}.tmp`);
     await writeWhole(temporary, Buffer.from(text), calls);
+    if (ready !== undefined)
+      await ready().catch(async (error: unknown) => {
+        await calls.unlink(temporary).catch(() => undefined); // removed by the next change
+        throw error;
+      });
     await calls.rename(temporary, path);
     await calls.syncDirectory(directory);
     return next;

@@ -30,12 +30,21 @@ export interface Secret {
   readonly isMistyped: boolean;
 }
 
-/** Reads a code as a code, and all else as a password. */
+/** What stands in a text for bytes that were no UTF-8. */
+const NO_CHARACTER = '\uFFFD';
+
+/** Tells whether a text can be a password: other bytes than those that were typed must not open a slot. */
+export function isWholeText(text: string): boolean {
+  return !text.includes(NO_CHARACTER);
+}
+
+/** Reads a code as a code, and all else as a password. What was no UTF-8 opens nothing. */
 export function secretOf(text: string): Secret {
   const reading = readCode(text);
   if (reading.kind === 'code')
     return { bytes: Buffer.from(reading.code), kinds: ['device', 'recovery'], isMistyped: false };
-  return { bytes: passwordBytes(text), kinds: ['password'], isMistyped: reading.kind === 'mistyped' };
+  const kinds: readonly SlotKind[] = isWholeText(text) ? ['password'] : [];
+  return { bytes: passwordBytes(text), kinds, isMistyped: reading.kind === 'mistyped' };
 }
 
 /**

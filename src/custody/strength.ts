@@ -1,7 +1,8 @@
 /**
- * Estimates how many guesses a password that somebody has thought up withstands. It errs on the low side:
- * letters that could be of a word count as such, since most people take words, and what a guesser tries first
- * counts for next to nothing. It is an estimate all the same; who wants certainty takes a code.
+ * Estimates how many guesses a password that somebody has thought up withstands. Letters that could be of a
+ * word count as such, since most people take words; what a guesser tries first, and numbers alone, count for
+ * little. It knows no sentences: a line of a song counts as its words, which is far too much. Who wants
+ * certainty takes a code.
  */
 import { readCode } from './code.ts';
 
@@ -17,6 +18,8 @@ const MOST_LENGTH = 256;
 const FIRST_LETTER = 4.7;
 const NEXT_LETTER = 1.5;
 const DIGIT = 3.3;
+/** Where there are no letters: dates, telephone numbers, and those that somebody knows by heart. */
+const DIGIT_ALONE = 2;
 const SYMBOL = 5;
 const BLANK = 0.5;
 /** A character that follows from the one before: a repetition, or the next one of a row. */
@@ -36,7 +39,7 @@ const COMMON = `password passwort passwd pass letmein welcome willkommen admin a
   secret geheim iloveyou ichliebedich monkey dragon sunshine princess football baseball superman batman
   shadow michael jennifer jordan hunter killer trustno charlie daniel thomas andrea hallo hello schatz
   summer winter spring autumn sommer fruehling herbst internet computer samsung google server mail email
-  sealdir changeme default test guest love starwars pokemon whatever freedom ginger cheese pepper
+  sealdir changeme http https www com org net html search youtube facebook amazon wikipedia default test guest love starwars pokemon whatever freedom ginger cheese pepper
   correcthorsebatterystaple correct horse battery staple abc qwerty qwertz azerty january february march april
   june july august september october november december januar februar juni juli oktober dezember monday tuesday
   wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag freitag samstag sonntag`.split(
@@ -58,7 +61,7 @@ const YEAR = /(?:19|20)\d\d/g;
 /** Returns why a password is too weak for a slot, as a sentence, or undefined if it will do. */
 export function weaknessOf(password: string, address: string): string | undefined {
   if ([...password].length > MOST_LENGTH) return `it has more than ${MOST_LENGTH} characters`;
-  if (readCode(password).kind !== 'other') return 'it has the form of a code; a code is made by Sealdir';
+  if (readCode(password).kind === 'code') return 'it has the form of a code; a code is made by Sealdir';
   const bits = Math.floor(bitsOf(password, address));
   if (bits >= LEAST_BITS) return undefined;
   return `some 2^${bits} guesses find it, and 2^${LEAST_BITS} are asked for: take five words that have nothing to do with each other, or a code`;
@@ -68,9 +71,11 @@ export function weaknessOf(password: string, address: string): string | undefine
 export function bitsOf(password: string, address: string): number {
   const { rest, known } = withoutKnown(password.normalize('NFKC'), address);
   let bits = Math.log2(1 + known) + known * KNOWN_PIECE;
+  const isNumber = !/[^\p{N}\s.,:/+()-]/u.test(rest);
   let before = '';
   for (const character of rest) {
-    bits += bitsAfter(before, character);
+    const more = bitsAfter(before, character);
+    bits += isNumber ? Math.min(more, /\p{N}/u.test(character) ? DIGIT_ALONE : BLANK) : more;
     before = character;
   }
   return bits;

@@ -17,21 +17,22 @@ const PURPOSE = 'upstream';
 export function newUpstream(owner: Owner, master: Buffer, world: Pick<World, 'random'>): Upstream {
   const password = world.random(PASSWORD_BYTES).toString('base64url');
   const text = Buffer.from(JSON.stringify({ password }));
+  const hash = hashOf(password);
   try {
-    const box = withKeyFor(PURPOSE, master, (key) => seal(key, text, dataOf(owner), world));
-    return { ...box, hash: createHash('sha256').update(password).digest() };
+    return { ...withKeyFor(PURPOSE, master, (key) => seal(key, text, dataOf(owner, hash), world)), hash };
   } finally {
     text.fill(0);
   }
 }
 
-/** Returns the password, or undefined if the file was changed. */
+/** Returns the password, or undefined if the file was changed, or its hash is that of another password. */
 export function upstreamPassword(file: WrappedFile, master: Buffer): string | undefined {
-  const text = withKeyFor(PURPOSE, master, (key) => open(key, file.upstream, dataOf(file)));
+  const { hash } = file.upstream;
+  const text = withKeyFor(PURPOSE, master, (key) => open(key, file.upstream, dataOf(file, hash)));
   if (text === undefined) return undefined;
   const { password } = JSON.parse(text.toString()) as { readonly password: string }; // as we have sealed it
   text.fill(0);
-  return password;
+  return hashOf(password).equals(hash) ? password : undefined;
 }
 
 /** Returns the user's line of a passwd-file for Dovecot, without its end. Throws WrappedFileError. */
@@ -41,6 +42,10 @@ export function dovecotLine({ address, upstream }: WrappedFile): string {
   return `${address}:{SHA256}${upstream.hash.toString('base64')}`;
 }
 
-function dataOf({ address, fingerprint }: Owner): Buffer {
-  return Buffer.from(JSON.stringify(['sealdir upstream', address, fingerprint]));
+function hashOf(password: string): Buffer {
+  return createHash('sha256').update(password).digest();
+}
+
+function dataOf({ address, fingerprint }: Owner, hash: Buffer): Buffer {
+  return Buffer.from(JSON.stringify(['sealdir upstream', address, fingerprint, hash.toString('base64')]));
 }

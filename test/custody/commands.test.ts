@@ -2,7 +2,7 @@
 // little, and no terminal.
 
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, test } from 'node:test';
@@ -14,7 +14,7 @@ import { parseWrappedFile, textOf, type WrappedFile } from '../../src/custody/wr
 import { readTransferableKey } from '../../src/keys/transferable.ts';
 import { isLong } from '../support/long.ts';
 import { tomlFor } from '../support/sealdir.ts';
-import { makeKey } from '../support/testkeys.ts';
+import { makeKey, revokedKey } from '../support/testkeys.ts';
 import { type Enrolled, enrolled, keyOf } from '../support/wrapped.ts';
 
 const ALICE = 'alice@example.com';
@@ -48,7 +48,12 @@ describe('commands of wrapped keys', () => {
   /** Runs a command as cli.ts does, and returns what it says. */
   async function said(command: typeof slotsCommand, args: readonly string[]): Promise<Said> {
     const [out, err]: [string[], string[]] = [[], []];
-    const into = (texts: string[]) => ({ write: (text: string) => void texts.push(text) });
+    const into = (texts: string[]) => ({
+      write(text: string, done?: () => void) {
+        texts.push(text);
+        done?.();
+      },
+    });
     const streams = { stdout: into(out), stderr: into(err) } as unknown as Streams;
     let code: number;
     try {
@@ -101,6 +106,8 @@ describe('commands of wrapped keys', () => {
     assert.equal(code, EXIT.data);
     assert.match(out, /^alice@example\.com/);
     assert.match(err, /bob@example\.com is no wrapped key/);
+    await symlink(at('gateway', ALICE), at('gateway/dave@example.com'));
+    assert.match((await slots('list')).err, /dave@example\.com is a link, which is not followed/);
     const none = await slots('list', 'carol@example.com');
     assert.equal(none.code, EXIT.noInput);
     assert.match(none.err, /carol@example\.com has no wrapped key/);
@@ -161,6 +168,16 @@ describe('commands of wrapped keys', () => {
     assert.match(unseen.err, /no terminal, and a code would go there: say --print-codes/);
     const silent = await slots('add', '--device', 'x', '--print-codes', ALICE);
     assert.match(silent.err, /no terminal to ask for a password: give --password-file/);
+    const latin = Buffer.from(password.replace('a', 'ä'), 'latin1');
+    await writeFile(at('latin'), latin);
+    for (const [typed, chosen] of [['latin', 'password'] as const, ['password', 'latin'] as const]) {
+      const files = ['--password-file', at(typed), '--new-password-file', at(chosen)];
+      const { code, err } = await slots('add', ...files, '--label', 'more', ALICE);
+      assert.equal(code, EXIT.data);
+      assert.match(err, /latin is no text in UTF-8/);
+    }
+    await writeFile(at('latin'), latin.toString('utf8'));
+    assert.match((await add(password, '--new-password-file', at('latin'), '--label', 'x')).err, /U\+FFFD/);
     assert.deepEqual(await readFile(at('gateway', ALICE)), before);
   });
 
@@ -255,5 +272,29 @@ describe('commands of wrapped keys', () => {
     await refused(/cannot be read/, '--print-codes', '-k', at('missing.asc'), ALICE);
     await refused(/holds no secret key/, '--print-codes', '-k', at('sealdir.toml'), ALICE);
     await refused(/is not an address/, '--print-codes', 'alice');
+  });
+
+  test('enroll takes no key that has expired or was revoked, and asks about one of somebody else', async () => {
+    const into = ['--print-codes', '--into', at('out')];
+    const refused = async (what: RegExp, key: string, address: string) => {
+      await writeFile(at('key.asc'), key);
+      const { code, err } = await said(enrollCommand, ['-k', at('key.asc'), ...into, address]);
+      assert.equal(code, EXIT.data);
+      assert.match(err, what);
+      await assert.rejects(readdir(at('out')));
+    };
+    const date = new Date('2024-01-01');
+    await refused(/expired/, (await makeKey(ALICE, { date, expiresAfter: 1000 })).secretKey, ALICE);
+    await refused(/revoked/, await revokedKey(ALICE), ALICE);
+    const { secretKey } = await makeKey(ALICE, { version: 6 });
+    await refused(
+      /no user ID of [0-9A-F]{64} names bob@example\.com[\s\S]*--yes/,
+      secretKey,
+      'bob@example.com',
+    );
+    if (!isLong) return;
+    const meant = await said(enrollCommand, ['-k', at('key.asc'), '--yes', ...into, 'bob@example.com']);
+    assert.equal(meant.code, 0, meant.err);
+    assert.match(meant.out, /gpg does not read this key/);
   });
 });

@@ -59,6 +59,14 @@ test('a code of nobody costs none, and a password one for each slot with a passw
   assert.deepEqual(await attempt('five other words of somebody'), { label: undefined, count: 1 });
 });
 
+test('bytes that are no UTF-8 open nothing, even a slot that was made of others', async () => {
+  const latin = Buffer.from('fünf Wörter', 'latin1').toString('utf8');
+  const secret = secretOf(latin).bytes;
+  const made = await makeSlot({ kind: 'password', label: 'latin', secret }, file, master, parts);
+  const opened = await openSlot(withSlot(file, made), secretOf(latin), new Counted(usualLimits()));
+  assert.equal(opened, undefined);
+});
+
 test('another code in the place of one has another id, and another password has the same', async () => {
   const old = slotNamed(file, '1');
   const code = newCode(world);

@@ -54,6 +54,7 @@ test('it opens with no other key, for no other owner, and after no edit', async 
     { ...file, fingerprint: 'B'.repeat(40) },
     { ...file, upstream: { ...file.upstream, sealed: flipped } },
     { ...file, upstream: { ...file.key, hash: file.upstream.hash } },
+    { ...file, upstream: { ...file.upstream, hash: Buffer.alloc(32, 1) } },
   ];
   for (const each of edited) assert.equal(upstreamPassword(each, master), undefined);
   assert.equal(upstreamPassword(file, Buffer.alloc(32)), undefined);
@@ -61,7 +62,8 @@ test('it opens with no other key, for no other owner, and after no edit', async 
 
 test('what a later version puts into its box is kept, and does not matter', () => {
   const { file } = alice;
-  const data = Buffer.from(JSON.stringify(['sealdir upstream', file.address, file.fingerprint]));
+  const hash = file.upstream.hash.toString('base64');
+  const data = Buffer.from(JSON.stringify(['sealdir upstream', file.address, file.fingerprint, hash]));
   const box = withKeyFor('upstream', master, (key) => {
     const now = JSON.parse((open(key, file.upstream, data) ?? assert.fail()).toString());
     return seal(key, Buffer.from(JSON.stringify({ ...now, more: [1] })), data, world);

@@ -31,6 +31,12 @@ export async function makeKey(address: string, options: TestKeyOptions = {}): Pr
   return { certificate: publicKey, secretKey: privateKey };
 }
 
+/** Resolves to a secret key, armored, which its owner has revoked. */
+export async function revokedKey(address: string): Promise<string> {
+  const key = await openpgp.readPrivateKey({ armoredKey: (await makeKey(address)).secretKey });
+  return (await openpgp.revokeKey({ key, format: 'armored' })).privateKey;
+}
+
 /** Resolves to what the holder of the key reads: a stored message, decrypted with openpgp.js. */
 export async function readSealed(stored: Buffer, { secretKey }: TestKey): Promise<Buffer> {
   const [armor] =

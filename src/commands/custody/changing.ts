@@ -11,6 +11,7 @@ import type { KeyArguments, Streams } from '../key/subcommand.ts';
 import { ALONE, newPassword, openWithSecret } from './secrets.ts';
 import { asCommandError, wrappedAt } from './target.ts';
 import { codeLines, HONEST, PASSWORD_HONEST } from './words.ts';
+import { written } from './written.ts';
 
 /** A slot as it is to be, but for its secret, and how the file takes it. */
 export interface Wanted {
@@ -22,7 +23,10 @@ export interface Wanted {
 
 const world = realWorld('localhost');
 
-/** Opens a file, and puts the slot that `choose` wants into it. Prints the code of the new slot, once. */
+/**
+ * Opens a file, and puts the slot that `choose` wants into it. Prints the code of the new slot, once; if that
+ * fails, nothing is changed.
+ */
 export async function putSlot(
   place: Named,
   choose: (opened: Opened) => Wanted,
@@ -43,11 +47,13 @@ export async function putSlot(
       pause();
       const touched = [opened.slot, ...(replaced === undefined ? [] : [replaced])];
       const exchange = async () => put(await unchangedAt(place, opened.master, touched), slot);
-      await changeWrapped(place, exchange, { world });
+      // a code that nobody has seen opens nothing for anybody: it is shown before the slot is in place
+      const shown = isPassword ? `${HONEST}${PASSWORD_HONEST}` : codeLines(titleOf(head), text);
+      const ready = () => written(streams, shown);
+      await changeWrapped(place, exchange, { world, ready });
     })
       .catch(asCommandError)
       .finally(() => secret.fill(0));
-    streams.stdout.write(isPassword ? `${HONEST}${PASSWORD_HONEST}` : codeLines(titleOf(head), text));
   } finally {
     opened.master.fill(0);
   }

@@ -38,6 +38,7 @@ const OF_ENROLL: OptionTable = {
   'new-password-fd': { type: 'string' },
   into: { type: 'string' },
   'print-codes': { type: 'boolean' },
+  yes: { type: 'boolean' },
 };
 
 const OF_RECOVER: OptionTable = {

@@ -21,9 +21,11 @@ import { type NewFile, refuseUnmakeable, writeAll } from '../newfiles.ts';
 import { emailOf, lifetimeOf, nameOf } from '../newowner.ts';
 import { givenSecret } from '../passphrase.ts';
 import { atTerminal } from '../prompt.ts';
+import { importersOf, refuseUnfit, SAME } from './ownkey.ts';
 import { ALONE, newPassword, refuseUnseen, wantsPassword, withoutCores } from './secrets.ts';
 import { asCommandError } from './target.ts';
 import { codeLines, HONEST, PASSWORD_HONEST } from './words.ts';
+import { written } from './written.ts';
 
 /** One of the ways in that are made. `code` is printed; a password is known already. */
 interface Way extends Omit<NewSlot, 'secret'> {
@@ -49,25 +51,23 @@ export async function run(given: KeyArguments, streams: Streams): Promise<number
   const { key, revocation } = await keyFor(address, given, streams);
   try {
     const ways = await waysFor(address, labels, given, streams);
-    const text = await untilInterrupted(async (pause) => {
+    await untilInterrupted(async (pause) => {
       const files = await filesOf(address, key, ways, paths);
       if (revocation !== undefined) files.push({ path: paths.revocation, content: revocation, mode: 0o600 });
       pause();
+      // files whose codes nobody has seen are of no use: they are made when the codes are shown
+      await written(streams, told(address, key, ways, files, await importersOf(key)));
       writeAll(files, world.random(8).toString('hex'));
-      return told(address, key, ways, files);
     });
-    streams.stdout.write(text);
   } finally {
     key.secretKey.fill(0);
   }
   return 0;
 }
 
-/** The same spelling as the server has, unless it tells letters apart (recipients.case = "exact"). */
 function addressOf(written: string | undefined): string {
   const address = parseAddress(emailOf(written, 'enroll'));
-  const same = { localCase: 'ignore', defaultDomain: '' } as const;
-  const canonical = address && canonicalAddress(address, same);
+  const canonical = address && canonicalAddress(address, SAME);
   if (canonical === undefined) throw new CommandError('usage', `"${written}" is not an address`);
   return canonical;
 }
@@ -110,7 +110,13 @@ async function keyFor(
     throw new CommandError('data', `${file} ${(error as Error).message}; nothing was made`);
   });
   bytes.fill(0);
-  return { key };
+  try {
+    await refuseUnfit(address, key, given, streams);
+    return { key };
+  } catch (error) {
+    key.secretKey.fill(0);
+    throw error;
+  }
 }
 
 async function askedFor(file: string, { stderr }: Streams): Promise<string | undefined> {
@@ -159,6 +165,7 @@ function told(
   { fingerprint }: TransferableKey,
   ways: readonly Way[],
   files: NewFile[],
+  importers: string,
 ): string {
   const [certificate = '', wrapped = '', recovery = '', revocation] = files.map(({ path }) => visible(path));
   const lines = [
@@ -172,7 +179,7 @@ function told(
     if (code === undefined) return [];
     const what =
       kind === 'recovery'
-        ? 'Recovery code, shown this once: write it down. It is the passphrase of the recovery key\n(gpg --import), with its dashes and capital letters.'
+        ? `Recovery code, shown this once: write it down. It is the passphrase of the recovery key\n(${importers}), with its dashes and capital letters.`
         : `Code for "${visible(label)}", shown this once: enter it there as the password.`;
     return [codeLines(what, code)];
   });

@@ -2,9 +2,10 @@
 import { textOf } from '../../custody/wrappedfile.ts';
 import type { KeyArguments, Streams } from '../key/subcommand.ts';
 import { targetOf, wrappedAt } from './target.ts';
+import { written } from './written.ts';
 
-export async function run(given: KeyArguments, { stdout }: Streams): Promise<number> {
+export async function run(given: KeyArguments, streams: Streams): Promise<number> {
   const { place } = await targetOf(given, 'slots export');
-  stdout.write(textOf(await wrappedAt(place)));
+  await written(streams, textOf(await wrappedAt(place)));
   return 0;
 }

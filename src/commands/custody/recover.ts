@@ -14,6 +14,7 @@ import type { KeyArguments, Streams } from '../key/subcommand.ts';
 import { refuseUnmakeable, writeAll } from '../newfiles.ts';
 import { openWithSecret, withoutCores } from './secrets.ts';
 import { wrappedAt } from './target.ts';
+import { written } from './written.ts';
 
 export async function run(given: KeyArguments, streams: Streams): Promise<number> {
   await withoutCores(streams);
@@ -30,7 +31,7 @@ export async function run(given: KeyArguments, streams: Streams): Promise<number
     throw new CommandError('data', `${path} is damaged, or was changed: it opens nothing`);
   const armored = await armoredSecretKey(secretKey, given.has('no-passphrase') ? undefined : text);
   secretKey.fill(0);
-  if (target === undefined) streams.stdout.write(armored);
+  if (target === undefined) await written(streams, armored);
   else
     writeAll(
       [{ path: target, content: armored, mode: 0o600 }],

@@ -3,9 +3,10 @@
  * terminal without echo, from a file, or from a descriptor; a code that is made goes to the terminal, or to
  * standard output where that was asked for.
  */
+import { fstatSync, statSync } from 'node:fs';
 import { visible } from '../../core/visible.ts';
 import { type Derivations, usualLimits } from '../../custody/kdf.ts';
-import { type Opened, openSlot, type Secret, secretOf } from '../../custody/slot.ts';
+import { isWholeText, type Opened, openSlot, type Secret, secretOf } from '../../custody/slot.ts';
 import { weaknessOf } from '../../custody/strength.ts';
 import type { WrappedFile } from '../../custody/wrappedfile.ts';
 import { turnOffCoreDumps } from '../../edge/coredumps.ts';
@@ -94,6 +95,7 @@ export async function newPassword(
 
 function strong(password: string, address: string): string {
   if (/[\r\n\0]/.test(password)) throw new CommandError('data', 'the password has more than one line');
+  if (!isWholeText(password)) throw new CommandError('data', 'the password has U+FFFD in it');
   const weakness = weaknessOf(password, address);
   if (weakness === undefined) return password;
   throw new CommandError('data', `this password is too weak: ${weakness}; nothing was changed`);
@@ -101,7 +103,11 @@ function strong(password: string, address: string): string {
 
 /** Refuses to make a code that would go into a file, or nowhere, unless that was asked for. */
 export function refuseUnseen(given: KeyArguments, { stdout }: Streams): void {
-  if (stdout.isTTY === true || given.has('print-codes')) return;
+  if (stdout.isTTY === true) return;
+  // what the shell closes (>&-) Node opens as this
+  if ('fd' in stdout && stdout.fd === 1 && fstatSync(1).rdev === statSync('/dev/null').rdev)
+    throw new CommandError('ioError', 'standard output is closed, and a code that is made would be lost');
+  if (given.has('print-codes')) return;
   throw new CommandError(
     'usage',
     'standard output is no terminal, and a code would go there: say --print-codes',
