@@ -303,8 +303,8 @@ async function suite(indexes: 'beside the messages' | 'elsewhere', version: Dove
           }
         await client.logout();
         assert.deepEqual(found.sort(), numbers.sort());
-        // between two renames, or before the index is told, a kill leaves sizes that do not fit, until the next
-        // run
+        // between two renames, or before the index is told, a kill leaves sizes that do not fit until the
+        // next run
         const ofSizes = /corrupted cache|Broken physical size|Cached message size/;
         assert.deepEqual(
           complaints(whileKilled).filter((line) => !ofSizes.test(line)),
