@@ -171,7 +171,7 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     await gateway.dovecot.stop();
     await ended;
     await assert.rejects(connect(gateway.secrets.password));
-    assert.ok(gateway.logged('gateway upstream').length > 0);
+    await until('it is logged', () => gateway.logged('gateway upstream').length > 0);
     await until('the process of the user has ended', () => processes().length === 1);
   });
 });
