@@ -105,7 +105,6 @@ function serve(socket: Socket, parts: Parts): void {
           login: async () => ({ ...credentials, isTheirs: true }),
         }),
     }),
-    wrong: () => 0,
     complain: (error) => parts.complain('command', error),
   });
 }

@@ -4,17 +4,17 @@
  * in.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import type { Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Server as TlsServer } from 'node:tls';
 import type { Settings } from '../config/settings.ts';
 import { identityOf, readTls } from '../edge/certificates.ts';
 import { turnOffCoreDumps } from '../edge/coredumps.ts';
 import type { Log } from '../edge/log.ts';
 import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
-import { Front, tlsOptions } from '../gateway/front.ts';
+import { Fronts } from '../gateway/fronts.ts';
+import { Logins } from '../gateway/logins.ts';
 import { Users } from '../gateway/users.ts';
 import { tlsFilesOf } from '../site.ts';
 import { readArguments } from './arguments.ts';
@@ -44,19 +44,26 @@ export async function gatewayCommand(args: readonly string[], journal: string | 
   const reason = await turnOffCoreDumps();
   if (reason !== undefined) log.warn('core dumps are not turned off: one may hold mail in clear', { reason });
   const directory = mkdtempSync(join(tmpdir(), 'sealdir-gateway-'));
-  const users = new Users({ settings, directory, lingerMs: gateway.linger, say: log.say });
-  const front = new Front({ settings, users, world, say: log.say });
+  const { say } = log;
+  const users = new Users({ settings, directory, lingerMs: gateway.linger, say });
+  const logins = new Logins({ settings, users, world, say });
   const claimed = await claimPaths(gateway.listen.filter((each) => each.type !== 'tls'));
   const servers: Server[] = [];
+  let fronts: Fronts | undefined;
   try {
-    const imap = await listen(front, settings, servers, log).catch((error: Error) => {
+    const tls = await readTls(tlsFilesOf(settings)).catch((error: Error) => {
+      throw new CommandError('config', error.message);
+    });
+    fronts = new Fronts({ settings, logins, world, say }, tls);
+    const imap = await listen(fronts, settings, servers).catch((error: Error) => {
       throw new CommandError('config', `gateway.listen: ${error.message}`);
     });
+    if (tls !== undefined) watch(fronts, settings, log);
     log.info('gateway listening', { imap, config: file ?? 'demo' });
     await stopped;
   } finally {
     for (const each of servers) each.close();
-    front.close();
+    fronts?.stop();
     users.stop();
     claimed.release();
     rmSync(directory, { recursive: true, force: true });
@@ -65,30 +72,22 @@ export async function gatewayCommand(args: readonly string[], journal: string | 
   return 0;
 }
 
-async function listen(front: Front, settings: Settings, servers: Server[], log: Log): Promise<string[]> {
-  const files = tlsFilesOf(settings);
-  const material = await readTls(files);
+async function listen(fronts: Fronts, settings: Settings, servers: Server[]): Promise<string[]> {
   const addresses: string[] = [];
-  const secure: TlsServer[] = [];
   for (const listener of settings.gateway.listen) {
-    if (listener.type !== 'tls') {
-      const server = front.plainServer();
-      servers.push(server);
-      addresses.push(await listenOn(server, listener, SOCKET_MODE));
-      continue;
-    }
-    if (material === undefined) throw new Error('"tls://" needs tls.certificate and tls.key');
-    const server = front.tlsServer(material);
+    const isTls = listener.type === 'tls';
+    if (isTls && settings.tls.certificate.length === 0)
+      throw new Error('"tls://" needs tls.certificate and tls.key');
+    const server = createServer({ pauseOnConnect: true }, (socket) => fronts.take(socket, isTls));
     servers.push(server);
-    secure.push(server);
-    addresses.push(`tls://${await listenOn(server, { ...listener, type: 'tcp' }, SOCKET_MODE)}`);
+    const at = await listenOn(server, isTls ? { ...listener, type: 'tcp' } : listener, SOCKET_MODE);
+    addresses.push(isTls ? `tls://${at}` : at);
   }
-  if (secure.length > 0) watch(secure, settings, log);
   return addresses;
 }
 
 /** Shows new certificates to new connections. */
-function watch(servers: readonly TlsServer[], settings: Settings, log: Log): void {
+function watch(fronts: Fronts, settings: Settings, log: Log): void {
   const files = tlsFilesOf(settings);
   let known: string | undefined;
   const look = async () => {
@@ -97,8 +96,7 @@ function watch(servers: readonly TlsServer[], settings: Settings, log: Log): voi
     known = identity;
     if (!isNew) return;
     try {
-      const material = await readTls(files);
-      if (material !== undefined) for (const each of servers) each.setSecureContext(tlsOptions(material));
+      fronts.tls = await readTls(files);
       log.info('certificates reloaded', { files: [...files.certificates] });
     } catch (error) {
       log.fault('new certificates cannot be used, the old ones stay', error);

@@ -46,6 +46,12 @@ export const GATEWAY_EVENTS = {
     means: 'A session or a command was ended by a mistake of ours, or a connection broke.',
     todo: 'Report it, unless it is for debugging only.',
   },
+  'the front of the gateway ended': {
+    levels: ['error'],
+    fields: ['code', 'signal'],
+    means: 'All sessions ended with it. The next connection begins another; programs connect again.',
+    todo: 'With SIGKILL look for the out-of-memory killer; else report it.',
+  },
   'the process of a user ended': {
     levels: ['warn'],
     fields: ['address', 'code', 'signal'],

@@ -4,6 +4,7 @@
  * are associated data, so that a slot opens nothing in another file, nor after any of them was edited.
  */
 import { hkdfSync } from 'node:crypto';
+import { unmoved } from '../core/unmoved.ts';
 import type { World } from '../core/world.ts';
 import { open, seal, withKeyFor } from './box.ts';
 import { readCode } from './code.ts';
@@ -18,6 +19,35 @@ const ID_BYTES = 4;
  */
 function idOfCode(code: Buffer): string {
   return Buffer.from(hkdfSync('sha256', code, '', `sealdir ${VERSION} slot`, ID_BYTES)).toString('hex');
+}
+
+const CODE_BYTES = 34;
+const DASH = 0x2d;
+
+/**
+ * Returns the id of the slot that a code names, if bytes are one as it is printed, in any case and with or
+ * without dashes. Makes no text of it, so that whoever asks can forget it again.
+ */
+export function slotNamedBy(secret: Buffer): string | undefined {
+  const code = unmoved(CODE_BYTES);
+  let length = 0;
+  try {
+    for (const byte of secret) {
+      if (byte === DASH) continue;
+      if (length >= CODE_BYTES) return undefined;
+      if (length % 5 === 4) code[length++] = DASH;
+      const isLower = byte >= 0x61 && byte <= 0x7a;
+      code[length++] = isLower ? byte - 0x20 : byte;
+    }
+    return length === CODE_BYTES && code.every(isOfCode) ? idOfCode(code) : undefined;
+  } finally {
+    code.fill(0);
+  }
+}
+
+function isOfCode(byte: number, at: number): boolean {
+  if (at % 5 === 4) return byte === DASH;
+  return (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5a);
 }
 
 /** What somebody has typed, or a mail program sent. */

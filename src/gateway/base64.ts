@@ -1,15 +1,14 @@
 /** Base64 of bytes, without a string in between: what Node makes of a password would stay in memory. */
+import { unmoved } from '../core/unmoved.ts';
 
 const LETTERS = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
 const END = 0x3d; // =
-const UNMOVED_BYTES = 65;
 
 /** Returns undefined for what is no base64. Whoever asked for it overwrites it. */
 export function bytesOfBase64(written: Buffer): Buffer | undefined {
   let end = written.length;
   while (end > 0 && written.length - end < 2 && written[end - 1] === END) end--;
-  // V8 moves smaller arrays about, and leaves copies of them
-  const bytes = Buffer.alloc(UNMOVED_BYTES + Math.floor((end * 3) / 4)).subarray(UNMOVED_BYTES);
+  const bytes = unmoved(Math.floor((end * 3) / 4));
   let held = 0;
   let at = 0;
   for (let n = 0; n < end; n++) {

@@ -14,17 +14,20 @@ export interface Client {
   readonly input: Input;
 }
 
-/** `busy`: nothing is known about the password. A session answers the login itself. */
-export type Attempt = 'wrong' | 'busy' | { run(client: Client): Promise<void> };
+/** Why nobody has logged in. `busy`: nothing is known about the password. */
+export interface Refusal {
+  readonly why: 'wrong' | 'busy';
+  /** How long its answer is held back, in milliseconds. */
+  readonly holdMs: number;
+}
+
+/** A session answers the login itself. */
+export type Attempt = Refusal | { run(client: Client): Promise<void> };
 
 export interface ConnectionParts {
   readonly hostname: string;
   /** Overwrites the password. Never rejects. */
   attempt(credentials: Credentials): Promise<Attempt>;
-  /** Notes a wrong login. Returns how long its answer is held back, in milliseconds. */
-  wrong(user: string): number;
-  /** Somebody has logged in. */
-  right?(user: string): void;
   /** A mistake of ours, which has ended the connection. */
   complain(error: unknown): void;
 }
@@ -43,15 +46,13 @@ export async function serveConnection(stream: Duplex, parts: ConnectionParts): P
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
       const credentials = await readLogin(input, client);
       if (credentials === undefined) break;
-      const { tag, user } = credentials;
       const outcome = await parts.attempt(credentials);
-      if (typeof outcome !== 'string') {
-        parts.right?.(user);
+      if ('run' in outcome) {
         await outcome.run({ stream, client, input });
         break;
       }
-      if (outcome === 'wrong') await pause(parts.wrong(user));
-      await client.line(`${tag} NO ${WORDS[outcome]}`);
+      await pause(outcome.holdMs);
+      await client.line(`${credentials.tag} NO ${WORDS[outcome.why]}`);
     }
   } catch (error) {
     if (error instanceof TooLongError) await client.line(`* BYE ${error.message}`).catch(() => undefined);

@@ -19,6 +19,8 @@ interface Wrong {
 export class Delays {
   readonly #world: Pick<World, 'now'>;
   readonly #wrong = new Map<string, Wrong>();
+  /** Peers, each with a user who has logged in from there. */
+  readonly #known = new Set<string>();
 
   constructor(world: Pick<World, 'now'>) {
     this.#world = world;
@@ -31,8 +33,24 @@ export class Delays {
   }
 
   /** Forgets what a peer has typed wrong: it has found the right one. */
-  right(peer: string): void {
+  right(peer: string, user: string): void {
     this.#wrong.delete(`peer ${peer}`);
+    const known = `${peer} ${user}`;
+    this.#known.delete(known);
+    this.#known.add(known);
+    const [oldest] = this.#known;
+    if (this.#known.size > MOST_REMEMBERED && oldest !== undefined) this.#known.delete(oldest);
+  }
+
+  /** Whether somebody has been wrong lately, there or about this user, unless they have been right before. */
+  isDoubtful(peer: string, user: string): boolean {
+    if (this.#known.has(`${peer} ${user}`)) return false;
+    return this.#isWrong(`peer ${peer}`) || this.#isWrong(`user ${user}`);
+  }
+
+  #isWrong(key: string): boolean {
+    const at = this.#wrong.get(key)?.at;
+    return at !== undefined && this.#world.now() - at <= MEMORY_MS;
   }
 
   #count(key: string): number {

@@ -1,150 +1,142 @@
 /**
- * The front of the gateway: takes connections, speaks TLS, reads logins, and passes the session on to the
- * process of its user. It has no key and no message, and overwrites what passes through.
+ * The front of the gateway, in a process of its own: speaks TLS, reads logins, and passes sessions on to the
+ * processes of their users. It has no key and judges no password. What it has seen goes with its process,
+ * which ends when its connections have.
  */
-import { createServer, type Server, type Socket } from 'node:net';
-import { availableParallelism } from 'node:os';
-import {
-  createServer as createTlsServer,
-  type SecureContextOptions,
-  type Server as TlsServer,
-} from 'node:tls';
-import { addressRules } from '../config/rules.ts';
-import type { Settings } from '../config/settings.ts';
-import { canonicalAddress, parseAddress } from '../core/address.ts';
-import type { Say } from '../core/events.ts';
-import { Semaphore } from '../core/semaphore.ts';
-import type { TlsMaterial } from '../core/tls.ts';
-import type { World } from '../core/world.ts';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { createServer, type Server as TlsServer } from 'node:tls';
+import { offered } from '../core/tls.ts';
+import { slotNamedBy } from '../custody/slot.ts';
+import { Input } from '../imap/input.ts';
 import { type Attempt, serveConnection } from './connection.ts';
-import { Delays } from './delays.ts';
+import { type Handover, readVerdict, type Verdict, writeHandover } from './handover.ts';
 import type { Credentials } from './login.ts';
-import { relay } from './relay.ts';
-import type { Users } from './users.ts';
+import type { Answer, AnswerTo, FromFront, Taken, ToFront } from './messages.ts';
+import { Output } from './output.ts';
+import { relay, type Side } from './relay.ts';
 
-export interface FrontParts {
-  readonly settings: Settings;
-  readonly users: Users;
-  readonly world: Pick<World, 'now'>;
-  readonly say: Say;
-}
-
-const BUSY = '* BYE [UNAVAILABLE] too many connections\r\n';
 const HANDSHAKE_MS = 10_000;
-/** Logins that are looked at: each takes a core and 128 MiB for a while. */
-const WAITING_FOR_EACH = 16;
-const PATIENCE_MS = 20_000;
-const WORK_AT_ONCE = Math.max(1, availableParallelism() - 1);
 
 export class Front {
-  readonly #parts: FrontParts;
-  readonly #delays: Delays;
-  readonly #turns = new Semaphore(WORK_AT_ONCE, PATIENCE_MS);
-  readonly #connections = new Set<Socket>();
-  readonly #peers = new Map<string, number>();
-  #attempts = 0;
+  readonly #options: ToFront;
+  readonly #tell: (message: FromFront) => void;
+  readonly #tls: TlsServer | undefined;
+  readonly #waiting = new Map<number, (answer: Answer) => void>();
+  /** Connections whose handshake is not done, by their two ends. */
+  readonly #handshakes = new Map<string, number>();
 
-  constructor(parts: FrontParts) {
-    this.#parts = parts;
-    this.#delays = new Delays(parts.world);
-  }
-
-  /** For addresses without TLS. */
-  plainServer(): Server {
-    return createServer((socket) => this.#take(socket, socket));
-  }
-
-  tlsServer(material: TlsMaterial): TlsServer {
-    const server = createTlsServer(
-      { ...tlsOptions(material), handshakeTimeout: HANDSHAKE_MS, minVersion: 'TLSv1.2', noDelay: true },
-      (socket) => this.#take(socket, socket),
-    );
-    server.on('tlsClientError', (_, socket) => socket.destroy());
-    return server;
-  }
-
-  /** Ends all connections. */
-  close(): void {
-    for (const each of this.#connections) each.destroy();
-  }
-
-  get connections(): number {
-    return this.#connections.size;
-  }
-
-  #take(stream: Socket, { remoteAddress }: Pick<Socket, 'remoteAddress'>): void {
-    const { gateway, hostname } = this.#parts.settings;
-    const peer = remoteAddress?.replace(/^::ffff:/, '') ?? 'unix';
-    stream.on('error', () => undefined); // whoever reads is told
-    const ofPeer = this.#peers.get(peer) ?? 0;
-    const isTooMany = peer !== 'unix' && ofPeer >= gateway.max_peer_connections;
-    if (isTooMany || this.#connections.size >= gateway.max_connections) {
-      stream.end(BUSY);
-      stream.resume();
-      return;
-    }
-    stream.setNoDelay();
-    this.#connections.add(stream);
-    this.#peers.set(peer, ofPeer + 1);
-    stream.once('close', () => {
-      this.#connections.delete(stream);
-      const left = (this.#peers.get(peer) ?? 1) - 1;
-      if (left === 0) this.#peers.delete(peer);
-      else this.#peers.set(peer, left);
+  constructor(options: ToFront, tell: (message: FromFront) => void) {
+    this.#options = options;
+    this.#tell = tell;
+    if (options.tls === undefined) return;
+    this.#tls = createServer({
+      ...offered(options.tls.certificates),
+      handshakeTimeout: HANDSHAKE_MS,
     });
-    const login = setTimeout(() => stream.destroy(), gateway.login_timeout);
-    stream.setTimeout(gateway.idle_timeout, () => stream.destroy());
-    const { say } = this.#parts;
+    this.#tls.on('secureConnection', (stream) => {
+      const connection = this.#handshakes.get(endsOf(stream));
+      if (connection === undefined) stream.destroy();
+      else this.#serve(stream, connection);
+    });
+    this.#tls.on('tlsClientError', (_, stream) => stream.destroy());
+  }
+
+  take(socket: Socket, { connection, isTls }: Taken): void {
+    socket.on('error', () => undefined); // whoever reads is told
+    const ends = endsOf(socket);
+    socket.once('close', () => {
+      this.#handshakes.delete(ends);
+      this.#tell({ connection, ended: true });
+    });
+    if (!isTls) return this.#serve(socket, connection);
+    this.#handshakes.set(ends, connection);
+    this.#tls?.emit('connection', socket);
+  }
+
+  answered({ connection, answer }: AnswerTo): void {
+    this.#waiting.get(connection)?.(answer);
+    this.#waiting.delete(connection);
+  }
+
+  #serve(stream: Socket, connection: number): void {
+    const { hostname, loginMs, idleMs } = this.#options;
+    stream.on('error', () => undefined);
+    stream.setNoDelay();
+    stream.setTimeout(idleMs, () => stream.destroy());
+    const login = setTimeout(() => stream.destroy(), loginMs);
     void serveConnection(stream, {
       hostname,
-      attempt: (credentials) => this.#attempt(credentials),
-      wrong: (user) => {
-        say('warn', 'gateway login refused', { client: peer, address: user });
-        return this.#delays.wrong(peer, user);
+      attempt: async (credentials) => {
+        const attempt = await this.#attempt(connection, credentials);
+        if ('run' in attempt) clearTimeout(login);
+        setImmediate(() => overwriteStack());
+        return attempt;
       },
-      right: (user) => {
-        clearTimeout(login);
-        this.#delays.right(peer);
-        say('info', 'gateway login', { client: peer, address: user });
-      },
-      complain: (error) => say('error', 'gateway session', { error: String(error) }),
-    }).finally(() => clearTimeout(login));
+      complain: (error) => this.#complain(error),
+    }).finally(() => {
+      clearTimeout(login);
+      setImmediate(() => overwriteStack());
+    });
   }
 
-  async #attempt(credentials: Credentials): Promise<Attempt> {
-    const { users, settings, say } = this.#parts;
-    const address = canonicalOf(credentials.user, settings);
-    if (address === undefined || this.#attempts >= WORK_AT_ONCE * (1 + WAITING_FOR_EACH)) {
-      credentials.password.fill(0);
-      return address === undefined ? 'wrong' : 'busy';
-    }
-    this.#attempts++;
+  async #attempt(connection: number, credentials: Credentials): Promise<Attempt> {
+    const { user, password } = credentials;
     try {
-      const judge = () => users.login(address, credentials);
-      // where a key is open already, its owner need not wait behind those who guess
-      const session = await (users.isOpen(address) ? judge() : this.#turns.run(judge));
-      if (typeof session === 'string') return session;
-      return {
-        run: (client) => relay(client, session).finally(() => session.release()),
-      };
-    } catch (error) {
-      say('error', 'gateway session', { address, error: String(error) });
-      return 'busy';
+      let answer = await this.#ask({ connection, user, slot: slotNamedBy(password) });
+      while ('socket' in answer) {
+        const judged = await judge(answer.socket, { ...credentials, derives: answer.derives }).catch(
+          (error: Error) => {
+            this.#complain(error);
+            return 'busy' as const;
+          },
+        );
+        if (typeof judged !== 'string') {
+          this.#tell({ connection, verdict: 'opened' });
+          return { run: (client) => relay(client, judged) };
+        }
+        answer = await this.#ask({ connection, verdict: judged });
+      }
+      return answer;
     } finally {
-      credentials.password.fill(0);
-      this.#attempts--;
+      password.fill(0);
     }
+  }
+
+  #ask(message: Extract<FromFront, { connection: number }>): Promise<Answer> {
+    return new Promise((resolve) => {
+      this.#waiting.set(message.connection, resolve);
+      this.#tell(message);
+    });
+  }
+
+  #complain(error: unknown): void {
+    this.#tell({ say: { level: 'error', event: 'gateway session', detail: { error: String(error) } } });
   }
 }
 
-function canonicalOf(user: string, settings: Settings): string | undefined {
-  const address = parseAddress(user);
-  return address && canonicalAddress(address, addressRules(settings));
+/** Has a password judged by the process of its user, which takes over the session if it is right. */
+async function judge(path: string, given: Handover): Promise<Exclude<Verdict, 'opened'> | Side> {
+  const stream = connect(path);
+  stream.on('error', () => undefined); // whoever reads is told
+  await once(stream, 'connect');
+  const input = new Input(stream);
+  await writeHandover(new Output(stream), given);
+  const verdict = await readVerdict(input);
+  if (verdict === 'opened') return { stream, input };
+  stream.destroy();
+  return verdict;
 }
 
-export function tlsOptions({ certificates }: TlsMaterial): SecureContextOptions {
-  return {
-    cert: certificates.map(({ certificate }) => certificate),
-    key: certificates.map(({ key }) => key),
-  };
+/** Tells connections of TCP from each other. */
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}
+
+/**
+ * Node has OpenSSL decrypt into a buffer of 16 KiB on the stack (TLSWrap::ClearOut), where the last record
+ * stays. The frames of these calls lie over it.
+ */
+function overwriteStack(depth = 3000): number {
+  return depth === 0 ? 0 : 1 + overwriteStack(depth - 1);
 }

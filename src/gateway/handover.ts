@@ -7,25 +7,32 @@ import type { Input } from '../imap/input.ts';
 import type { Credentials } from './login.ts';
 import type { Output } from './output.ts';
 
-/** `busy`: nothing is known about the password. */
-export type Verdict = 'opened' | 'wrong' | 'busy';
+/** `busy`: nothing is known about the password. `unknown`: it has not opened the key in this process yet. */
+export type Verdict = 'opened' | 'wrong' | 'unknown' | 'busy';
 
-const LINES: Readonly<Record<Verdict, string>> = { opened: '+', wrong: '-', busy: '!' };
+export interface Handover extends Credentials {
+  /** A password that is not known is tried, at the cost of a derivation. */
+  readonly derives: boolean;
+}
+
+const LINES: Readonly<Record<Verdict, string>> = { opened: '+', wrong: '-', unknown: '?', busy: '!' };
+const VERDICTS = Object.keys(LINES) as Verdict[];
 const MOST_LINE_BYTES = 8192;
 
-export async function writeHandover(output: Output, { tag, user, password }: Credentials): Promise<void> {
-  await output.line(JSON.stringify({ tag, user, bytes: password.length }));
+export async function writeHandover(output: Output, given: Handover): Promise<void> {
+  const { tag, user, password, derives } = given;
+  await output.line(JSON.stringify({ tag, user, derives, bytes: password.length }));
   await output.write(password);
 }
 
 /** Throws what Input throws. */
-export async function readHandover(input: Input): Promise<Credentials> {
+export async function readHandover(input: Input): Promise<Handover> {
   const line = await input.line(MOST_LINE_BYTES);
   // written by the front, which is this program
-  const { tag, user, bytes } = JSON.parse(line.toString('utf8')) as Omit<Credentials, 'password'> & {
+  const { bytes, ...rest } = JSON.parse(line.toString('utf8')) as Omit<Handover, 'password'> & {
     readonly bytes: number;
   };
-  return { tag, user, password: await input.bytes(bytes) };
+  return { ...rest, password: await input.bytes(bytes) };
 }
 
 export function writeVerdict(output: Output, verdict: Verdict): Promise<void> {
@@ -35,5 +42,5 @@ export function writeVerdict(output: Output, verdict: Verdict): Promise<void> {
 /** Throws what Input throws. */
 export async function readVerdict(input: Input): Promise<Verdict> {
   const line = (await input.line(8)).toString('latin1');
-  return line === '+' ? 'opened' : line === '-' ? 'wrong' : 'busy';
+  return VERDICTS.find((each) => LINES[each] === line) ?? 'busy';
 }

@@ -4,7 +4,7 @@
  */
 import { type Command, CommandFault, readCommand } from '../imap/command.ts';
 import type { Input } from '../imap/input.ts';
-import { bytesOf, SyntaxFault } from '../imap/values.ts';
+import { SyntaxFault, ValueReader } from '../imap/values.ts';
 import { bytesOfBase64 } from './base64.ts';
 import type { Output } from './output.ts';
 
@@ -57,20 +57,19 @@ async function answer({ tag, name }: Command, client: Output): Promise<void> {
   await client.line(`${tag} OK ${name} completed`);
 }
 
-function loginOf(command: Command): Credentials {
-  const { tag } = command;
+function loginOf({ tag, segments, argumentsAt }: Command): Credentials {
   try {
-    const [user, password, extra] = command.values();
-    if (extra !== undefined) throw new SyntaxFault('LOGIN has a name and a password');
-    const given = bytesOf(password);
-    const copy = Buffer.from(given); // what was read is overwritten
-    given.fill(0);
-    return { tag, user: bytesOf(user).toString('utf8'), password: copy };
+    const reader = new ValueReader(segments, argumentsAt);
+    const user = reader.astring().toString('utf8');
+    const password = reader.astring();
+    if (reader.isAtEnd) return { tag, user, password };
+    password.fill(0);
+    throw new SyntaxFault('LOGIN has a name and a password');
   } catch (error) {
     if (error instanceof SyntaxFault) throw new CommandFault(tag, error.message);
     throw error;
   } finally {
-    for (const each of command.segments) each.fill(0);
+    for (const each of segments) each.fill(0);
   }
 }
 

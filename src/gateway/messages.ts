@@ -1,7 +1,15 @@
-/** What the gateway and the process of a user tell each other, over the channel of child_process. */
+/** What the gateway and its processes tell each other, over the channel of child_process. */
 import type { Settings } from '../config/settings.ts';
 import type { Level } from '../core/eventrow.ts';
 import type { EventName } from '../core/events.ts';
+import type { TlsMaterial } from '../core/tls.ts';
+import type { Refusal } from './connection.ts';
+import type { Verdict } from './handover.ts';
+
+/** A line for the log. */
+export interface Told {
+  readonly say: { level: Level; event: EventName; detail: object };
+}
 
 /** Comes once, and first: before it is known whose process it will be. */
 export interface ToUser {
@@ -16,7 +24,33 @@ export interface Whose {
   readonly address: string;
 }
 
-export type FromUser =
-  | 'listening'
-  /** A line for the log. */
-  | { readonly say: { level: Level; event: EventName; detail: object } };
+export type FromUser = 'listening' | Told;
+
+/** Comes once, and first. */
+export interface ToFront {
+  readonly hostname: string;
+  /** Of connections with TLS. */
+  readonly tls: TlsMaterial | undefined;
+  /** Milliseconds: until the login, and without a word of either side. */
+  readonly loginMs: number;
+  readonly idleMs: number;
+}
+
+/** Comes with a connection, whose number it is from then on. */
+export interface Taken {
+  readonly connection: number;
+  readonly isTls: boolean;
+}
+
+/** Where the process of a user listens; or why it is not asked, or what follows from its verdict. */
+export type Answer = { readonly socket: string; readonly derives: boolean } | Refusal;
+
+export type AnswerTo = { readonly connection: number; readonly answer: Answer };
+
+export type FromFront =
+  | Told
+  /** Somebody wants to log in; `slot` is the id that a code names. It is answered. */
+  | { readonly connection: number; readonly user: string; readonly slot: string | undefined }
+  /** What the process of the user says of their password. It is answered unless that is `opened`. */
+  | { readonly connection: number; readonly verdict: Verdict }
+  | { readonly connection: number; readonly ended: true };

@@ -40,16 +40,18 @@ export class Unlocking {
   }
 
   /**
-   * Resolves to undefined for a wrong password, after as long whether there is a file or not. Throws
-   * TooBusyError, WrappedFileError, or what the file system says.
+   * Resolves to undefined for a wrong password, after as long whether there is a file or not; and for one
+   * that is not known yet, if nothing is to be derived. Throws TooBusyError, WrappedFileError, or what the
+   * file system says.
    */
-  async unlock(password: Buffer): Promise<Account | undefined> {
+  async unlock(password: Buffer, derives = true): Promise<Account | undefined> {
     const file = await readWrapped(this.#parts.place);
     if (file === undefined && this.#parts.withoutKey !== undefined) {
       this.#account ??= this.#parts.withoutKey();
       return this.#account; // the server behind judges the password
     }
     if (file !== undefined && this.#isKnown(file, password)) return this.#account;
+    if (!derives) return undefined;
     // one after the other: the second of two that begin at once finds what the first has opened
     const turn = this.#turn.then(() => this.#open(file, password));
     this.#turn = turn.catch(() => undefined);

@@ -16,11 +16,11 @@ import { isOfConnection } from './connection.ts';
 import { readHandover, writeVerdict } from './handover.ts';
 import type { FromUser, ToUser, Whose } from './messages.ts';
 import { Output } from './output.ts';
+import { endWithParent } from './processes.ts';
 import { runUnlocked, type UnlockedParts } from './unlocked.ts';
 import { userParts } from './userparts.ts';
 
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
-process.once('disconnect', () => process.kill(process.pid, 'SIGKILL')); // at once: it holds a key
+endWithParent();
 process.once('message', (message: ToUser) => void listen(message));
 
 function tell(message: FromUser): void {
@@ -61,10 +61,10 @@ async function serve(stream: Socket, { parts, complain }: User): Promise<void> {
   const client: Client = { stream, client: new Output(stream), input: new Input(stream) };
   try {
     const credentials = await readHandover(client.input);
-    const { password } = credentials;
+    const { password, derives } = credentials;
     try {
-      const account = await parts.unlocking.unlock(password);
-      if (account === undefined) return await writeVerdict(client.client, 'wrong');
+      const account = await parts.unlocking.unlock(password, derives);
+      if (account === undefined) return await writeVerdict(client.client, derives ? 'wrong' : 'unknown');
       await writeVerdict(client.client, 'opened');
       await runUnlocked(credentials, client, {
         ...parts.session,

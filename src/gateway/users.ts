@@ -3,20 +3,15 @@
  * session, by force, since it has nothing to finish and holds a key. One more waits without a user, so that
  * nobody waits for a process to start.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { unlink } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Say } from '../core/events.ts';
-import { Input } from '../imap/input.ts';
-import { readVerdict, type Verdict, writeHandover } from './handover.ts';
-import type { Credentials } from './login.ts';
+import type { Verdict } from './handover.ts';
 import type { FromUser, ToUser, Whose } from './messages.ts';
-import { Output } from './output.ts';
-import type { Side } from './relay.ts';
+import { begin, end, onLost } from './processes.ts';
 
 export interface UsersOptions {
   readonly settings: Settings;
@@ -37,11 +32,14 @@ interface UserProcess {
   isEnding: boolean;
 }
 
-/** Ends a process at once, as SIGKILL does, and is told from what the kernel does for want of memory. */
-const ENDED_BY_US = 'SIGUSR2';
+/** Has a password judged by a process that listens at a path. Rejects with LeftError, or if it cannot. */
+export type Judge = (socket: string, derives: boolean) => Promise<Verdict>;
+
+/** Whoever wanted to log in has left. */
+export class LeftError extends Error {}
 
 /** A session in the process of its user. */
-export interface UserSession extends Side {
+export interface UserSession {
   /** It has ended: has to be called once. */
   release(): void;
 }
@@ -66,28 +64,26 @@ export class Users {
     return this.#byAddress.size;
   }
 
-  /** Has a login judged by the process of its user. Rejects if that process cannot be reached. */
-  async login(address: string, credentials: Credentials): Promise<Exclude<Verdict, 'opened'> | UserSession> {
+  /**
+   * Has a login judged by the process of its user; `derives` at the cost of a derivation, if the password has
+   * not opened the key already. Rejects as `judge` does, or if there is no process.
+   */
+  async login(
+    address: string,
+    judge: Judge,
+    derives: boolean,
+  ): Promise<Exclude<Verdict, 'opened'> | UserSession> {
     const user = this.#userOf(address);
     user.uses++;
-    let verdict: Verdict = 'busy';
     const release = () => this.#release(address, user);
+    let verdict: Verdict = 'busy';
     try {
       await user.listening;
-      const stream = connect(user.socket);
-      stream.on('error', () => undefined); // whoever reads is told
-      await once(stream, 'connect');
-      const input = new Input(stream);
-      await writeHandover(new Output(stream), credentials);
-      verdict = await readVerdict(input);
-      if (verdict === 'opened') {
-        user.isOpen = true;
-        return { stream, input, release };
-      }
-      stream.destroy();
-      return verdict;
+      verdict = await judge(user.socket, derives);
+      if (verdict !== 'opened') return verdict;
+      user.isOpen = true;
+      return { release };
     } finally {
-      credentials.password.fill(0);
       if (verdict !== 'opened') release();
     }
   }
@@ -106,11 +102,12 @@ export class Users {
     const user = this.#spare ?? this.#begin();
     this.#byAddress.set(address, user);
     user.child.send({ address } satisfies Whose);
-    user.child.once('exit', (code, signal) => {
+    user.child.once('exit', () => {
       if (this.#byAddress.get(address) === user) this.#byAddress.delete(address);
-      if (signal !== ENDED_BY_US)
-        this.#options.say('warn', 'the process of a user ended', { address, code, signal });
     });
+    onLost(user.child, (code, signal) =>
+      this.#options.say('warn', 'the process of a user ended', { address, code, signal }),
+    );
     this.#spare = undefined;
     setImmediate(() => {
       if (!this.#isStopped) this.#spare ??= this.#begin();
@@ -121,11 +118,8 @@ export class Users {
   #begin(): UserProcess {
     const { settings, directory, say } = this.#options;
     const socket = join(directory, `${randomBytes(8).toString('hex')}.sock`);
-    const child = fork(new URL('./userprocess.js', import.meta.url), {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
+    const child = begin('./userprocess.js');
     child.send({ settings, socket } satisfies ToUser);
-    child.on('error', () => undefined); // its end is told
     const listening = new Promise((resolve, reject) => {
       child.on('message', (message: FromUser) => {
         if (message === 'listening') resolve(undefined);
@@ -160,6 +154,6 @@ export class Users {
 
   #end(user: UserProcess): void {
     user.isEnding = true;
-    user.child.kill(ENDED_BY_US);
+    end(user.child);
   }
 }

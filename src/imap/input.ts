@@ -30,10 +30,10 @@ export class Input {
       const piece = end === -1 ? this.#held : this.#held.subarray(0, end);
       bytes += piece.length;
       if (bytes > most) throw new TooLongError(`a line has more than ${most} bytes`);
-      pieces.push(piece);
+      if (piece.length > 0 || end !== -1) pieces.push(piece);
       if (end !== -1) {
         this.#held = this.#held.subarray(end + 1);
-        const line = pieces.length === 1 ? piece : Buffer.concat(pieces);
+        const line = pieces.length === 1 ? piece : joined(pieces);
         return line.at(-1) === CR ? line.subarray(0, -1) : line;
       }
       this.#held = EMPTY;
@@ -57,7 +57,10 @@ export class Input {
   async bytes(count: number): Promise<Buffer> {
     const all = Buffer.allocUnsafeSlow(count);
     let at = 0;
-    for await (const piece of this.pieces(count)) at += piece.copy(all, at);
+    for await (const piece of this.pieces(count)) {
+      at += piece.copy(all, at);
+      piece.fill(0); // there may be a password in it, which is overwritten in the copy
+    }
     return all;
   }
 
@@ -76,6 +79,12 @@ export class Input {
     this.#held = value;
     return true;
   }
+}
+
+function joined(pieces: readonly Buffer[]): Buffer {
+  const line = Buffer.concat(pieces);
+  for (const each of pieces) each.fill(0); // as above
+  return line;
 }
 
 /** The end of a line that announces a literal. */

@@ -82,6 +82,26 @@ export class ValueReader {
     return value.text;
   }
 
+  /**
+   * Returns the next string (an astring of RFC 3501 §9) as a copy that whoever asks for it can overwrite; no
+   * text is made of it. Throws SyntaxFault.
+   */
+  astring(): Buffer {
+    this.#skipBlanks();
+    const byte = this.#byte;
+    if (byte === undefined || byte === QUOTE) {
+      const value = byte === undefined ? this.#literal() : this.#quoted();
+      const given = bytesOf(value);
+      const copy = Buffer.from(given);
+      given.fill(0);
+      return copy;
+    }
+    const start = this.#at;
+    while (isOfAtom(this.#byte)) this.#at++;
+    if (this.#at === start) throw new SyntaxFault('a string is missing');
+    return Buffer.from(this.#text.subarray(start, this.#at));
+  }
+
   get #text(): Buffer {
     return this.#segments[this.#segment] ?? Buffer.alloc(0);
   }
@@ -123,6 +143,7 @@ export class ValueReader {
     for (let at = start; at < text.length; at++) {
       if (text[at] === QUOTE) {
         this.#at = at + 1;
+        bytes.fill(0, length); // what was escaped has become shorter
         return { kind: 'string', bytes: bytes.subarray(0, length) };
       }
       if (text[at] === BACKSLASH) at++;
@@ -157,7 +178,7 @@ export class ValueReader {
     let at = start;
     for (; at < text.length; at++) {
       const byte = text[at] ?? 0;
-      if (byte <= SP || byte === QUOTE || byte === OPEN || byte === CLOSE || byte === 0x7f) break;
+      if (!isOfAtom(byte)) break;
       if (byte === CLOSE_BRACKET && depth > 0 && this.#isInSection) break;
       if (byte === OPEN_BRACKET && SECTION_NAME.test(text.toString('latin1', start, at)))
         return this.#section(text.toString('latin1', start, at), at, depth);
@@ -182,6 +203,11 @@ export class ValueReader {
     this.#at = end + 1;
     return { kind: 'section', name, inside, partial };
   }
+}
+
+function isOfAtom(byte: number | undefined): boolean {
+  if (byte === undefined || byte <= SP || byte === 0x7f) return false;
+  return byte !== QUOTE && byte !== OPEN && byte !== CLOSE;
 }
 
 /** Returns what an astring (RFC 3501 §9) says as bytes. Throws SyntaxFault for a list. */

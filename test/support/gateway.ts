@@ -62,7 +62,7 @@ export async function startGateway({ account: other }: GatewayOptions = {}): Pro
     void serveConnection(socket, {
       hostname: 'mx.example.com',
       async attempt({ tag, user, password }) {
-        if (user !== ALICE || password.toString() !== PASSWORD) return 'wrong';
+        if (user !== ALICE || password.toString() !== PASSWORD) return { why: 'wrong', holdMs: 0 };
         const run = (client: Client) =>
           runUnlocked({ tag }, client, {
             ...{ account, caches, appending, complain, mostMessageBytes: 100 * 1024 * 1024 },
@@ -76,7 +76,6 @@ export async function startGateway({ account: other }: GatewayOptions = {}): Pro
           });
         return { run };
       },
-      wrong: () => 0,
       complain: (error) => complain('connection', error),
     });
   }).listen(0, '127.0.0.1');

@@ -1,0 +1,133 @@
+/**
+ * Who may log in, and when: limits, turns, and how long the answer to a wrong password is held back. Knows no
+ * password; the process of a user judges it.
+ */
+import { availableParallelism } from 'node:os';
+import { addressRules } from '../config/rules.ts';
+import type { Settings } from '../config/settings.ts';
+import { canonicalAddress, parseAddress } from '../core/address.ts';
+import type { Say } from '../core/events.ts';
+import { Semaphore, TooBusyError } from '../core/semaphore.ts';
+import type { World } from '../core/world.ts';
+import { placeOf, readWrapped } from '../custody/place.ts';
+import { pathsOf } from '../site.ts';
+import type { Refusal } from './connection.ts';
+import { Delays } from './delays.ts';
+import type { Verdict } from './handover.ts';
+import { type Judge, LeftError, type UserSession, type Users } from './users.ts';
+
+export interface LoginsParts {
+  readonly settings: Settings;
+  readonly users: Users;
+  readonly world: Pick<World, 'now'>;
+  readonly say: Say;
+}
+
+export interface Claim {
+  /** As it was sent. */
+  readonly user: string;
+  /** An IP address, or "unix". */
+  readonly peer: string;
+  /** Id of the slot that a code names. */
+  readonly slot: string | undefined;
+  /** Nobody waits for it any more. */
+  hasLeft(): boolean;
+}
+
+/** Each login that is looked at takes a core and 128 MiB for a while. */
+const PATIENCE_MS = 20_000;
+const CORES = availableParallelism();
+const WAITING_FOR_EACH = 16;
+const BUSY: Refusal = { why: 'busy', holdMs: 0 };
+
+/** Logins that take turns with each other; who would have to wait for too long is told to come later. */
+class Queue {
+  readonly #turns: Semaphore;
+  readonly #most: number;
+  #count = 0;
+
+  constructor(atOnce: number) {
+    this.#turns = new Semaphore(atOnce, PATIENCE_MS);
+    this.#most = atOnce * (1 + WAITING_FOR_EACH);
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T | 'busy'> {
+    if (this.#count >= this.#most) return 'busy';
+    this.#count++;
+    try {
+      return await this.#turns.run(work);
+    } finally {
+      this.#count--;
+    }
+  }
+}
+
+export class Logins {
+  readonly #parts: LoginsParts;
+  readonly #delays: Delays;
+  /** Of those who have named a slot: no guess keeps an owner with a code from their turn. */
+  readonly #codes = new Queue(Math.max(1, CORES - 1));
+  readonly #others = new Queue(Math.max(1, Math.floor(CORES / 2)));
+  /** Of those who may be guessing: one of them at a time waits among the others. */
+  readonly #doubtful = new Queue(1);
+
+  constructor(parts: LoginsParts) {
+    this.#parts = parts;
+    this.#delays = new Delays(parts.world);
+  }
+
+  /** Has a password judged; `judge` knows it. Never rejects. */
+  async login(claim: Claim, judge: Judge): Promise<Refusal | UserSession> {
+    const { settings, say } = this.#parts;
+    const address = canonicalOf(claim.user, settings);
+    if (address === undefined) return this.#wrong(claim);
+    try {
+      const outcome = await this.#judged(address, claim, judge);
+      if (outcome === 'wrong') return this.#wrong(claim);
+      if (typeof outcome === 'string') return BUSY;
+      this.#delays.right(claim.peer, claim.user);
+      say('info', 'gateway login', { client: claim.peer, address: claim.user });
+      return outcome;
+    } catch (error) {
+      const isExpected = error instanceof TooBusyError || error instanceof LeftError;
+      if (!isExpected) say('error', 'gateway session', { address, error: String(error) });
+      return BUSY;
+    }
+  }
+
+  async #judged(
+    address: string,
+    claim: Claim,
+    judge: Judge,
+  ): Promise<Exclude<Verdict, 'opened'> | UserSession> {
+    const { users } = this.#parts;
+    if (users.isOpen(address)) {
+      const known = await users.login(address, judge, false);
+      if (known !== 'unknown') return known;
+    }
+    const login = async () => {
+      if (claim.hasLeft()) throw new LeftError();
+      return users.login(address, judge, true);
+    };
+    if (await this.#namesSlot(address, claim)) return this.#codes.run(login);
+    if (!this.#delays.isDoubtful(claim.peer, claim.user)) return this.#others.run(login);
+    return this.#doubtful.run(() => this.#others.run(login));
+  }
+
+  /** Nobody guesses the 32 bits by which a code names its slot: its owner knows them, or who has the file. */
+  async #namesSlot(address: string, { slot }: Claim): Promise<boolean> {
+    if (slot === undefined) return false;
+    const file = await readWrapped(placeOf(pathsOf(this.#parts.settings).gateway, address));
+    return file?.slots.some(({ id }) => id === slot) ?? false;
+  }
+
+  #wrong({ peer, user }: Claim): Refusal {
+    this.#parts.say('warn', 'gateway login refused', { client: peer, address: user });
+    return { why: 'wrong', holdMs: this.#delays.wrong(peer, user) };
+  }
+}
+
+function canonicalOf(user: string, settings: Settings): string | undefined {
+  const address = parseAddress(user);
+  return address && canonicalAddress(address, addressRules(settings));
+}

@@ -1,0 +1,40 @@
+/**
+ * The processes of the gateway: how they begin and end. They are ended by force, since they have nothing to
+ * finish and hold what has to be forgotten; and they end by themselves with the gateway.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+
+/** Ends a process at once, as SIGKILL does, and is told from what the kernel does for want of memory. */
+const ENDED_BY_US = 'SIGUSR2';
+
+/** Begins a process with a module of this room, in the environment of the gateway if none is given. */
+export function begin(
+  module: './frontprocess.js' | './userprocess.js',
+  environment?: Readonly<Record<string, string>>,
+): ChildProcess {
+  const child = fork(new URL(module, import.meta.url), {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    ...(environment && { env: environment }),
+  });
+  return child.on('error', () => undefined); // its end is told
+}
+
+export function end(child: ChildProcess): void {
+  child.kill(ENDED_BY_US);
+}
+
+/** Calls `ended` if a process ends that nobody has ended. */
+export function onLost(
+  child: ChildProcess,
+  ended: (code: number | null, signal: NodeJS.Signals | null) => void,
+): void {
+  child.once('exit', (code, signal) => {
+    if (signal !== ENDED_BY_US) ended(code, signal);
+  });
+}
+
+/** For the process itself: it ends with its parent, and with nothing else. */
+export function endWithParent(): void {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
+  process.once('disconnect', () => process.kill(process.pid, 'SIGKILL')); // at once: it holds what is secret
+}
