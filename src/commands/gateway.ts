@@ -8,13 +8,17 @@ import { createServer, type Server } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
-import { identityOf, readTls } from '../edge/certificates.ts';
+import type { TlsMaterial } from '../core/tls.ts';
+import { expiriesOf, identityOf, readTls } from '../edge/certificates.ts';
 import { turnOffCoreDumps } from '../edge/coredumps.ts';
+import { createGatewayMetrics } from '../edge/gatewaymetrics.ts';
 import type { Log } from '../edge/log.ts';
+import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
 import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
 import { Fronts } from '../gateway/fronts.ts';
 import { Logins } from '../gateway/logins.ts';
+import { connectTo } from '../gateway/userparts.ts';
 import { Users } from '../gateway/users.ts';
 import { tlsFilesOf } from '../site.ts';
 import { readArguments } from './arguments.ts';
@@ -45,8 +49,13 @@ export async function gatewayCommand(args: readonly string[], journal: string | 
   if (reason !== undefined) log.warn('core dumps are not turned off: one may hold mail in clear', { reason });
   const directory = mkdtempSync(join(tmpdir(), 'sealdir-gateway-'));
   const { say } = log;
-  const users = new Users({ settings, directory, lingerMs: gateway.linger, say });
-  const logins = new Logins({ settings, users, world, say });
+  const meter = createGatewayMetrics({
+    connections: () => fronts?.connections ?? 0,
+    users: () => users.count,
+    lostLines: () => log.lostLines,
+  });
+  const users = new Users({ settings, directory, lingerMs: gateway.linger, say, meter });
+  const logins = new Logins({ settings, users, world, say, meter });
   const claimed = await claimPaths(gateway.listen.filter((each) => each.type !== 'tls'));
   const servers: Server[] = [];
   let fronts: Fronts | undefined;
@@ -54,12 +63,18 @@ export async function gatewayCommand(args: readonly string[], journal: string | 
     const tls = await readTls(tlsFilesOf(settings)).catch((error: Error) => {
       throw new CommandError('config', error.message);
     });
-    fronts = new Fronts({ settings, logins, world, say }, tls);
+    fronts = new Fronts({ settings, logins, world, say, meter }, tls);
     const imap = await listen(fronts, settings, servers).catch((error: Error) => {
       throw new CommandError('config', `gateway.listen: ${error.message}`);
     });
-    if (tls !== undefined) watch(fronts, settings, log);
-    log.info('gateway listening', { imap, config: file ?? 'demo' });
+    if (tls !== undefined) meter.expires(expiriesOf(tls));
+    if (tls !== undefined)
+      watch(settings, log, (renewed) => {
+        if (fronts !== undefined) fronts.tls = renewed;
+        meter.expires(expiriesOf(renewed));
+      });
+    const metrics = await answerScrapes(settings, meter, servers);
+    log.info('gateway listening', { imap, metrics, config: file ?? 'demo' });
     await stopped;
   } finally {
     for (const each of servers) each.close();
@@ -86,8 +101,33 @@ async function listen(fronts: Fronts, settings: Settings, servers: Server[]): Pr
   return addresses;
 }
 
+/** Returns where, or undefined if nobody is answered. */
+async function answerScrapes(
+  { gateway }: Settings,
+  source: MetricsSource,
+  servers: Server[],
+): Promise<string | undefined> {
+  const listen = gateway.metrics_listen;
+  if (listen.type === 'off') return undefined;
+  const { server } = createMetricsServer(source, () => troubleBehind(gateway.upstream));
+  servers.push(server);
+  return listenOn(server, listen, SOCKET_MODE).catch((error: Error) => {
+    throw new CommandError('config', `gateway.metrics_listen: ${error.message}`);
+  });
+}
+
+/** What keeps sessions from beginning, for /readyz. */
+async function troubleBehind(upstream: Settings['gateway']['upstream']): Promise<string[]> {
+  try {
+    (await connectTo(upstream)).destroy();
+    return [];
+  } catch (error) {
+    return [`gateway.upstream: ${(error as Error).message}`];
+  }
+}
+
 /** Shows new certificates to new connections. */
-function watch(fronts: Fronts, settings: Settings, log: Log): void {
+function watch(settings: Settings, log: Log, renew: (tls: TlsMaterial) => void): void {
   const files = tlsFilesOf(settings);
   let known: string | undefined;
   const look = async () => {
@@ -96,7 +136,8 @@ function watch(fronts: Fronts, settings: Settings, log: Log): void {
     known = identity;
     if (!isNew) return;
     try {
-      fronts.tls = await readTls(files);
+      const tls = await readTls(files);
+      if (tls !== undefined) renew(tls);
       log.info('certificates reloaded', { files: [...files.certificates] });
     } catch (error) {
       log.fault('new certificates cannot be used, the old ones stay', error);

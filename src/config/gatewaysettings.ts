@@ -1,7 +1,7 @@
 // The settings about the session gateway: a part of the table in settings.ts.
 
 import { count, duration, durationOrOff, oneOf, path, pathOrNone, size, text } from './kinds.ts';
-import { gatewayListeners, serverOrNone } from './listenerkinds.ts';
+import { gatewayListeners, listenerOrNone, serverOrNone } from './listenerkinds.ts';
 import type { Setting } from './setting.ts';
 
 export const gatewaySettings = {
@@ -45,6 +45,12 @@ export const gatewaySettings = {
     kind: durationOrOff,
     default: 'off',
     doc: 'How long the process of a user lives after their last session, with their key in memory, so that the next login need not wait for it. "off" ends it at once.',
+    restart: true,
+  },
+  'gateway.metrics_listen': {
+    kind: listenerOrNone,
+    default: '127.0.0.1:9465',
+    doc: 'Address from which Prometheus fetches the /metrics of the gateway: "host:port", "[v6]:port", the path of a Unix socket (with a "/"), or "off".',
     restart: true,
   },
   'gateway.max_connections': {

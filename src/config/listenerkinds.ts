@@ -71,6 +71,16 @@ export const metricsListener: Kind<MetricsListener> = {
   schema: listenerOrOff,
 };
 
+const NOT_OFF = '(write a socket path with a "/", "host:port", "[v6]:port" or "off")';
+export const listenerOrNone: Kind<Listener | { readonly type: 'off' }> = {
+  name: 'socket path, "host:port", "[v6]:port" or "off"',
+  schema: converted(z.string({ message: `is not an address to listen on ${NOT_OFF}` }), (written) => {
+    if (written === 'off') return { type: 'off' };
+    const listener = parseListener(written);
+    return typeof listener === 'string' ? new Wrong(`${listener} ${NOT_OFF}`) : listener;
+  }),
+};
+
 const NOT_A_SERVER = 'is not the address of a server (a socket path with a "/", "host:port" or "[v6]:port")';
 export const serverOrNone: Kind<Listener | undefined> = {
   name: 'socket path, "host:port" or "[v6]:port", or "" for none',

@@ -4,7 +4,7 @@ import { type EventRow, FAULT } from './eventrow.ts';
 export const GATEWAY_EVENTS = {
   'gateway listening': {
     levels: ['info'],
-    fields: ['imap', 'config'],
+    fields: ['imap', 'metrics', 'config'],
     means: '`sealdir gateway` has started.',
     todo: '',
   },

@@ -7,6 +7,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Settings } from '../config/settings.ts';
 import type { Say } from '../core/events.ts';
+import type { GatewayMeter } from '../core/gatewaymeter.ts';
 import type { TlsMaterial } from '../core/tls.ts';
 import type { World } from '../core/world.ts';
 import type { Verdict } from './handover.ts';
@@ -20,6 +21,7 @@ export interface FrontsParts {
   readonly logins: Logins;
   readonly world: Pick<World, 'now'>;
   readonly say: Say;
+  readonly meter: Pick<GatewayMeter, 'connectionRefused' | 'processLost'>;
 }
 
 interface FrontProcess {
@@ -82,6 +84,7 @@ export class Fronts {
     const ofPeer = this.#peers.get(peer) ?? 0;
     const isTooMany = peer !== 'unix' && ofPeer >= gateway.max_peer_connections;
     if (isTooMany || this.#connections.size >= gateway.max_connections) {
+      this.#parts.meter.connectionRefused();
       if (!isTls) socket.write(BUSY);
       socket.destroySoon();
       return;
@@ -117,14 +120,17 @@ export class Fronts {
   }
 
   #begin(): FrontProcess {
-    const { settings, say, world } = this.#parts;
+    const { settings, say, world, meter } = this.#parts;
     const { login_timeout: loginMs, idle_timeout: idleMs } = settings.gateway;
     const child = begin('./frontprocess.js', OVERWRITE_FREED);
     child.send({ hostname: settings.hostname, tls: this.#tls, loginMs, idleMs } satisfies ToFront);
     const front: FrontProcess = { child, since: world.now(), connections: new Set(), hasSeen: false };
     this.#all.add(front);
     child.on('message', (message: FromFront) => this.#told(message));
-    onLost(child, (code, signal) => say('error', 'the front of the gateway ended', { code, signal }));
+    onLost(child, (code, signal) => {
+      meter.processLost('front');
+      say('error', 'the front of the gateway ended', { code, signal });
+    });
     child.once('exit', () => {
       this.#all.delete(front);
       if (this.#current === front) this.#current = undefined; // the next connection begins another

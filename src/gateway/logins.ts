@@ -3,10 +3,12 @@
  * password; the process of a user judges it.
  */
 import { availableParallelism } from 'node:os';
+import { performance } from 'node:perf_hooks';
 import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
 import { canonicalAddress, parseAddress } from '../core/address.ts';
 import type { Say } from '../core/events.ts';
+import type { GatewayMeter } from '../core/gatewaymeter.ts';
 import { Semaphore, TooBusyError } from '../core/semaphore.ts';
 import type { World } from '../core/world.ts';
 import { placeOf, readWrapped } from '../custody/place.ts';
@@ -21,6 +23,7 @@ export interface LoginsParts {
   readonly users: Users;
   readonly world: Pick<World, 'now'>;
   readonly say: Say;
+  readonly meter: Pick<GatewayMeter, 'login'>;
 }
 
 export interface Claim {
@@ -78,6 +81,14 @@ export class Logins {
 
   /** Has a password judged; `judge` knows it. Never rejects. */
   async login(claim: Claim, judge: Judge): Promise<Refusal | UserSession> {
+    const begun = performance.now();
+    const outcome = await this.#login(claim, judge);
+    const result = 'why' in outcome ? outcome.why : 'right';
+    this.#parts.meter.login(result, (performance.now() - begun) / 1000);
+    return outcome;
+  }
+
+  async #login(claim: Claim, judge: Judge): Promise<Refusal | UserSession> {
     const { settings, say } = this.#parts;
     const address = canonicalOf(claim.user, settings);
     if (address === undefined) return this.#wrong(claim);

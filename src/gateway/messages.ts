@@ -2,6 +2,7 @@
 import type { Settings } from '../config/settings.ts';
 import type { Level } from '../core/eventrow.ts';
 import type { EventName } from '../core/events.ts';
+import type { MessageCounts } from '../core/gatewaymeter.ts';
 import type { TlsMaterial } from '../core/tls.ts';
 import type { Refusal } from './connection.ts';
 import type { Verdict } from './handover.ts';
@@ -24,7 +25,7 @@ export interface Whose {
   readonly address: string;
 }
 
-export type FromUser = 'listening' | Told;
+export type FromUser = 'listening' | Told | { readonly counts: MessageCounts };
 
 /** Comes once, and first. */
 export interface ToFront {

@@ -99,7 +99,8 @@ function rememberedPath({ gateway }: Settings, address: string): string {
   return join(resolve(gateway.cache_directory), pathSegment(address));
 }
 
-async function connectTo(upstream: Settings['gateway']['upstream']): Promise<Socket> {
+/** Connects to the server behind. Rejects as the network does. */
+export async function connectTo(upstream: Settings['gateway']['upstream']): Promise<Socket> {
   if (upstream === undefined) throw new Error('gateway.upstream is not set');
   const socket =
     upstream.type === 'unix' ? connect(upstream.path) : connect(upstream.port, upstream.host).setNoDelay();

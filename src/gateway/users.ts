@@ -9,6 +9,7 @@ import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Say } from '../core/events.ts';
+import type { GatewayMeter } from '../core/gatewaymeter.ts';
 import type { Verdict } from './handover.ts';
 import type { FromUser, ToUser, Whose } from './messages.ts';
 import { begin, end, onLost } from './processes.ts';
@@ -19,6 +20,7 @@ export interface UsersOptions {
   readonly directory: string;
   readonly lingerMs: number;
   readonly say: Say;
+  readonly meter: Pick<GatewayMeter, 'messages' | 'processLost'>;
 }
 
 interface UserProcess {
@@ -105,9 +107,10 @@ export class Users {
     user.child.once('exit', () => {
       if (this.#byAddress.get(address) === user) this.#byAddress.delete(address);
     });
-    onLost(user.child, (code, signal) =>
-      this.#options.say('warn', 'the process of a user ended', { address, code, signal }),
-    );
+    onLost(user.child, (code, signal) => {
+      this.#options.meter.processLost('user');
+      this.#options.say('warn', 'the process of a user ended', { address, code, signal });
+    });
     this.#spare = undefined;
     setImmediate(() => {
       if (!this.#isStopped) this.#spare ??= this.#begin();
@@ -116,13 +119,14 @@ export class Users {
   }
 
   #begin(): UserProcess {
-    const { settings, directory, say } = this.#options;
+    const { settings, directory, say, meter } = this.#options;
     const socket = join(directory, `${randomBytes(8).toString('hex')}.sock`);
     const child = begin('./userprocess.js');
     child.send({ settings, socket } satisfies ToUser);
     const listening = new Promise((resolve, reject) => {
       child.on('message', (message: FromUser) => {
         if (message === 'listening') resolve(undefined);
+        else if ('counts' in message) meter.messages(message.counts);
         else say(message.say.level, message.say.event, message.say.detail);
       });
       child.once('exit', () => reject(new Error('the process of a user has ended')));

@@ -63,6 +63,7 @@ test('who we are, where we listen, where mail lies and what is remembered need a
       'gateway.upstream_password_file',
       'gateway.without_key',
       'gateway.linger',
+      'gateway.metrics_listen',
       'gateway.max_connections',
       'gateway.max_peer_connections',
       'gateway.login_timeout',

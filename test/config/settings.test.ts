@@ -111,6 +111,7 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       upstream_password_file: '',
       without_key: 'refuse',
       linger: 0,
+      metrics_listen: { type: 'tcp', host: '127.0.0.1', port: 9465 },
       max_connections: 1000,
       max_peer_connections: 100,
       login_timeout: 60_000,

@@ -11,6 +11,7 @@ import { exampleToml, settingsMarkdown } from '../../src/config/example.ts';
 import { EVENTS } from '../../src/core/events.ts';
 import { allReplies } from '../../src/core/outcome.ts';
 import { ClusterMetrics } from '../../src/edge/clustermetrics.ts';
+import { createGatewayMetrics } from '../../src/edge/gatewaymetrics.ts';
 import { createMetrics } from '../../src/edge/metrics.ts';
 import { compactTable } from './matrixinshort.ts';
 import { repositoryRoot } from './shared.ts';
@@ -97,6 +98,11 @@ async function metricsMarkdown(): Promise<string> {
   const all = [
     ...(await metrics.registry.getMetricsAsJSON()),
     ...(await new ClusterMetrics(() => 0).registry.getMetricsAsJSON()),
+    ...(await createGatewayMetrics({
+      connections: () => 0,
+      users: () => 0,
+      lostLines: () => 0,
+    }).registry.getMetricsAsJSON()),
   ];
   const rows = all
     .filter(({ name }, n) => all.findIndex((each) => each.name === name) === n)

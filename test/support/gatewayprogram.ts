@@ -78,6 +78,7 @@ key = [${JSON.stringify(keyFile)}]
 directory = ${JSON.stringify(join(dir, 'gateway'))}
 cache_directory = ${JSON.stringify(join(dir, 'cache'))}
 listen = ["tls://127.0.0.1:0", "127.0.0.1:0"]
+metrics_listen = "127.0.0.1:0"
 upstream = "127.0.0.1:${behind}"
 ${isMaster ? `upstream_password_file = ${JSON.stringify(join(dir, 'master'))}` : ''}
 `,
