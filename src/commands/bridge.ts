@@ -26,6 +26,7 @@ import { certificatesOfSecret } from '../keys/transferable.ts';
 import { readArguments } from './arguments.ts';
 import { CommandError } from './errors.ts';
 import { MOST_KEYS, readInput } from './inputfile.ts';
+import { LastingOpener } from './lastingopener.ts';
 import { openerOf } from './open.ts';
 
 const OPTIONS = {
@@ -122,10 +123,12 @@ async function partsOf(
     throw new CommandError('data', `${key} ${error.message}`);
   });
   const canAsk = process.stderr.isTTY === true;
-  const opener = await openerOf({
-    ...{ keyFile: key, passphraseFile, canAsk },
-    agent: agent === true ? environment : undefined,
-  });
+  const open = () =>
+    openerOf({
+      ...{ keyFile: key, passphraseFile, canAsk },
+      agent: agent === true ? environment : undefined,
+    });
+  const opener = new LastingOpener(await open(), open);
   const authorities = ca === undefined ? undefined : readFileSync(ca);
   return {
     account: accountWith(opener, certificates, { rules: { subkeys: 'all', unusable: 'defer' }, world }),

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { COMPLAINTS, needsDovecot } from '../support/dovecot.ts';
+import { COMPLAINTS, DOVECOT_VERSIONS, needsDovecot } from '../support/dovecot.ts';
 import { ALICE, PASSWORD, startGateway, type TestGateway } from '../support/gateway.ts';
 import { connectImap, fetchMessage, select } from '../support/imapclient.ts';
 
@@ -27,60 +27,64 @@ png
 `;
 const PLAIN = 'From: a@example.org\nSubject: open\n\nstored in clear\n';
 
-describe('the gateway before Dovecot', { ...(await needsDovecot('2.3')), timeout: 240_000 }, () => {
-  let gateway: TestGateway;
-  before(async () => {
-    gateway = await startGateway();
-    await gateway.store(LETTER);
-    await gateway.storeAsIs(PLAIN);
-    await gateway.storeAsIs(
-      (await gateway.sealed(LETTER)).toString().replace(/\n[A-Za-z0-9+/]{20}/, '\nAAAAAAAAAAAAAAAAAAAA'),
-    );
-  });
-  after(() => gateway?.stop());
-
-  test('imapflow sees what is sealed as it was, what is not as it is, and what does not open as it is stored', async () => {
-    const imap = await connectImap(gateway.port, ALICE, PASSWORD);
-    assert.equal(await select(imap, 'INBOX'), 3);
-    const wire = Buffer.from(LETTER.replaceAll('\n', '\r\n'));
-    const { size, bytes } = await fetchMessage(imap, 1);
-    assert.equal(size, wire.length);
-    assert.deepEqual(bytes, wire);
-    const all = await imap.fetchAll('1:*', {
-      uid: true,
-      envelope: true,
-      bodyStructure: true,
-      flags: true,
-      size: true,
+for (const version of DOVECOT_VERSIONS)
+  describe(`the gateway before Dovecot ${version}`, {
+    ...(await needsDovecot(version)),
+    timeout: 240_000,
+  }, () => {
+    let gateway: TestGateway;
+    before(async () => {
+      gateway = await startGateway({ version });
+      await gateway.store(LETTER);
+      await gateway.storeAsIs(PLAIN);
+      await gateway.storeAsIs(
+        (await gateway.sealed(LETTER)).toString().replace(/\n[A-Za-z0-9+/]{20}/, '\nAAAAAAAAAAAAAAAAAAAA'),
+      );
     });
-    assert.deepEqual(all.map(({ seq }) => seq).sort(), [1, 2, 3]);
-    const [first] = all.filter(({ seq }) => seq === 1);
-    assert.equal(first?.envelope?.subject, 'Grüße');
-    assert.equal(first?.bodyStructure?.type, 'multipart/mixed');
-    assert.equal((await fetchMessage(imap, 2)).bytes.toString(), PLAIN.replaceAll('\n', '\r\n'));
-    assert.match((await fetchMessage(imap, 3)).bytes.toString(), /BEGIN PGP MESSAGE/);
-    assert.deepEqual(await imap.search({ body: 'canary-word' }), [1]);
-    assert.deepEqual(await imap.search({ or: [{ body: 'canary-word' }, { body: 'in clear' }] }), [1, 2]);
-    await imap
-      .append('Sent', Buffer.from('From: alice@example.com\r\nSubject: mine\r\n\r\nsent-canary\r\n'), [
-        '\\Seen',
-      ])
-      .catch(() => undefined);
-    await imap.mailboxCreate('Sent');
-    const appended = await imap.append(
-      'Sent',
-      Buffer.from('From: alice@example.com\r\nSubject: mine\r\n\r\nsent-canary\r\n'),
-      ['\\Seen'],
-    );
-    assert.ok(appended !== false && appended.uid === 1);
-    const [file = ''] = readdirSync(gateway.mailbox('.Sent/cur'));
-    const stored = readFileSync(join(gateway.mailbox('.Sent/cur'), file), 'latin1');
-    assert.match(stored, /BEGIN PGP MESSAGE/);
-    assert.doesNotMatch(stored, /sent-canary/);
-    assert.equal(await select(imap, 'Sent'), 1);
-    assert.match((await fetchMessage(imap, 1)).bytes.toString(), /sent-canary/);
-    await imap.logout();
-    assert.deepEqual(gateway.complaints, []);
-    assert.doesNotMatch(gateway.dovecot.log(), COMPLAINTS);
+    after(() => gateway?.stop());
+
+    test('imapflow sees what is sealed as it was, what is not as it is, and what does not open as it is stored', async () => {
+      const imap = await connectImap(gateway.port, ALICE, PASSWORD);
+      assert.equal(await select(imap, 'INBOX'), 3);
+      const wire = Buffer.from(LETTER.replaceAll('\n', '\r\n'));
+      const { size, bytes } = await fetchMessage(imap, 1);
+      assert.equal(size, wire.length);
+      assert.deepEqual(bytes, wire);
+      const all = await imap.fetchAll('1:*', {
+        uid: true,
+        envelope: true,
+        bodyStructure: true,
+        flags: true,
+        size: true,
+      });
+      assert.deepEqual(all.map(({ seq }) => seq).sort(), [1, 2, 3]);
+      const [first] = all.filter(({ seq }) => seq === 1);
+      assert.equal(first?.envelope?.subject, 'Grüße');
+      assert.equal(first?.bodyStructure?.type, 'multipart/mixed');
+      assert.equal((await fetchMessage(imap, 2)).bytes.toString(), PLAIN.replaceAll('\n', '\r\n'));
+      assert.match((await fetchMessage(imap, 3)).bytes.toString(), /BEGIN PGP MESSAGE/);
+      assert.deepEqual(await imap.search({ body: 'canary-word' }), [1]);
+      assert.deepEqual(await imap.search({ or: [{ body: 'canary-word' }, { body: 'in clear' }] }), [1, 2]);
+      await imap
+        .append('Sent', Buffer.from('From: alice@example.com\r\nSubject: mine\r\n\r\nsent-canary\r\n'), [
+          '\\Seen',
+        ])
+        .catch(() => undefined);
+      await imap.mailboxCreate('Sent');
+      const appended = await imap.append(
+        'Sent',
+        Buffer.from('From: alice@example.com\r\nSubject: mine\r\n\r\nsent-canary\r\n'),
+        ['\\Seen'],
+      );
+      assert.ok(appended !== false && appended.uid === 1);
+      const [file = ''] = readdirSync(gateway.mailbox('.Sent/cur'));
+      const stored = readFileSync(join(gateway.mailbox('.Sent/cur'), file), 'latin1');
+      assert.match(stored, /BEGIN PGP MESSAGE/);
+      assert.doesNotMatch(stored, /sent-canary/);
+      assert.equal(await select(imap, 'Sent'), 1);
+      assert.match((await fetchMessage(imap, 1)).bytes.toString(), /sent-canary/);
+      await imap.logout();
+      assert.deepEqual(gateway.complaints, []);
+      assert.doesNotMatch(gateway.dovecot.log(), COMPLAINTS);
+    });
   });
-});

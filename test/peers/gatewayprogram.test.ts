@@ -10,7 +10,7 @@ import { connect as connectTls } from 'node:tls';
 import { ImapFlow } from 'imapflow';
 import { without } from '../../src/custody/change.ts';
 import { parseWrappedFile, textOf } from '../../src/custody/wrappedfile.ts';
-import { needsDovecot } from '../support/dovecot.ts';
+import { COMPLAINTS, DOVECOT_VERSIONS, needsDovecot } from '../support/dovecot.ts';
 import { ALICE, type GatewayProgram, NAME, startGatewayProgram } from '../support/gatewayprogram.ts';
 import { connectImap, fetchMessage, select } from '../support/imapclient.ts';
 import { testLong } from '../support/long.ts';
@@ -251,29 +251,40 @@ function isInMemoryOf(pid: string, texts: readonly Buffer[]): boolean {
   }
 }
 
-describe('sealdir gateway and its login behind', { ...(await needsDovecot('2.3')), timeout: 240_000 }, () => {
-  testLong('a master user logs in for who has opened their key', async () => {
-    const gateway = await startGatewayProgram('master');
-    try {
-      const imap = await connectImap(gateway.port, ALICE, gateway.secrets.password);
-      await imap.append('INBOX', MESSAGE);
-      assert.deepEqual((await fetchMessage(imap, await select(imap, 'INBOX'))).bytes, MESSAGE);
-      await imap.logout();
-    } finally {
-      await gateway.stop();
-    }
-  });
+describe('sealdir gateway and its login behind', { timeout: 240_000 }, async () => {
+  for (const version of DOVECOT_VERSIONS)
+    for (const who of ['user', 'master'] as const)
+      testLong(
+        `${who === 'user' ? 'each user' : 'a master user'} logs in for who has opened their key, Dovecot ${version}`,
+        await needsDovecot(version),
+        async () => {
+          const gateway = await startGatewayProgram(who, version);
+          try {
+            const imap = await connectImap(gateway.port, ALICE, gateway.secrets.password);
+            await imap.append('INBOX', MESSAGE);
+            assert.deepEqual((await fetchMessage(imap, await select(imap, 'INBOX'))).bytes, MESSAGE);
+            await imap.logout();
+            assert.doesNotMatch(gateway.dovecot.log(), COMPLAINTS);
+          } finally {
+            await gateway.stop();
+          }
+        },
+      );
 
-  testLong('whoever is not in its list is told to try later, and the log says why', async () => {
-    const gateway = await startGatewayProgram('nobody');
-    try {
-      await assert.rejects(connectImap(gateway.port, ALICE, gateway.secrets.device), {
-        responseText: 'the mail server does not answer',
-      });
-      await until('it is logged', () => gateway.logged('gateway upstream').length === 1);
-      assert.match(String(gateway.logged('gateway upstream')[0]?.error), /does not log in/);
-    } finally {
-      await gateway.stop();
-    }
-  });
+  testLong(
+    'whoever is not in its list is told to try later, and the log says why',
+    await needsDovecot('2.3'),
+    async () => {
+      const gateway = await startGatewayProgram('nobody');
+      try {
+        await assert.rejects(connectImap(gateway.port, ALICE, gateway.secrets.device), {
+          responseText: 'the mail server does not answer',
+        });
+        await until('it is logged', () => gateway.logged('gateway upstream').length === 1);
+        assert.match(String(gateway.logged('gateway upstream')[0]?.error), /does not log in/);
+      } finally {
+        await gateway.stop();
+      }
+    },
+  );
 });

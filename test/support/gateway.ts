@@ -14,7 +14,7 @@ import { type Client, serveConnection } from '../../src/gateway/connection.ts';
 import { newCaches } from '../../src/gateway/mailbox.ts';
 import { runUnlocked } from '../../src/gateway/unlocked.ts';
 import { readTransferableKey, type TransferableKey } from '../../src/keys/transferable.ts';
-import { type Dovecot, startDovecotImap } from './dovecot.ts';
+import { type Dovecot, type DovecotVersion, startDovecotImap } from './dovecot.ts';
 import { makeKey } from './testkeys.ts';
 
 export const ALICE = 'alice@example.com';
@@ -39,15 +39,19 @@ export interface TestGateway {
 }
 
 export interface GatewayOptions {
+  readonly version?: DovecotVersion;
   /** Another account than one that opens and seals. */
   account?(key: TransferableKey, account: Account): Account;
 }
 
-export async function startGateway({ account: other }: GatewayOptions = {}): Promise<TestGateway> {
+export async function startGateway({
+  account: other,
+  version = '2.3',
+}: GatewayOptions = {}): Promise<TestGateway> {
   const dir = await mkdtemp(join(tmpdir(), 'sealdir-gateway-'));
   const mailbox = (below = '') => join(dir, 'mail/example.com/alice', below);
   for (const name of ['tmp', 'new', 'cur']) await mkdir(mailbox(name), { recursive: true });
-  const dovecot = await startDovecotImap({ dir });
+  const dovecot = await startDovecotImap({ dir, version });
   const pair = await makeKey(ALICE);
   const key = await readTransferableKey(Buffer.from(pair.secretKey), async () => undefined);
   const rules = { rules: { subkeys: 'all', unusable: 'defer' }, world } as const;

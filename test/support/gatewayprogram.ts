@@ -8,10 +8,10 @@ import { dovecotLine } from '../../src/custody/upstream.ts';
 import { textOf } from '../../src/custody/wrappedfile.ts';
 import { readTransferableKey } from '../../src/keys/transferable.ts';
 import { CLI } from './child.ts';
-import { type Dovecot, startDovecotImap } from './dovecot.ts';
+import { type Dovecot, type DovecotVersion, shippedDovecot, startDovecotImap } from './dovecot.ts';
 import { shipped } from './mailhost.ts';
 import { freePort } from './port.ts';
-import { type Running, start } from './process.ts';
+import { type Running, run, start } from './process.ts';
 import { makeSite, tomlFor } from './sealdir.ts';
 import { makeKey, type TestKey } from './testkeys.ts';
 import { type Authority, openAuthority } from './tls.ts';
@@ -33,6 +33,8 @@ export interface GatewayProgram {
   /** The path of her wrapped file. */
   readonly wrapped: string;
   mailbox(below?: string): string;
+  /** Stores a message as a delivery seals it. */
+  store(message: Buffer): Promise<void>;
   /** Lines of its log with this event. */
   logged(event: string): Record<string, unknown>[];
   stop(): Promise<void>;
@@ -41,6 +43,7 @@ export interface GatewayProgram {
 /** `who` logs in at Dovecot: each user, with the password of their key; a master user; or nobody can. */
 export async function startGatewayProgram(
   who: 'user' | 'master' | 'nobody' = 'user',
+  version: DovecotVersion = '2.3',
 ): Promise<GatewayProgram> {
   const key = await makeKey(ALICE);
   const dir = await makeSite({ [ALICE]: key.certificate });
@@ -61,8 +64,10 @@ export async function startGatewayProgram(
     nobody: 'bob@example.com:{PLAIN}x',
   };
   await writeFile(join(dir, 'gateway.passwd'), `${known[who]}\n`);
-  const dovecot = await startDovecotImap({ dir, more: behindConf(dir, behind, isMaster) });
-  await dovecot.adopt(join(dir, 'mail'));
+  await mkdir(join(dir, 'indexes'));
+  const more = behindConf(dir, behind, version, isMaster);
+  const dovecot = await startDovecotImap({ dir, version, more });
+  for (const part of ['mail', 'indexes']) await dovecot.adopt(join(dir, part));
   for (const name of ['gateway', 'cache']) await mkdir(join(dir, name), { mode: 0o700 });
   const { path: wrapped } = placeOf(join(dir, 'gateway'), ALICE);
   await writeFile(wrapped, textOf(file), { mode: 0o600 });
@@ -87,7 +92,15 @@ ${isMaster ? `upstream_password_file = ${JSON.stringify(join(dir, 'master'))}` :
     ready: (output) => output.includes('"msg":"gateway listening"'),
   });
   const [, tlsPort, port] = /"tls:\/\/127\.0\.0\.1:(\d+)","127\.0\.0\.1:(\d+)"/.exec(running.output()) ?? [];
+  let stored = 0;
   return {
+    async store(message) {
+      const args = [CLI, 'seal', '-c', config, '-r', ALICE];
+      const { code, stdout, stderr } = await run(process.execPath, args, { stdin: message });
+      if (code !== 0) throw new Error(stderr);
+      await writeFile(mailbox(`new/${1_000_000_000 + ++stored}.M1P1.host`), stdout);
+      await dovecot.adopt(mailbox('new'));
+    },
     ...{ dir, tlsPort: Number(tlsPort), port: Number(port), authority, dovecot, running, key, secrets },
     ...{ wrapped, mailbox },
     logged: (event) =>
@@ -104,19 +117,42 @@ ${isMaster ? `upstream_password_file = ${JSON.stringify(join(dir, 'master'))}` :
   };
 }
 
-/** config/dovecot/gateway.conf for the test; only who is in its list can log in. */
-function behindConf(dir: string, port: number, isMaster: boolean): string {
+/** The files of config/dovecot for the test; only who is in its list can log in. */
+function behindConf(dir: string, port: number, version: DovecotVersion, isMaster: boolean): string {
   const [uid, gid] =
     process.getuid?.() === 0 ? ['nobody', 'nogroup'] : [process.getuid?.(), process.getgid?.()];
-  const list = `args = username_format=%u ${dir}/gateway.passwd`;
-  return `${shipped('dovecot/gateway.conf')
-    .replaceAll('/etc/dovecot/sealdir-gateway.passwd', `${dir}/gateway.passwd`)
-    .replace(list, isMaster ? `${list}\n  master = yes` : list)
-    .replace('port = 1143', `port = ${port}`)}
-${isMaster ? 'passdb {\n  driver = static\n  args = password=users-own\n}' : ''}
-userdb {
+  const [file, passdb] =
+    version === '2.3'
+      ? ['dovecot/gateway.conf', 'passdb {\n  driver = passwd-file\n']
+      : ['dovecot/gateway-2.4.conf', 'passdb passwd-file {\n'];
+  return `${shippedDovecot(dir, version)}
+${shipped(file)
+  .replaceAll('/etc/dovecot/sealdir-gateway.passwd', `${dir}/gateway.passwd`)
+  .replace(passdb, isMaster ? `${passdb}  master = yes\n` : passdb)
+  .replace('port = 1143', `port = ${port}`)}
+${isMaster ? OWN_PASSWORD[version] : ''}
+${userdb(version, `${uid}`, `${gid}`, `${dir}/dovecot/home`)}`;
+}
+
+/** With a master user there has to be another list. */
+const OWN_PASSWORD: Readonly<Record<DovecotVersion, string>> = {
+  '2.3': 'passdb {\n  driver = static\n  args = password=users-own\n}',
+  '2.4': 'passdb static {\n  password = users-own\n}',
+};
+
+function userdb(version: DovecotVersion, uid: string, gid: string, home: string): string {
+  if (version === '2.3')
+    return `userdb {
   driver = static
-  args = uid=${uid} gid=${gid} home=${dir}/dovecot/home/%u
+  args = uid=${uid} gid=${gid} home=${home}/%u
+}
+`;
+  return `userdb static {
+  fields {
+    uid = ${uid}
+    gid = ${gid}
+    home = ${home}/%{user}
+  }
 }
 `;
 }

@@ -19,7 +19,8 @@ const MORE: Readonly<Record<string, string>> = {
   keeper: 'copies crash endings',
   keys: 'collection effort largedirectory lastvalid wkdremote',
   maildir: 'links maildirsize',
-  peers: `byteexact clients dovecotquota encryptedmail enrolled example gatewaybridge gatewayclients gatewayprogram harness
+  peers: `byteexact clients dovecotquota encryptedmail enrolled example gatewaybridge gatewayclients gatewayprogram
+    gatewaythunderbird harness
     mailreaders migrate pipes postfix postfixrecipes postfixtls postfixtlsreport reseal sealfolders spam view`,
   recipients: 'sql',
 };

@@ -23,8 +23,10 @@ export interface Account {
   readonly hostname: string;
   readonly port: number;
   readonly isTls: boolean;
-  /** Armored, without a passphrase. */
-  readonly secretKey: string;
+  /** Armored, without a passphrase. Left out: the owner has no key here. */
+  readonly secretKey?: string;
+  /** Where mail is sent on this machine, without a login; nowhere if left out. */
+  readonly smtpPort?: number;
 }
 
 /** A row of the list of messages. */
@@ -34,6 +36,8 @@ export interface Row {
   readonly correspondent: string;
   /** 0 for the first message of a thread. */
   readonly level: number;
+  /** The paper clip. */
+  readonly hasAttachment: boolean;
 }
 
 /** A message as it is shown, and its row. */
@@ -70,12 +74,18 @@ export interface Thunderbird {
   /** Shows a folder once it has `count` messages, and lists them. */
   list(account: string, folder: string, count: number): Promise<Row[]>;
   show(account: string, folder: string, messageId: string): Promise<Shown>;
+  /** Resolves to how many keys it knows, secret and public. */
+  countKeys(): Promise<number>;
   /** Saves an attachment of the message that is shown. */
   save(attachment: string): Promise<Buffer>;
   /** Tells to whom an answer to all would go. */
   answerAll(): Promise<string>;
   /** Answers the message that is shown; the reply is taken as it would be sent. */
   reply(): Promise<Reply>;
+  /** Begins an answer to the message that is shown, and saves it as a draft. */
+  draft(text: string): Promise<void>;
+  /** Sends that. */
+  send(): Promise<void>;
   screenshot(file: string): Promise<void>;
   stop(): Promise<void>;
 }
@@ -120,12 +130,15 @@ export async function startThunderbird(
     trustAuthority: async (pem) => void (await act('trustAuthority', { pem })),
     list: async (account, folder, count) => (await act('list', { account, folder, count })) as Row[],
     show: async (account, folder, messageId) => (await act('show', { account, folder, messageId })) as Shown,
+    countKeys: async () => (await act('countKeys', {})) as number,
     save: async (attachment) => Buffer.from((await act('save', { attachment })) as string, 'base64'),
     answerAll: async () => (await act('answerAll', {})) as string,
     async reply() {
       const reply = (await act('reply', {})) as Reply;
       return { ...reply, sent: Buffer.from(String(reply.sent), 'base64') };
     },
+    draft: async (text) => void (await act('draft', { text })),
+    send: async () => void (await act('send', {})),
     async screenshot(file) {
       const { value } = (await marionette.command('WebDriver:TakeScreenshot', { full: true })) as {
         value: string;

@@ -33,10 +33,8 @@ function imported(result) {
 }
 
 const actions = {
-  /** Makes an account for IMAP, whose owner has a secret key. Nothing is sent with it. */
-  async addAccount({ address, password, hostname, port, isTls, secretKey }) {
-    const fingerprint = imported(await RNP.importSecKeyBlockImpl(null, null, false, secretKey));
-    await PgpSqliteDb2.updateAcceptance(fingerprint, null, 'personal');
+  /** Makes an account for IMAP, whose owner may have a secret key. Without `smtpPort` nothing is sent with it. */
+  async addAccount({ address, password, hostname, port, isTls, secretKey, smtpPort }) {
     const server = MailServices.accounts.createIncomingServer(address, hostname, 'imap');
     server.port = port;
     server.socketType = isTls ? Ci.nsMsgSocketType.SSL : Ci.nsMsgSocketType.plain;
@@ -45,8 +43,12 @@ const actions = {
     const identity = MailServices.accounts.createIdentity();
     identity.email = address;
     identity.fullName = address;
-    identity.setUnicharAttribute('openpgp_key_id', fingerprint.slice(-16));
-    identity.smtpServerKey = outgoing().key;
+    if (secretKey !== undefined) {
+      const fingerprint = imported(await RNP.importSecKeyBlockImpl(null, null, false, secretKey));
+      await PgpSqliteDb2.updateAcceptance(fingerprint, null, 'personal');
+      identity.setUnicharAttribute('openpgp_key_id', fingerprint.slice(-16));
+    }
+    identity.smtpServerKey = outgoing(smtpPort).key;
     const account = MailServices.accounts.createAccount();
     account.incomingServer = server;
     account.addIdentity(identity);
@@ -94,18 +96,30 @@ const actions = {
         contentWindow?.document.readyState === 'complete' && contentWindow.displayMessage && contentWindow
       );
     });
-    const isProcessed = { so: false };
+    // without a key there is nothing to wait for but the message
+    const isProcessed = { so: !hasKey(account) };
     const note = () => {
       isProcessed.so = true;
     };
     shown.document.addEventListener('openpgpprocessed', note, { once: true });
-    pane.threadTree.selectedIndex = -1;
-    pane.threadTree.selectedIndex = row.n;
-    await until(
-      `${messageId} is shown`,
-      () => isProcessed.so && shown.msgLoaded && shown.gMessage?.messageId === messageId && isStyled(shown),
-    );
+    // what it loads for an empty pane may end what is loaded next: then it is opened again
+    let again = 0;
+    await until(`${messageId} is shown`, () => {
+      if (Date.now() > again) {
+        pane.threadTree.selectedIndex = -1;
+        pane.threadTree.selectedIndex = row.n;
+        again = Date.now() + PATIENCE_MS / 5;
+      }
+      const isThat = shown.msgLoaded && shown.gMessage?.messageId === messageId;
+      return isProcessed.so && isThat && isStyled(shown);
+    });
     return { ...rowOf(pane, row.n), ...(await contentOf(shown)) };
+  },
+
+  /** Counts the keys there are, secret and public. */
+  async countKeys() {
+    EnigmailKeyRing.clearCache();
+    return EnigmailKeyRing.getAllKeys().keyList.length;
   },
 
   /** Saves an attachment of the message that is shown. */
@@ -146,7 +160,30 @@ const actions = {
     const sent = await bytesOf(outbox, messages.at(-1));
     return { subject, quoted, to, sent };
   },
+
+  /** Begins an answer to the message that is shown, and saves it as a draft. */
+  async draft({ text }) {
+    const writing = await openedReply('cmd_replySender');
+    writing.gMsgCompose.editor.insertText(text);
+    const { compFields } = writing.gMsgCompose;
+    writing.SaveAsDraft();
+    await until('the draft is saved', () => compFields.draftId !== '' && !writing.gSaveOperationInProgress);
+  },
+
+  /** Sends that. */
+  async send() {
+    const writing = Services.wm.getMostRecentWindow('msgcompose');
+    writing.SendMessage();
+    await until('the answer is sent', () => writing.closed);
+  },
 };
+
+/** Tells whether the owner of an account has a key. */
+function hasKey(account) {
+  const server = MailServices.accounts.getIncomingServer(account);
+  const identity = MailServices.accounts.getFirstIdentityForServer(server);
+  return identity.getUnicharAttribute('openpgp_key_id') !== '';
+}
 
 /** The window in which an answer to the message that is shown is written. */
 async function openedReply(command) {
@@ -188,13 +225,18 @@ async function bytesOf(folder, header) {
   });
 }
 
-/** The server to send with: nobody is there. */
-function outgoing() {
-  if (MailServices.outgoingServer.servers.length > 0) return MailServices.outgoingServer.servers[0];
+/** The server to send with. Nobody is at port 1. */
+function outgoing(port = 1) {
+  const known = MailServices.outgoingServer.servers.find(
+    (each) => each.QueryInterface(Ci.nsISmtpServer).port === port,
+  );
+  if (known !== undefined) return known;
   const server = MailServices.outgoingServer.createServer('smtp');
   server.QueryInterface(Ci.nsISmtpServer);
   server.hostname = '127.0.0.1';
-  server.port = 1;
+  server.port = port;
+  server.socketType = Ci.nsMsgSocketType.plain;
+  server.authMethod = Ci.nsMsgAuthMethod.none;
   return server;
 }
 
@@ -227,6 +269,8 @@ function rowOf(pane, row) {
     listed: view.cellTextForColumn(row, 'subjectCol'),
     correspondent: view.cellTextForColumn(row, 'senderCol'),
     level: view.getLevel(row),
+    // as the style of the row has it
+    hasAttachment: view.getRowProperties(row).split(' ').includes('attach'),
   };
 }
 
