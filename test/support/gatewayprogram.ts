@@ -40,13 +40,21 @@ export interface GatewayProgram {
   stop(): Promise<void>;
 }
 
+export interface GatewayProgramOptions {
+  /** Where the directory of all that is stored is, and that of temporary files. */
+  readonly parent?: string;
+  /** A program that starts it, with arguments. */
+  readonly before?: readonly string[];
+}
+
 /** `who` logs in at Dovecot: each user, with the password of their key; a master user; or nobody can. */
 export async function startGatewayProgram(
   who: 'user' | 'master' | 'nobody' = 'user',
   version: DovecotVersion = '2.3',
+  { parent, before = [] }: GatewayProgramOptions = {},
 ): Promise<GatewayProgram> {
   const key = await makeKey(ALICE);
-  const dir = await makeSite({ [ALICE]: key.certificate });
+  const dir = await makeSite({ [ALICE]: key.certificate }, parent);
   const mailbox = (below = '') => join(dir, 'mail/example.com/alice', below);
   for (const part of ['tmp', 'new', 'cur']) await mkdir(mailbox(part), { recursive: true });
   const behind = await freePort();
@@ -88,8 +96,11 @@ upstream = "127.0.0.1:${behind}"
 ${isMaster ? `upstream_password_file = ${JSON.stringify(join(dir, 'master'))}` : ''}
 `,
   );
-  const running = await start(process.execPath, [CLI, 'gateway', '-c', config], {
+  const [program = '', ...args] = [...before, process.execPath, CLI, 'gateway', '-c', config];
+  const running = await start(program, args, {
     ready: (output) => output.includes('"msg":"gateway listening"'),
+    readyWithinMs: 60_000,
+    ...(parent !== undefined && { env: { ...process.env, TMPDIR: parent } }),
   });
   const [, tlsPort, port] = /"tls:\/\/127\.0\.0\.1:(\d+)","127\.0\.0\.1:(\d+)"/.exec(running.output()) ?? [];
   let stored = 0;

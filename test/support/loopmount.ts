@@ -53,11 +53,16 @@ export class LoopMount {
   }
 
   /** Makes a file system and mounts it on a directory. */
-  static async open(type: FileSystem, directory: string, options = ''): Promise<LoopMount> {
+  static async open(
+    type: FileSystem,
+    directory: string,
+    options = '',
+    bytes = BYTES[type],
+  ): Promise<LoopMount> {
     const mount = new LoopMount(directory, await mkdtemp(join(tmpdir(), 'sealdir-loop-')), options);
     try {
       await writeFile(mount.image, '');
-      await truncate(mount.image, BYTES[type]);
+      await truncate(mount.image, bytes);
       await must(`mkfs.${type}`, '-q', mount.image);
       await mount.mount();
       return mount;
