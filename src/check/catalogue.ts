@@ -107,6 +107,7 @@ export const CATALOGUE = {
     'passwords and keys may then be found on that disk, for as long as nothing is written over them',
   // who can reach what
   'config-open': 'another key directory or another store in it leads new mail to them',
+  'config-readable': 'whoever runs a program on this machine has the password',
   'lmtp-in-clear': 'the server does not start: mail would cross the network in clear',
   'lmtp-reachable': 'LMTP asks for no password: whoever can connect can deliver, and learns who exists',
   'metrics-reachable': 'they tell how much mail comes, and when',

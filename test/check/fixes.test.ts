@@ -49,6 +49,11 @@ const COMMANDS: readonly (readonly [FindingId, string, Break])[] = [
     'a configuration that a group may write to',
     (site) => chmod(site.at('sealdir.toml'), 0o666),
   ],
+  [
+    'config-readable',
+    'a password in a configuration for everybody',
+    async () => ({ recipients: 'sql.url = "mysql://sealdir:password@127.0.0.1/mail"' }),
+  ],
   ['socket-directory-missing', 'no directory', (site) => rm(site.at('run'), { recursive: true })],
   ['socket-directory-closed', 'a directory of root', (site) => chown(site.at('run'), 0, 0)],
   [
