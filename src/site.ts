@@ -4,7 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { addressRules } from './config/rules.ts';
+import { type AddressSettings, addressRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
 import type { TlsFiles } from './core/tls.ts';
 import type { World } from './core/world.ts';
@@ -20,6 +20,9 @@ import { splitTemplate } from './maildir/template.ts';
 import { KeyFiles } from './recipients/keyfiles.ts';
 import { loadSource, openSource, type SourceSettings } from './recipients/open.ts';
 import type { RecipientSource } from './recipients/source.ts';
+
+/** What says where keys are looked for, and how they are judged. */
+export type KeySettings = AddressSettings & Pick<Settings, 'store' | 'keys' | 'gateway'>;
 
 /** The paths of the settings, made absolute. */
 export interface SitePaths {
@@ -40,7 +43,7 @@ export interface SitePaths {
   readonly wkd: string | undefined;
 }
 
-export function pathsOf({ store, keys, gateway }: Settings): SitePaths {
+export function pathsOf({ store, keys, gateway }: Pick<Settings, 'store' | 'keys' | 'gateway'>): SitePaths {
   const maildir = resolve(store.maildir);
   const { root: storeRoot } = splitTemplate(maildir);
   return {
@@ -68,7 +71,7 @@ export function tlsFilesOf({ tls }: Settings): TlsFiles {
 
 /** Returns the key directory with nothing read yet. */
 export function keyDirectoryOf(
-  settings: Settings,
+  settings: KeySettings,
   world: Pick<World, 'now'>,
   options: DirectoryOptions = {},
 ): KeyDirectory {
@@ -95,7 +98,7 @@ export interface SiteSources {
  * was told by web key directories elsewhere stays, if its settings do.
  */
 export function keySourceOf(
-  settings: Settings,
+  settings: KeySettings,
   world: World,
   options: KeySourceOptions = {},
   former?: SiteSources,
@@ -114,7 +117,7 @@ export function keySourceOf(
   });
 }
 
-function keptRemote(settings: Settings, former: SiteSources | undefined): RemoteWkd | undefined {
+function keptRemote(settings: KeySettings, former: SiteSources | undefined): RemoteWkd | undefined {
   const isSame =
     former !== undefined &&
     isDeepStrictEqual(former.settings.keys, settings.keys) &&
@@ -123,7 +126,7 @@ function keptRemote(settings: Settings, former: SiteSources | undefined): Remote
 }
 
 function remoteOf(
-  settings: Settings,
+  settings: KeySettings,
   world: World,
   { run, pinning }: KeySourceOptions,
 ): RemoteWkd | undefined {
@@ -136,14 +139,14 @@ function remoteOf(
 }
 
 /** Returns how certificates are judged. */
-export function judgingRulesOf({ keys }: Settings): JudgingRules {
+export function judgingRulesOf({ keys }: Pick<Settings, 'keys'>): JudgingRules {
   const strength = { minRsaBits: keys.min_rsa_bits, minCurveBits: keys.min_curve_bits };
   return { subkeys: keys.subkeys, unsupportedSubkeys: keys.unsupported_subkeys, strength };
 }
 
 /** Returns how the keys of a copy are chosen. */
 export function keyRulesOf(
-  settings: Settings,
+  settings: KeySettings,
   world: Pick<World, 'now'>,
   options: Pick<DirectoryOptions, 'run'> = {},
 ): KeyRules {
@@ -154,7 +157,7 @@ export function keyRulesOf(
 
 /** Returns the keys of the site itself with nothing read yet. */
 export function siteKeysOf(
-  settings: Settings,
+  settings: KeySettings,
   world: Pick<World, 'now'>,
   { run }: Pick<DirectoryOptions, 'run'> = {},
 ): SiteKeys {

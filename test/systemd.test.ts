@@ -65,8 +65,9 @@ test('under systemd the gateway keeps nothing in swap or a core dump, and has a 
     'StateDirectory=sealdir-gateway',
     'StateDirectoryMode=0700',
   ];
-  for (const line of [...lines, 'User=sealdir-gateway', 'ProtectProc=invisible', 'CPUWeight=50'])
-    assert.ok(unit.includes(line), line);
+  const own = ['User=sealdir-gateway', 'ProtectProc=invisible', 'CPUWeight=50'];
+  const configuration = 'LoadCredential=sealdir.toml:/etc/sealdir/sealdir.toml';
+  for (const line of [...lines, ...own, configuration]) assert.ok(unit.includes(line), line);
   assert.equal(table['gateway.directory'].default, '/var/lib/sealdir-gateway');
 });
 

@@ -93,8 +93,21 @@ export const CATALOGUE = {
   'gateway-writable': 'they can keep its owner out, or put an older file back that a revoked code opens',
   'gateway-server': 'whoever breaks into the server, which talks to the network, has a copy of each of them',
   'gateway-place': 'the wrapped keys would be gone, and with them what opens the mail of their owners',
+  'second-hash': 'it is the cheaper way to try passwords, and one that is found opens the wrapped key',
+  'second-hash-unseen':
+    'a hash is the cheaper way to try passwords, and one that is found opens a wrapped key',
+  'password-cache':
+    'it keeps an unsalted hash of each password in memory, and lets revoked ones in for a while',
+  'password-log': 'whoever reads the log can open wrapped keys',
+  'dovecot-unread': 'whether it undoes what the gateway does is not known',
+  'plaintext-index': 'subjects, names of attachments and text then lie on a disk in clear',
+  'plaintext-search': 'its words then lie on a disk in clear, although the messages are sealed',
+  'plaintext-temporary': 'they then lie on a disk in clear, and their blocks are not wiped',
+  'swap-in-clear':
+    'passwords and keys may then be found on that disk, for as long as nothing is written over them',
   // who can reach what
   'config-open': 'another key directory or another store in it leads new mail to them',
+  'config-readable': 'whoever runs a program on this machine has the password',
   'lmtp-in-clear': 'the server does not start: mail would cross the network in clear',
   'lmtp-reachable': 'LMTP asks for no password: whoever can connect can deliver, and learns who exists',
   'metrics-reachable': 'they tell how much mail comes, and when',

@@ -6,6 +6,7 @@ import type { Settings } from '../config/settings.ts';
 import { realWorld } from '../edge/world.ts';
 import { type CanaryCounts, sealCanaries } from './canary.ts';
 import { checkConfigFile } from './configfile.ts';
+import { checkDovecot } from './dovecot.ts';
 import { checkExim } from './exim.ts';
 import type { Finding } from './finding.ts';
 import { checkFolders } from './folders.ts';
@@ -77,6 +78,7 @@ export async function checkRunning({
     ...(await checkState(settings)),
     ...checkKeyState(settings),
     ...checkGateway(settings),
+    ...(await checkDovecot(settings)),
     ...checkSockets(settings),
     ...(await checkTls(settings, now)),
     ...checkProcess(settings, file),

@@ -1,6 +1,7 @@
 /**
- * The directory of wrapped secret keys: who may look into it, and whether it outlasts a reboot. Where it is
- * missing nobody has enrolled, and there is nothing to find.
+ * The directory of wrapped secret keys: who may look into it, and whether it outlasts a reboot; and the swap,
+ * which may have what is typed to open them. Where it is missing nobody has enrolled, and there is nothing to
+ * find.
  */
 import { realpathSync, type Stats } from 'node:fs';
 import type { Settings } from '../config/settings.ts';
@@ -9,6 +10,7 @@ import { userText } from './accounts.ts';
 import { error, type Finding, quoted, warning } from './finding.ts';
 import { look } from './look.ts';
 import { isInMemory, mountOf } from './mounts.ts';
+import { checkSwap } from './swap.ts';
 import { serverUid } from './trusted.ts';
 
 export function checkGateway(settings: Settings): Finding[] {
@@ -19,6 +21,7 @@ export function checkGateway(settings: Settings): Finding[] {
     ...checkModes(directory, stats),
     ...checkOwner(directory, stats, settings),
     ...checkPlace(directory, state),
+    ...checkSwap(),
   ];
 }
 

@@ -1,6 +1,6 @@
 // The settings about the session gateway: a part of the table in settings.ts.
 
-import { count, duration, durationOrOff, oneOf, path, pathOrNone, size, text } from './kinds.ts';
+import { count, duration, durationOrOff, files, oneOf, path, pathOrNone, size, text } from './kinds.ts';
 import { gatewayListeners, listenerOrNone, serverOrNone } from './listenerkinds.ts';
 import type { Setting } from './setting.ts';
 
@@ -33,6 +33,12 @@ export const gatewaySettings = {
     kind: pathOrNone,
     default: '',
     doc: 'File with the password of gateway.upstream_user in its first line. Whoever has it reads all mailboxes as they are stored, sealed. "": the gateway logs in as each user, with the password in their wrapped key (slots list --dovecot).',
+    restart: true,
+  },
+  'gateway.dovecot': {
+    kind: files,
+    default: ['/etc/dovecot/dovecot.conf'],
+    doc: 'Configurations of Dovecot that `sealdir check` looks at for what would undo the gateway: that behind it, and one before it (imapc), if there is one. Nothing else reads them.',
     restart: true,
   },
   'gateway.without_key': {

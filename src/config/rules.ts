@@ -7,8 +7,13 @@ import type { HeaderPolicy } from '../core/headerpolicy.ts';
 import { isLoopback } from '../core/listener.ts';
 import type { Settings } from './settings.ts';
 
+/** What they depend on. */
+export interface AddressSettings extends Pick<Settings, 'hostname'> {
+  readonly recipients: Pick<Settings['recipients'], 'case'>;
+}
+
 /** Returns the rules by which two addresses are the same recipient. */
-export function addressRules({ recipients, hostname }: Settings): SameAddress {
+export function addressRules({ recipients, hostname }: AddressSettings): SameAddress {
   return { localCase: recipients.case, defaultDomain: hostname };
 }
 
@@ -63,7 +68,9 @@ interface PolicyRecipient {
  * Returns what finds the header policy of a recipient: what its source says of it, else what the site says
  * of its address, else of its domain, else of all.
  */
-export function headerPolicyRule(settings: Settings): (recipient: PolicyRecipient) => HeaderPolicy {
+export function headerPolicyRule(
+  settings: AddressSettings & Pick<Settings, 'headers'>,
+): (recipient: PolicyRecipient) => HeaderPolicy {
   const { policy, recipients } = settings.headers;
   const same = addressRules(settings);
   const said = new Map(recipients.map(({ recipient, word }) => [canonical(recipient, same), word]));

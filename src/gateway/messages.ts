@@ -1,11 +1,11 @@
 /** What the gateway and its processes tell each other, over the channel of child_process. */
-import type { Settings } from '../config/settings.ts';
 import type { Level } from '../core/eventrow.ts';
 import type { EventName } from '../core/events.ts';
 import type { MessageCounts } from '../core/gatewaymeter.ts';
 import type { TlsMaterial } from '../core/tls.ts';
 import type { Refusal } from './connection.ts';
 import type { Verdict } from './handover.ts';
+import type { UserSettings } from './usersettings.ts';
 
 /** A line for the log. */
 export interface Told {
@@ -14,7 +14,7 @@ export interface Told {
 
 /** Comes once, and first: before it is known whose process it will be. */
 export interface ToUser {
-  readonly settings: Settings;
+  readonly settings: UserSettings;
   /** Where it listens for logins. */
   readonly socket: string;
 }

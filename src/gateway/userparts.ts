@@ -16,6 +16,7 @@ import { CACHE_LIMITS, type Caches, newCaches } from './mailbox.ts';
 import { Remembered, type RememberedParts } from './remembered.ts';
 import type { UnlockedParts, UpstreamLogin } from './unlocked.ts';
 import { Unlocking } from './unlocking.ts';
+import type { UserSettings } from './usersettings.ts';
 
 export interface UserParts {
   readonly unlocking: Unlocking;
@@ -29,7 +30,7 @@ const DERIVATIONS = { atOnce: 1, waiting: 8, patienceMs: 20_000 };
 
 export function userParts(
   address: string,
-  settings: Settings,
+  settings: UserSettings,
   world: World,
   complain: UnlockedParts['complain'],
 ): UserParts {
@@ -95,7 +96,7 @@ async function remember(
   }
 }
 
-function rememberedPath({ gateway }: Settings, address: string): string {
+function rememberedPath({ gateway }: UserSettings, address: string): string {
   return join(resolve(gateway.cache_directory), pathSegment(address));
 }
 
@@ -109,7 +110,7 @@ export async function connectTo(upstream: Settings['gateway']['upstream']): Prom
 }
 
 /** Read with each login, so that it can be changed. */
-async function masterPassword({ gateway }: Settings): Promise<Buffer> {
+async function masterPassword({ gateway }: UserSettings): Promise<Buffer> {
   const bytes = await readFile(resolve(gateway.upstream_password_file));
   const end = bytes.indexOf('\n');
   const line = Buffer.from(end === -1 ? bytes : bytes.subarray(0, end));

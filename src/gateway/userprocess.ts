@@ -5,7 +5,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import type { Settings } from '../config/settings.ts';
 import type { Say } from '../core/events.ts';
 import { TooBusyError } from '../core/semaphore.ts';
 import { turnOffCoreDumps } from '../edge/coredumps.ts';
@@ -19,6 +18,7 @@ import { Output } from './output.ts';
 import { endWithParent } from './processes.ts';
 import { runUnlocked, type UnlockedParts } from './unlocked.ts';
 import { userParts } from './userparts.ts';
+import type { UserSettings } from './usersettings.ts';
 
 endWithParent();
 process.once('message', (message: ToUser) => void listen(message));
@@ -44,7 +44,7 @@ async function listen({ settings, socket }: ToUser): Promise<void> {
 
 type User = ReturnType<typeof userOf>;
 
-function userOf(address: string, settings: Settings) {
+function userOf(address: string, settings: UserSettings) {
   const world = realWorld(settings.hostname);
   const complain: UnlockedParts['complain'] = (what, error) => {
     const { code, message } = (error ?? {}) as NodeJS.ErrnoException;

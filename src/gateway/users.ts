@@ -13,6 +13,7 @@ import type { GatewayMeter } from '../core/gatewaymeter.ts';
 import type { Verdict } from './handover.ts';
 import type { FromUser, ToUser, Whose } from './messages.ts';
 import { begin, end, onLost } from './processes.ts';
+import { userSettings } from './usersettings.ts';
 
 export interface UsersOptions {
   readonly settings: Settings;
@@ -122,7 +123,7 @@ export class Users {
     const { settings, directory, say, meter } = this.#options;
     const socket = join(directory, `${randomBytes(8).toString('hex')}.sock`);
     const child = begin('./userprocess.js');
-    child.send({ settings, socket } satisfies ToUser);
+    child.send({ settings: userSettings(settings), socket } satisfies ToUser);
     const listening = new Promise((resolve, reject) => {
       child.on('message', (message: FromUser) => {
         if (message === 'listening') resolve(undefined);

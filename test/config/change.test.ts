@@ -61,6 +61,7 @@ test('who we are, where we listen, where mail lies and what is remembered need a
       'gateway.upstream',
       'gateway.upstream_user',
       'gateway.upstream_password_file',
+      'gateway.dovecot',
       'gateway.without_key',
       'gateway.linger',
       'gateway.metrics_listen',

@@ -109,6 +109,7 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       upstream: undefined,
       upstream_user: 'sealdir-gateway',
       upstream_password_file: '',
+      dovecot: ['/etc/dovecot/dovecot.conf'],
       without_key: 'refuse',
       linger: 0,
       metrics_listen: { type: 'tcp', host: '127.0.0.1', port: 9465 },

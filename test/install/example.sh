@@ -1,5 +1,6 @@
 # Follows config/example/README.md in a clean Debian under systemd, to the letter, and uses the mail server that
-# comes of it: mail from elsewhere, of a user, spam, and after a restart of the machine. Sourced by test/install.sh.
+# comes of it: mail from elsewhere, of a user, spam, and after a restart of the machine. Then puts the gateway of README
+# before it. Sourced by test/install.sh.
 #
 # The machine is a container with a loopback for its network, in which packages are fetched beforehand and the
 # world's DNS is a file of unbound. The doubles of "elsewhere" are addresses of that loopback.
@@ -109,6 +110,56 @@ read_mail() {
   in_machine sealdir open -k /root/alice@example.com.secret.asc /root/sealed
 }
 
+# Runs the block of README's "Read with any client" that has a word in it, and stops at the first that fails.
+gateway_step() {
+  local block
+  block=$(readme_block '### Read with any client' "$1")
+  [ "$suite" = bookworm ] || block=$(sed -E 's,/(gateway|logins)\.conf /etc/dovecot,/\1-2.4.conf /etc/dovecot,' <<<"$block")
+  [ -n "$block" ] || fail "README \"Read with any client\" has no commands with $1"
+  printf '%s\n' "$block" | sed 's/^/$ /'
+  printf 'set -euo pipefail\ncd /root\n%s\n' "$block" >"$root/root/step.sh"
+  in_machine bash /root/step.sh >"$work/step" 2>&1 || { tail -20 "$work/step" >&2 && fail "README, $1"; }
+}
+
+# Prints what the gateway has in the inbox, in a session of its own.
+through_gateway() {
+  beside curl --silent --show-error --insecure --user "alice@example.com:$1" "imaps://127.0.0.1:10993/INBOX" \
+    --request 'FETCH 1:* (BODY[TEXT])' 2>&1 || true
+}
+
+use_gateway() {
+  wait_for 'the gateway' in_machine systemctl is-active --quiet sealdir-gateway
+  said 'BODY.TEXT.' "$(through_gateway "$code")"
+  beside curl --silent --show-error --insecure --user "alice@example.com:$code" "imaps://127.0.0.1:10993/INBOX" \
+    --upload-file - <<<$'Subject: of a program\n\ngateway-canary' || fail 'the gateway does not store'
+  said 'gateway-canary' "$(through_gateway "$code" | tr -d '\r')"
+  grep -rq 'gateway-canary' "$root/var/mail/sealdir" "$root/var/lib/dovecot" && fail 'there is plaintext in the store'
+  said '250 2.0.0 Ok: queued' "$(from_user --auth-password "$code" --h-Subject 'with a code' --body hello)"
+}
+
+test_gateway() {
+  local fix
+  in_machine bash -c 'mkdir /root/home && cd /root/home && sealdir enroll -k ../alice@example.com.secret.asc \
+    --device phone --print-codes alice@example.com && mv *.wrapped ..' >"$work/enrolled" 2>&1 || { cat "$work/enrolled" >&2 && fail enroll; }
+  code=$(grep -oE '([0-9A-Z]{4}-){6}[0-9A-Z]{4}' "$work/enrolled" | head -1)
+  [ -n "$code" ] || { cat "$work/enrolled" >&2 && fail 'there is no code'; }
+  gateway_step 'slots import'
+  gateway_step sealdir-tls
+  awk '/^### Read with any client/ { here = 1 } here && /^```toml$/ { in_block = 1; next } /^```$/ && in_block { exit } in_block' \
+    README.md >>"$root/etc/sealdir/sealdir.toml"
+  in_machine bash -c 'chown root:sealdir /etc/sealdir/sealdir.toml && chmod 640 /etc/sealdir/sealdir.toml'
+  gateway_step gateway.conf
+  use_it 'before the gateway'
+  gateway_step logins.conf
+  fix=$(in_machine sealdir check 2>&1 | sed -n 's/^ *fix: \(sed -i .*\)  # or .*/\1/p')
+  said "^sed -i -e .*/etc/dovecot/users'$" "$fix"
+  said '535' "$(from_user --auth-password wrong)"
+  in_machine bash -c "$fix"
+  in_machine sealdir check 2>&1 | grep -E 'hash|Dovecot' && fail 'check still finds something'
+  said '535' "$(from_user --auth-password "$password")"
+  use_gateway
+}
+
 use_it() {
   local opened
   said '250 2.0.0 Ok: queued' "$(from_elsewhere 198.51.100.7 --to alice@example.com --h-Subject "$1" --body hello)"
@@ -157,11 +208,14 @@ test_example() {
   said 'example.org' "$(in_machine sealdir tls-report)"
   grep -rq 'hello' "$root/var/mail/sealdir" && fail 'there is plaintext in the store'
 
+  say 'README "Read with any client", to the letter'
+  test_gateway
   say 'after a restart of the machine'
   shut_down
   boot
   beside ip address add 198.51.100.7/32 dev lo
   use_it 'after a restart'
+  use_gateway
   said '0 loaded units listed' "$(in_machine systemctl --failed)"
   complaints=$(in_machine journalctl --boot --priority warning --quiet -u 'postfix*' -u dovecot -u rspamd -u 'sealdir*')
   expect complaints "$complaints" ''

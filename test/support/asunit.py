@@ -1,8 +1,8 @@
 """Runs a program as a systemd unit would, where no systemd runs: asunit.py UNIT [options] -- PROGRAM...
 
 Takes from the unit what decides what the program may do: CapabilityBoundingSet=, NoNewPrivileges=,
-ProtectSystem=strict, ReadWritePaths=, ProtectHome=, LimitCORE=, UMask= and SystemCallFilter=. As root, with
-python3-seccomp. Options: --user UID:GID for User=, --rw PATH for a path that ReadWritePaths= should have,
+ProtectSystem=strict, ReadWritePaths=, ProtectHome=, LoadCredential=, LimitCORE=, UMask= and SystemCallFilter=.
+As root, with python3-seccomp. Options: --credential ID:PATH for what LoadCredential= has elsewhere, --user UID:GID for User=, --rw PATH for a path that ReadWritePaths= should have,
 --bind FROM:TO for a mount that the program alone sees, --fd N:SOCKET for a listening Unix socket that it gets, --socket-user UID:GID for SocketUser=.
 """
 import argparse
@@ -22,6 +22,7 @@ MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
 SYS_MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, RDONLY = 442, -100, 0x8000, 1
 LAST_CAPABILITY = 40
+CREDENTIALS = '/run/credentials/unit'
 
 
 def checked(result, what):
@@ -53,7 +54,27 @@ def set_read_only(path, is_read_only):
     checked(result, f'mount_setattr {path}')
 
 
+def credentials(unit, options):
+    """Name and content of each, read while this is root."""
+    places = dict(value.split(':', 1) for value in unit.get('LoadCredential', []))
+    places |= dict(pair.split(':', 1) for pair in options.credential if pair.split(':', 1)[0] in places)
+    return {name: open(path, 'rb').read() for name, path in places.items()}
+
+
+def place_credentials(contents, owner):
+    """In memory, where the program alone sees them."""
+    mount('tmpfs', '/run', 'tmpfs', 0, 'mode=755')
+    os.makedirs(CREDENTIALS)
+    for name, content in contents.items():
+        path = os.path.join(CREDENTIALS, name)
+        with open(path, 'wb') as file:
+            file.write(content)
+        os.chmod(path, 0o400)
+        os.chown(path, *owner)
+
+
 def arrange_mounts(unit, options):
+    contents = credentials(unit, options)
     checked(LIBC.unshare(CLONE_NEWNS), 'unshare')
     mount('none', '/', None, MS_REC | MS_PRIVATE)
     for pair in options.bind:
@@ -61,6 +82,8 @@ def arrange_mounts(unit, options):
         mount(source, target, None, MS_BIND)
     for path in options.rw:
         mount(path, path, None, MS_BIND | MS_REC)
+    if contents:
+        place_credentials(contents, map(int, options.user.split(':')))
     if unit.get('ProtectHome') == ['yes']:
         for path in ('/home', '/root', '/run/user'):
             # the program itself may be there
@@ -107,7 +130,7 @@ def drop_capabilities(unit):
 
 
 def capability_number(name):
-    return {'CAP_KILL': 5, 'CAP_SETGID': 6, 'CAP_SETUID': 7}[name]
+    return {'CAP_KILL': 5, 'CAP_SETGID': 6, 'CAP_SETUID': 7, 'CAP_NET_BIND_SERVICE': 10}[name]
 
 
 def inherit_sockets(options):
@@ -128,13 +151,13 @@ def inherit_sockets(options):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('unit')
-    for name in ('--rw', '--bind', '--fd'):
+    for name in ('--rw', '--bind', '--fd', '--credential'):
         parser.add_argument(name, action='append', default=[])
     parser.add_argument('--user')
     parser.add_argument('--socket-user')
     end = sys.argv.index('--')
     options = parser.parse_args(sys.argv[1:end])
-    options.program = sys.argv[end + 1 :]
+    options.program = [each.replace('%d', CREDENTIALS) for each in sys.argv[end + 1 :]]
     unit = directives(options.unit)
     allowed = allowed_calls(unit)
     inherit_sockets(options)

@@ -21,6 +21,8 @@ export interface UnitOptions {
   readonly writable: readonly string[];
   /** What the program alone sees in the place of something else, as FROM:TO. */
   readonly bind?: readonly string[];
+  /** What LoadCredential= has elsewhere, as ID:PATH. */
+  readonly credentials?: readonly string[];
   /** A Unix socket that it is given, and UID:GID of who may connect. */
   readonly socket?: { readonly path: string; readonly user: string };
 }
@@ -43,7 +45,7 @@ export async function startUnit(options: UnitOptions): Promise<Running> {
 
 /** Returns what starts it, in the foreground. */
 export async function commandOfUnit(options: UnitOptions): Promise<string[]> {
-  const { unit, directory, args, user, writable, bind = [], socket } = options;
+  const { unit, directory, args, user, writable, bind = [], credentials = [], socket } = options;
   const program = join(directory, 'program');
   await mkdir(program, { recursive: true });
   const from = repositoryRoot();
@@ -51,6 +53,7 @@ export async function commandOfUnit(options: UnitOptions): Promise<string[]> {
     ...(user === undefined ? [] : ['--user', user]),
     ...writable.flatMap((path) => ['--rw', path]),
     ...[`${from}:${program}`, ...bind].flatMap((pair) => ['--bind', pair]),
+    ...credentials.flatMap((pair) => ['--credential', pair]),
     ...(socket === undefined ? [] : ['--fd', `3:${socket.path}`, '--socket-user', socket.user]),
   ];
   const cli = CLI.replace(from, program);
