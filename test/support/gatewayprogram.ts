@@ -135,7 +135,7 @@ function behindConf(dir: string, port: number, version: DovecotVersion, isMaster
   const [file, passdb] =
     version === '2.3'
       ? ['dovecot/gateway.conf', 'passdb {\n  driver = passwd-file\n']
-      : ['dovecot/gateway-2.4.conf', 'passdb passwd-file {\n'];
+      : ['dovecot/gateway-2.4.conf', 'passdb sealdir-gateway {\n'];
   return `${shippedDovecot(dir, version)}
 ${shipped(file)
   .replaceAll('/etc/dovecot/sealdir-gateway.passwd', `${dir}/gateway.passwd`)
