@@ -19,8 +19,8 @@ const MORE: Readonly<Record<string, string>> = {
   keeper: 'copies crash endings',
   keys: 'collection effort largedirectory lastvalid wkdremote',
   maildir: 'links maildirsize',
-  peers: `byteexact clients dovecotquota encryptedmail enrolled example gatewaybridge gatewayclients gatewayprogram
-    gatewaythunderbird harness
+  peers: `byteexact clients dovecotquota encryptedmail enrolled example gatewaybridge gatewayclients
+    gatewaycorpus gatewayimapc gatewayprogram gatewaythunderbird harness
     mailreaders migrate pipes postfix postfixrecipes postfixtls postfixtlsreport reseal sealfolders spam view`,
   recipients: 'sql',
 };
