@@ -29,10 +29,10 @@ export interface TestGateway {
   readonly complaints: string[];
   /** The Maildir of Alice, or what is below it. */
   mailbox(below?: string): string;
-  /** Stores a message as deliveries seal it. */
-  store(message: Buffer | string): Promise<void>;
-  /** Stores a message as it is. */
-  storeAsIs(message: Buffer | string): Promise<void>;
+  /** Stores messages as deliveries seal them. */
+  store(...messages: readonly (Buffer | string)[]): Promise<void>;
+  /** Stores messages as they are. */
+  storeAsIs(...messages: readonly (Buffer | string)[]): Promise<void>;
   /** Resolves to the message as it would be stored. */
   sealed(message: Buffer | string): Promise<Buffer>;
   stop(): Promise<void>;
@@ -92,8 +92,9 @@ export async function startGateway({
   } as const;
   await dovecot.adopt(join(dir, 'mail'));
   let count = 0;
-  const storeAsIs = async (message: Buffer | string) => {
-    await writeFile(mailbox(`new/${1_000_000_000 + ++count}.M${count}.host`), message);
+  const storeAsIs = async (...messages: readonly (Buffer | string)[]) => {
+    for (const message of messages)
+      await writeFile(mailbox(`new/${1_000_000_000 + ++count}.M${count}.host`), message);
     await dovecot.adopt(mailbox('new'));
   };
   const sealed = async (message: Buffer | string) => {
@@ -112,7 +113,7 @@ export async function startGateway({
   return {
     port: (server.address() as AddressInfo).port,
     ...{ dovecot, key, complaints, mailbox, sealed, storeAsIs },
-    store: async (message) => storeAsIs(await sealed(message)),
+    store: async (...messages) => storeAsIs(...(await Promise.all(messages.map(sealed)))),
     async stop() {
       server.close();
       await dovecot.stop();

@@ -7,6 +7,8 @@ import { type Dovecot, type DovecotVersion, startDovecotImap } from './dovecot.t
 import { connectImap, type ImapClient } from './rawimap.ts';
 
 export interface ViewOracle {
+  /** The password of view@example.com is `pass`. */
+  readonly port: number;
   /** Values of FETCH items by their names, a byte of the wire in each character. */
   fetch(sequenceNumber: number, items: readonly string[]): Promise<Map<string, string>>;
   /** Sequence numbers, ascending. */
@@ -30,6 +32,18 @@ export async function startOracle(
   return oracleOf(dir, dovecot, messages.length);
 }
 
+/** Returns values of FETCH items by their names, a byte of the wire in each character. */
+export async function fetchValues(
+  { command }: Pick<ImapClient, 'command'>,
+  sequenceNumber: number,
+  items: readonly string[],
+): Promise<Map<string, string>> {
+  const responses = await command(`FETCH ${sequenceNumber} (${items.join(' ')})`);
+  const [fetched] = responses.filter(({ text }) => text.startsWith(`* ${sequenceNumber} FETCH (`));
+  if (fetched === undefined) throw new Error(`no FETCH of ${sequenceNumber}`);
+  return valuesIn(fetched.wire.toString('latin1'));
+}
+
 function oracleOf(dir: string, dovecot: Dovecot, messages: number): ViewOracle {
   let connected: ImapClient | undefined;
   async function command(text: string) {
@@ -42,12 +56,8 @@ function oracleOf(dir: string, dovecot: Dovecot, messages: number): ViewOracle {
     }
   }
   return {
-    async fetch(sequenceNumber, items) {
-      const responses = await command(`FETCH ${sequenceNumber} (${items.join(' ')})`);
-      const [fetched] = responses.filter(({ text }) => text.startsWith(`* ${sequenceNumber} FETCH (`));
-      if (fetched === undefined) throw new Error(`no FETCH of ${sequenceNumber}`);
-      return valuesIn(fetched.wire.toString('latin1'));
-    },
+    port: dovecot.port,
+    fetch: (sequenceNumber, items) => fetchValues({ command }, sequenceNumber, items),
     async search(criteria) {
       const responses = await command(`SEARCH ${criteria}`);
       const [found] = responses.filter(({ text }) => text.startsWith('* SEARCH'));
