@@ -8,6 +8,7 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const TAB = 0x09;
 const COLON = 0x3a;
+const NOT_ASCII = /[\x80-\xff]/;
 
 /** A stretch of the message, in bytes. */
 export interface Range {
@@ -72,7 +73,9 @@ function nameIn(bytes: Buffer, start: number, lineEnd: number): { name: string; 
 }
 
 function lowered(bytes: Buffer, start: number, end: number): string {
-  return bytes.toString('latin1', start, end).replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  const name = bytes.toString('latin1', start, end);
+  if (!NOT_ASCII.test(name)) return name.toLowerCase();
+  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
 function withoutLineEnd(bytes: Buffer, start: number, end: number): number {

@@ -34,13 +34,22 @@ function wholeSection(bytes: Buffer, root: Part, { part: path, kind, names }: Se
   return chosenFields(bytes, header, { kind, names }, path.length === 0 && kind === 'fields');
 }
 
+/** Thousands of messages are asked for the same names. */
+const WANTED = new WeakMap<readonly string[], ReadonlySet<string>>();
+
+function wantedBy(names: readonly string[]): ReadonlySet<string> {
+  const wanted = WANTED.get(names) ?? new Set(names.map((name) => name.toLowerCase()));
+  WANTED.set(names, wanted);
+  return wanted;
+}
+
 function chosenFields(
   bytes: Buffer,
   header: Range,
   { kind, names }: Pick<Section, 'kind' | 'names'>,
   endsAlways: boolean,
 ): Buffer {
-  const wanted = new Set(names.map((name) => name.toLowerCase()));
+  const wanted = wantedBy(names);
   const chosen = Buffer.allocUnsafe(header.end - header.start + 2);
   let length = 0;
   let end = header.start;
