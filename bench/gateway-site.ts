@@ -46,6 +46,7 @@ export interface GatewayBed {
   cacheOf(user: BenchUser): string;
   /** The Maildir of an address. */
   mailboxOf(address: string): string;
+  stop(): Promise<void>;
 }
 
 /** A message, and how often it lies in a mailbox. */
@@ -98,6 +99,10 @@ export async function startGatewayBed(
   return {
     ...{ gateway, dovecot, port: Number(port), behind, users: made, mailboxOf },
     cacheOf: ({ address }) => join(dir, 'cache', address),
+    async stop() {
+      await gateway.stop();
+      await dovecot.stop();
+    },
   };
 }
 
