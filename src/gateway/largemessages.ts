@@ -33,6 +33,11 @@ export class LargeMessages {
     return opened;
   }
 
+  /** Ends the thread, if there is one. */
+  close(): void {
+    this.#thread?.end();
+  }
+
   async #open(pieces: AsyncIterable<Buffer>, opener: Opener): Promise<OpenedMessage> {
     clearTimeout(this.#idle);
     if (this.#thread?.isOver !== false) this.#thread = new Thread();
