@@ -3,19 +3,18 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UNMETERED } from '../src/core/meter.ts';
 import { enrol, newCode } from '../src/custody/enrol.ts';
 import { Derivations } from '../src/custody/kdf.ts';
 import { placeOf } from '../src/custody/place.ts';
 import { secretOf } from '../src/custody/slot.ts';
 import { dovecotLine } from '../src/custody/upstream.ts';
 import { textOf } from '../src/custody/wrappedfile.ts';
-import { keepOrSealMessage } from '../src/delivery/keepmessage.ts';
 import { realWorld } from '../src/edge/world.ts';
 import { type Account, accountOf } from '../src/gateway/account.ts';
 import { readTransferableKey } from '../src/keys/transferable.ts';
 import { CLI } from '../test/support/child.ts';
 import { type Dovecot, startDovecotImap } from '../test/support/dovecot.ts';
+import { sealedAs } from '../test/support/gateway.ts';
 import { shipped } from '../test/support/mailhost.ts';
 import { freePort } from '../test/support/port.ts';
 import { type Running, start } from '../test/support/process.ts';
@@ -78,7 +77,7 @@ export async function startGatewayBed(
     lines.push(line);
     let at = 0;
     for (const { message, copies } of mail(n)) {
-      const stored = await sealed(message, account);
+      const stored = await sealedAs(account, message);
       for (let copy = 0; copy < copies; copy++) await store(mailboxOf(user.address), stored, ++at);
     }
     if (at === 0) await makeMaildir(mailboxOf(user.address));
@@ -122,20 +121,6 @@ function transferable(key: TestKey) {
 async function accountFor(key: TestKey): Promise<Account> {
   const { secretKey, certificate } = await transferable(key);
   return accountOf(secretKey, certificate, RULES);
-}
-
-/** Returns a message as a delivery stores it. */
-async function sealed(message: Buffer, account: Account): Promise<Buffer> {
-  async function* whole() {
-    yield message;
-  }
-  const options = { headerPolicy: 'visible', maxHeaderBytes: 2 ** 21, isTheirs: undefined } as const;
-  const pieces: Buffer[] = [];
-  for await (const piece of keepOrSealMessage(whole(), {
-    ...{ ...options, keys: await account.keys(), world, meter: UNMETERED },
-  }))
-    pieces.push(piece);
-  return Buffer.concat(pieces);
 }
 
 async function makeMaildir(mailbox: string): Promise<void> {

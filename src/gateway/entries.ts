@@ -1,7 +1,7 @@
 /** What lists show of messages, each with the key of its message, as bytes that are read without a copy. */
 import type { Metadata } from './shown.ts';
 
-/** Lengths of the key and of four texts, and the size of the message, as numbers of 32 bits; then the texts. */
+/** Lengths of the key and of four texts, and the size of the message, in 32 bits each; then the texts. */
 const NUMBERS = 6;
 const HEAD_BYTES = 4 * NUMBERS;
 

@@ -34,11 +34,17 @@ export class Output {
   async add(...pieces: readonly (Buffer | string)[]): Promise<void> {
     this.#check();
     if (this.#held.length === 0) process.nextTick(() => this.#writeHeld());
+    let text = '';
     for (const piece of pieces) {
-      const bytes = typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece;
-      this.#held.push(bytes);
-      this.#heldBytes += bytes.length;
+      if (typeof piece === 'string') {
+        text += piece;
+        continue;
+      }
+      if (text !== '') this.#hold(Buffer.from(text, 'latin1'));
+      text = '';
+      this.#hold(piece);
     }
+    if (text !== '') this.#hold(Buffer.from(text, 'latin1'));
     if (this.#heldBytes >= MOST_HELD_BYTES) this.#writeHeld();
     if (this.#stream.writableNeedDrain) await this.#drained();
   }
@@ -46,6 +52,11 @@ export class Output {
   /** Writes a line. */
   line(text: string): Promise<void> {
     return this.write(`${text}\r\n`);
+  }
+
+  #hold(bytes: Buffer): void {
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
   }
 
   #check(): void {

@@ -56,6 +56,10 @@ export class Response {
    * want, and else reads all its pieces. Throws TooLongError, and what Input and `take` throw.
    */
   async segments(mostBytes: number, take?: TakeLiteral): Promise<Segments> {
+    if (this.#isTextual || announcedBy(this.line) === undefined) {
+      this.#isTaken = true;
+      return [this.line];
+    }
     const segments: Buffer[] = [];
     let bytes = 0;
     for await (const part of this.#parts()) {
