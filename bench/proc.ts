@@ -49,6 +49,25 @@ export function peakRss(root: number): number {
   return familyOf(root).reduce((sum, { pid }) => sum + highWaterMark(pid), 0);
 }
 
+export interface Memory {
+  readonly processes: number;
+  /** Bytes. A page that several processes share counts in each of them. */
+  readonly rss: number;
+  /** Bytes. Such a page counts once, divided among them. */
+  readonly pss: number;
+}
+
+/** Sums the memory of a process and of its descendants. */
+export function memoryOf(root: number): Memory {
+  const family = familyOf(root);
+  const sum = (pattern: RegExp) =>
+    family.reduce((bytes, { pid }) => {
+      const [, kib = '0'] = pattern.exec(read(`/proc/${pid}/smaps_rollup`) ?? '') ?? [];
+      return bytes + Number(kib) * 1024;
+    }, 0);
+  return { processes: family.length, rss: sum(/^Rss:\s+(\d+) kB/m), pss: sum(/^Pss:\s+(\d+) kB/m) };
+}
+
 function familyOf(root: number): Stat[] {
   const all = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

@@ -12,6 +12,7 @@ import type { Bench } from './bench.ts';
 import { custody } from './custody.ts';
 import { dashboard } from './dashboard.ts';
 import { disks } from './disks.ts';
+import { gateway } from './gateway.ts';
 import { growth } from './growth.ts';
 import { latency } from './latency.ts';
 import { limit } from './limit.ts';
@@ -38,6 +39,7 @@ const BENCHES: readonly Bench[] = [
   migrate,
   opening,
   custody,
+  gateway,
   dashboard,
 ];
 const RESULTS = join(repositoryRoot(), 'bench/results');

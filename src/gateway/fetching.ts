@@ -7,7 +7,7 @@ import { type Fetched, itemOf } from '../imap/response.ts';
 import { SyntaxFault, type Value, wordOf } from '../imap/values.ts';
 import { segmentsOf, setsOf } from '../imap/write.ts';
 import type { MessageView } from '../view/view.ts';
-import { type Numbered, type Selected, uidOf, wholeOf } from './selected.ts';
+import { type Numbered, type Selected, uidOf } from './selected.ts';
 import { isInMetadata, type Metadata, shownItem } from './shown.ts';
 
 /** Tells whether an answer may depend on what messages hold. */
@@ -21,10 +21,11 @@ export async function fetchOpened(
   command: FetchCommand,
   by: 'number' | 'uid',
 ): Promise<void> {
-  const messages = await messagesOf(selected, command, by);
+  await selected.ready();
+  const asked = withUid(command, by);
+  const messages = await answerKnown(selected, asked, command, by);
   await selected.classify(messages);
   const isSealed = ({ uid }: Numbered) => selected.mailbox.kindOf(uid) === 'sealed';
-  const asked = withUid(command, by);
   await fetchStored(
     selected,
     asked,
@@ -33,20 +34,45 @@ export async function fetchOpened(
   await fetchSealed(selected, asked, messages.filter(isSealed));
 }
 
-async function messagesOf(
+/**
+ * Answers for messages of which all is known that their answer needs. Returns the others, in their order. A
+ * command that marks messages as seen is answered later: who asks for that changes them.
+ */
+async function answerKnown(
   selected: Selected,
+  items: readonly FetchItem[],
   { set, modifiers }: FetchCommand,
   by: 'number' | 'uid',
 ): Promise<Numbered[]> {
   const more = modifiersOf(modifiers);
-  if (by === 'number') return selected.numbered(set, more);
-  const numbers = await selected.search([
-    { kind: 'atom', text: 'UID' },
-    { kind: 'atom', text: set },
-  ]);
-  const found: Numbered[] = [];
-  for (const each of setsOf(numbers)) found.push(...(await selected.numbered(each, more)));
-  return found;
+  const words = marksSeen(items) ? ['UID'] : besideContent(items);
+  const others = new Map<number, Numbered>();
+  const answered = new Set<number>();
+  const fromMetadata = items.every(isInMetadata);
+  for (const each of by === 'number' ? [set] : await numbersOfUids(selected, set))
+    await selected.fetch(`${each} (${words.join(' ')})${more}`, async (fetched) => {
+      const { number } = fetched;
+      const uid = uidOf(fetched);
+      if (uid === undefined || words.some((word) => itemOf(fetched, word) === undefined)) return false;
+      if (answered.has(number) || others.has(number)) return false; // what has changed meanwhile
+      const known = marksSeen(items) ? undefined : knownOf(selected, uid, fromMetadata);
+      if (known === undefined) others.set(number, { number, uid });
+      else {
+        answered.add(number);
+        await answer(selected, items, fetched, known);
+      }
+      return true;
+    });
+  return [...others.values()];
+}
+
+async function numbersOfUids(selected: Selected, set: string): Promise<string[]> {
+  return setsOf(
+    await selected.search([
+      { kind: 'atom', text: 'UID' },
+      { kind: 'atom', text: set },
+    ]),
+  );
 }
 
 /** CHANGEDSINCE (RFC 7162 §3.1.4.1) says which messages; VANISHED is not offered. */
@@ -97,6 +123,12 @@ interface Known {
   readonly view: MessageView | undefined;
 }
 
+function knownOf(selected: Selected, uid: number, fromMetadata: boolean): Known | undefined {
+  const metadata = selected.metadataOf(uid);
+  const view = fromMetadata ? undefined : selected.viewOf(uid);
+  return metadata !== undefined && (fromMetadata || view !== undefined) ? { metadata, view } : undefined;
+}
+
 async function fetchSealed(
   selected: Selected,
   items: readonly FetchItem[],
@@ -106,11 +138,10 @@ async function fetchSealed(
   const known = new Map<number, Known>();
   const uids = new Map(messages.map(({ number, uid }) => [number, uid]));
   for (const { number, uid } of messages) {
-    const metadata = selected.metadataOf(uid);
-    const view = fromMetadata ? undefined : selected.viewOf(uid);
-    if (metadata !== undefined && (fromMetadata || view !== undefined)) known.set(number, { metadata, view });
+    const found = knownOf(selected, uid, fromMetadata);
+    if (found !== undefined) known.set(number, found);
   }
-  const more = besideContent(items);
+  const more = [...besideContent(items), ...(marksSeen(items) ? ['BODY[]<0.1>'] : [])].join(' ');
   for (const set of setsOf(known.keys()))
     await selected.fetch(`${set} (${more})`, async (fetched) => {
       const found = known.get(fetched.number);
@@ -119,24 +150,24 @@ async function fetchSealed(
       return true;
     });
   const failed: Numbered[] = [];
-  for (const set of setsOf([...uids.keys()].filter((number) => !known.has(number))))
-    await selected.fetch(`${set} (${more} BODY.PEEK[])`, async (fetched) => {
-      const uid = uids.get(fetched.number);
-      const stored = wholeOf(fetched);
-      if (uid === undefined || stored === undefined) return false;
-      const opened = await selected.open(uid, stored);
-      if (opened === undefined) failed.push({ number: fetched.number, uid });
-      else await answer(selected, items, fetched, opened);
-      return true;
-    });
+  const unknown = new Map([...uids].filter(([number]) => !known.has(number)));
+  await selected.open(unknown, more, fromMetadata ? 'listed' : 'whole', async (fetched, opened) => {
+    const { number } = fetched;
+    if (opened === undefined) failed.push({ number, uid: uids.get(number) ?? 0 });
+    else await answer(selected, items, fetched, opened);
+  });
   if (failed.length > 0) await fetchStored(selected, items, failed);
 }
 
-/** What the server behind is asked for with each message. One byte marks a message as seen. */
-function besideContent(items: readonly FetchItem[]): string {
+/** What the server behind is asked for with each message. */
+function besideContent(items: readonly FetchItem[]): string[] {
   const words = items.flatMap((each) => (each.kind === 'word' && !isOfContent(each) ? [each.word] : []));
-  const isSeen = items.some((each) => each.kind === 'section' && !each.isPeek);
-  return [...new Set(['UID', ...words, ...(isSeen ? ['BODY[]<0.1>'] : [])])].join(' ');
+  return [...new Set(['UID', ...words])];
+}
+
+/** Asking for one byte does it. */
+function marksSeen(items: readonly FetchItem[]): boolean {
+  return items.some((each) => each.kind === 'section' && !each.isPeek);
 }
 
 async function answer(
@@ -157,7 +188,7 @@ async function answer(
   // a message that was marked as seen by this command
   const asksForFlags = items.some((each) => each.kind === 'word' && each.word === 'FLAGS');
   if (!asksForFlags && itemOf(fetched, 'FLAGS') !== undefined) add('FLAGS ', storedItem(fetched, 'FLAGS'));
-  await selected.client.write(...pieces, ')\r\n');
+  await selected.client.add(...pieces, ')\r\n');
 }
 
 /** Flags, dates and numbers, as the server behind has written them. */

@@ -3,7 +3,9 @@
  * lists show. All of it is in memory, within a bound, and keyed by what never changes its meaning (RFC 3501
  * §2.3.1.1): the mailbox, its UIDVALIDITY and the UID.
  */
+
 import type { MessageView } from '../view/view.ts';
+import { LargeMessages } from './largemessages.ts';
 import { bytesOf, type Metadata } from './shown.ts';
 
 /** `unopened`: it says that it is sealed, and does not open. */
@@ -55,6 +57,9 @@ export class Recent<T> {
 export interface Caches {
   readonly opened: Recent<MessageView>;
   readonly metadata: Recent<Metadata>;
+  readonly large: LargeMessages;
+  /** Resolves when what was kept over logins is there, and never rejects. */
+  ready?: Promise<unknown>;
   /** Is told of metadata that is new, for the next login. */
   remember?(key: string, metadata: Metadata): void;
   /** Resolves when that is kept, or after a moment. */
@@ -72,6 +77,7 @@ export function newCaches({ openedBytes, metadataBytes }: CacheLimits = CACHE_LI
   return {
     opened: new Recent(openedBytes, ({ size }) => size),
     metadata: new Recent(metadataBytes, bytesOf),
+    large: new LargeMessages(),
   };
 }
 

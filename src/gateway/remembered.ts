@@ -9,6 +9,8 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { setImmediate as turn } from 'node:timers/promises';
+import { entriesIn, entryOf } from './entries.ts';
 import type { Metadata } from './shown.ts';
 
 const CIPHER = 'aes-256-gcm';
@@ -16,10 +18,12 @@ const LENGTH_BYTES = 4;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 /** Of another form the file begins anew. */
-const FORM = 1;
+const FORM = 2;
 /** What is written at once, and how long it may wait for that: the process of a user ends without warning. */
 const BATCH_BYTES = 256 * 1024;
 const BATCH_MS = 100;
+/** A batch takes a fraction of a millisecond; then whoever else waits has a turn. */
+const TURN_BATCHES = 4;
 const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
 
 export interface RememberedParts {
@@ -31,21 +35,12 @@ export interface RememberedParts {
   complain(error: unknown): void;
 }
 
-type Entry = readonly [
-  key: string,
-  size: number,
-  envelope: string,
-  bodyStructure: string,
-  body: string,
-  header: string,
-];
-
 export class Remembered {
   readonly #file: FileHandle;
   readonly #parts: RememberedParts;
   #end: number;
   #count: number;
-  #waiting: Entry[] = [];
+  #waiting: Buffer[] = [];
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<void> = Promise.resolve();
@@ -69,9 +64,10 @@ export class Remembered {
       let end = 0;
       let count = 0;
       for (const { entries, next } of batchesOf(bytes, parts.key)) {
-        for (const [key, ...rest] of entries) note(key, metadataOf(rest));
+        for (const [key, metadata] of entriesIn(entries)) note(key, metadata);
         end = next;
         count++;
+        if (count % TURN_BATCHES === 0) await turn();
       }
       if (end < size) await file.truncate(end);
       return new Remembered(file, parts, end, count);
@@ -81,10 +77,10 @@ export class Remembered {
     }
   }
 
-  add(key: string, { size, envelope, bodyStructure, body, header }: Metadata): void {
-    const text = header.toString('latin1');
-    this.#waiting.push([key, size, envelope, bodyStructure, body, text]);
-    this.#bytes += text.length + envelope.length + bodyStructure.length + body.length;
+  add(key: string, metadata: Metadata): void {
+    const entry = entryOf(key, metadata);
+    this.#waiting.push(entry);
+    this.#bytes += entry.length;
     if (this.#bytes >= BATCH_BYTES) void this.flush();
     else this.#timer ??= setTimeout(() => void this.flush(), BATCH_MS);
   }
@@ -101,7 +97,7 @@ export class Remembered {
     return this.#turn;
   }
 
-  async #write(entries: readonly Entry[]): Promise<void> {
+  async #write(entries: readonly Buffer[]): Promise<void> {
     if (this.#end >= this.#parts.most) {
       await this.#file.truncate(0);
       this.#end = 0;
@@ -115,31 +111,20 @@ export class Remembered {
   }
 }
 
-function metadataOf([size, envelope, bodyStructure, body, text]: readonly [
-  number,
-  string,
-  string,
-  string,
-  string,
-]): Metadata {
-  return { size, envelope, bodyStructure, body, header: Buffer.from(text, 'latin1') };
-}
-
-function sealed(entries: readonly Entry[], key: Buffer, place: number): Buffer {
+function sealed(entries: readonly Buffer[], key: Buffer, place: number): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }).setAAD(placed(place));
-  const text = cipher.update(JSON.stringify(entries), 'utf8');
-  const rest = cipher.final();
+  const texts = [...entries.map((entry) => cipher.update(entry)), cipher.final()];
   const length = Buffer.alloc(LENGTH_BYTES);
-  length.writeUInt32BE(text.length + rest.length);
-  return Buffer.concat([length, nonce, text, rest, cipher.getAuthTag()]);
+  length.writeUInt32BE(entries.reduce((sum, entry) => sum + entry.length, 0));
+  return Buffer.concat([length, nonce, ...texts, cipher.getAuthTag()]);
 }
 
 /** Yields the entries of each batch, and where it ends, as far as batches are as they were written. */
 function* batchesOf(
   bytes: Buffer,
   key: Buffer,
-): Generator<{ readonly entries: readonly Entry[]; readonly next: number }> {
+): Generator<{ readonly entries: Buffer; readonly next: number }> {
   let at = 0;
   for (let place = 0; at + LENGTH_BYTES + NONCE_BYTES + TAG_BYTES <= bytes.length; place++) {
     const nonce = bytes.subarray(at + LENGTH_BYTES, at + LENGTH_BYTES + NONCE_BYTES);
@@ -154,8 +139,7 @@ function* batchesOf(
       return;
     }
     at = end + TAG_BYTES;
-    // as we have written it
-    yield { entries: JSON.parse(text.toString('utf8')) as readonly Entry[], next: at };
+    yield { entries: text, next: at };
   }
 }
 

@@ -8,7 +8,7 @@ import { setsOf } from '../imap/write.ts';
 import { matchesKey } from '../view/search/search.ts';
 import type { MessageView } from '../view/view.ts';
 import { searchKeyOf } from './matching.ts';
-import { type Numbered, type Selected, uidOf, wholeOf } from './selected.ts';
+import type { Numbered, Selected } from './selected.ts';
 
 type Numbers = ReadonlySet<number>;
 
@@ -18,6 +18,7 @@ export async function searchOpened(
   command: SearchCommand,
   by: 'number' | 'uid',
 ): Promise<void> {
+  await selected.ready();
   const all = await selected.search([{ kind: 'atom', text: 'ALL' }]);
   const search = new Search(selected, command.charset);
   const found = [...(await search.find(command.tree, new Set(all)))].sort((a, b) => a - b);
@@ -101,14 +102,7 @@ class Search {
       if (view === undefined) uids.set(number, uid);
       else take(number, view);
     }
-    for (const set of setsOf(uids.keys()))
-      await this.#selected.fetch(`${set} (UID BODY.PEEK[])`, async (fetched) => {
-        const uid = uids.get(fetched.number);
-        const stored = wholeOf(fetched);
-        if (uid === undefined || uidOf(fetched) !== uid || stored === undefined) return false;
-        take(fetched.number, (await this.#selected.open(uid, stored))?.view);
-        return true;
-      });
+    await this.#selected.open(uids, 'UID', 'whole', async ({ number }, opened) => take(number, opened?.view));
   }
 }
 

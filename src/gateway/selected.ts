@@ -4,11 +4,14 @@
  * what they are (RFC 3501 §7.4.1).
  */
 
+import { releaseMemory } from '../core/releasememory.ts';
+import { EndedError } from '../imap/input.ts';
 import { type Fetched, fetchedOf, itemOf, numbersOf } from '../imap/response.ts';
 import { type Segments, type Value, wordOf } from '../imap/values.ts';
 import { segmentsOf, setsOf } from '../imap/write.ts';
 import { NotOpenedError, type Opener } from '../keys/opening.ts';
 import { type MessageView, openView } from '../view/view.ts';
+import { LARGE_BYTES, type OpenedMessage } from './largemessages.ts';
 import type { Caches, Mailbox } from './mailbox.ts';
 import { openStored } from './openstored.ts';
 import type { Output } from './output.ts';
@@ -43,6 +46,7 @@ export class RefusedError extends Error {
 
 /** A stored message is at most as large; a larger one is shown as it is stored. */
 const MOST_STORED_BYTES = 512 * 1024 * 1024;
+const WHOLE = /BODY\[\] $/i;
 
 export class Selected {
   readonly mailbox: Mailbox;
@@ -119,6 +123,11 @@ export class Selected {
       });
   }
 
+  /** Resolves when it is known what former logins have remembered. */
+  async ready(): Promise<void> {
+    await this.#parts.caches.ready;
+  }
+
   metadataOf(uid: number): Metadata | undefined {
     return this.#parts.caches.metadata.get(this.mailbox.keyOf(uid));
   }
@@ -127,18 +136,63 @@ export class Selected {
     return this.#parts.caches.opened.get(this.mailbox.keyOf(uid));
   }
 
-  /** Opens a message and remembers it. Returns undefined for one that does not open. */
-  async open(uid: number, stored: Buffer): Promise<{ view: MessageView; metadata: Metadata } | undefined> {
+  /**
+   * Opens messages, of which each number comes with its UID, one after the other, and remembers what lists
+   * show of them. `take` gets each with what was asked beside it; undefined for one that does not open.
+   * `use`: whether the messages themselves are asked for, or only what lists show.
+   */
+  async open(
+    uids: ReadonlyMap<number, number>,
+    beside: string,
+    use: 'whole' | 'listed',
+    take: (fetched: Fetched, opened: OpenedMessage | undefined) => Promise<void>,
+  ): Promise<void> {
     const { opener, caches } = this.#parts;
+    for (const set of setsOf(uids.keys()))
+      await this.ask([Buffer.from(`FETCH ${set} (${beside} BODY.PEEK[])`)], async (response) => {
+        if (response.word !== 'FETCH' || response.number === undefined) return this.pass(response);
+        let large: (() => Promise<OpenedMessage>) | undefined;
+        const segments = await response.segments(MOST_STORED_BYTES, (text, bytes, pieces) => {
+          if (
+            bytes < LARGE_BYTES ||
+            bytes > MOST_STORED_BYTES ||
+            !WHOLE.test(text.toString('latin1', text.length - 7))
+          )
+            return undefined;
+          const opened = caches.large.open(pieces(), opener);
+          large = () => opened;
+          return opened.then(
+            () => undefined,
+            (error: unknown) => {
+              if (error instanceof EndedError) throw error;
+            },
+          );
+        });
+        const fetched = fetchedOf(segments, response.number);
+        const uid = uids.get(fetched.number);
+        const stored = wholeOf(fetched);
+        if (uid === undefined || stored === undefined) return this.#passSegments(segments);
+        const opened = await this.#remembered(uid, use, large ?? (() => openSmall(stored, opener)));
+        await take(fetched, opened);
+      });
+  }
+
+  async #remembered(
+    uid: number,
+    use: 'whole' | 'listed',
+    open: () => Promise<OpenedMessage>,
+  ): Promise<OpenedMessage | undefined> {
+    const { caches } = this.#parts;
     const key = this.mailbox.keyOf(uid);
     try {
-      const view = openView(await openStored(stored, opener));
+      const opened = await open();
       const known = caches.metadata.get(key);
-      const metadata = known ?? metadataOf(view);
-      caches.opened.set(key, view);
+      const metadata = known ?? opened.metadata;
+      // a list of thousands would drive out what is read
+      if (use === 'whole' || opened.view.size >= LARGE_BYTES) caches.opened.set(key, opened.view);
       caches.metadata.set(key, metadata);
       if (known === undefined) caches.remember?.(key, metadata);
-      return { view, metadata };
+      return { view: opened.view, metadata };
     } catch (error) {
       // one message must not keep its owner from the others
       if (!(error instanceof NotOpenedError)) this.#parts.complain('command', error);
@@ -157,6 +211,12 @@ export class Selected {
   }
 }
 
+async function openSmall(stored: Buffer, opener: Opener): Promise<OpenedMessage> {
+  const view = openView(await openStored(stored, opener));
+  releaseMemory(stored);
+  return { view, metadata: metadataOf(view) };
+}
+
 export function uidOf(fetched: Fetched): number | undefined {
   const value = itemOf(fetched, 'UID');
   const uid = value?.kind === 'atom' ? Number(value.text) : Number.NaN;
@@ -164,7 +224,7 @@ export function uidOf(fetched: Fetched): number | undefined {
 }
 
 /** Returns the whole stored message of an answer. */
-export function wholeOf({ items }: Fetched): Buffer | undefined {
+function wholeOf({ items }: Fetched): Buffer | undefined {
   const value = items.find(
     ({ name }) => name.kind === 'section' && name.inside.length === 0 && name.partial === undefined,
   )?.value;

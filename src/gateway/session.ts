@@ -60,13 +60,13 @@ export class Session {
   readonly pass: Sink = async (response) => {
     const { client } = this.#parts;
     if (response.word !== 'CAPABILITY' && response.word !== 'OK') {
-      for await (const piece of response.raw()) await client.write(piece);
+      for await (const piece of response.raw()) await client.add(piece);
       return;
     }
     const line = response.line.toString('latin1');
     const [, validity] = /^\* OK \[UIDVALIDITY (\d+)\]/i.exec(line) ?? [];
     if (validity !== undefined && this.#mailbox !== undefined) this.#mailbox.uidValidity = Number(validity);
-    await client.write(Buffer.from(`${narrowed(line)}\r\n`, 'latin1'));
+    await client.add(`${narrowed(line)}\r\n`);
   };
 
   /** Resolves when the client has logged out. Throws EndedError if one of the sides has gone. */

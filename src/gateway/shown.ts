@@ -1,15 +1,14 @@
 /** What a client is shown of an opened message, item by item of FETCH. */
 import type { FetchItem } from '../imap/fetch.ts';
-import { literalOf } from '../imap/write.ts';
-import { type MessageView, openView } from '../view/view.ts';
+import { headerView, type MessageView } from '../view/view.ts';
 
 /** Of a message that opens: what lists of messages show, so that it need not be opened for them. */
 export interface Metadata {
   readonly size: number;
-  /** IMAP, a byte in each character; so are the next two. */
-  readonly envelope: string;
-  readonly bodyStructure: string;
-  readonly body: string;
+  /** IMAP; so are the next two. */
+  readonly envelope: Buffer;
+  readonly bodyStructure: Buffer;
+  readonly body: Buffer;
   readonly header: Buffer;
 }
 
@@ -18,11 +17,16 @@ export function bytesOf({ envelope, bodyStructure, body, header }: Metadata): nu
   return header.length + envelope.length + bodyStructure.length + body.length + 500;
 }
 
+/** All of it is a copy: the message is large, and goes first. */
 export function metadataOf(view: MessageView): Metadata {
   const { size, envelope, bodyStructure, body } = view;
-  // a copy: the message is large, and goes first
   const header = Buffer.from(view.section({ part: [], kind: 'header', names: [] }));
-  return { size, envelope, bodyStructure, body, header };
+  return {
+    ...{ size, header },
+    envelope: written(envelope),
+    bodyStructure: written(bodyStructure),
+    body: written(body),
+  };
 }
 
 /** Tells whether an item can be shown of a message that is not opened any more. */
@@ -32,25 +36,25 @@ export function isInMetadata(item: FetchItem): boolean {
   return part.length === 0 && (kind === 'header' || kind === 'fields' || kind === 'notFields');
 }
 
-/** Returns the name of an item and its value; undefined for what the server behind says. */
+/** Returns the name of an item and its value, in pieces; undefined for what the server behind says. */
 export function shownItem(
   item: FetchItem,
   metadata: Metadata,
   view: MessageView | undefined,
-): readonly Buffer[] | undefined {
+): readonly (Buffer | string)[] | undefined {
   if (item.kind === 'section') {
-    const bytes = (view ?? openView(metadata.header)).section(item.section, item.partial);
-    return [Buffer.from(`${item.label} `, 'latin1'), literalOf(bytes)];
+    const bytes = (view ?? headerView(metadata.header)).section(item.section, item.partial);
+    return [`${item.label} {${bytes.length}}\r\n`, bytes];
   }
   switch (item.word) {
     case 'RFC822.SIZE':
-      return [written(`RFC822.SIZE ${metadata.size}`)];
+      return [`RFC822.SIZE ${metadata.size}`];
     case 'ENVELOPE':
-      return [written(`ENVELOPE ${metadata.envelope}`)];
+      return ['ENVELOPE ', metadata.envelope];
     case 'BODYSTRUCTURE':
-      return [written(`BODYSTRUCTURE ${metadata.bodyStructure}`)];
+      return ['BODYSTRUCTURE ', metadata.bodyStructure];
     case 'BODY':
-      return [written(`BODY ${metadata.body}`)];
+      return ['BODY ', metadata.body];
     default:
       return undefined;
   }

@@ -160,8 +160,9 @@ export class Upstream {
     } else throw new EndedError('the server behind answers what nobody has asked');
   }
 
-  #learn({ line }: Response): void {
-    if (line.length > 8192) return;
+  #learn({ line, word }: Response): void {
+    const mayTell = word === 'OK' || word === 'CAPABILITY' || word === 'PREAUTH';
+    if (!mayTell || line.length > 8192) return;
     if (hasCapability(line.toString('latin1'), 'LITERAL+')) this.#hasLiteralPlus = true;
   }
 }

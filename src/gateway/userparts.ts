@@ -38,7 +38,6 @@ export function userParts(
   const rules = { rules: keyRulesOf(settings, world), world };
   const keys = keySourceOf(settings, world);
   const caches: Caches = newCaches({ ...CACHE_LIMITS, openedBytes: gateway.cache_size });
-  let remembering: Promise<void> | undefined;
   const unlocking = new Unlocking({
     ...rules,
     place: placeOf(pathsOf(settings).gateway, address),
@@ -63,12 +62,8 @@ export function userParts(
     },
     async login({ opener, upstream, cacheKey }, password) {
       if (cacheKey !== undefined && gateway.cache_directory !== '') {
-        remembering ??= remember(caches, {
-          path: rememberedPath(settings, address),
-          key: cacheKey,
-          complain,
-        });
-        await remembering;
+        const path = rememberedPath(settings, address);
+        caches.ready ??= remember(caches, { path, key: cacheKey, complain });
       }
       if (opener === undefined) return { user: address, password: Buffer.from(password), isTheirs: true };
       if (gateway.upstream_password_file === '')

@@ -9,6 +9,14 @@ const HEAD = /^(\+|\*|[^ ]{1,120})(?: (\d{1,10})(?= ))?(?: ([A-Za-z-]{1,40}))?/;
 /** After these there is text, in which braces mean nothing. */
 const TEXTUAL = new Set(['OK', 'NO', 'BAD', 'BYE', 'PREAUTH']);
 const CRLF = Buffer.from('\r\n');
+const NOTHING = Buffer.alloc(0);
+
+/** Is given the line before a literal, up to its announcement, and what reads it. */
+export type TakeLiteral = (
+  text: Buffer,
+  bytes: number,
+  pieces: () => AsyncIterable<Buffer>,
+) => Promise<void> | undefined;
 
 /** A line of ENVELOPE or BODYSTRUCTURE may be long. */
 export const MOST_LINE_BYTES = 16 * 1024 * 1024;
@@ -43,8 +51,15 @@ export class Response {
     return this.line.toString('utf8', this.tag.length + 1);
   }
 
-  /** Collects the whole. Throws TooLongError, and what Input throws. */
-  async segments(mostBytes: number): Promise<Segments> {
+  /**
+   * Collects the whole. `take` may take literals in its place: it returns undefined for one that it does not
+   * want, and else reads all its pieces. Throws TooLongError, and what Input and `take` throw.
+   */
+  async segments(mostBytes: number, take?: TakeLiteral): Promise<Segments> {
+    if (this.#isTextual || announcedBy(this.line) === undefined) {
+      this.#isTaken = true;
+      return [this.line];
+    }
     const segments: Buffer[] = [];
     let bytes = 0;
     for await (const part of this.#parts()) {
@@ -54,7 +69,9 @@ export class Response {
       }
       bytes += part.literal;
       if (bytes > mostBytes) throw new TooLongError(`a response has more than ${mostBytes} bytes`);
-      segments.push(part.text, await this.#input.bytes(part.literal));
+      const taken = take?.(part.text, part.literal, () => this.#input.pieces(part.literal ?? 0));
+      if (taken !== undefined) await taken;
+      segments.push(part.text, taken === undefined ? await this.#input.bytes(part.literal) : NOTHING);
     }
     return segments;
   }

@@ -2,7 +2,7 @@
  * Opens messages (D59): nothing comes out before all of a message is verified, and what has to be held of it
  * has a bound. What is not known natively is opened by the library, as a whole.
  */
-import { decryptPackets, NotOpenedError, type Opener, type SessionKey } from '../keys/opening.ts';
+import { NotOpenedError, type Opener, type SessionKey } from '../keys/opening.ts';
 import { ChangedError, ExcessError, UnsupportedError } from '../openpgp/faults.ts';
 import { Held } from './held.ts';
 import { Reading } from './reading.ts';
@@ -54,6 +54,7 @@ export async function openPackets(
 }
 
 async function openByLibrary(source: PacketSource, opener: Opener): Promise<Opened> {
+  const { decryptPackets } = await import('../keys/libraryopening.ts'); // most messages do without it
   const { content, literalName } = await decryptPackets(source(), opener);
   return { bytes: content.length, literalName, pieces: () => inTurn([content]) };
 }

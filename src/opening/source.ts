@@ -40,17 +40,27 @@ const PIECE_BYTES = 64 * 1024;
 /** After so many, some milliseconds, whoever else waits for the event loop has a turn. */
 const TURN_BYTES = 8 * PIECE_BYTES;
 
-/** Returns the packets in a message in memory: armor, with or without text around it. */
-export function packetsIn(message: Buffer): PacketSource {
-  return () => lent(dearmored(message));
+/** A message in pieces, from its beginning each time. */
+export type MessagePieces = () => Iterable<Buffer> | AsyncIterable<Buffer>;
+
+/** Returns the packets in a message: armor, with or without text around it. */
+export function packetsIn(message: Buffer | MessagePieces): PacketSource {
+  return () => lent(dearmored(typeof message === 'function' ? message() : [message]));
 }
 
-async function* dearmored(message: Buffer): AsyncGenerator<Buffer> {
+async function* dearmored(pieces: Iterable<Buffer> | AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const armor = new Dearmor();
-  for (let at = 0; at < message.length; at += PIECE_BYTES) {
-    if (at > 0 && at % TURN_BYTES === 0) await turn();
-    yield armor.update(message.subarray(at, at + PIECE_BYTES));
-  }
+  let bytes = 0;
+  for await (const piece of pieces)
+    for (let at = 0; at < piece.length; at += PIECE_BYTES) {
+      if (bytes >= TURN_BYTES) {
+        await turn();
+        bytes = 0;
+      }
+      const part = piece.subarray(at, at + PIECE_BYTES);
+      bytes += part.length;
+      yield armor.update(part);
+    }
   yield armor.final();
   if (!armor.hasBegun) throw new NotOpenedError('it is no sealed message');
   if (!armor.hasEnded || armor.hasMore) throw new NotOpenedError('it is cut off, or more than one');

@@ -2,7 +2,7 @@
  * The Content fields of a part (RFC 2045) that BODYSTRUCTURE has.
  */
 
-import { fieldsIn, type Range, unfoldedValue } from './fields.ts';
+import { type Field, unfoldedValue } from './fields.ts';
 import {
   type ContentType,
   type Disposition,
@@ -29,10 +29,10 @@ export interface PartContent {
  * A part of a multipart need not. Of fields that are there twice the first counts, but for a disposition
  * without parameters.
  */
-export function contentOf(bytes: Buffer, header: Range, of: 'message' | 'part'): PartContent {
+export function contentOf(bytes: Buffer, fields: Iterable<Field>, of: 'message' | 'part'): PartContent {
   const content: PartContent = { languages: [] };
   let isMime = of === 'part';
-  for (const field of fieldsIn(bytes, header)) {
+  for (const field of fields) {
     if (field.name === 'mime-version' || field.name === 'content-type') isMime = true;
     if (!field.name.startsWith('content-')) continue;
     const value = () => unfoldedValue(bytes, field);

@@ -8,6 +8,7 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const TAB = 0x09;
 const COLON = 0x3a;
+const NOT_ASCII = /[\x80-\xff]/;
 
 /** A stretch of the message, in bytes. */
 export interface Range {
@@ -38,13 +39,19 @@ export function isContinuation(bytes: Buffer, start: number): boolean {
   return bytes[start] === SPACE || bytes[start] === TAB;
 }
 
+/** Returns where the field ends whose first line ends at `lineEnd`. */
+export function endOfField(bytes: Buffer, lineEnd: number, limit: number): number {
+  let end = lineEnd;
+  while (end < limit && isContinuation(bytes, end)) end = endOfLine(bytes, end, limit);
+  return end;
+}
+
 /** Yields the fields within a header: there may be millions. The empty line may be part of the range. */
 export function* fieldsIn(bytes: Buffer, { start, end }: Range): Generator<Field, undefined> {
   for (let at = start; at < end; ) {
-    let next = endOfLine(bytes, at, end);
-    if (isEmptyLine(bytes, at, next)) break;
-    const lineEnd = next;
-    while (next < end && isContinuation(bytes, next)) next = endOfLine(bytes, next, end);
+    const lineEnd = endOfLine(bytes, at, end);
+    if (isEmptyLine(bytes, at, lineEnd)) break;
+    const next = endOfField(bytes, lineEnd, end);
     yield { ...nameIn(bytes, at, lineEnd), start: at, end: next };
     at = next;
   }
@@ -56,7 +63,8 @@ export function fieldNamed(bytes: Buffer, header: Range, name: string): Field | 
   return undefined;
 }
 
-function nameIn(bytes: Buffer, start: number, lineEnd: number): { name: string; valueStart: number } {
+/** Returns the name of the field whose first line this is, and where its value begins. */
+export function nameIn(bytes: Buffer, start: number, lineEnd: number): { name: string; valueStart: number } {
   let colon = start;
   while (colon < lineEnd && bytes[colon] !== COLON) colon++;
   if (colon === lineEnd)
@@ -72,7 +80,9 @@ function nameIn(bytes: Buffer, start: number, lineEnd: number): { name: string; 
 }
 
 function lowered(bytes: Buffer, start: number, end: number): string {
-  return bytes.toString('latin1', start, end).replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  const name = bytes.toString('latin1', start, end);
+  if (!NOT_ASCII.test(name)) return name.toLowerCase();
+  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
 function withoutLineEnd(bytes: Buffer, start: number, end: number): number {

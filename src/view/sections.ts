@@ -4,7 +4,7 @@
  */
 
 import { withoutNul } from './canonical.ts';
-import { fieldsIn, type Range } from './fields.ts';
+import { endOfField, endOfLine, isEmptyLine, nameIn, type Range } from './fields.ts';
 import type { Part } from './parts.ts';
 import type { Partial, Section } from './section.ts';
 
@@ -34,20 +34,49 @@ function wholeSection(bytes: Buffer, root: Part, { part: path, kind, names }: Se
   return chosenFields(bytes, header, { kind, names }, path.length === 0 && kind === 'fields');
 }
 
+interface Wanted {
+  readonly names: ReadonlySet<string>;
+  /** How the names begin: most fields need not be looked at further. Undefined: one is too short. */
+  readonly beginnings: ReadonlySet<number> | undefined;
+}
+
+/** Thousands of messages are asked for the same names. */
+const WANTED = new WeakMap<readonly string[], Wanted>();
+
+function wantedBy(names: readonly string[]): Wanted {
+  const known = WANTED.get(names);
+  if (known !== undefined) return known;
+  const lower = names.map((name) => name.toLowerCase());
+  const isFit = lower.every(({ length }) => length >= 2);
+  const beginnings = lower.map((name) => beginningAt(Buffer.from(name, 'latin1'), 0));
+  const wanted = { names: new Set(lower), beginnings: isFit ? new Set(beginnings) : undefined };
+  WANTED.set(names, wanted);
+  return wanted;
+}
+
+/** Returns two bytes as a number, with the bit set that tells lower case from upper case. */
+function beginningAt(bytes: Buffer, at: number): number {
+  return (((bytes[at] ?? 0) | 0x20) << 8) | ((bytes[at + 1] ?? 0) | 0x20);
+}
+
 function chosenFields(
   bytes: Buffer,
   header: Range,
   { kind, names }: Pick<Section, 'kind' | 'names'>,
   endsAlways: boolean,
 ): Buffer {
-  const wanted = new Set(names.map((name) => name.toLowerCase()));
+  const { names: wanted, beginnings } = wantedBy(names);
+  const isFields = kind === 'fields';
   const chosen = Buffer.allocUnsafe(header.end - header.start + 2);
   let length = 0;
   let end = header.start;
-  for (const field of fieldsIn(bytes, header)) {
-    end = field.end;
-    if (wanted.has(field.name) === (kind === 'fields'))
-      length += bytes.copy(chosen, length, field.start, field.end);
+  for (let at = header.start; at < header.end; at = end) {
+    const lineEnd = endOfLine(bytes, at, header.end);
+    if (isEmptyLine(bytes, at, lineEnd)) break;
+    end = endOfField(bytes, lineEnd, header.end);
+    const mayBeWanted = beginnings?.has(beginningAt(bytes, at)) !== false;
+    const isWanted = mayBeWanted && wanted.has(nameIn(bytes, at, lineEnd).name);
+    if (isWanted === isFields) length += bytes.copy(chosen, length, at, end);
   }
   if (end < header.end || endsAlways) length += emptyLine(bytes, end).copy(chosen, length);
   return chosen.subarray(0, length);

@@ -4,7 +4,7 @@
 
 import { contentOf, type PartContent } from './content.ts';
 import { envelopeOf } from './envelope.ts';
-import { fieldsIn } from './fields.ts';
+import { type Field, fieldsIn } from './fields.ts';
 import type { Kind } from './kind.ts';
 import type { Lines } from './lines.ts';
 import type { Parameter } from './parameters.ts';
@@ -24,15 +24,35 @@ const US_ASCII: Parameter = ['charset', 'us-ascii'];
 /** `BODYSTRUCTURE` has the extension data, `BODY` has not. Returns IMAP, a byte in each character. */
 export type Form = 'BODY' | 'BODYSTRUCTURE';
 
-export function structureOf(bytes: Buffer, root: Part, lines: Lines, form: Form): string {
-  const content = contentOf(bytes, root.header, 'message');
+/** What is found once for both forms, and for ENVELOPE. */
+export interface Parsed {
+  readonly lines: Lines;
+  /** Of the header of the message. */
+  fields(): Iterable<Field>;
+  readonly contents: Map<Part, PartContent>;
+}
+
+export function structureOf(bytes: Buffer, root: Part, parsed: Parsed, form: Form): string {
+  const content = contentIn(bytes, root, parsed, 'message', parsed.fields);
   // of a message that is as plain as can be Dovecot only remembers that, and forgets the spelling
   return structure(
     bytes,
     { part: root, content: isPlain(content) ? { languages: [] } : content },
-    lines,
+    parsed,
     form,
   );
+}
+
+function contentIn(
+  bytes: Buffer,
+  part: Part,
+  { contents }: Parsed,
+  of: 'message' | 'part',
+  fields: () => Iterable<Field> = () => fieldsIn(bytes, part.header),
+): PartContent {
+  const content = contents.get(part) ?? contentOf(bytes, fields(), of);
+  contents.set(part, content);
+  return content;
 }
 
 function isPlain({ type, disposition, encoding = '7bit', languages, ...others }: PartContent): boolean {
@@ -48,13 +68,14 @@ interface Described {
   readonly content: PartContent;
 }
 
-function structure(bytes: Buffer, { part, content }: Described, lines: Lines, form: Form): string {
+function structure(bytes: Buffer, { part, content }: Described, parsed: Parsed, form: Form): string {
+  const { lines } = parsed;
   const isMultipart = part.kind === 'multipart' || part.kind === 'digest';
   return `(${isMultipart ? multipartOf() : singleOf()})`;
 
   function inner(child: Part): string {
-    const content = contentOf(bytes, child.header, part.kind === 'message' ? 'message' : 'part');
-    return structure(bytes, { part: child, content }, lines, form);
+    const content = contentIn(bytes, child, parsed, part.kind === 'message' ? 'message' : 'part');
+    return structure(bytes, { part: child, content }, parsed, form);
   }
 
   function multipartOf(): string {

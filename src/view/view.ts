@@ -6,12 +6,12 @@
 
 import { withCrlf } from './canonical.ts';
 import { envelopeOf } from './envelope.ts';
-import { fieldsIn } from './fields.ts';
+import { type Field, fieldsIn, type Range } from './fields.ts';
 import { countLines } from './lines.ts';
 import { findParts, type Part } from './parts.ts';
 import type { Partial, Section } from './section.ts';
 import { sectionOf } from './sections.ts';
-import { structureOf } from './structure.ts';
+import { type Parsed, structureOf } from './structure.ts';
 
 /**
  * What lists of messages are made from: enough to answer without the message, and small. The texts are IMAP,
@@ -40,29 +40,62 @@ export interface MessageView extends Summary {
 /** `message` is not copied unless it has bare line feeds, and must not change as long as the view is used. */
 export function openView(message: Buffer): MessageView {
   const bytes = withCrlf(message);
-  const parts = findParts(bytes);
-  let lines: ReturnType<typeof countLines> | undefined;
-  const structure = (form: 'BODY' | 'BODYSTRUCTURE') => {
-    lines ??= countLines(bytes, parts);
-    return structureOf(bytes, parts, lines, form);
+  return viewOf(bytes, findParts(bytes));
+}
+
+/** Returns the view of a header with CRLF, such as BODY[HEADER] is, for what is asked of headers only. */
+export function headerView(header: Buffer): Pick<MessageView, 'section'> {
+  const end = header.length;
+  const parts: Part = {
+    ...{ kind: 'text', children: [] },
+    header: { start: 0, end },
+    body: { start: end, end },
   };
+  return { section: (section, partial) => sectionOf(header, parts, section, partial) };
+}
+
+/** Returns the view that has these bytes and parts, which may come from another thread. */
+export function viewOf(bytes: Buffer, parts: Part): MessageView {
+  const few = once(() => fewFields(bytes, parts.header));
+  const fields = () => few() ?? fieldsIn(bytes, parts.header);
+  const parsed = once((): Parsed => ({ fields, contents: new Map(), lines: countLines(bytes, parts) }));
   return {
     bytes,
     parts,
     size: bytes.length,
     get envelope() {
-      return envelopeOf(bytes, fieldsIn(bytes, parts.header));
+      return envelopeOf(bytes, fields());
     },
     get bodyStructure() {
-      return structure('BODYSTRUCTURE');
+      return structureOf(bytes, parts, parsed(), 'BODYSTRUCTURE');
     },
     get body() {
-      return structure('BODY');
+      return structureOf(bytes, parts, parsed(), 'BODY');
     },
     section: (section, partial) => sectionOf(bytes, parts, section, partial),
     summary() {
       const { size, envelope, bodyStructure } = this;
       return { size, envelope, bodyStructure };
     },
+  };
+}
+
+/** More of them are read anew each time. */
+const MOST_FIELDS = 1000;
+
+function fewFields(bytes: Buffer, header: Range): readonly Field[] | undefined {
+  const fields: Field[] = [];
+  for (const field of fieldsIn(bytes, header)) {
+    if (fields.length === MOST_FIELDS) return undefined;
+    fields.push(field);
+  }
+  return fields;
+}
+
+function once<T>(find: () => T): () => T {
+  let found: { readonly value: T } | undefined;
+  return () => {
+    found ??= { value: find() };
+    return found.value;
   };
 }

@@ -5,9 +5,12 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { LARGE_BYTES } from '../../src/gateway/largemessages.ts';
 import { COMPLAINTS, DOVECOT_VERSIONS, needsDovecot } from '../support/dovecot.ts';
+import { messageOfSize } from '../support/fixtures.ts';
 import { ALICE, PASSWORD, startGateway, type TestGateway } from '../support/gateway.ts';
 import { connectImap, fetchMessage, select } from '../support/imapclient.ts';
+import { connectImap as rawImap } from '../support/rawimap.ts';
 
 const LETTER = `Message-ID: <letter@example.org>
 Date: Mon, 02 Nov 2026 10:00:00 +0000
@@ -86,5 +89,36 @@ for (const version of DOVECOT_VERSIONS)
       await imap.logout();
       assert.deepEqual(gateway.complaints, []);
       assert.doesNotMatch(gateway.dovecot.log(), COMPLAINTS);
+    });
+
+    test('a large message is read in parts, listed and searched, and shown as stored if it was changed', async () => {
+      const message = messageOfSize(3 * LARGE_BYTES);
+      const stored = await gateway.sealed(message);
+      const changed = stored
+        .toString('latin1')
+        .replace(/\n[A-Za-z0-9+/]{20}(?=[^\n]*\n[^\n]*\n=)/, '\nAAAAAAAAAAAAAAAAAAAA');
+      await gateway.store(message);
+      await gateway.storeAsIs(Buffer.from(changed, 'latin1'));
+      const imap = await rawImap(gateway.port);
+      await imap.login(ALICE, PASSWORD);
+      const count = await imap.select('INBOX');
+      const asked = async (items: string) =>
+        (await imap.command(`FETCH ${count - 1}:${count} (${items})`)).sort();
+      const sizes = (await asked('RFC822.SIZE')).map(({ text }) => /SIZE (\d+)/.exec(text)?.[1]);
+      assert.deepEqual(sizes.map(Number), [
+        message.length,
+        changed.length + (changed.match(/\n/g)?.length ?? 0),
+      ]);
+      const parts: Buffer[] = [];
+      for (let at = 0; at <= message.length; at += LARGE_BYTES / 2) {
+        const [part] = await imap.command(`FETCH ${count - 1} (BODY.PEEK[]<${at}.${LARGE_BYTES / 2}>)`);
+        parts.push(part?.literals[0] ?? Buffer.alloc(0));
+      }
+      assert.ok(Buffer.concat(parts).equals(message));
+      const last = message.toString('latin1').trimEnd().slice(-20);
+      const [found] = await imap.command(`SEARCH ${count - 1} BODY "${last.replaceAll(/["\\]/g, '\\$&')}"`);
+      assert.equal(found?.text, `* SEARCH ${count - 1}`);
+      await imap.logout();
+      assert.deepEqual(gateway.complaints, []);
     });
   });

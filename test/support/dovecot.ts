@@ -61,6 +61,8 @@ export interface DovecotOptions {
 export interface Dovecot {
   /** The port of IMAP on 127.0.0.1, without TLS. */
   port: number;
+  /** The process that is the parent of all others. */
+  pid: number;
   log(): string;
   /** Runs doveadm, and resolves to what it prints. Rejects with its error message. */
   doveadm(...args: readonly string[]): Promise<string>;
@@ -115,6 +117,7 @@ export async function startDovecotImap(options: DovecotOptions): Promise<Dovecot
         process.setegid?.(0);
       };
     },
+    pid: running.pid,
     stop: async () => void (await running.stop()),
   };
 }

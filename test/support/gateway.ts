@@ -97,19 +97,7 @@ export async function startGateway({
       await writeFile(mailbox(`new/${1_000_000_000 + ++count}.M${count}.host`), message);
     await dovecot.adopt(mailbox('new'));
   };
-  const sealed = async (message: Buffer | string) => {
-    const pieces: Buffer[] = [];
-    async function* whole() {
-      yield Buffer.from(message);
-    }
-    const keys = await own.keys();
-    const options = {
-      ...{ keys, headerPolicy: 'visible' as const, maxHeaderBytes: 2 ** 21, isTheirs: undefined },
-    };
-    for await (const piece of keepOrSealMessage(whole(), { ...options, world, meter: UNMETERED }))
-      pieces.push(piece);
-    return Buffer.concat(pieces);
-  };
+  const sealed = (message: Buffer | string) => sealedAs(own, message);
   return {
     port: (server.address() as AddressInfo).port,
     ...{ dovecot, key, complaints, mailbox, sealed, storeAsIs },
@@ -121,6 +109,19 @@ export async function startGateway({
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Resolves to a message as it is stored for an account. */
+export async function sealedAs(account: Account, message: Buffer | string): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  async function* whole() {
+    yield Buffer.from(message);
+  }
+  const keys = await account.keys();
+  const options = { headerPolicy: 'visible', maxHeaderBytes: 2 ** 21, isTheirs: undefined } as const;
+  for await (const piece of keepOrSealMessage(whole(), { ...options, keys, world, meter: UNMETERED }))
+    pieces.push(piece);
+  return Buffer.concat(pieces);
 }
 
 export { sealingAccount };

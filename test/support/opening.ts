@@ -1,8 +1,9 @@
 // Messages that are sealed packet by packet, and opened natively or by the library alone.
 
 import { randomBytes } from 'node:crypto';
+import { decryptPackets } from '../../src/keys/libraryopening.ts';
 import { recipientKeyOf } from '../../src/keys/material.ts';
-import { decryptPackets, type Opener } from '../../src/keys/opening.ts';
+import type { Opener } from '../../src/keys/opening.ts';
 import { readSecretKeys } from '../../src/keys/secretfile.ts';
 import { unlock } from '../../src/keys/secretkeys.ts';
 import { Reading } from '../../src/opening/reading.ts';

@@ -127,7 +127,7 @@ function textOf({ bytes, parts }: MessageView): string {
     return first === undefined ? part : leaf(first);
   };
   const { header, body } = leaf(parts);
-  const { type, encoding } = contentOf(bytes, header, 'message');
+  const { type, encoding } = contentOf(bytes, fieldsIn(bytes, header), 'message');
   const charset = type?.parameters.find(([name]) => name.toLowerCase() === 'charset')?.[1];
   return textIn(decodedTransfer(bytes.subarray(body.start, body.end), encoding) ?? Buffer.alloc(0), charset);
 }
