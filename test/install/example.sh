@@ -133,7 +133,7 @@ use_gateway() {
   beside curl --silent --show-error --insecure --user "alice@example.com:$code" "imaps://127.0.0.1:10993/INBOX" \
     --upload-file - <<<$'Subject: of a program\n\ngateway-canary' || fail 'the gateway does not store'
   said 'gateway-canary' "$(through_gateway "$code" | tr -d '\r')"
-  grep -rq 'gateway-canary' "$root/var/mail/sealdir" "$root/var/lib/dovecot" && fail 'there is plaintext in the store'
+  if grep -rq 'gateway-canary' "$root/var/mail/sealdir" "$root/var/lib/dovecot"; then fail 'there is plaintext in the store'; fi
   said '250 2.0.0 Ok: queued' "$(from_user --auth-password "$code" --h-Subject 'with a code' --body hello)"
 }
 
@@ -151,11 +151,12 @@ test_gateway() {
   gateway_step gateway.conf
   use_it 'before the gateway'
   gateway_step logins.conf
-  fix=$(in_machine sealdir check 2>&1 | sed -n 's/^ *fix: \(sed -i .*\)  # or .*/\1/p')
+  # it ends with 1 or 2, as it finds something
+  fix=$( (in_machine sealdir check 2>&1 || true) | sed -n 's/^ *fix: \(sed -i .*\)  # or .*/\1/p')
   said "^sed -i -e .*/etc/dovecot/users'$" "$fix"
   said '535' "$(from_user --auth-password wrong)"
   in_machine bash -c "$fix"
-  in_machine sealdir check 2>&1 | grep -E 'hash|Dovecot' && fail 'check still finds something'
+  if in_machine sealdir check 2>&1 | grep -E 'hash|Dovecot'; then fail 'check still finds something'; fi
   said '535' "$(from_user --auth-password "$password")"
   use_gateway
 }
