@@ -13,6 +13,7 @@ import { type Announced, type Input, TooLongError } from '../imap/input.ts';
 import { SyntaxFault, type Value } from '../imap/values.ts';
 import { segmentsOf } from '../imap/write.ts';
 import { type Account, SealingError } from './account.ts';
+import type { Caches } from './mailbox.ts';
 import type { Output } from './output.ts';
 import type { Answer, Sink, Upstream } from './upstream.ts';
 
@@ -30,6 +31,7 @@ export interface AppendParts {
   readonly upstream: Upstream;
   readonly account: Account;
   readonly appending: AppendOptions;
+  readonly caches: Pick<Caches, 'counts'>;
   readonly mostMessageBytes: number;
   readonly pass: Sink;
   complain(what: 'append', error: unknown): void;
@@ -43,7 +45,7 @@ const NOT_SEALED: Answer = {
 
 /** Answers all of it but for the tagged line. Whatever it answers, the message has been read. */
 export async function appendSealed(command: Command, parts: AppendParts): Promise<Answer> {
-  const { input, client, upstream, account, appending, mostMessageBytes, pass, complain } = parts;
+  const { input, client, upstream, account, appending, mostMessageBytes, pass, complain, caches } = parts;
   const { message } = command;
   if (message === undefined) throw new SyntaxFault('APPEND needs a message');
   const head = headOf(command);
@@ -60,6 +62,7 @@ export async function appendSealed(command: Command, parts: AppendParts): Promis
   }
   for await (const piece of pieces) void piece; // what was not read after a failure
   await readEnd(input);
+  caches.counts?.add(sealed === undefined ? 'refused' : 'sealed');
   if (sealed === undefined) return NOT_SEALED;
   const before = segmentsOf([{ kind: 'atom', text: 'APPEND' }, ...head.values]);
   const last = Buffer.concat([before.at(-1) ?? Buffer.alloc(0), Buffer.from(' ')]);

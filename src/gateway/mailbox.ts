@@ -5,6 +5,7 @@
  */
 
 import type { MessageView } from '../view/view.ts';
+import type { Counts } from './counts.ts';
 import { LargeMessages } from './largemessages.ts';
 import { bytesOf, type Metadata } from './shown.ts';
 
@@ -64,6 +65,7 @@ export interface Caches {
   remember?(key: string, metadata: Metadata): void;
   /** Resolves when that is kept, or after a moment. */
   settle?(): Promise<unknown>;
+  readonly counts?: Counts;
 }
 
 export interface CacheLimits {
@@ -73,8 +75,12 @@ export interface CacheLimits {
 
 export const CACHE_LIMITS: CacheLimits = { openedBytes: 64 * 1024 * 1024, metadataBytes: 64 * 1024 * 1024 };
 
-export function newCaches({ openedBytes, metadataBytes }: CacheLimits = CACHE_LIMITS): Caches {
+export function newCaches(
+  { openedBytes, metadataBytes }: CacheLimits = CACHE_LIMITS,
+  counts?: Counts,
+): Caches {
   return {
+    ...(counts && { counts }),
     opened: new Recent(openedBytes, ({ size }) => size),
     metadata: new Recent(metadataBytes, bytesOf),
     large: new LargeMessages(),

@@ -3,7 +3,7 @@
  * by their numbers and never with a UID command, so that no EXPUNGE comes in between and the numbers stay
  * what they are (RFC 3501 §7.4.1).
  */
-
+import { performance } from 'node:perf_hooks';
 import { releaseMemory } from '../core/releasememory.ts';
 import { EndedError } from '../imap/input.ts';
 import { type Fetched, fetchedOf, itemOf, numbersOf } from '../imap/response.ts';
@@ -184,8 +184,10 @@ export class Selected {
   ): Promise<OpenedMessage | undefined> {
     const { caches } = this.#parts;
     const key = this.mailbox.keyOf(uid);
+    const begun = performance.now();
     try {
       const opened = await open();
+      caches.counts?.opened((performance.now() - begun) / 1000, opened.view.size);
       const known = caches.metadata.get(key);
       const metadata = known ?? opened.metadata;
       // a list of thousands would drive out what is read
@@ -196,6 +198,7 @@ export class Selected {
     } catch (error) {
       // one message must not keep its owner from the others
       if (!(error instanceof NotOpenedError)) this.#parts.complain('command', error);
+      caches.counts?.add('unopened');
       this.mailbox.setKind(uid, 'unopened');
       return undefined;
     }

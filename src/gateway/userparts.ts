@@ -12,6 +12,7 @@ import { Derivations } from '../custody/kdf.ts';
 import { placeOf } from '../custody/place.ts';
 import { keyRulesOf, keySourceOf, pathsOf } from '../site.ts';
 import { type Account, sealingAccount } from './account.ts';
+import type { Counts } from './counts.ts';
 import { CACHE_LIMITS, type Caches, newCaches } from './mailbox.ts';
 import { Remembered, type RememberedParts } from './remembered.ts';
 import type { UnlockedParts, UpstreamLogin } from './unlocked.ts';
@@ -33,11 +34,12 @@ export function userParts(
   settings: UserSettings,
   world: World,
   complain: UnlockedParts['complain'],
+  counts: Counts,
 ): UserParts {
   const { gateway, lmtp, store } = settings;
   const rules = { rules: keyRulesOf(settings, world), world };
   const keys = keySourceOf(settings, world);
-  const caches: Caches = newCaches({ ...CACHE_LIMITS, openedBytes: gateway.cache_size });
+  const caches: Caches = newCaches({ ...CACHE_LIMITS, openedBytes: gateway.cache_size }, counts);
   const unlocking = new Unlocking({
     ...rules,
     place: placeOf(pathsOf(settings).gateway, address),

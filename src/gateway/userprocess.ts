@@ -12,6 +12,7 @@ import { realWorld } from '../edge/world.ts';
 import { Input } from '../imap/input.ts';
 import type { Client } from './connection.ts';
 import { isOfConnection } from './connection.ts';
+import { Counts } from './counts.ts';
 import { readHandover, writeVerdict } from './handover.ts';
 import type { FromUser, ToUser, Whose } from './messages.ts';
 import { Output } from './output.ts';
@@ -54,10 +55,11 @@ function userOf(address: string, settings: UserSettings) {
     else if (what === 'upstream') say('error', 'gateway upstream', detail);
     else say('error', 'gateway session', detail);
   };
-  return { address, complain, parts: userParts(address, settings, world, complain) };
+  const counts = new Counts((told) => tell({ counts: told }));
+  return { address, complain, counts, parts: userParts(address, settings, world, complain, counts) };
 }
 
-async function serve(stream: Socket, { parts, complain }: User): Promise<void> {
+async function serve(stream: Socket, { parts, complain, counts }: User): Promise<void> {
   const client: Client = { stream, client: new Output(stream), input: new Input(stream) };
   try {
     const credentials = await readHandover(client.input);
@@ -81,6 +83,7 @@ async function serve(stream: Socket, { parts, complain }: User): Promise<void> {
   } catch (error) {
     if (!isOfConnection(error)) complain('command', error);
   } finally {
+    counts.flush();
     stream.end();
   }
 }

@@ -192,6 +192,39 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     }
   });
 
+  test('metrics count logins, sessions, and messages that were opened and stored, and name nobody', async () => {
+    const [, at = ''] = /"metrics":"([^"]+)"/.exec(gateway.running.output()) ?? [];
+    const page = async () => (await fetch(`http://${at}/metrics`)).text();
+    const value = (text: string, series: string) =>
+      Number(new RegExp(`^${series.replaceAll(/[{}]/g, '\\$&')} (\\S+)$`, 'm').exec(text)?.[1]);
+    const before = await page();
+    const imap = await connect(gateway.secrets.password);
+    await imap.append('INBOX', MESSAGE);
+    assert.deepEqual((await fetchMessage(imap, await select(imap, 'INBOX'))).bytes, MESSAGE);
+    await until('the page says who is there', async () => {
+      const during = await page();
+      return (
+        value(during, 'sealdir_gateway_users') === 1 && value(during, 'sealdir_gateway_connections') === 1
+      );
+    });
+    await imap.logout();
+    const counted = [
+      'sealdir_gateway_logins_total{result="right"}',
+      'sealdir_gateway_opened_messages_total{result="opened"}',
+      'sealdir_gateway_stored_messages_total{result="sealed"}',
+      'sealdir_gateway_open_seconds_count',
+      'sealdir_gateway_login_seconds_count',
+    ];
+    await until('all of it is counted', async () => {
+      const text = await page();
+      return counted.every((series) => value(text, series) === (value(before, series) || 0) + 1);
+    });
+    assert.equal(value(before, 'sealdir_gateway_processes_lost_total{process="front"}'), 1);
+    assert.ok(value(before, 'sealdir_gateway_logins_total{result="busy"}') > 0);
+    assert.doesNotMatch(await page(), /alice|127\.0\.0|mine/);
+    assert.equal((await fetch(`http://${at}/readyz`)).status, 200);
+  });
+
   test('F46: when the server behind is gone, logins are told so, and sessions end', async () => {
     const imap = await connect(gateway.secrets.password);
     const ended = new Promise((resolve) => imap.once('close', resolve));
@@ -199,6 +232,8 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     await ended;
     await assert.rejects(connect(gateway.secrets.password));
     await until('it is logged', () => gateway.logged('gateway upstream').length > 0);
+    const [, at = ''] = /"metrics":"([^"]+)"/.exec(gateway.running.output()) ?? [];
+    assert.equal((await fetch(`http://${at}/readyz`)).status, 503);
     await until('the process of the user has ended', () => processes().length === 1);
   });
 });
