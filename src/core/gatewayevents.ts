@@ -52,6 +52,12 @@ export const GATEWAY_EVENTS = {
     means: 'All sessions ended with it. The next connection begins another; programs connect again.',
     todo: 'With SIGKILL look for the out-of-memory killer; else report it.',
   },
+  'gateway key replaced': {
+    levels: ['warn'],
+    fields: ['address'],
+    means: 'A login has opened another key than the sessions that were on. They ended; the next login works.',
+    todo: 'Nothing, if the owner of the key has wrapped another one.',
+  },
   'the process of a user ended': {
     levels: ['warn'],
     fields: ['address', 'code', 'signal'],

@@ -21,6 +21,9 @@ interface Known {
   readonly wrap: Buffer;
 }
 
+/** The wrapped file has another key now than the one that is open here, which must not serve it. */
+export class ReplacedError extends Error {}
+
 export interface UnlockingParts extends SealingRules {
   readonly place: Required<Named>;
   readonly derivations: Derivations;
@@ -33,6 +36,8 @@ export class Unlocking {
   readonly #macKey = randomBytes(32);
   readonly #known: Known[] = [];
   #account: Account | undefined;
+  /** Of what the wrapped file had in its box when it was opened. */
+  #inside: Buffer | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: UnlockingParts) {
@@ -41,8 +46,8 @@ export class Unlocking {
 
   /**
    * Resolves to undefined for a wrong password, after as long whether there is a file or not; and for one
-   * that is not known yet, if nothing is to be derived. Throws TooBusyError, WrappedFileError, or what the
-   * file system says.
+   * that is not known yet, if nothing is to be derived. Throws ReplacedError, TooBusyError,
+   * WrappedFileError, or what the file system says.
    */
   async unlock(password: Buffer, derives = true): Promise<Account | undefined> {
     const file = await readWrapped(this.#parts.place);
@@ -72,8 +77,10 @@ export class Unlocking {
     );
   }
 
-  #macOf(password: Buffer): Buffer {
-    return createHmac('sha256', this.#macKey).update(password).digest();
+  #macOf(...pieces: readonly Buffer[]): Buffer {
+    const mac = createHmac('sha256', this.#macKey);
+    for (const piece of pieces) mac.update(piece);
+    return mac.digest();
   }
 
   async #open(file: WrappedFile | undefined, password: Buffer): Promise<Account | undefined> {
@@ -85,6 +92,12 @@ export class Unlocking {
     const cacheKey = withKeyFor('cache', opened.master, (key) => Buffer.from(key));
     opened.master.fill(0);
     if (secretKey === undefined || upstream === undefined) return undefined;
+    const inside = this.#macOf(Buffer.from(upstream), cacheKey, secretKey);
+    if (this.#inside !== undefined && !timingSafeEqual(this.#inside, inside)) {
+      secretKey.fill(0);
+      throw new ReplacedError('another key is open');
+    }
+    this.#inside = inside;
     if (this.#account?.opener === undefined) {
       const { rules, world } = this.#parts;
       const { certificate } = await readTransferableKey(secretKey, async () => undefined);

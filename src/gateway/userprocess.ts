@@ -18,6 +18,7 @@ import type { FromUser, ToUser, Whose } from './messages.ts';
 import { Output } from './output.ts';
 import { endWithParent } from './processes.ts';
 import { runUnlocked, type UnlockedParts } from './unlocked.ts';
+import { ReplacedError } from './unlocking.ts';
 import { userParts } from './userparts.ts';
 import type { UserSettings } from './usersettings.ts';
 
@@ -59,7 +60,7 @@ function userOf(address: string, settings: UserSettings) {
   return { address, complain, counts, parts: userParts(address, settings, world, complain, counts) };
 }
 
-async function serve(stream: Socket, { parts, complain, counts }: User): Promise<void> {
+async function serve(stream: Socket, { address, parts, complain, counts }: User): Promise<void> {
   const client: Client = { stream, client: new Output(stream), input: new Input(stream) };
   try {
     const credentials = await readHandover(client.input);
@@ -75,8 +76,11 @@ async function serve(stream: Socket, { parts, complain, counts }: User): Promise
         login: () => parts.login(account, password),
       });
     } catch (error) {
-      if (error instanceof TooBusyError) return await writeVerdict(client.client, 'busy');
-      throw error;
+      const isReplaced = error instanceof ReplacedError;
+      if (!isReplaced && !(error instanceof TooBusyError)) throw error;
+      if (isReplaced) say('warn', 'gateway key replaced', { address });
+      await writeVerdict(client.client, 'busy');
+      if (isReplaced) process.disconnect(); // the next login has a process without the old key
     } finally {
       password.fill(0);
     }

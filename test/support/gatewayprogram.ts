@@ -1,7 +1,7 @@
 // `sealdir gateway` as an operator runs it: a process of its own, over TLS, before a Dovecot with a master
 // user, with a wrapped key.
 
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { placeOf } from '../../src/custody/place.ts';
 import { dovecotLine } from '../../src/custody/upstream.ts';
@@ -33,6 +33,11 @@ export interface GatewayProgram {
   /** The path of her wrapped file. */
   readonly wrapped: string;
   mailbox(below?: string): string;
+  /**
+   * Wraps a key for an address, in place of the one that was wrapped before, and lets the gateway log in as
+   * that user. Resolves to what opens it.
+   */
+  enrol(address: string, key: TestKey): Promise<Enrolled['secrets']>;
   /** Stores a message as a delivery seals it. */
   store(message: Buffer): Promise<void>;
   /** Lines of its log with this event. */
@@ -104,7 +109,23 @@ ${isMaster ? `upstream_password_file = ${JSON.stringify(join(dir, 'master'))}` :
   });
   const [, tlsPort, port] = /"tls:\/\/127\.0\.0\.1:(\d+)","127\.0\.0\.1:(\d+)"/.exec(running.output()) ?? [];
   let stored = 0;
+  const lines = new Map([[ALICE, known[who]]]);
   return {
+    async enrol(address, { secretKey: armored }) {
+      const transferable = await readTransferableKey(Buffer.from(armored), async () => undefined);
+      const wrapping = await enrolled(address, transferable.fingerprint, transferable.secretKey);
+      if (!isMaster) lines.set(address, dovecotLine(wrapping.file));
+      // in one moment, as programs do it
+      await writeFile(join(dir, 'next'), `${[...lines.values()].join('\n')}\n`);
+      await rename(join(dir, 'next'), join(dir, 'gateway.passwd'));
+      await writeFile(join(dir, 'next'), textOf(wrapping.file), { mode: 0o600 });
+      await rename(join(dir, 'next'), placeOf(join(dir, 'gateway'), address).path);
+      const [local = ''] = address.split('@');
+      const own = join(dir, 'mail/example.com', local);
+      for (const part of ['tmp', 'new', 'cur']) await mkdir(join(own, part), { recursive: true });
+      await dovecot.adopt(own);
+      return wrapping.secrets;
+    },
     async store(message) {
       const args = [CLI, 'seal', '-c', config, '-r', ALICE];
       const { code, stdout, stderr } = await run(process.execPath, args, { stdin: message });

@@ -20,7 +20,7 @@ const MORE: Readonly<Record<string, string>> = {
   keys: 'collection effort largedirectory lastvalid wkdremote',
   maildir: 'links maildirsize',
   peers: `byteexact clients dovecotquota encryptedmail enrolled example gatewaybridge gatewayclients
-    gatewaycorpus gatewaydisk gatewayimapc gatewaylogins gatewayprogram gatewaythunderbird harness
+    gatewayclosed gatewaycorpus gatewaydisk gatewayimapc gatewaylogins gatewayprogram gatewaythunderbird harness
     mailreaders migrate pipes postfix postfixrecipes postfixtls postfixtlsreport reseal sealfolders spam view`,
   recipients: 'sql',
 };
