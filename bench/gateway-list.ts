@@ -49,10 +49,10 @@ export async function listing(bed: Bed, site: GatewayBed, user: BenchUser): Prom
         await ours.select();
         costs[time].push(await costOf(site, () => ours.command(command)));
         await ours.logout();
+        await pause(ENDED_MS); // the CPU time of a process that ends is not counted any more
         const theirs = await opened(site.behind, CLEAR_USER, CLEAR_PASSWORD);
         dovecot[time].push(await costOf(site, () => theirs.command(command)));
         await theirs.logout();
-        await pause(ENDED_MS);
       }
     }
     rows.push(
