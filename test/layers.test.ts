@@ -12,7 +12,7 @@ const BELOW: Record<string, readonly string[]> = {
   core: [],
   mime: ['core'],
   openpgp: ['core'],
-  view: [], // an opened message as an IMAP client sees it
+  view: ['core'], // an opened message as an IMAP client sees it
   config: ['core'],
   edge: ['core'],
   disk: ['core'],

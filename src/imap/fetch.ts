@@ -1,21 +1,8 @@
 /** What a client asks of messages with FETCH (RFC 3501 §6.4.5), and how an answer names it. */
 
+import type { Partial, Section } from '../core/section.ts';
 import { type Section as Bracketed, bytesOf, SyntaxFault, type Value, wordOf } from './values.ts';
 import { checkedSet } from './write.ts';
-
-/** Part of a message (RFC 3501 §6.4.5, section-spec). */
-export interface Section {
-  /** Numbers of parts, from 1; none for the message. */
-  readonly part: readonly number[];
-  readonly kind: 'all' | 'header' | 'text' | 'mime' | 'fields' | 'notFields';
-  /** Names of header fields, as they were sent. */
-  readonly names: readonly string[];
-}
-
-export interface Partial {
-  readonly origin: number;
-  readonly length: number;
-}
 
 export type FetchItem =
   /** What an answer has under this word. */

@@ -3,10 +3,10 @@
  * part that is not there has none.
  */
 
+import type { Partial, Section } from '../core/section.ts';
 import { withoutNul } from './canonical.ts';
 import { endOfField, endOfLine, isEmptyLine, nameIn, type Range } from './fields.ts';
 import type { Part } from './parts.ts';
-import type { Partial, Section } from './section.ts';
 
 const NOTHING = Buffer.alloc(0);
 const CRLF = Buffer.from('\r\n');

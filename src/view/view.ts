@@ -4,12 +4,12 @@
  * here, and no bytes are refused.
  */
 
+import type { Partial, Section } from '../core/section.ts';
 import { withCrlf } from './canonical.ts';
 import { envelopeOf } from './envelope.ts';
 import { type Field, fieldsIn, type Range } from './fields.ts';
 import { countLines } from './lines.ts';
 import { findParts, type Part } from './parts.ts';
-import type { Partial, Section } from './section.ts';
 import { sectionOf } from './sections.ts';
 import { type Parsed, structureOf } from './structure.ts';
 

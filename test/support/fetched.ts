@@ -1,7 +1,7 @@
 // Values of FETCH items, as `src/view` has them: to compare with those of Dovecot.
 
-import { parseSection } from '../../src/view/section.ts';
 import type { MessageView } from '../../src/view/view.ts';
+import { parseSection } from './section.ts';
 
 /** Items whose values have to be Dovecot's for every message. */
 export const EXACT_ITEMS = [

@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { Section } from '../../src/core/section.ts';
 import type { Part } from '../../src/view/parts.ts';
-import { parseSection, type Section } from '../../src/view/section.ts';
 import { type MessageView, openView } from '../../src/view/view.ts';
 import { isLong } from '../support/long.ts';
 import { oddMessage } from '../support/oddmime.ts';
+import { parseSection } from '../support/section.ts';
 
 const RUNS = { numRuns: isLong ? 20_000 : 150 };
 const WHOLE: Section = { part: [], kind: 'all', names: [] };
