@@ -49,7 +49,8 @@ async function main(argv: string[]): Promise<number> {
   if (name === 'key') return lines((await import('./commands/key/key.ts')).keyCommand, rest);
   if (name === 'migrate') return lines((await import('./commands/migrate/command.ts')).migrateCommand, rest);
   if (name === 'reseal') return lines((await import('./commands/reseal/command.ts')).resealCommand, rest);
-  if (name === 'gateway') return (await import('./commands/gateway.ts')).gatewayCommand(rest, journal());
+  if (name === 'gateway')
+    return (await import('./commands/gateway.ts')).gatewayCommand(rest, process.env, journal());
   if (name === 'bridge') return (await import('./commands/bridge.ts')).bridgeCommand(rest, process.env);
   if (name === 'dns') return lines((await import('./commands/dns/dns.ts')).dnsCommand, rest);
   const custody = () => import('./commands/custody/custody.ts');

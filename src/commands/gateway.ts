@@ -32,7 +32,11 @@ const SOCKET_MODE = 0o660;
 const CERTIFICATES_MS = 60_000;
 
 /** Serves until a signal. Resolves to the exit code. */
-export async function gatewayCommand(args: readonly string[], journal: string | undefined): Promise<number> {
+export async function gatewayCommand(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  journal: string | undefined,
+): Promise<number> {
   const { options, operands } = readArguments([...args], OPTIONS);
   const { config } = options as { readonly config?: string }; // what OPTIONS says
   if (operands[0] !== undefined)
@@ -54,7 +58,7 @@ export async function gatewayCommand(args: readonly string[], journal: string | 
     users: () => users.count,
     lostLines: () => log.lostLines,
   });
-  const users = new Users({ settings, directory, lingerMs: gateway.linger, say, meter });
+  const users = new Users({ settings, directory, environment, lingerMs: gateway.linger, say, meter });
   const logins = new Logins({ settings, users, world, say, meter });
   const claimed = await claimPaths(gateway.listen.filter((each) => each.type !== 'tls'));
   const servers: Server[] = [];

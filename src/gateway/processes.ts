@@ -7,14 +7,14 @@ import { type ChildProcess, fork } from 'node:child_process';
 /** Ends a process at once, as SIGKILL does, and is told from what the kernel does for want of memory. */
 const ENDED_BY_US = 'SIGUSR2';
 
-/** Begins a process with a module of this room, in the environment of the gateway if none is given. */
+/** Begins a process with a module of this room. */
 export function begin(
   module: './frontprocess.js' | './userprocess.js',
-  environment?: Readonly<Record<string, string>>,
+  environment: NodeJS.ProcessEnv,
 ): ChildProcess {
   const child = fork(new URL(module, import.meta.url), {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    ...(environment && { env: environment }),
+    env: environment,
   });
   return child.on('error', () => undefined); // its end is told
 }

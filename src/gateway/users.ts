@@ -15,10 +15,15 @@ import type { FromUser, ToUser, Whose } from './messages.ts';
 import { begin, end, onLost } from './processes.ts';
 import { userSettings } from './usersettings.ts';
 
+/** glibc gives memory back to the system sooner: a tenth of what a process has. */
+const GIVE_BACK = { MALLOC_TRIM_THRESHOLD_: '131072' };
+
 export interface UsersOptions {
   readonly settings: Settings;
   /** A directory that nobody else may look into, for the sockets of the processes. */
   readonly directory: string;
+  /** Of the processes. */
+  readonly environment: NodeJS.ProcessEnv;
   readonly lingerMs: number;
   readonly say: Say;
   readonly meter: Pick<GatewayMeter, 'messages' | 'processLost'>;
@@ -120,9 +125,9 @@ export class Users {
   }
 
   #begin(): UserProcess {
-    const { settings, directory, say, meter } = this.#options;
+    const { settings, directory, environment, say, meter } = this.#options;
     const socket = join(directory, `${randomBytes(8).toString('hex')}.sock`);
-    const child = begin('./userprocess.js');
+    const child = begin('./userprocess.js', { ...environment, ...GIVE_BACK });
     child.send({ settings: userSettings(settings), socket } satisfies ToUser);
     const listening = new Promise((resolve, reject) => {
       child.on('message', (message: FromUser) => {
