@@ -20,6 +20,7 @@ import { type DiskOptions, openDisk, openFileSystems } from './disk/open.ts';
 import { RememberedDeliveries } from './duplicates/memory.ts';
 import { type OwnedDirectory, ownStateDirectory, type StateOptions } from './duplicates/statedirectory.ts';
 import { MailboxPaths } from './maildir/mailboxpaths.ts';
+import { MaildirPlaces } from './maildir/places.ts';
 import { Store, type StoreParts } from './maildir/store.ts';
 import { Stores } from './maildir/stores.ts';
 import { type SweepResult, sweep } from './maildir/sweep.ts';
@@ -80,9 +81,11 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
     world,
     meter,
     outcomeLog,
-    stores: new Stores(new Store({ ...parts, disk }), ownedStores(settings, diskOptions, parts)),
+    places: new MaildirPlaces(
+      new Stores(new Store({ ...parts, disk }), ownedStores(settings, diskOptions, parts)),
+      new MailboxPaths(maildir, roots, folder),
+    ),
     mailboxes: new Slots(),
-    mailboxPaths: new MailboxPaths(maildir, roots, folder),
     fileSystems,
     onParsed: surroundings.onParsed,
     readFields: surroundings.readFields ?? noFields,

@@ -6,6 +6,7 @@ import {
   type Address,
   canonicalAddress,
   catchAllOf,
+  partsOf,
   type SameAddress,
   splitDetail,
 } from '../core/address.ts';
@@ -46,4 +47,26 @@ export async function resolve(address: Address, parts: Addressing): Promise<Addr
 
 function canonicalOrNone(address: Address | undefined, same: SameAddress): string | undefined {
   return address && canonicalAddress(address, same);
+}
+
+/**
+ * Returns the path by which a store of others knows an account: as sent, with its detail, where that names
+ * the account; else the account's own address, since an alias is known here alone.
+ */
+export function ownPathOf(
+  sent: { readonly address: Address; readonly path: string },
+  account: string,
+  { same, delimiters }: Pick<Addressing, 'same' | 'delimiters'>,
+): string {
+  const bare = splitDetail(sent.address, delimiters)?.address;
+  const names = [sent.address, bare].map((each) => canonicalOrNone(each, same));
+  if (!names.includes(account) && !account.startsWith('@')) return writtenPath(account);
+  return sent.address.domain === '' ? `${sent.path}@${same.defaultDomain}` : sent.path;
+}
+
+/** RFC 5321 §4.1.2: what is no dot-string is quoted. */
+function writtenPath(account: string): string {
+  const { local, domain } = partsOf(account);
+  const isPlain = /^[^\s"\\@()<>,;:[\]]+$/.test(local);
+  return `${isPlain ? local : `"${local.replace(/["\\]/g, '\\$&')}"`}@${domain}`;
 }

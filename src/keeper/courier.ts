@@ -41,15 +41,16 @@ export class Courier {
   }
 
   async #send({ address, keys, text, mailbox: wanted }: Mail): Promise<'stored' | 'no mailbox'> {
-    const { stores, mailboxPaths } = this.#parts;
     const recipient = await this.#recipient(address);
-    const store = stores.of(recipient?.owner);
-    const mailbox = recipient && (await mailboxPaths.of(recipient, store));
-    if (recipient === undefined || mailbox === undefined) return 'no mailbox';
+    const place = recipient && (await this.#parts.places.of(recipient));
+    if (recipient === undefined || place === undefined) return 'no mailbox';
+    const { store, mailbox } = place;
     if (wanted === 'if it is there' && !(await store.has(mailbox))) return 'no mailbox';
     const headerPolicy = this.#parts.headerPolicyOf(recipient);
     const bytes = await this.#sealed({ address, keys, text, headerPolicy });
-    const staged = store.stage(mailbox);
+    const path = headerAddress(address);
+    const envelope = { sender: Buffer.alloc(0), path, smtpUtf8: false, eightBit: false };
+    const staged = store.stage(mailbox, envelope);
     try {
       await staged.write([bytes]);
       await staged.finish();
