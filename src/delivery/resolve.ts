@@ -50,23 +50,24 @@ function canonicalOrNone(address: Address | undefined, same: SameAddress): strin
 }
 
 /**
- * Returns the path by which a store of others knows an account: as sent, with its detail, where that names
- * the account; else the account's own address, since an alias is known here alone.
+ * Returns the path by which a store of others knows an account: the account's own address, since aliases and
+ * spellings are known here alone, with the detail that was sent; as sent where no address is the account's.
  */
 export function ownPathOf(
   sent: { readonly address: Address; readonly path: string },
   account: string,
   { same, delimiters }: Pick<Addressing, 'same' | 'delimiters'>,
 ): string {
-  const bare = splitDetail(sent.address, delimiters)?.address;
-  const names = [sent.address, bare].map((each) => canonicalOrNone(each, same));
-  if (!names.includes(account) && !account.startsWith('@')) return writtenPath(account);
-  return sent.address.domain === '' ? `${sent.path}@${same.defaultDomain}` : sent.path;
+  const { address, path } = sent;
+  if (account.startsWith('@')) return address.domain === '' ? `${path}@${same.defaultDomain}` : path;
+  const bare = splitDetail(address, delimiters)?.address;
+  const isWhole = canonicalAddress(address, same) === account;
+  const hasDetail = !isWhole && bare !== undefined && canonicalAddress(bare, same) === account;
+  const { local, domain } = partsOf(account);
+  return `${written(hasDetail ? local + address.local.slice(bare.local.length) : local)}@${domain}`;
 }
 
-/** RFC 5321 §4.1.2: what is no dot-string is quoted. */
-function writtenPath(account: string): string {
-  const { local, domain } = partsOf(account);
-  const isPlain = /^[^\s"\\@()<>,;:[\]]+$/.test(local);
-  return `${isPlain ? local : `"${local.replace(/["\\]/g, '\\$&')}"`}@${domain}`;
+/** RFC 5321 §4.1.2: a local part that is no dot-string is quoted. */
+function written(local: string): string {
+  return /^[^\s"\\@()<>,;:[\]]+$/.test(local) ? local : `"${local.replace(/["\\]/g, '\\$&')}"`;
 }
