@@ -53,7 +53,7 @@ export interface NextHopServer {
   readonly taken: readonly Taken[];
   /** All commands, in their order. */
   readonly said: readonly string[];
-  /** All bytes that came, of all connections. */
+  /** All bytes that came in clear, of all connections. */
   readonly heard: readonly Buffer[];
   /** How many connections came so far, and how many are open. */
   readonly connections: () => { readonly came: number; readonly open: number };
@@ -151,8 +151,9 @@ async function serve(
   let [mail, rcpt] = ['', ''];
   let decoder: DotDecoder | undefined;
   let pieces: Buffer[] = [];
-  for await (const chunk of socket) {
-    state.heard.push(Buffer.from(chunk as Buffer));
+  // TLS goes on with the same socket
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    if (!(socket instanceof TLSSocket)) state.heard.push(Buffer.from(chunk as Buffer));
     rest = Buffer.concat([rest, chunk as Buffer]);
     for (;;) {
       if (decoder !== undefined) {
