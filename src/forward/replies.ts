@@ -11,6 +11,7 @@ export interface HopReply {
 /** The connection is of no use any more: closed, silent for too long, or no LMTP. */
 export class LostError extends Error {}
 
+const STATUS = /^[245]\.\d{1,3}\.\d{1,3}(?= |$)/;
 /** A reply that is longer makes no sense. */
 const MOST_BYTES = 16 * 1024;
 
@@ -36,7 +37,8 @@ export class ReplyReader {
     if (code === undefined) return this.lose(`it does not speak LMTP: ${line.slice(0, 100)}`);
     this.#lines.push(line.slice(4));
     if (more === '-') return;
-    const [status = ''] = /^[245]\.\d{1,3}\.\d{1,3}(?= |$)/.exec(this.#lines[0] ?? '') ?? [];
+    // Cyrus 3.6 has it in the last line alone
+    const [status = ''] = this.#lines.flatMap((each) => STATUS.exec(each) ?? []);
     this.#ready.push({ code: Number(code), status, text: `${code} ${this.#lines.join(' / ')}` });
     this.#lines = [];
   }

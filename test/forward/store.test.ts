@@ -122,6 +122,7 @@ describe('a store behind LMTP', () => {
     ['RCPT', '452 4.2.2 xyzzy', '452 4.2.2'],
     ['RCPT', '550 5.1.1 xyzzy', '550 5.1.1'],
     ['RCPT', '550 xyzzy', '554 5.0.0'],
+    ['RCPT', '550-Mailbox unknown.  xyzzy\r\n550-as Cyrus says\r\n550 5.1.1 it', '550 5.1.1'],
     ['RCPT', '501 5.5.4 xyzzy', '451 4.0.0'],
     ['DATA', '452 4.3.1 xyzzy', '452 4.3.1'],
     ['DATA', '503 5.5.1 xyzzy', '451 4.0.0'],
@@ -140,7 +141,7 @@ describe('a store behind LMTP', () => {
       const script: Script = (step) => (step === answer?.[0] ? answer[1] : undefined);
       for (answer of ANSWERS) {
         const hop = await hopFor(t, { script, offers });
-        for (const [size, message] of BOTH) {
+        for (const [size, message] of offers.length > 0 ? BOTH : BOTH.slice(0, 1)) {
           const { final } = await deliver(session, { to: [ALICE], message: fresh(message) });
           assert.equal(final[0]?.slice(0, 9), answer[2], `${answer[0]} ${answer[1]}, ${size}`);
           assert.doesNotMatch(final[0] ?? '', /xyzzy/);
