@@ -1,4 +1,5 @@
 /** Reads the replies of a next hop (RFC 5321 §4.2.1), one after the other, each with a limit of time. */
+import { performance } from 'node:perf_hooks';
 
 export interface HopReply {
   readonly code: number;
