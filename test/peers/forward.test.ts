@@ -1,5 +1,5 @@
-// Sealed mail that is passed on to a real Dovecot or Cyrus over LMTP: gpg finds each byte there, each recipient has
-// the outcome that Dovecot says, and what it sees is sealed.
+// Sealed mail that is passed on to a real Dovecot or Cyrus over LMTP: gpg finds each byte there, each
+// recipient has the outcome that it says, and what it sees is sealed.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -1,5 +1,6 @@
-// A private Cyrus that takes LMTP on a Unix socket, as the store behind Sealdir. It runs as `nobody` from what
-// test/cyrus.sh unpacks, with a configuration of its own. The first message to a user makes their mailbox.
+// A private Cyrus that takes LMTP on a Unix socket, as the store behind Sealdir. It runs as `nobody` from
+// what test/cyrus.sh unpacks, with a configuration of its own. The first message to a user makes their
+// mailbox.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
