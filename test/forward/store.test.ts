@@ -320,3 +320,32 @@ describe('a store behind LMTP', () => {
     await client.vanish();
   });
 });
+
+test('F52: a next hop that answers too late defers, and what it took then is known when it comes again', async (t) => {
+  let letGo: (reply: undefined) => void = () => undefined;
+  const gate = new Promise<undefined>((resolve) => {
+    letGo = resolve;
+  });
+  const hop = await startNextHop({ script: (step) => (step === 'end' ? gate : undefined) });
+  const { certificate } = await freshKey(ALICE);
+  const sealdir = await startSealdir({
+    keys: { [ALICE]: certificate },
+    toml: {
+      duplicates: '1h',
+      lmtp: 'transaction_timeout = "1s"\nstall_timeout = "1s"',
+      store: `forward = "${hop.address}"`,
+    },
+  });
+  t.after(async () => {
+    await sealdir.stop();
+    await hop.stop();
+  });
+  const session = await openSession(sealdir.socketPath);
+  const once = async () => (await deliver(session, { to: [ALICE], message: SMALL })).final[0];
+  assert.match((await once()) ?? '', /^451 4\.3\.0 /);
+  letGo(undefined);
+  await until('it is taken', () => hop.taken.length === 1);
+  assert.match((await once()) ?? '', /^250 2\.0\.0 Sealed before/);
+  assert.equal(hop.taken.length, 1);
+  await session.vanish();
+});
