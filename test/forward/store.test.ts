@@ -2,12 +2,14 @@
 // each recipient is told what became of their copy, and nothing is acknowledged that it has not.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { messageWith, newCanaries, shownIn } from '../support/canary.ts';
 import { filesBelow } from '../support/delivery.ts';
+import { armored, pgpMime } from '../support/encrypted.ts';
 import { FIXTURES, messageOfSize } from '../support/fixtures.ts';
 import { type FreshKey, freshKey, openSealed } from '../support/freshkey.ts';
 import { deliver, type LmtpClient, openSession } from '../support/lmtp.ts';
@@ -274,6 +276,17 @@ describe('a store behind LMTP', () => {
     assert.equal(hop.taken.length, 24);
     assert.ok(hop.connections().came <= 4);
     for (const client of clients) await client.vanish();
+  });
+
+  test('a message that is encrypted to its recipient already is passed on as it came', async (t) => {
+    const hop = await hopFor(t);
+    for (const bytes of [2000, 600_000]) {
+      const message = pgpMime(await armored(randomBytes(bytes).toString('base64'), [key]));
+      const { final } = await deliver(session, { to: [ALICE], message });
+      assert.match(final[0] ?? '', /^250 2\.0\.0 Encrypted to the recipient already/);
+      assert.ok(hop.taken.at(-1)?.message.subarray(-message.length).equals(message));
+    }
+    assert.equal(hop.taken.length, 2, 'of two ways one is begun in vain, and not ended');
   });
 
   test('nothing in clear is told to the next hop but the envelope and the fields that are shown', async (t) => {
