@@ -1,6 +1,5 @@
 // Compares Sealdir in front of a Dovecot (store.forward) with that Dovecot alone.
 
-import { availableParallelism } from 'node:os';
 import type { Bar, Bench, Row, Table } from './bench.ts';
 import { hasDovecot, startDovecot } from './dovecot.ts';
 import { generatorFor, type Target } from './generate.ts';
@@ -31,7 +30,8 @@ CPU is of all servers on the way of a message; a sealed message is a third large
     const certificate = await makeCertificate(BASE_KEY);
     const [alone, behind] = [await startDovecot(bed, 'plaintext'), await startDovecot(bed, 'plaintext')];
     const store = `forward = "lmtp:inet:127.0.0.1:${behind.port}"`;
-    const sealdir = await startSealdir(bed, { toml: { processes: availableParallelism(), store } });
+    // one process, which is the default for two cores: a second one would only take them from Dovecot
+    const sealdir = await startSealdir(bed, { toml: { store } });
     const contestants = [
       { server: sealdir, name: 'Sealdir, then Dovecot', pids: [sealdir.pid, behind.pid] },
       { server: alone, name: 'Dovecot alone', pids: [alone.pid] },
