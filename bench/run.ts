@@ -12,7 +12,9 @@ import type { Bench } from './bench.ts';
 import { custody } from './custody.ts';
 import { dashboard } from './dashboard.ts';
 import { disks } from './disks.ts';
+import { forward } from './forward.ts';
 import { gateway } from './gateway.ts';
+
 import { growth } from './growth.ts';
 import { latency } from './latency.ts';
 import { limit } from './limit.ts';
@@ -28,6 +30,7 @@ import { throughput } from './throughput.ts';
 
 const BENCHES: readonly Bench[] = [
   peers,
+  forward,
   limit,
   throughput,
   memory,

@@ -3,6 +3,7 @@
  * What lasts as long as the process (`openSite`) is apart from what each reload makes anew (`deliveryParts`).
  * Opens no socket and knows no command.
  */
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { countsDomains, folderRules, headerPolicyRule, relayRule } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
@@ -19,7 +20,9 @@ import type { FileSystems } from './disk/filesystems.ts';
 import { type DiskOptions, openDisk, openFileSystems } from './disk/open.ts';
 import { RememberedDeliveries } from './duplicates/memory.ts';
 import { type OwnedDirectory, ownStateDirectory, type StateOptions } from './duplicates/statedirectory.ts';
+import { Hops } from './forward/hops.ts';
 import { MailboxPaths } from './maildir/mailboxpaths.ts';
+import { MaildirPlaces } from './maildir/places.ts';
 import { Store, type StoreParts } from './maildir/store.ts';
 import { Stores } from './maildir/stores.ts';
 import { type SweepResult, sweep } from './maildir/sweep.ts';
@@ -51,6 +54,7 @@ export interface Surroundings {
 /** What lasts as long as the process. */
 export type Site = Omit<DeliveryParts, 'memory' | keyof ReloadedParts> & {
   readonly memory: RememberedDeliveries | undefined;
+  readonly hops: Hops;
   /** The key directory makes its calls under the same shares as the disk. */
   readonly fileSystems: FileSystems;
   readonly onParsed: KeySourceOptions['onParsed'];
@@ -76,23 +80,46 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
     ? { noteSizes: (error: unknown) => outcomeLog.fault('store.maildirsize', error) }
     : {};
   const parts = { world, meter, roots: [storeRoot, ...roots], ...noteSizes };
+  const maildirs = new MaildirPlaces(
+    new Stores(new Store({ ...parts, disk }), ownedStores(settings, diskOptions, parts)),
+    new MailboxPaths(maildir, roots, folder),
+  );
+  const hops = openHops(settings, surroundings);
   return {
     world,
     meter,
     outcomeLog,
-    stores: new Stores(new Store({ ...parts, disk }), ownedStores(settings, diskOptions, parts)),
+    places: { of: async (recipient) => hops.placeOf(recipient) ?? maildirs.of(recipient) },
+    hops,
     mailboxes: new Slots(),
-    mailboxPaths: new MailboxPaths(maildir, roots, folder),
     fileSystems,
     onParsed: surroundings.onParsed,
     readFields: surroundings.readFields ?? noFields,
     onReceived: surroundings.onReceived,
     memory,
     close() {
+      hops.close();
       memory?.close();
       disk.close();
     },
   };
+}
+
+/** Throws, with a sentence, if the authorities cannot be read. */
+export function openHops(
+  { hostname, store }: Settings,
+  { meter, outcomeLog }: Pick<Surroundings, 'meter' | 'outcomeLog'>,
+): Hops {
+  const { forward_ca_file: file, forward_connections: connections } = store;
+  return new Hops({
+    hop: store.forward,
+    host: hostname,
+    ca: file === '' ? undefined : readFileSync(resolve(file), 'utf8'),
+    plainBeyondLoopback: store.forward_plain_beyond_loopback,
+    connections,
+    meter,
+    fault: (event, error) => outcomeLog.fault(event, error),
+  });
 }
 
 function noFields(): Promise<never> {

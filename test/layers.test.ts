@@ -28,6 +28,7 @@ const BELOW: Record<string, readonly string[]> = {
   dns: ['core'], // records of the DNS: knows files and settings as little as mail
   maildir: ['core', 'disk'],
   tlsreport: ['core'],
+  forward: ['core'], // copies to the store of others: is given settings, reads none
   // a process of its own for each user, and what a server knows of it
   owners: ['core', 'disk', 'maildir', 'edge'],
   // replaces messages where they are: is given what they become
@@ -35,7 +36,17 @@ const BELOW: Record<string, readonly string[]> = {
   delivery: ['core', 'mime', 'openpgp', 'keys', 'maildir', 'recipients'], // is given settings, reads none
   'site.ts': ['core', 'config', 'keys', 'recipients', 'maildir', 'delivery'],
   'lookup.ts': ['core', 'config', 'delivery', 'keys', 'recipients', 'site.ts'],
-  'opensite.ts': ['core', 'config', 'disk', 'maildir', 'owners', 'duplicates', 'delivery', 'site.ts'],
+  'opensite.ts': [
+    'core',
+    'config',
+    'disk',
+    'maildir',
+    'owners',
+    'forward',
+    'duplicates',
+    'delivery',
+    'site.ts',
+  ],
   // what lies in mailboxes already, and how it is sealed
   stored: [
     'core',
@@ -88,6 +99,7 @@ const BELOW: Record<string, readonly string[]> = {
     'delivery',
     'duplicates',
     'edge',
+    'forward',
     'stored',
     'site.ts',
   ],

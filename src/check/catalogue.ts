@@ -80,6 +80,9 @@ export const CATALOGUE = {
   'mailbox-shared': 'each of them sees mail that is for the other, though sealed',
   'mailbox-former': 'other programs look for new mail elsewhere',
   'mailbox-blocked': 'mail for it is deferred',
+  // the store of others
+  'forward-unreachable': 'all mail is deferred while it cannot be reached',
+  'forward-size': 'larger messages are accepted by the mail server, refused by the next hop, and bounced',
   // what is remembered
   'state-unfit': 'each process remembers alone, so that a message that is sent again may come twice',
   'state-writable': 'whoever writes there can have mail taken for a duplicate, and so lost',

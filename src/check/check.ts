@@ -10,6 +10,7 @@ import { checkDovecot } from './dovecot.ts';
 import { checkExim } from './exim.ts';
 import type { Finding } from './finding.ts';
 import { checkFolders } from './folders.ts';
+import { checkForward, isForwarding } from './forward.ts';
 import { checkGateway } from './gateway.ts';
 import { checkKeyDirectory, checkKeyReplacement } from './keydirectory.ts';
 import { checkKeys } from './keys.ts';
@@ -50,7 +51,7 @@ export async function checkAll(checked: Checked): Promise<Report> {
   const findings = [
     ...(await checkStart(settings)),
     ...(await checkRunning(checked)),
-    ...(await tryStore(settings)),
+    ...(isForwarding(settings) ? [] : await tryStore(settings)),
   ];
   const canary = await sealCanaries(settings, now);
   return { findings: [...findings, ...canary.findings], counts: canary.counts };
@@ -74,7 +75,8 @@ export async function checkRunning({
     ...checkOwners(settings),
     ...checkFolders(settings),
     ...(await checkSealFolders(settings)),
-    ...checkStore(settings),
+    ...(isForwarding(settings) ? [] : checkStore(settings)),
+    ...(await checkForward(settings)),
     ...(await checkState(settings)),
     ...checkKeyState(settings),
     ...checkGateway(settings),

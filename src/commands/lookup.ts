@@ -34,6 +34,8 @@ export async function lookUp({ settings, world, address, print }: LookupOptions)
     const accountInLog = loggedAs(settings, recipient.address);
     if (accountInLog !== inLog) print(`log      ${accountInLog}\n`);
     if (recipient.maildir !== undefined) print(`maildir  ${recipient.maildir}\n`);
+    const forward = recipient.forward ?? settings.store.forward;
+    if (forward !== undefined) print(`forward  ${forward === 'off' ? forward : forward.text}\n`);
     if (recipient.quota !== undefined)
       print(`quota    ${recipient.quota} bytes, ${recipient.used ?? 'not known how many'} used\n`);
     if (recipient.unusable !== undefined) print(`unusable ${recipient.unusable}\n`);

@@ -13,7 +13,25 @@ export function combinationProblems(settings: Settings): CombinationProblem[] {
     ...tlsProblems(settings),
     ...headerProblems(settings),
     ...gatewayProblems(settings),
+    ...forwardProblems(settings),
   ];
+}
+
+/** What is about Maildirs has no meaning for the store of others. */
+function forwardProblems({ store, folders, owners }: Settings): CombinationProblem[] {
+  const { forward, forward_ca_file: ca, seal_folders: sealed, maildirsize } = store;
+  if (forward === undefined) return [];
+  const why = 'is about Maildirs, and store.forward leaves none: remove one of the two';
+  const problems: CombinationProblem[] = [];
+  if (sealed.length > 0) problems.push(about('store.seal_folders', why));
+  if (maildirsize) problems.push(about('store.maildirsize', why));
+  if (folders.rules.length > 0) problems.push(about('folders.rules', why));
+  if (owners.socket !== '') problems.push(about('owners.socket', why));
+  if (ca !== '' && forward.at.type === 'unix')
+    problems.push(
+      about('store.forward_ca_file', 'is for TLS, which the Unix socket of store.forward has not'),
+    );
+  return problems;
 }
 
 /** What must not be lost cannot be where a reboot empties it, nor where the server writes. */

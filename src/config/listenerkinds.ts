@@ -2,6 +2,7 @@
 
 import { z } from 'zod/v3';
 import { isLoopback, type Listener } from '../core/listener.ts';
+import { type NextHop, parseNextHop } from '../core/nexthop.ts';
 import { converted, type Kind, type Schema, Wrong } from './kinds.ts';
 import { parseListener } from './listener.ts';
 
@@ -88,6 +89,16 @@ export const serverOrNone: Kind<Listener | undefined> = {
     if (written === '') return undefined;
     const server = parseListener(written);
     return typeof server === 'string' ? new Wrong(`${server} (${NOT_A_SERVER})`) : server;
+  }),
+};
+
+const HOPS = '(write "lmtp:unix:/path", "lmtp:inet:host:port" or "lmtps:inet:host:port")';
+export const nextHopOrNone: Kind<NextHop | undefined> = {
+  name: '"lmtp:unix:/path", "lmtp:inet:host:port" or "lmtps:inet:host:port", or "" for none',
+  schema: converted(z.string({ message: `is not an address of LMTP ${HOPS}` }), (written) => {
+    if (written === '') return undefined;
+    const hop = parseNextHop(written);
+    return typeof hop === 'string' ? new Wrong(`${hop} ${HOPS}`) : hop;
   }),
 };
 

@@ -120,7 +120,7 @@ export const recipientSettings = {
   'recipients.sql.query': {
     kind: text,
     default: '',
-    doc: 'Finds a recipient by :address, :local and :domain, which the database is given as values. Columns: account (an address; else the one that was asked for: name it where the comparison lets other spellings pass), maildir, or home and folder, uid and gid (with owners.socket), quota, used (bytes, or "5G"), key (OpenPGP), unusable and header_policy (one of the words of keys.unusable, of headers.policy, instead of it), rules (as those of folders.rules, one a line). A query for "@example.com" asks for a recipient that takes what nobody else in the domain does.',
+    doc: 'Finds a recipient by :address, :local and :domain, which the database is given as values. Columns: account (an address; else the one that was asked for: name it where the comparison lets other spellings pass), maildir, or home and folder, uid and gid (with owners.socket), quota, used (bytes, or "5G"), key (OpenPGP), unusable and header_policy (one of the words of keys.unusable, of headers.policy, instead of it), rules (as those of folders.rules, one a line), forward (as store.forward, or "off"). A query for "@example.com" asks for a recipient that takes what nobody else in the domain does.',
   },
   'recipients.sql.connections': {
     kind: count({ min: 1, max: 100 }),

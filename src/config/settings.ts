@@ -4,6 +4,7 @@
 // Names are those of the file: settings.lmtp.max_recipients is `max_recipients` under `[lmtp]`.
 
 import { folderSettings, sealFolderSettings } from './foldersettings.ts';
+import { forwardSettings } from './forwardsettings.ts';
 import { gatewaySettings } from './gatewaysettings.ts';
 import { headerSettings } from './headersettings.ts';
 import { keySettings } from './keysettings.ts';
@@ -152,6 +153,8 @@ export const table = {
     doc: 'Whether to add each stored message to the file "maildirsize" of its Maildir, where there is one. Courier, and Dovecot 2.3 with "quota = maildir", count their quota there.',
     restart: true,
   },
+
+  ...forwardSettings,
 
   ...sealFolderSettings,
 

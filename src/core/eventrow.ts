@@ -14,7 +14,7 @@ export interface EventRow {
 /** What the outcome of each recipient has. */
 export const OUTCOME = [
   ...['id', 'recipient', 'sender', 'verdict', 'why', 'code', 'bytes', 'ms', 'queueId'],
-  ...['folder', 'file', 'reasons'],
+  ...['folder', 'file', 'nextHop', 'reasons'],
 ] as const;
 
 /** What every fault has. */

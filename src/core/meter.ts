@@ -5,6 +5,9 @@ import type { Verdict } from './outcome.ts';
 /** The steps of a delivery that are timed. */
 export type Step = 'session_key' | 'encrypt' | 'stage' | 'fsync' | 'commit' | 'delivery';
 
+/** What became of a copy that was whole and was passed on to a next hop. */
+export type Forwarded = 'accepted' | 'deferred' | 'refused' | 'lost' | 'unreachable' | 'busy' | 'aborted';
+
 /** A copy that was encrypted to its end. */
 export interface SealedCopy {
   /** The version of its SEIPD packet. */
@@ -29,6 +32,8 @@ export interface Meter {
   received(way: Way): void;
   /** Reports a copy that is sealed, though not stored yet. */
   sealed(copy: SealedCopy): void;
+  /** Reports what a next hop has said of a copy, and how long that took since the copy was whole. */
+  forwarded(result: Forwarded, seconds: number): void;
 }
 
 /** For whoever counts nothing. */
@@ -39,4 +44,5 @@ export const UNMETERED: Meter = {
   received() {},
   keyFileRefused() {},
   sealed() {},
+  forwarded() {},
 };

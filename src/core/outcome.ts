@@ -36,6 +36,14 @@ const REPLIES = {
   badSender: [501, '1.7', 'Bad sender address syntax'],
   tooBig: [552, '3.4', 'Message too big'],
   headerTooBig: [552, '3.4', 'Message header too big'],
+  // the store behind us
+  nextHopUnknown: [550, '1.1', 'The mailbox server has no such mailbox'],
+  nextHopNeedsAscii: [553, '6.7', 'The mailbox server takes no such address'],
+  nextHopDefers: [451, '0.0', 'The mailbox server asks to try again later'],
+  nextHopRefuses: [554, '0.0', 'The mailbox server refuses the message'],
+  nextHopUnreachable: [451, '4.1', 'The mailbox server cannot be reached at the moment'],
+  nextHopLost: [451, '4.2', 'The mailbox server has not answered, try again later'],
+  nextHopBusy: [451, '4.5', 'The mailbox server is busy, try again later'],
   // ourselves
   diskFull: [452, '3.1', 'Insufficient system storage'],
   overQuota: [452, '2.2', 'Mailbox is over quota'],

@@ -25,6 +25,8 @@ export interface OutcomeLine {
   readonly folder?: string | undefined;
   /** Name of the stored file. */
   readonly file?: string | undefined;
+  /** The store behind LMTP that the copy was for, if there is one. */
+  readonly nextHop?: string | undefined;
   /** Details for the operator: what the key library says, the errno of a disk call. */
   readonly reasons?: readonly string[] | undefined;
 }

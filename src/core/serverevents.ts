@@ -114,6 +114,13 @@ export const SERVER_EVENTS = {
     means: 'The directory cannot be used, or another server has it. Messages may come twice.',
     todo: 'Mend what `error` says, and restart.',
   },
+  'store.forward': {
+    levels: ['error'],
+    fields: FAULT,
+    means:
+      'A next hop cannot be reached, or does not greet as LMTP: mail for it is deferred. Said once, until it can be reached again.',
+    todo: 'Start it, or mend `store.forward`; `sealdir check` tries it.',
+  },
   'store.maildirsize': {
     levels: ['error'],
     fields: FAULT,

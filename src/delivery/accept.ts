@@ -10,6 +10,8 @@ export interface AcceptedSender {
   /** Reverse-path as sent, without brackets; raw bytes, since some clients send 8-bit ones. */
   readonly sender: Buffer;
   readonly smtpUtf8: boolean;
+  /** BODY=8BITMIME (RFC 6152). */
+  readonly eightBit: boolean;
   /** Size of the message in bytes as the client announces it (RFC 1870); 0 if it does not. */
   readonly size: number;
 }
@@ -33,6 +35,7 @@ export function acceptSender(rest: Buffer, maxBytes: number): AcceptedSender | R
   return {
     sender: Buffer.from(path, 'latin1'),
     smtpUtf8: parameters.has('SMTPUTF8'),
+    eightBit: parameters.get('BODY')?.toUpperCase() === '8BITMIME',
     size: Number(parameters.get('SIZE') ?? 0),
   };
 }

@@ -5,7 +5,6 @@
  * one reply after DATA. Two paths to one account share a copy. Anybody else gets a Refusal (4yz or 5yz),
  * before any byte of the message has arrived.
  */
-import type { Address } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
 import { type Refusal, refusal } from '../core/outcome.ts';
 import { SourceError } from '../recipients/source.ts';
@@ -13,7 +12,7 @@ import type { AcceptedRecipient, AcceptedSender } from './accept.ts';
 import { type Account, Copy } from './copy.ts';
 import type { DeliveryParts } from './parts.ts';
 import { reasonOf } from './reply.ts';
-import { resolve } from './resolve.ts';
+import { ownPathOf, resolve } from './resolve.ts';
 import { type Selection, select } from './select.ts';
 
 /** Bytes on disk for each byte of a message: base64, and a line end after every 64 characters. */
@@ -73,8 +72,9 @@ export class Admission {
     );
   }
 
-  async #admit({ address, path }: AcceptedRecipient): Promise<Refusal | undefined> {
-    const found = await within(this.#find(address), this.#parts.limits.answerMs);
+  async #admit(accepted: AcceptedRecipient): Promise<Refusal | undefined> {
+    const { address, path } = accepted;
+    const found = await within(this.#find(accepted), this.#parts.limits.answerMs);
     if (found === 'late') return refusal('recipientsUnavailable', 'the look-up took too long');
     if ('why' in found) return found;
     if (this.#isOverQuota(found.account))
@@ -90,18 +90,19 @@ export class Admission {
     return undefined;
   }
 
-  async #find(address: Address): Promise<{ account: Account; keys: Selection } | Refusal> {
+  async #find(accepted: AcceptedRecipient): Promise<{ account: Account; keys: Selection } | Refusal> {
     const { world, meter, keys: source, addressing, keyRules } = this.#parts;
-    const recipient = await resolve(address, addressing);
+    const recipient = await resolve(accepted.address, addressing);
     if ('why' in recipient) return recipient;
     const entry = await source.keysOf(recipient);
     if (entry !== undefined && entry.problems.length > 0) meter.keyFileRefused();
     const keys = await select(entry, keyRules, world.now(), recipient.unusable);
     if ('why' in keys) return keys;
-    const store = this.#parts.stores.of(recipient.owner);
-    const mailbox = await this.#parts.mailboxPaths.of(recipient, store);
-    if (mailbox === undefined) return refusal('nameTooLong');
-    return { account: { ...recipient, mailbox, store }, keys };
+    const place = await this.#parts.places.of(recipient);
+    if (place === undefined) return refusal('nameTooLong');
+    const { sender, smtpUtf8, eightBit } = this.#sender;
+    const path = ownPathOf(accepted, recipient.address, addressing);
+    return { account: { ...recipient, ...place, envelope: { sender, path, smtpUtf8, eightBit } }, keys };
   }
 
   /** As far as the source knows of both; what it said before may be true no longer. */
@@ -127,7 +128,7 @@ export class Admission {
     const existing = this.#destinations.get(account.address);
     if (existing !== undefined) return existing.copy;
     if (mailboxes.isFull(account.mailbox, limits.maxMailboxDeliveries)) return undefined;
-    const copy = new Copy(account, account.store.stage(account.mailbox), keys);
+    const copy = new Copy(account, keys);
     this.#destinations.set(account.address, { copy, keys, path });
     return copy;
   }

@@ -1,12 +1,12 @@
 /**
- * One recipient's copy on its way: a lane of the fan-out, made of a sealer and a staged file.
- * A copy fails alone: whatever happens to it becomes its `failure`, its file is unlinked, and
- * the other copies never hear of it.
+ * One recipient's copy on its way: a lane of the fan-out, made of a sealer and of what its store has staged.
+ * A copy fails alone: whatever happens to it becomes its `failure`, what is staged is removed, and the other
+ * copies never hear of it.
  */
+
+import type { CopyStore, Envelope, StagedCopy } from '../core/copystore.ts';
 import { CopyFailure } from '../core/errors.ts';
 import { type StoredAs, whyOfDiskError } from '../core/outcome.ts';
-import type { StagedFile } from '../maildir/stagedfile.ts';
-import type { Store } from '../maildir/store.ts';
 import { INBOX, type Placed } from './folder.ts';
 import { KeptFile } from './keptfile.ts';
 import type { Addressed } from './resolve.ts';
@@ -14,10 +14,10 @@ import type { OuterFields, Sealer } from './seal.ts';
 
 /** A recipient and where their mail goes. */
 export interface Account extends Addressed {
-  /** The path of their Maildir. */
+  /** See Place. */
   readonly mailbox: string;
-  /** The store that it is in. */
-  readonly store: Store;
+  readonly store: CopyStore;
+  readonly envelope: Envelope;
 }
 
 /** With which of the keys that it may be sealed with. */
@@ -30,7 +30,7 @@ export class Copy {
   readonly account: Account;
   readonly #reasons: readonly string[];
   readonly #sealedAs: StoredAs;
-  readonly #staged: StagedFile;
+  readonly #staged: StagedCopy;
   #placed: Placed = INBOX;
   #kept: KeptFile | undefined; // the message as it came, in its own file, while that may be stored
   #isKept = false;
@@ -40,11 +40,11 @@ export class Copy {
   #cleanup: Promise<void> | undefined;
   #isStored = false; // S5: no later trouble takes it back
 
-  constructor(account: Account, staged: StagedFile, { storedAs, reasons }: Sealed) {
+  constructor(account: Account, { storedAs, reasons }: Sealed) {
     this.account = account;
     this.#sealedAs = storedAs;
     this.#reasons = reasons;
-    this.#staged = staged;
+    this.#staged = account.store.stage(account.mailbox, account.envelope);
   }
 
   /**
@@ -69,9 +69,14 @@ export class Copy {
     return [...this.#reasons, ...this.#placed.reasons];
   }
 
-  /** The name of the folder that it goes to. */
-  get folder(): string {
-    return this.#placed.folder;
+  /** The name of the folder that it goes to; undefined where that is for others to say. */
+  get folder(): string | undefined {
+    return this.nextHop === undefined ? this.#placed.folder : undefined;
+  }
+
+  /** Where the store is, if it is elsewhere. */
+  get nextHop(): string | undefined {
+    return this.account.store.nextHop;
   }
 
   /** Lets the copy go to a folder. To be called before `begin`. */
@@ -85,8 +90,8 @@ export class Copy {
     return this.#isKept ? 'storedAsCame' : this.#sealedAs;
   }
 
-  /** The name of the file in new/, once committed. */
-  get file(): string {
+  /** The name of the file in new/, once committed; undefined if there is none. */
+  get file(): string | undefined {
     return this.#storing().staged.finalName(...this.#storing().sizes);
   }
 
@@ -110,7 +115,8 @@ export class Copy {
    * one unless it fails before `finish`.
    */
   keep(trace: Buffer): KeptFile {
-    const staged = this.account.store.stage(this.account.mailbox);
+    const { store, mailbox, envelope } = this.account;
+    const staged = store.stage(mailbox, envelope);
     staged.enter(this.#placed.directory);
     this.#kept = new KeptFile(staged);
     this.#kept.push(trace);

@@ -76,7 +76,7 @@ export interface Storing {
   readonly store: StoreView;
   /** The paths of the RCPTs that it answers. */
   readonly paths: readonly string[];
-  /** Its final name. */
+  /** Its final name; '' if it becomes no file. */
   readonly file: string;
   /** Makes it durable. */
   commit(): Promise<void>;

@@ -37,7 +37,11 @@ export interface Owner {
   readonly inboxOnly?: true | undefined;
   /** Their own rules; they come before those of the site. */
   readonly rules?: readonly (FolderRule | BadRule)[] | undefined;
-  readonly store: { hasFolder(mailbox: string, folder: string): Promise<boolean> };
+  readonly store: {
+    /** Why there are no folders that a rule could name. */
+    readonly noFolders?: string | undefined;
+    hasFolder(mailbox: string, folder: string): Promise<boolean>;
+  };
 }
 
 export interface FoldersParts extends Partial<FolderParts> {
@@ -73,7 +77,8 @@ export class Folders {
   async of(owner: Owner): Promise<Placed> {
     const all = this.#rulesOf(owner);
     if (all.length === 0) return INBOX;
-    if (owner.inboxOnly) return { ...INBOX, reasons: ['rules: LAYOUT=fs has no folders of Maildir++'] };
+    const none = owner.inboxOnly ? 'LAYOUT=fs has no folders of Maildir++' : owner.store.noFolders;
+    if (none !== undefined) return { ...INBOX, reasons: [`rules: ${none}`] };
     const bad = all.filter((rule) => 'problem' in rule);
     const reasons = bad.map(({ text, problem }) => `rule ${JSON.stringify(text)} ${problem}`);
     try {

@@ -2,17 +2,17 @@
  * The file of a message that may be stored as it came: a second lane of its copy, beside the sealed one,
  * until the verdict is known. Whatever happens to it, the sealed one goes on.
  */
-import type { StagedFile } from '../maildir/stagedfile.ts';
+import type { StagedCopy } from '../core/copystore.ts';
 
 const LF = 0x0a;
 
 export class KeptFile {
-  readonly #staged: StagedFile;
+  readonly #staged: StagedCopy;
   #size = 0;
   #lines = 0;
   #aborted: Promise<void> | undefined;
 
-  constructor(staged: StagedFile) {
+  constructor(staged: StagedCopy) {
     this.#staged = staged;
   }
 
@@ -49,7 +49,7 @@ export class KeptFile {
     await this.#aborted;
   }
 
-  get staged(): StagedFile {
+  get staged(): StagedCopy {
     return this.#staged;
   }
 

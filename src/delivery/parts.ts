@@ -1,5 +1,6 @@
 /** What the spine is given: its parts and its limits. Types only. */
 import type { SameAddress } from '../core/address.ts';
+import type { CopyStore } from '../core/copystore.ts';
 import type { HeaderPolicy } from '../core/headerpolicy.ts';
 import type { OnReceived } from '../core/hop.ts';
 import type { Meter } from '../core/meter.ts';
@@ -7,8 +8,6 @@ import type { OutcomeLog } from '../core/outcomelog.ts';
 import type { Slots } from '../core/slots.ts';
 import type { World } from '../core/world.ts';
 import type { KeySource } from '../keys/source.ts';
-import type { MailboxPaths } from '../maildir/mailboxpaths.ts';
-import type { Stores } from '../maildir/stores.ts';
 import type { IsOwn } from '../mime/hop.ts';
 import type { Recipient } from '../recipients/source.ts';
 import type { DeliveryMemory } from './duplicate.ts';
@@ -35,14 +34,25 @@ export interface DeliveryLimits {
   readonly answerMs: number;
 }
 
+export interface Place {
+  readonly store: CopyStore;
+  /** The path of a Maildir; elsewhere a name for it. */
+  readonly mailbox: string;
+}
+
+export interface Places {
+  /** Returns where the mail of a recipient goes; undefined if there can be no such place. */
+  of(recipient: Recipient): Promise<Place | undefined>;
+}
+
 export interface DeliveryParts {
   readonly world: World;
   readonly meter: Meter;
   readonly outcomeLog: OutcomeLog;
-  readonly stores: Stores;
-  /** One slot, under the path of its mailbox, for each copy under way. */
+  /** Where copies go. */
+  readonly places: Places;
+  /** One slot, under the name of its mailbox, for each copy under way. */
   readonly mailboxes: Slots;
-  readonly mailboxPaths: MailboxPaths;
   /** Recent deliveries; undefined: a message that is sent again is stored again. */
   readonly memory: DeliveryMemory | undefined;
   readonly keys: KeySource;

@@ -24,16 +24,19 @@ export interface CopyOutcome {
   /** What is answered if there is none, with reasons for the log if it is not simply `stored`. */
   readonly storedAs: StoredAs;
   readonly reasons: readonly string[];
-  /** Name of the stored file. */
-  readonly file: string;
+  /** Name of the stored file; undefined if it became none. */
+  readonly file: string | undefined;
   /** Name of the folder that it is in. */
-  readonly folder: string;
+  readonly folder: string | undefined;
+  /** The store that has it, if that is elsewhere. */
+  readonly nextHop: string | undefined;
 }
 
 export interface AnswerDetail {
   /** Name of the stored file. */
-  readonly file?: string;
-  readonly folder?: string;
+  readonly file?: string | undefined;
+  readonly folder?: string | undefined;
+  readonly nextHop?: string | undefined;
   readonly reasons?: readonly string[];
 }
 
@@ -115,11 +118,12 @@ export class Replies {
     if (failure === undefined) return this.#answerStored(recipient, copy);
     const reasons = failure.cause === undefined ? [] : [reasonOf(failure.cause)];
     const id = failure.why === 'duplicate' ? this.#id : undefined;
-    return this.answer(recipient, replyOf(failure.why, id), { reasons });
+    return this.answer(recipient, replyOf(failure.why, id), { nextHop: copy.nextHop, reasons });
   }
 
-  #answerStored(recipient: string, { storedAs, reasons, file, folder }: CopyOutcome): Reply {
-    const detail = reasons.length === 0 ? { folder, file } : { folder, file, reasons };
+  #answerStored(recipient: string, { storedAs, reasons, file, folder, nextHop }: CopyOutcome): Reply {
+    const where = { folder, file, nextHop };
+    const detail = reasons.length === 0 ? where : { ...where, reasons };
     return this.answer(recipient, replyOf(storedAs, this.#id), detail);
   }
 

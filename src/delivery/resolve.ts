@@ -6,6 +6,7 @@ import {
   type Address,
   canonicalAddress,
   catchAllOf,
+  partsOf,
   type SameAddress,
   splitDetail,
 } from '../core/address.ts';
@@ -46,4 +47,27 @@ export async function resolve(address: Address, parts: Addressing): Promise<Addr
 
 function canonicalOrNone(address: Address | undefined, same: SameAddress): string | undefined {
   return address && canonicalAddress(address, same);
+}
+
+/**
+ * Returns the path by which a store of others knows an account: the account's own address, since aliases and
+ * spellings are known here alone, with the detail that was sent; as sent where no address is the account's.
+ */
+export function ownPathOf(
+  sent: { readonly address: Address; readonly path: string },
+  account: string,
+  { same, delimiters }: Pick<Addressing, 'same' | 'delimiters'>,
+): string {
+  const { address, path } = sent;
+  if (account.startsWith('@')) return address.domain === '' ? `${path}@${same.defaultDomain}` : path;
+  const bare = splitDetail(address, delimiters)?.address;
+  const isWhole = canonicalAddress(address, same) === account;
+  const hasDetail = !isWhole && bare !== undefined && canonicalAddress(bare, same) === account;
+  const { local, domain } = partsOf(account);
+  return `${written(hasDetail ? local + address.local.slice(bare.local.length) : local)}@${domain}`;
+}
+
+/** RFC 5321 §4.1.2: a local part that is no dot-string is quoted. */
+function written(local: string): string {
+  return /^[^\s"\\@()<>,;:[\]]+$/.test(local) ? local : `"${local.replace(/["\\]/g, '\\$&')}"`;
 }

@@ -21,7 +21,7 @@ import { type HeaderBlock, HeaderScanner } from '../mime/header.ts';
 import { hopOf } from '../mime/hop.ts';
 import { withInsertions } from '../mime/insertions.ts';
 import { queueIdOf } from '../mime/queueid.ts';
-import { type Trace, traceFields } from '../mime/trace.ts';
+import { passedOnFields, type Trace, traceFields } from '../mime/trace.ts';
 import { type AcceptedSender, acceptRecipient, acceptSender } from './accept.ts';
 import { Admission, type Destination } from './admission.ts';
 import type { Copy } from './copy.ts';
@@ -127,12 +127,14 @@ export class Transaction {
     const owners = this.#copies().map(({ account }) => account);
     const sent = { header: this.#scanner.seen, sender: this.#sender.sender, owners };
     const folders = new Folders({ ...this.#parts.folders, ...sent, waitMs: limits.stallMs / 2 });
-    const fields = (path: string) => traceFields(trace, path);
+    const fields = ({ copy, path }: Destination) =>
+      copy.nextHop === undefined ? traceFields(trace, path) : passedOnFields(trace, path);
     const arriving = { header, seen: this.#scanner.seen, hop: this.#replies.hop, fields };
     this.#framed = framedByPolicy(arriving, this.#admission.destinations, this.#parts);
-    const begin = async ({ copy, keys, path }: Destination, framed: Framed) => {
+    const begin = async (destination: Destination, framed: Framed) => {
+      const { copy, keys } = destination;
       copy.enter(await folders.of(copy.account));
-      copy.begin(await prepareSealer(keys, this.#parts), framed.outer(fields(path)));
+      copy.begin(await prepareSealer(keys, this.#parts), framed.outer(fields(destination)));
     };
     const turns = new Turns();
     for (const framed of this.#framed)
@@ -209,7 +211,7 @@ export class Transaction {
   #storing(copy: Copy): Storing {
     const { address, mailbox, store } = copy.account;
     const paths = this.#admission.recipients.filter((each) => each.copy === copy).map(({ path }) => path);
-    return { account: address, mailbox, store, paths, file: copy.file, commit: () => copy.commit() };
+    return { account: address, mailbox, store, paths, file: copy.file ?? '', commit: () => copy.commit() };
   }
 
   /** The client gave up: removes all copies that are not durable. */

@@ -14,7 +14,7 @@ import { hiddenName, hiddenPath, type Pseudonym } from './hidepath.ts';
 /** Fields that hold an address and nothing else. */
 const ADDRESSES: readonly string[] = ['recipient', 'sender', 'address'];
 /** Fields of deliveries that nobody else has a word in. */
-const OURS: readonly string[] = ['id', 'verdict', 'why', 'file', 'queueId'];
+const OURS: readonly string[] = ['id', 'verdict', 'why', 'file', 'nextHop', 'queueId'];
 const DELIVERIES: readonly EventName[] = ['stored', 'deferred', 'refused'];
 /** Parts of a local part that are shorter could be any word. */
 const LEAST_PIECE = 3;

@@ -5,6 +5,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { within } from '../core/deadline.ts';
 import type { Meter, SealedCopy, Step } from '../core/meter.ts';
+import { forwardedCounters, type WatchedHops, watchHops } from './forwardmetrics.ts';
 import type { MetricsSource } from './metricsserver.ts';
 
 const STEPS: Record<Step, string> = {
@@ -20,7 +21,7 @@ const STEPS: Record<Step, string> = {
 // from 50 us for a session key to 100 s for a slow message of 50 MiB
 const SECONDS = [0.00005, 0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 25, 100];
 
-export interface Watched {
+export interface Watched extends WatchedHops {
   connections(): number;
   deliveries(): number;
   /** Log lines that could not be written so far. */
@@ -149,9 +150,12 @@ export function createMetrics(): Metrics {
     keyFileRefused: () => keyFiles.inc(),
     reply: replyCounter(registry),
     sealed,
-    watch({ connections, deliveries, lostLines, isForgetful, oldestSeconds, freeBytes, minFreeBytes }) {
+    forwarded: forwardedCounters(registry, SECONDS),
+    watch(now) {
+      const { connections, deliveries, lostLines, isForgetful, oldestSeconds, freeBytes, minFreeBytes } = now;
       gauge(registry, CONNECTIONS, connections);
       gauge(registry, DELIVERIES, deliveries);
+      watchHops(registry, now);
       gauge(registry, LOST_LINES, lostLines);
       gauge(registry, STATE_FAILING, () => Number(isForgetful()));
       gauge(registry, STATE_OLDEST, oldestSeconds, 'max');

@@ -41,15 +41,18 @@ export class Courier {
   }
 
   async #send({ address, keys, text, mailbox: wanted }: Mail): Promise<'stored' | 'no mailbox'> {
-    const { stores, mailboxPaths } = this.#parts;
     const recipient = await this.#recipient(address);
-    const store = stores.of(recipient?.owner);
-    const mailbox = recipient && (await mailboxPaths.of(recipient, store));
-    if (recipient === undefined || mailbox === undefined) return 'no mailbox';
+    const place = recipient && (await this.#parts.places.of(recipient));
+    if (recipient === undefined || place === undefined) return 'no mailbox';
+    const { store, mailbox } = place;
     if (wanted === 'if it is there' && !(await store.has(mailbox))) return 'no mailbox';
     const headerPolicy = this.#parts.headerPolicyOf(recipient);
-    const bytes = await this.#sealed({ address, keys, text, headerPolicy });
-    const staged = store.stage(mailbox);
+    // whoever makes the final delivery writes Return-Path
+    const trace = store.nextHop === undefined ? 'Return-Path: <>\n' : '';
+    const bytes = await this.#sealed({ address, keys, text, headerPolicy }, trace);
+    const path = headerAddress(address);
+    const envelope = { sender: Buffer.alloc(0), path, smtpUtf8: false, eightBit: false };
+    const staged = store.stage(mailbox, envelope);
     try {
       await staged.write([bytes]);
       await staged.finish();
@@ -70,14 +73,14 @@ export class Courier {
     return this.#parts.addressing.recipients.find(address);
   }
 
-  async #sealed({ address, keys, text, headerPolicy }: Letter): Promise<Buffer> {
+  async #sealed({ address, keys, text, headerPolicy }: Letter, trace: string): Promise<Buffer> {
     const { world, meter, limits } = this.#parts;
     const { hostname, notices } = this.#settings;
     const from = notices.from.replace('{hostname}', hostname);
     const to = headerAddress(address);
     const letter = letterOf({ from, to, host: hostname, now: world.now(), text });
     const { maxHeaderBytes } = limits;
-    const pieces = [Buffer.from(`Return-Path: <>\nDelivered-To: ${to}\n`)];
+    const pieces = [Buffer.from(`${trace}Delivered-To: ${to}\n`)];
     const options = { keys, world, meter, headerPolicy, maxHeaderBytes, hop: OWN };
     for await (const piece of sealMessage(inOnePiece(letter), options)) pieces.push(Buffer.from(piece));
     return Buffer.concat(pieces);

@@ -1,6 +1,6 @@
 /**
- * Writes the trace fields that a final delivery adds (RFC 5321 §4.4). They stand first in the file, and
- * outside only. Each copy names its own recipient and no other, so that no Bcc shows.
+ * Writes the trace fields that a delivery adds (RFC 5321 §4.4). They stand first in the file, and outside
+ * only. Each copy names its own recipient and no other, so that no Bcc shows.
  */
 import type { Client } from '../core/client.ts';
 import type { TlsFacts } from '../core/tls.ts';
@@ -22,6 +22,16 @@ export interface Trace {
  * Returns Return-Path, Delivered-To and Received with LF line ends. `recipient`: the address of this copy.
  */
 export function traceFields(trace: Trace, recipient: string): Buffer {
+  return Buffer.concat([
+    Buffer.from('Return-Path: <'),
+    trace.sender,
+    Buffer.from('>\n'),
+    passedOnFields(trace, recipient),
+  ]);
+}
+
+/** Returns those of a copy that is passed on: whoever makes the final delivery writes Return-Path. */
+export function passedOnFields(trace: Trace, recipient: string): Buffer {
   const { client, host, id } = trace;
   const { name, address, tls } = client;
   const from = address === undefined ? 'local' : addressLiteral(address);
@@ -30,11 +40,7 @@ export function traceFields(trace: Trace, recipient: string): Buffer {
     (tls === undefined ? '' : `\t(${tlsText(tls)})\n`) +
     `\tby ${headerSafe(host)} with ${protocolOf(trace)} id ${id};\n` +
     `\t${mailDate(trace.arrivedAt)}\n`;
-  return Buffer.concat([
-    Buffer.from('Return-Path: <'),
-    trace.sender,
-    Buffer.from(`>\nDelivered-To: ${recipient}\n${received}`),
-  ]);
+  return Buffer.from(`Delivered-To: ${recipient}\n${received}`);
 }
 
 /** Returns the protocol type of RFC 3848 and RFC 6531 §4.3. */

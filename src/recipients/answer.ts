@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { canonicalAddress, catchAllOf, parseAddress, partsOf, type SameAddress } from '../core/address.ts';
 import { type BadRule, type FolderRule, parseFolderRule } from '../core/folderrule.ts';
 import { HEADER_POLICIES, type HeaderPolicy } from '../core/headerpolicy.ts';
+import { type NextHop, NO_HOP, parseNextHop } from '../core/nexthop.ts';
 import { UNUSABLE, type Unusable } from '../core/unusable.ts';
 import { AnswerError, type Recipient } from './source.ts';
 
@@ -26,6 +27,7 @@ export const FIELDS = [
   'unusable',
   'rules',
   'header_policy',
+  'forward',
 ] as const;
 type Field = (typeof FIELDS)[number];
 
@@ -60,6 +62,7 @@ export function recipientOf(
     ...unusableOf(rows),
     ...rulesOf(rows),
     ...headerPolicyOf(rows),
+    ...forwardOf(first),
   };
   const others = rows.map((row) => accountOf(row, asked, same));
   if (others.some((other) => other !== recipient.address))
@@ -144,6 +147,14 @@ function unusableOf(rows: readonly Fields[]): { unusable?: Unusable } {
 function headerPolicyOf(rows: readonly Fields[]): { headerPolicy?: HeaderPolicy } {
   const headerPolicy = wordOf(rows, 'header_policy', HEADER_POLICIES);
   return headerPolicy === undefined ? {} : { headerPolicy };
+}
+
+function forwardOf(row: Fields): { forward?: NextHop | typeof NO_HOP } {
+  const written = textOf(row, 'forward');
+  if (written === undefined) return {};
+  if (written === NO_HOP) return { forward: NO_HOP };
+  const hop = parseNextHop(written);
+  return typeof hop === 'string' ? wrong('forward', written) : { forward: hop };
 }
 
 /** Whoever joins the keys of a recipient has the same word in each row: two would be two answers. */

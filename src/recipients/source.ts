@@ -1,6 +1,7 @@
 /** Who exists. A recipient may exist and have no key that can be used. */
 import type { BadRule, FolderRule } from '../core/folderrule.ts';
 import type { HeaderPolicy } from '../core/headerpolicy.ts';
+import type { NextHop, NO_HOP } from '../core/nexthop.ts';
 import type { Owner } from '../core/owner.ts';
 import type { Unusable } from '../core/unusable.ts';
 
@@ -28,6 +29,8 @@ export interface Recipient {
   readonly unusable?: Unusable | undefined;
   /** Which folder a message goes to; those that are none are told with each message. */
   readonly rules?: readonly (FolderRule | BadRule)[] | undefined;
+  /** The store behind LMTP that has their mailbox; `off`: none has. Left out: what the site does. */
+  readonly forward?: NextHop | typeof NO_HOP | undefined;
   /** Which header fields stay readable outside. Left out: what the site has for the address. */
   readonly headerPolicy?: HeaderPolicy | undefined;
 }

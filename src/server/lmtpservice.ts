@@ -87,6 +87,7 @@ export function startDeliveries(
   metrics.watch({
     connections: () => connections.open.size,
     deliveries: () => site.mailboxes.total,
+    hopConnections: () => site.hops.connections,
     lostLines: () => log.lostLines,
     isForgetful: () => site.memory?.isShared === false,
     oldestSeconds: () => site.memory?.oldestSeconds ?? 0,
@@ -126,8 +127,10 @@ function countingBy(count: (row: Row) => void, world: Pick<World, 'now'>): OnRec
     count({ ...wayOf(hop), domain: domainOf(sender.toString('utf8')), count: 1, last: world.now() });
 }
 
+/** None where all mail goes to a next hop. */
 function storeRoots(settings: Settings): string[] {
-  return [pathsOf(settings).storeRoot, ...settings.recipients.roots];
+  const { store, recipients } = settings;
+  return store.forward === undefined ? [pathsOf(settings).storeRoot, ...recipients.roots] : [];
 }
 
 /** Resolves to undefined while none of them is known. */

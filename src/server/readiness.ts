@@ -38,10 +38,13 @@ export class Readiness {
   /** Returns what is in the way, a sentence each; none if mail can be taken. Never throws. */
   async troubles(): Promise<string[]> {
     const { keys, storeRoot } = pathsOf(this.#settings);
+    const { forward } = this.#settings.store;
     const found = await Promise.all([
       this.#ask('keys.directory', () => this.#run(keys, () => this.#lookAtKeys(keys))),
       this.#ask('keys.also', () => this.#askSiteKeys()),
-      this.#ask('store.maildir', () => this.#run(storeRoot, () => this.#lookAtStore(storeRoot))),
+      forward === undefined
+        ? this.#ask('store.maildir', () => this.#run(storeRoot, () => this.#lookAtStore(storeRoot)))
+        : undefined,
       this.#ask('recipients.source', () => this.#askSource()),
     ]);
     return found.flatMap((each) => each ?? []);

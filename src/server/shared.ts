@@ -2,6 +2,8 @@
  * What one process does for the whole server, however many processes deliver: it claims the paths of Unix
  * sockets and the state directory, answers /metrics, sweeps tmp/ and turns core dumps off. Knows no session.
  */
+import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import { countsDomains } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
 import type { InheritedSocket, Listener } from '../core/listener.ts';
@@ -49,11 +51,14 @@ export async function startShared(parts: SharedParts): Promise<Shared> {
   });
   try {
     const { storeRoot, keys, wkd } = pathsOf(settings);
-    mustBeDirectory('store.maildir', storeRoot);
+    // a site that passes all mail on has no disk for it
+    const hasMaildirs = settings.store.forward === undefined;
+    if (hasMaildirs) mustBeDirectory('store.maildir', storeRoot);
     mustBeDirectory('keys.directory', keys);
     if (wkd !== undefined) mustBeDirectory('keys.wkd_directory', wkd);
     for (const root of settings.recipients.roots) mustBeDirectory('recipients.roots', root);
     await blamingSetting('recipients.source', trySource(settings));
+    await blamingSetting('store.forward_ca_file', tryAuthorities(settings));
     const claim = await blamingSetting('lmtp.listen', claimOwnPaths(settings, inherited));
     const readiness = new Readiness(settings, realWorld(settings.hostname));
     for (const { name } of unusedOf(inherited, settings)) log.warn('socket not used', { name });
@@ -63,7 +68,7 @@ export async function startShared(parts: SharedParts): Promise<Shared> {
     });
     const state = await claimState(settings, log);
     const received = countsDomains(settings) ? await openReport(settings, log, state?.directory) : undefined;
-    const stopSweeping = startSweeping(settings, log);
+    const stopSweeping = hasMaildirs ? startSweeping(settings, log) : () => {};
     await settled; // before there is any mail in memory
     return {
       metrics: scrapes?.at,
@@ -86,6 +91,10 @@ export async function startShared(parts: SharedParts): Promise<Shared> {
   } catch (error) {
     throw startError(error);
   }
+}
+
+async function tryAuthorities({ store }: Settings): Promise<void> {
+  if (store.forward_ca_file !== '') createSecureContext({ ca: await readFile(store.forward_ca_file) });
 }
 
 /** Who listens at a path of ours may be systemd. */

@@ -416,6 +416,8 @@ const ELSEWHERE: Readonly<Partial<Record<FindingId, string>>> = {
   'owners-user': 'e2e/owners',
   'store-unsafe': 'check/storetrial',
   'store-mount': 'check/storetrial',
+  'forward-unreachable': 'check/forward',
+  'forward-size': 'check/forward',
   'mailbox-name': 'check/keys',
   'mailbox-former': 'check/keys',
   'tls-expired': 'check/tls',

@@ -49,6 +49,10 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       state: '/run/sealdir/state',
       encrypted: 'keep',
       maildirsize: false,
+      forward: undefined,
+      forward_ca_file: '',
+      forward_connections: 20,
+      forward_plain_beyond_loopback: false,
       seal_folders: [],
       seal_drafts_after: 600_000,
       seal_index: '',
@@ -349,4 +353,45 @@ test('the gateway takes passwords over TLS, or from the machine itself', () => {
   assert.match(complaint('"tls:///run/g.sock"'), /is for TCP only/);
   assert.match(complaint('""'), /gateway\.listen/);
   assert.match(complaint(''), /is empty/);
+});
+
+test('a next hop is a Unix socket, or a host and a port, with TLS from the start or without', () => {
+  const hop = (text: string) => read(`store.forward = "${text}"`).store.forward;
+  const text = 'lmtp:unix:/run/dovecot/lmtp';
+  assert.deepEqual(hop(text), { text, at: { type: 'unix', path: '/run/dovecot/lmtp' }, isTls: false });
+  assert.deepEqual(hop('lmtp:inet:mail.example.com:24')?.at, {
+    type: 'tcp',
+    host: 'mail.example.com',
+    port: 24,
+  });
+  assert.deepEqual(hop('lmtps:inet:[2001:db8::1]:2424')?.at, {
+    type: 'tcp',
+    host: '2001:db8::1',
+    port: 2424,
+  });
+  assert.equal(hop('lmtps:inet:mail.example.com:24')?.isTls, true);
+  assert.equal(hop(''), undefined);
+  for (const bad of [
+    '127.0.0.1:24',
+    'lmtp:unix:run/lmtp',
+    'lmtps:unix:/run/lmtp',
+    'lmtp:inet:host',
+    'smtp:inet:a:25',
+  ])
+    assert.match(complaintOf(`store.forward = "${bad}"`), /lmtp:unix:/);
+  for (const bad of ['lmtp:inet:host:0', 'lmtp:inet:host:65536'])
+    assert.match(complaintOf(`store.forward = "${bad}"`), /port/);
+  assert.match(complaintOf(`store.forward = "lmtp:unix:/${'x'.repeat(107)}"`), /longer than 107 bytes/);
+});
+
+test('what is about Maildirs contradicts a next hop for all', () => {
+  const forward = 'forward = "lmtp:unix:/run/lmtp"';
+  for (const [setting, toml] of [
+    ['store.maildirsize', `[store]\n${forward}\nmaildirsize = true`],
+    ['store.seal_folders', `[store]\n${forward}\nseal_folders = ["Sent"]`],
+    ['folders.rules', `[store]\n${forward}\n[folders]\nrules = ["detail is spam -> Junk"]`],
+    ['owners.socket', `[store]\n${forward}\n[owners]\nsocket = "/run/owners"`],
+    ['store.forward_ca_file', `[store]\n${forward}\nforward_ca_file = "/etc/ca.pem"`],
+  ])
+    assert.match(complaintOf(toml ?? ''), new RegExp(`^${setting}: is `));
 });

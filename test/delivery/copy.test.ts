@@ -27,20 +27,23 @@ test('a piece whose memory was given back before it was written fails the copy',
   assert.ok(parsed !== undefined);
   const usable = await judgeCertificate(parsed, new Date(), { subkeys: 'all' });
   assert.ok(!('reason' in usable));
-  const account = {
-    address: 'alice@example.com',
-    mailbox: join(root, 'alice'),
-    store,
-  };
+  const envelope = { sender: Buffer.alloc(0), path: 'alice@example.com', smtpUtf8: false, eightBit: false };
+  const mailbox = join(root, 'alice');
   for (const isTooEarly of [false, true]) {
-    const staged = store.stage(account.mailbox);
+    const staged = store.stage(mailbox);
     const give = staged.writeOwned.bind(staged);
     staged.writeOwned = (pieces) => {
       const wait = give(pieces);
       if (isTooEarly) pieces.forEach(releaseMemory);
       return wait;
     };
-    const copy = new Copy(account, staged, { storedAs: 'stored', reasons: [] });
+    const account = {
+      address: 'alice@example.com',
+      mailbox,
+      envelope,
+      store: Object.assign(Object.create(store), { stage: () => staged }),
+    };
+    const copy = new Copy(account, { storedAs: 'stored', reasons: [] });
     const outer = { trace: Buffer.from('Return-Path: <>\n'), inherited: Buffer.from('Subject: x\n') };
     copy.begin(await prepareSealer(sealingKeysOf([usable]), parts), outer);
     copy.push(Buffer.alloc(100_000));

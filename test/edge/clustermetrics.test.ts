@@ -16,6 +16,7 @@ function makeWorker(numbers: Numbers): Metrics {
   metrics.watch({
     connections: () => numbers.connections,
     deliveries: () => 0,
+    hopConnections: () => ({ taken: 0, idle: 0 }),
     lostLines: () => numbers.lostLines,
     isForgetful: () => false,
     oldestSeconds: () => 0,

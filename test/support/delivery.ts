@@ -22,6 +22,7 @@ import { realWorld } from '../../src/edge/world.ts';
 import { KeyDirectory } from '../../src/keys/directory.ts';
 import type { KeySource } from '../../src/keys/source.ts';
 import { MailboxPaths } from '../../src/maildir/mailboxpaths.ts';
+import { MaildirPlaces } from '../../src/maildir/places.ts';
 import { Store, type StoreParts } from '../../src/maildir/store.ts';
 import { Stores } from '../../src/maildir/stores.ts';
 import { recipientOf } from '../../src/recipients/answer.ts';
@@ -105,9 +106,11 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
     world,
     meter: UNMETERED,
     outcomeLog: { outcome: (line) => outcomeLog.push(line), fault: () => {} },
-    stores: new Stores(new Store({ ...options.storeParts, disk, world, meter: UNMETERED, roots: [store] })),
+    places: new MaildirPlaces(
+      new Stores(new Store({ ...options.storeParts, disk, world, meter: UNMETERED, roots: [store] })),
+      new MailboxPaths(join(store, '{domain}/{local}')),
+    ),
     mailboxes: new Slots(),
-    mailboxPaths: new MailboxPaths(join(store, '{domain}/{local}')),
     memory: options.memory,
     keys: keySource,
     addressing: {
@@ -124,6 +127,7 @@ export async function openSite(t: TestContext, options: SiteOptions = {}): Promi
   const sender = {
     sender: Buffer.from(options.sender ?? 'sender@example.org'),
     smtpUtf8: false,
+    eightBit: false,
     size: options.size ?? 0,
   };
   return {

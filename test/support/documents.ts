@@ -89,6 +89,7 @@ async function metricsMarkdown(): Promise<string> {
   metrics.watch({
     connections: () => 0,
     deliveries: () => 0,
+    hopConnections: () => ({ taken: 0, idle: 0 }),
     lostLines: () => 0,
     isForgetful: () => false,
     oldestSeconds: () => 0,

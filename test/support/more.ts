@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 const MORE: Readonly<Record<string, string>> = {
   agent: 'card keygrip nonsense terminal',
-  check: 'keystate modes replacement sitekeys storetrial wkd',
+  check: 'forward keystate modes replacement sitekeys storetrial wkd',
   crash: 'folders powercut retries',
   delivery: 'headerpolicy passthrough',
   dns: 'dane policy printed published',
@@ -19,7 +19,7 @@ const MORE: Readonly<Record<string, string>> = {
   keeper: 'copies crash endings',
   keys: 'collection effort largedirectory lastvalid wkdremote',
   maildir: 'links maildirsize',
-  peers: `byteexact clients dovecotquota encryptedmail enrolled example gatewaybridge gatewayclients
+  peers: `byteexact clients dovecotquota encryptedmail enrolled example forward gatewaybridge gatewayclients
     gatewayclosed gatewaycorpus gatewaydisk gatewayimapc gatewaylogins gatewayprogram gatewaythunderbird harness
     mailreaders migrate pipes postfix postfixrecipes postfixtls postfixtlsreport reseal sealfolders spam view`,
   recipients: 'sql',

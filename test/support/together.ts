@@ -18,6 +18,7 @@ const ROOMS = [
   'duplicates',
   'edge',
   'folders',
+  'forward',
   'gateway',
   'imap',
   'inplace',

@@ -1,0 +1,229 @@
+/**
+ * One copy on its way to a next hop. A small one is held in memory and takes all its steps in the commit, so
+ * that a message which never ends is not even begun there; a larger one is sent as it is made. What makes it
+ * the next hop's is the final dot, which only the commit sends: 250 is said for nothing else than its 250.
+ */
+import { isAscii } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
+import type { Envelope, StagedCopy } from '../core/copystore.ts';
+import { CopyFailure } from '../core/errors.ts';
+import type { Forwarded, Meter } from '../core/meter.ts';
+import type { Why } from '../core/outcome.ts';
+import { releaseMemory } from '../core/releasememory.ts';
+import { type HopConnection, isGood, secondsSince } from './connection.ts';
+import { BusyError, type Pool, UnreachableError } from './pool.ts';
+import { LostError } from './replies.ts';
+import { beginData, expectRoom } from './transaction.ts';
+import { HopRefusal } from './verdict.ts';
+import { DataEncoder } from './wire.ts';
+
+/** The size up to which a copy is held, as in a Maildir. */
+const MAX_HELD_BYTES = 256 * 1024;
+/** How long to wait for a connection: one that is sent as it is made holds up the others of its message. */
+const HELD_PATIENCE_MS = 30_000;
+const SENT_PATIENCE_MS = 5000;
+/** How long the next hop may take over a message that is whole (RFC 5321 §4.5.3.2.6). */
+const DONE_MS = 600_000;
+
+const RESULTS: Partial<Record<Why, Forwarded>> = {
+  nextHopBusy: 'busy',
+  nextHopUnreachable: 'unreachable',
+  nextHopLost: 'lost',
+  nextHopUnknown: 'refused',
+  nextHopRefuses: 'refused',
+  nextHopNeedsAscii: 'refused',
+  overQuotaForGood: 'refused',
+  tooBig: 'refused',
+  aborted: 'aborted',
+};
+
+export interface ForwardedParts {
+  readonly pool: Pool;
+  readonly envelope: Envelope;
+  readonly meter: Pick<Meter, 'forwarded'>;
+}
+
+export class ForwardedCopy implements StagedCopy {
+  readonly #parts: ForwardedParts;
+  readonly #encoder = new DataEncoder();
+  #queue: Buffer[] = []; // not encoded yet
+  #queuedBytes = 0;
+  readonly #owned = new Set<Buffer>();
+  #encodedBytes = 0;
+  #connection: HopConnection | undefined; // after its 354, until it is given back
+  #sending: Promise<void> | undefined; // of a copy that is sent as it is made
+  #isEnded = false; // the final dot is on its way
+  #isAborted = false;
+  #committing: Promise<void> | undefined;
+
+  constructor(parts: ForwardedParts) {
+    this.#parts = parts;
+  }
+
+  enter(): void {}
+
+  writeOwned(pieces: readonly Buffer[]): Promise<void> | undefined {
+    for (const piece of pieces) this.#owned.add(piece);
+    return this.write(pieces);
+  }
+
+  write(pieces: readonly Buffer[]): Promise<void> | undefined {
+    if (this.#isAborted) return undefined;
+    for (const piece of pieces) {
+      this.#queue.push(piece);
+      this.#queuedBytes += piece.length;
+    }
+    if (this.#sending === undefined && this.#queuedBytes <= MAX_HELD_BYTES) return undefined;
+    const before = this.#sending ?? this.#begin(undefined, SENT_PATIENCE_MS);
+    this.#sending = before.then(() => this.#sendQueued());
+    this.#sending.catch(() => {}); // whoever waits for it is told, and finish() says it again
+    return this.#sending;
+  }
+
+  async finish(): Promise<void> {
+    if (this.#isAborted || this.bytes === 0) throw new Error('nothing was written');
+    await this.#sending;
+  }
+
+  /** Taken from the buffers' lengths, since a released buffer has none (Copy.finish checks the sum). */
+  get bytes(): number {
+    return this.#encodedBytes + this.#queue.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  finalName(): undefined {
+    return undefined;
+  }
+
+  commit(_size: number, wireSize: number): Promise<void> {
+    this.#committing = this.#commit(wireSize);
+    return this.#committing;
+  }
+
+  async #commit(wireSize: number): Promise<void> {
+    const { meter } = this.#parts;
+    const start = performance.now();
+    const done = (result: Forwarded) => meter.forwarded(result, secondsSince(start));
+    try {
+      await this.#finished(wireSize);
+      done('accepted');
+    } catch (error) {
+      const failure = failureOf(error);
+      done(RESULTS[failure.why] ?? 'deferred');
+      throw failure;
+    }
+  }
+
+  async #finished(wireSize: number): Promise<void> {
+    if (this.#sending === undefined) await this.#begin(wireSize, HELD_PATIENCE_MS);
+    const connection = this.#waiting();
+    try {
+      const rest = this.#takeEncoded(connection);
+      this.#isEnded = true;
+      connection.send([...rest, this.#encoder.final()])?.catch(() => {}); // no reply will say so
+      const reply = await connection.reply(DONE_MS);
+      if (reply.code === 421 || Math.trunc(reply.code / 100) === 3) throw new LostError(reply.text);
+      this.#connection = undefined;
+      this.#parts.pool.give(connection);
+      if (!isGood(reply)) throw new HopRefusal('message', reply);
+    } catch (error) {
+      this.#leave();
+      throw error;
+    }
+  }
+
+  /** Gets a connection that waits for the message. One that had been left idle may be tried once more. */
+  async #begin(size: number | undefined, patienceMs: number): Promise<void> {
+    const { pool, envelope } = this.#parts;
+    const known = { size, isEightBit: !this.#queue.every((piece) => isAscii(piece)) };
+    for (let wanted: 'any' | 'fresh' = 'any'; ; wanted = 'fresh') {
+      const { connection, isReused } = await pool.take(patienceMs, wanted).catch((error: unknown) => {
+        throw failureOf(error);
+      });
+      if (this.#isAborted) return pool.give(connection);
+      try {
+        await beginData(connection, envelope, known);
+      } catch (error) {
+        if (error instanceof CopyFailure) {
+          await giveReset(pool, connection);
+          throw error;
+        }
+        pool.drop(connection);
+        if (isReused) continue;
+        throw failureOf(error);
+      }
+      this.#connection = connection;
+      if (this.#isAborted) this.#leave();
+      return;
+    }
+  }
+
+  async #sendQueued(): Promise<void> {
+    try {
+      const connection = this.#waiting();
+      await connection.send(this.#takeEncoded(connection));
+    } catch (error) {
+      this.#leave();
+      throw failureOf(error);
+    }
+  }
+
+  /** The connection that waits for more of the message. */
+  #waiting(): HopConnection {
+    if (this.#connection === undefined || this.#isAborted) throw new CopyFailure('aborted');
+    return this.#connection;
+  }
+
+  /** Takes what is queued, unless the next hop has had enough. Throws HopRefusal or CopyFailure. */
+  #takeEncoded(connection: HopConnection): Buffer[] {
+    const { early } = connection;
+    if (early !== undefined) throw new HopRefusal('message', early);
+    const taken = this.#queue;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    const encoded = taken.map((piece) => {
+      this.#encodedBytes += piece.length;
+      const bytes = this.#encoder.update(piece);
+      if (this.#owned.delete(piece)) releaseMemory(piece);
+      return bytes;
+    });
+    expectRoom(connection, this.#encoder.size);
+    return encoded;
+  }
+
+  /**
+   * Gives the copy up. After the final dot nobody can take it back: then its reply is waited for, since what
+   * the next hop has taken must not come again.
+   */
+  async abort(): Promise<void> {
+    this.#isAborted = true;
+    if (!this.#isEnded) {
+      this.#queue = [];
+      this.#owned.clear();
+      this.#leave();
+    }
+    await this.#committing?.catch(() => {}); // whoever awaits it is told
+  }
+
+  #leave(): void {
+    if (this.#connection !== undefined) this.#parts.pool.drop(this.#connection);
+    this.#connection = undefined;
+  }
+}
+
+/** After a refusal the next hop still has a sender, and perhaps a recipient. */
+async function giveReset(pool: Pool, connection: HopConnection): Promise<void> {
+  try {
+    if (isGood(await connection.say('RSET'))) pool.give(connection);
+    else pool.drop(connection);
+  } catch {
+    pool.drop(connection);
+  }
+}
+
+function failureOf(error: unknown): CopyFailure {
+  if (error instanceof CopyFailure) return error;
+  if (error instanceof BusyError) return new CopyFailure('nextHopBusy', error);
+  if (error instanceof UnreachableError) return new CopyFailure('nextHopUnreachable', error);
+  if (error instanceof LostError) return new CopyFailure('nextHopLost', error);
+  return new CopyFailure('internal', error);
+}

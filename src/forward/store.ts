@@ -1,0 +1,41 @@
+/** The store of others, as a place where copies go. What it holds is its own: nothing is asked. */
+import type { CopyStore, Envelope } from '../core/copystore.ts';
+import type { Meter } from '../core/meter.ts';
+import { ForwardedCopy } from './copy.ts';
+import type { Pool } from './pool.ts';
+
+export class ForwardStore implements CopyStore {
+  readonly nextHop: string;
+  readonly noFolders = 'the next hop files mail itself';
+  readonly space = { shortage: async () => undefined };
+  readonly pool: Pool;
+  readonly #meter: Pick<Meter, 'forwarded'>;
+
+  constructor(nextHop: string, pool: Pool, meter: Pick<Meter, 'forwarded'>) {
+    this.nextHop = nextHop;
+    this.pool = pool;
+    this.#meter = meter;
+  }
+
+  stage(_mailbox: string, envelope: Envelope): ForwardedCopy {
+    return new ForwardedCopy({ pool: this.pool, meter: this.#meter, envelope });
+  }
+
+  /** Always the same one, whatever is behind it: what it has taken is remembered as delivered (D22). */
+  async identity(): Promise<string> {
+    return this.nextHop;
+  }
+
+  async has(): Promise<boolean> {
+    return true;
+  }
+
+  /** It cannot be asked what became of a copy whose process died: that may come a second time. */
+  async holds(): Promise<boolean> {
+    return false;
+  }
+
+  async hasFolder(): Promise<boolean> {
+    return false;
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * A reply of the next hop -> what our client is told. Its class stays (4yz defers, 5yz refuses), where it is
+ * about the recipient or the message; what is about our session with it is our own trouble, and defers. Its
+ * text goes to the log only.
+ */
+import { CopyFailure } from '../core/errors.ts';
+import type { Why } from '../core/outcome.ts';
+import type { HopReply } from './replies.ts';
+
+/** What it has answered: a command, or the message. */
+export type Answered = 'MAIL' | 'RCPT' | 'DATA' | 'message';
+
+/** Enhanced codes, with 4yz and with 5yz, that have a reply of their own. */
+const DEFERRED: Readonly<Record<string, Why>> = { '2.2': 'overQuota', '3.1': 'diskFull' };
+const REFUSED: Readonly<Record<string, Why>> = {
+  '1.1': 'nextHopUnknown',
+  '2.2': 'overQuotaForGood',
+  '3.4': 'tooBig',
+};
+/** 5yz about a command, its order, a password or TLS: mail must not be lost for it. */
+const ABOUT_SESSION = new Set([500, 501, 502, 503, 504, 530, 534, 535, 538, 555]);
+
+/** A next hop's 4yz or 5yz. */
+export class HopRefusal extends CopyFailure {
+  readonly reply: HopReply;
+
+  constructor(answered: Answered, reply: HopReply) {
+    super(whyOf(answered, reply), new Error(`to ${answered} the next hop says ${reply.text}`));
+    this.reply = reply;
+  }
+}
+
+export function whyOf(answered: Answered, { code, status }: HopReply): Why {
+  const detail = status.slice(2);
+  if (code < 500) return DEFERRED[detail] ?? 'nextHopDefers';
+  if (ABOUT_SESSION.has(code) || detail.startsWith('5.')) return 'nextHopDefers';
+  // RFC 1870 §6.1: the size that was declared; to a message it may be a quota
+  if (answered === 'MAIL') return code === 552 || detail === '3.4' ? 'tooBig' : 'nextHopDefers';
+  return REFUSED[detail] ?? (code === 552 && status === '' ? 'overQuotaForGood' : 'nextHopRefuses');
+}
