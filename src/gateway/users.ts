@@ -15,8 +15,11 @@ import type { FromUser, ToUser, Whose } from './messages.ts';
 import { begin, end, onLost } from './processes.ts';
 import { userSettings } from './usersettings.ts';
 
-/** glibc gives memory back to the system sooner: a tenth of what a process has. */
-const GIVE_BACK = { MALLOC_TRIM_THRESHOLD_: '131072' };
+/**
+ * glibc asks for huge pages, since a large message touches a hundred megabytes once, and keeps its threads to
+ * two heaps. Elsewhere it means nothing.
+ */
+const MEMORY = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1:glibc.malloc.arena_max=2' };
 
 export interface UsersOptions {
   readonly settings: Settings;
@@ -127,7 +130,7 @@ export class Users {
   #begin(): UserProcess {
     const { settings, directory, environment, say, meter } = this.#options;
     const socket = join(directory, `${randomBytes(8).toString('hex')}.sock`);
-    const child = begin('./userprocess.js', { ...environment, ...GIVE_BACK });
+    const child = begin('./userprocess.js', { ...environment, ...MEMORY });
     child.send({ settings: userSettings(settings), socket } satisfies ToUser);
     const listening = new Promise((resolve, reject) => {
       child.on('message', (message: FromUser) => {

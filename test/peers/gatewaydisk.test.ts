@@ -96,7 +96,6 @@ test(`after ${MESSAGES} messages and ${LOGINS} logins the image of the disk show
         if (n % 100 === 0 || n > LOGINS - ALONE) await use(imap, canaries.body);
         await imap.logout();
       }
-      assert.deepEqual(await searchFiles(gateway.dir, canaries), []);
     } finally {
       await gateway.stop();
     }
