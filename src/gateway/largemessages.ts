@@ -3,6 +3,7 @@
  * piece by piece as it comes, in a thread that lasts a little longer than that. The thread is told the
  * session key of a message, never the secret key. If it ends, the message does not open.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { NotOpenedError, type Opener } from '../keys/opening.ts';
 import { type MessageView, viewOf } from '../view/view.ts';
@@ -12,6 +13,8 @@ import type { Metadata } from './shown.ts';
 /** Opening less takes a few milliseconds, about as long as telling a thread of it. */
 export const LARGE_BYTES = 1024 * 1024;
 const IDLE_MS = 10_000;
+/** libuv reads up to 2 MB in a row from a server that is fast. Others have a turn after less. */
+const TURN_BYTES = 256 * 1024;
 
 export interface OpenedMessage {
   readonly view: MessageView;
@@ -45,7 +48,14 @@ export class LargeMessages {
     const opened = thread.open(opener);
     opened.catch(() => undefined); // told below
     try {
-      for await (const piece of pieces) thread.take(piece);
+      let sinceTurn = 0;
+      for await (const piece of pieces) {
+        thread.take(piece);
+        sinceTurn += piece.length;
+        if (sinceTurn < TURN_BYTES) continue;
+        sinceTurn = 0;
+        await turn();
+      }
     } catch (error) {
       thread.end(); // it waits for what does not come
       throw error;
