@@ -46,6 +46,12 @@ export const GATEWAY_EVENTS = {
     means: 'A session or a command was ended by a mistake of ours, or a connection broke.',
     todo: 'Report it, unless it is for debugging only.',
   },
+  'gateway process': {
+    levels: ['error'],
+    fields: [...FAULT],
+    means: 'The system begins no process for the gateway: whoever logs in is told to come later.',
+    todo: 'Look at TasksMax= and LimitNOFILE= of the unit, and at the memory.',
+  },
   'the front of the gateway ended': {
     levels: ['error'],
     fields: ['code', 'signal'],

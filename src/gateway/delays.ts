@@ -1,6 +1,6 @@
 /**
- * How long the answer to a wrong login is held back: longer with each from the same peer, and with each for
- * the same user from anywhere. Right logins are never held back, so that whoever guesses cannot keep the
+ * How long the answer to a wrong login is held back: longer with each from the same network, and with each
+ * for the same user from anywhere. Right logins are never held back, so that whoever guesses cannot keep the
  * owner out.
  */
 import type { World } from '../core/world.ts';
@@ -16,51 +16,53 @@ interface Wrong {
   readonly at: number;
 }
 
+/** Networks are as networkOf says, undefined for this machine; users are canonical addresses. */
 export class Delays {
   readonly #world: Pick<World, 'now'>;
-  readonly #wrong = new Map<string, Wrong>();
-  /** Peers, each with a user who has logged in from there. */
-  readonly #known = new Set<string>();
+  readonly #networks = new Map<string, Wrong>();
+  readonly #users = new Map<string, Wrong>();
+  /** Networks, each with a user who has logged in from there. */
+  readonly #known = new Map<string, true>();
 
   constructor(world: Pick<World, 'now'>) {
     this.#world = world;
   }
 
   /** Notes a wrong login. Returns how long its answer is held back, in milliseconds. */
-  wrong(peer: string, user: string): number {
-    const counts = [`peer ${peer}`, `user ${user}`].map((key) => this.#count(key));
-    return Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(20, Math.max(...counts) - 1));
+  wrong(network: string | undefined, user: string): number {
+    const ofNetwork = network === undefined ? 0 : this.#count(this.#networks, network);
+    const most = Math.max(ofNetwork, this.#count(this.#users, user));
+    return Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(20, most - 1));
   }
 
-  /** Forgets what a peer has typed wrong: it has found the right one. */
-  right(peer: string, user: string): void {
-    this.#wrong.delete(`peer ${peer}`);
-    const known = `${peer} ${user}`;
-    this.#known.delete(known);
-    this.#known.add(known);
-    const [oldest] = this.#known;
-    if (this.#known.size > MOST_REMEMBERED && oldest !== undefined) this.#known.delete(oldest);
+  /** Notes who has logged in from where. What else was wrong there is not forgotten. */
+  right(network: string | undefined, user: string): void {
+    if (network !== undefined) remember(this.#known, `${network} ${user}`, true);
   }
 
   /** Whether somebody has been wrong lately, there or about this user, unless they have been right before. */
-  isDoubtful(peer: string, user: string): boolean {
-    if (this.#known.has(`${peer} ${user}`)) return false;
-    return this.#isWrong(`peer ${peer}`) || this.#isWrong(`user ${user}`);
+  isDoubtful(network: string | undefined, user: string): boolean {
+    if (network !== undefined && this.#known.has(`${network} ${user}`)) return false;
+    const ofNetwork = network === undefined ? undefined : this.#networks.get(network);
+    return this.#isRecent(ofNetwork) || this.#isRecent(this.#users.get(user));
   }
 
-  #isWrong(key: string): boolean {
-    const at = this.#wrong.get(key)?.at;
-    return at !== undefined && this.#world.now() - at <= MEMORY_MS;
+  #isRecent(wrong: Wrong | undefined): boolean {
+    return wrong !== undefined && this.#world.now() - wrong.at <= MEMORY_MS;
   }
 
-  #count(key: string): number {
-    const now = this.#world.now();
-    const { count = 0, at = now } = this.#wrong.get(key) ?? {};
-    const next = now - at > MEMORY_MS ? 1 : count + 1;
-    this.#wrong.delete(key);
-    this.#wrong.set(key, { count: next, at: now });
-    const [oldest] = this.#wrong.keys();
-    if (this.#wrong.size > MOST_REMEMBERED && oldest !== undefined) this.#wrong.delete(oldest);
-    return next;
+  #count(all: Map<string, Wrong>, key: string): number {
+    const former = all.get(key);
+    const count = former !== undefined && this.#isRecent(former) ? former.count + 1 : 1;
+    remember(all, key, { count, at: this.#world.now() });
+    return count;
   }
+}
+
+/** Keeps what was noted last. */
+function remember<T>(all: Map<string, T>, key: string, value: T): void {
+  all.delete(key);
+  all.set(key, value);
+  const [oldest] = all.keys();
+  if (all.size > MOST_REMEMBERED && oldest !== undefined) all.delete(oldest);
 }

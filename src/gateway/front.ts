@@ -17,12 +17,15 @@ import { Output } from './output.ts';
 import { relay, type Side } from './relay.ts';
 
 const HANDSHAKE_MS = 10_000;
+/** For a client that is gone. */
+const LEFT: Answer = { why: 'busy', holdMs: 0 };
 
 export class Front {
   readonly #options: ToFront;
   readonly #tell: (message: FromFront) => void;
   readonly #tls: TlsServer | undefined;
   readonly #waiting = new Map<number, (answer: Answer) => void>();
+  readonly #connections = new Set<number>();
   /** Connections whose handshake is not done, by their two ends. */
   readonly #handshakes = new Map<string, number>();
 
@@ -45,7 +48,10 @@ export class Front {
   take(socket: Socket, { connection, isTls }: Taken): void {
     socket.on('error', () => undefined); // whoever reads is told
     const ends = endsOf(socket);
+    this.#connections.add(connection);
     socket.once('close', () => {
+      this.#connections.delete(connection);
+      this.answered({ connection, answer: LEFT }); // whoever waits overwrites the password
       this.#handshakes.delete(ends);
       this.#tell({ connection, ended: true });
     });
@@ -105,7 +111,8 @@ export class Front {
 
   #ask(message: Extract<FromFront, { connection: number }>): Promise<Answer> {
     return new Promise((resolve) => {
-      this.#waiting.set(message.connection, resolve);
+      if (!this.#connections.has(message.connection)) resolve(LEFT);
+      else this.#waiting.set(message.connection, resolve);
       this.#tell(message);
     });
   }

@@ -13,6 +13,7 @@ import type { World } from '../core/world.ts';
 import type { Verdict } from './handover.ts';
 import type { Claim, Logins } from './logins.ts';
 import type { Answer, AnswerTo, FromFront, Taken, ToFront } from './messages.ts';
+import { networkOf } from './peer.ts';
 import { begin, end, onLost } from './processes.ts';
 import { type Judge, LeftError } from './users.ts';
 
@@ -36,6 +37,8 @@ interface Connection {
   readonly id: number;
   readonly peer: string;
   readonly front: FrontProcess;
+  /** Ours, until the front has one of its own. */
+  readonly socket: Socket;
   /** A login of it is with the process of its user. */
   judged?: { resolve(verdict: Verdict): void; reject(error: Error): void };
   /** Of its session. */
@@ -48,6 +51,8 @@ const OVERWRITE_FREED = { GLIBC_TUNABLES: 'glibc.malloc.perturb=90:glibc.malloc.
 const RENEWED_MS = 60 * 60_000;
 /** Who has seen a password lives so long at least: beginning another costs a tenth of a second of CPU. */
 const LEAST_MS = 500;
+/** Those with sessions of many hours; the programs of the oldest connect again. */
+const MOST_FRONTS = 4;
 const BUSY = '* BYE [UNAVAILABLE] too many connections\r\n';
 
 export class Fronts {
@@ -82,7 +87,7 @@ export class Fronts {
     const peer = socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unix';
     socket.on('error', () => undefined); // whoever reads is told
     const ofPeer = this.#peers.get(peer) ?? 0;
-    const isTooMany = peer !== 'unix' && ofPeer >= gateway.max_peer_connections;
+    const isTooMany = networkOf(peer) !== undefined && ofPeer >= gateway.max_peer_connections;
     if (isTooMany || this.#connections.size >= gateway.max_connections) {
       this.#parts.meter.connectionRefused();
       if (!isTls) socket.write(BUSY);
@@ -90,11 +95,14 @@ export class Fronts {
       return;
     }
     const front = this.#front();
-    const connection: Connection = { id: ++this.#count, peer, front, isOver: false };
+    if (front === undefined) return void socket.destroy();
+    const connection: Connection = { id: ++this.#count, peer, front, socket, isOver: false };
     this.#connections.set(connection.id, connection);
     this.#peers.set(peer, ofPeer + 1);
     front.connections.add(connection);
-    front.child.send({ connection: connection.id, isTls } satisfies Taken, socket, (error) => {
+    const taken: Taken = { connection: connection.id, isTls };
+    front.child.send(taken, socket, { keepOpen: true }, (error) => {
+      socket.destroy(); // it is on its way, or with the front
       if (error !== null) this.#over(connection);
     });
   }
@@ -106,7 +114,8 @@ export class Fronts {
     for (const { child } of this.#all) end(child);
   }
 
-  #front(): FrontProcess {
+  /** Returns undefined if the system begins no process. */
+  #front(): FrontProcess | undefined {
     const { world } = this.#parts;
     if (this.#current !== undefined && world.now() - this.#current.since > RENEWED_MS) this.#renew();
     this.#current ??= this.#begin();
@@ -117,9 +126,20 @@ export class Fronts {
     const former = this.#current;
     this.#current = this.#begin();
     if (former !== undefined) this.#endEmpty(former);
+    const [oldest] = this.#all;
+    if (this.#all.size > MOST_FRONTS && oldest !== undefined) end(oldest.child);
   }
 
-  #begin(): FrontProcess {
+  #begin(): FrontProcess | undefined {
+    try {
+      return this.#beginOne();
+    } catch (error) {
+      this.#parts.say('error', 'gateway process', { error: String(error) });
+      return undefined;
+    }
+  }
+
+  #beginOne(): FrontProcess {
     const { settings, say, world, meter } = this.#parts;
     const { login_timeout: loginMs, idle_timeout: idleMs } = settings.gateway;
     const child = begin('./frontprocess.js', OVERWRITE_FREED);
@@ -174,7 +194,8 @@ export class Fronts {
   #over(connection: Connection): void {
     if (connection.isOver) return;
     connection.isOver = true;
-    const { id, peer, front } = connection;
+    const { id, peer, front, socket } = connection;
+    socket.destroy();
     this.#connections.delete(id);
     const left = (this.#peers.get(peer) ?? 1) - 1;
     if (left === 0) this.#peers.delete(peer);

@@ -16,6 +16,7 @@ import { pathsOf } from '../site.ts';
 import type { Refusal } from './connection.ts';
 import { Delays } from './delays.ts';
 import type { Verdict } from './handover.ts';
+import { networkOf } from './peer.ts';
 import { type Judge, LeftError, type UserSession, type Users } from './users.ts';
 
 export interface LoginsParts {
@@ -91,12 +92,12 @@ export class Logins {
   async #login(claim: Claim, judge: Judge): Promise<Refusal | UserSession> {
     const { settings, say } = this.#parts;
     const address = canonicalOf(claim.user, settings);
-    if (address === undefined) return this.#wrong(claim);
+    if (address === undefined) return this.#wrong(claim, claim.user.toLowerCase());
     try {
       const outcome = await this.#judged(address, claim, judge);
-      if (outcome === 'wrong') return this.#wrong(claim);
+      if (outcome === 'wrong') return this.#wrong(claim, address);
       if (typeof outcome === 'string') return BUSY;
-      this.#delays.right(claim.peer, claim.user);
+      this.#delays.right(networkOf(claim.peer), address);
       say('info', 'gateway login', { client: claim.peer, address: claim.user });
       return outcome;
     } catch (error) {
@@ -121,7 +122,7 @@ export class Logins {
       return users.login(address, judge, true);
     };
     if (await this.#namesSlot(address, claim)) return this.#codes.run(login);
-    if (!this.#delays.isDoubtful(claim.peer, claim.user)) return this.#others.run(login);
+    if (!this.#delays.isDoubtful(networkOf(claim.peer), address)) return this.#others.run(login);
     return this.#doubtful.run(() => this.#others.run(login));
   }
 
@@ -132,9 +133,9 @@ export class Logins {
     return file?.slots.some(({ id }) => id === slot) ?? false;
   }
 
-  #wrong({ peer, user }: Claim): Refusal {
+  #wrong({ peer, user }: Claim, address: string): Refusal {
     this.#parts.say('warn', 'gateway login refused', { client: peer, address: user });
-    return { why: 'wrong', holdMs: this.#delays.wrong(peer, user) };
+    return { why: 'wrong', holdMs: this.#delays.wrong(networkOf(peer), address) };
   }
 }
 

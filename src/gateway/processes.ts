@@ -7,7 +7,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 /** Ends a process at once, as SIGKILL does, and is told from what the kernel does for want of memory. */
 const ENDED_BY_US = 'SIGUSR2';
 
-/** Begins a process with a module of this room. */
+/** Begins a process with a module of this room. Throws if the system has none to give. */
 export function begin(
   module: './frontprocess.js' | './userprocess.js',
   environment: NodeJS.ProcessEnv,
@@ -16,7 +16,9 @@ export function begin(
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     env: environment,
   });
-  return child.on('error', () => undefined); // its end is told
+  child.on('error', () => undefined); // its end is told
+  if (child.pid === undefined) throw new Error('the system begins no process');
+  return child;
 }
 
 export function end(child: ChildProcess): void {

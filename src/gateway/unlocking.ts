@@ -36,6 +36,8 @@ export class Unlocking {
   readonly #macKey = randomBytes(32);
   readonly #known: Known[] = [];
   #account: Account | undefined;
+  /** Of a user who has no wrapped file: what opens the key of one who has is another one. */
+  #withoutKey: Account | undefined;
   /** Of what the wrapped file had in its box when it was opened. */
   #inside: Buffer | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -52,8 +54,10 @@ export class Unlocking {
   async unlock(password: Buffer, derives = true): Promise<Account | undefined> {
     const file = await readWrapped(this.#parts.place);
     if (file === undefined && this.#parts.withoutKey !== undefined) {
-      this.#account ??= this.#parts.withoutKey();
-      return this.#account; // the server behind judges the password
+      if (this.#account !== undefined)
+        throw new ReplacedError('the wrapped file is gone, and its key is open');
+      this.#withoutKey ??= this.#parts.withoutKey();
+      return this.#withoutKey; // the server behind judges the password
     }
     if (file !== undefined && this.#isKnown(file, password)) return this.#account;
     if (!derives) return undefined;
@@ -98,7 +102,7 @@ export class Unlocking {
       throw new ReplacedError('another key is open');
     }
     this.#inside = inside;
-    if (this.#account?.opener === undefined) {
+    if (this.#account === undefined) {
       const { rules, world } = this.#parts;
       const { certificate } = await readTransferableKey(secretKey, async () => undefined);
       this.#account = { ...(await accountOf(secretKey, certificate, { rules, world })), upstream, cacheKey };

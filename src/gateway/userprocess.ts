@@ -13,7 +13,7 @@ import { Input } from '../imap/input.ts';
 import type { Client } from './connection.ts';
 import { isOfConnection } from './connection.ts';
 import { Counts } from './counts.ts';
-import { readHandover, writeVerdict } from './handover.ts';
+import { readHandover, type Verdict, writeVerdict } from './handover.ts';
 import type { FromUser, ToUser, Whose } from './messages.ts';
 import { Output } from './output.ts';
 import { endWithParent } from './processes.ts';
@@ -68,9 +68,12 @@ async function serve(stream: Socket, { address, parts, complain, counts }: User)
     try {
       const account = await parts.unlocking.unlock(password, derives);
       if (account === undefined) return await writeVerdict(client.client, derives ? 'wrong' : 'unknown');
-      await writeVerdict(client.client, 'opened');
+      // without a key it is the server behind that judges the password
+      const judged = (verdict: Verdict) => writeVerdict(client.client, verdict);
+      if (account.opener !== undefined) await judged('opened');
       await runUnlocked(credentials, client, {
         ...parts.session,
+        ...(account.opener === undefined && { judged }),
         account,
         prefix: `S${randomBytes(8).toString('hex')}x`,
         login: () => parts.login(account, password),

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
+import { within } from '../core/deadline.ts';
 import type { Say } from '../core/events.ts';
 import type { GatewayMeter } from '../core/gatewaymeter.ts';
 import type { Verdict } from './handover.ts';
@@ -20,6 +21,9 @@ import { userSettings } from './usersettings.ts';
  * two heaps. Elsewhere it means nothing.
  */
 const MEMORY = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1:glibc.malloc.arena_max=2' };
+
+/** For a process to begin, on a machine that is busy. */
+const START_MS = 20_000;
 
 export interface UsersOptions {
   readonly settings: Settings;
@@ -35,7 +39,7 @@ export interface UsersOptions {
 interface UserProcess {
   readonly child: ChildProcess;
   readonly socket: string;
-  readonly listening: Promise<unknown>;
+  readonly listening: Promise<true>;
   /** Logins that are looked at, and sessions. */
   uses: number;
   /** A password has opened its key. */
@@ -63,7 +67,7 @@ export class Users {
 
   constructor(options: UsersOptions) {
     this.#options = options;
-    this.#spare = this.#begin();
+    this.#beginSpare();
   }
 
   /** Whether the key of a user is open. */
@@ -89,7 +93,8 @@ export class Users {
     const release = () => this.#release(address, user);
     let verdict: Verdict = 'busy';
     try {
-      await user.listening;
+      if ((await within(user.listening, START_MS)) !== true)
+        throw new Error('the process of a user does not begin');
       verdict = await judge(user.socket, derives);
       if (verdict !== 'opened') return verdict;
       user.isOpen = true;
@@ -121,10 +126,18 @@ export class Users {
       this.#options.say('warn', 'the process of a user ended', { address, code, signal });
     });
     this.#spare = undefined;
-    setImmediate(() => {
-      if (!this.#isStopped) this.#spare ??= this.#begin();
-    });
+    setImmediate(() => this.#beginSpare());
     return user;
+  }
+
+  /** Without it the next user waits for a process to begin. */
+  #beginSpare(): void {
+    if (this.#isStopped || this.#spare !== undefined) return;
+    try {
+      this.#spare = this.#begin();
+    } catch (error) {
+      this.#options.say('error', 'gateway process', { error: String(error) });
+    }
   }
 
   #begin(): UserProcess {
@@ -132,9 +145,9 @@ export class Users {
     const socket = join(directory, `${randomBytes(8).toString('hex')}.sock`);
     const child = begin('./userprocess.js', { ...environment, ...MEMORY });
     child.send({ settings: userSettings(settings), socket } satisfies ToUser);
-    const listening = new Promise((resolve, reject) => {
+    const listening = new Promise<true>((resolve, reject) => {
       child.on('message', (message: FromUser) => {
-        if (message === 'listening') resolve(undefined);
+        if (message === 'listening') resolve(true);
         else if ('counts' in message) meter.messages(message.counts);
         else say(message.say.level, message.say.event, message.say.detail);
       });

@@ -6,6 +6,7 @@ import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync, wri
 import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { ImapFlow } from 'imapflow';
 import { without } from '../../src/custody/change.ts';
@@ -192,6 +193,29 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     }
   });
 
+  test(
+    'whoever leaves while their password is looked at leaves nothing in the front',
+    needs('root'),
+    async () => {
+      const other = connectTls({ port: gateway.tlsPort, host: '127.0.0.1', rejectUnauthorized: false });
+      await once(other, 'data');
+      const { password } = gateway.secrets;
+      for (let n = 0; n < 3; n++) {
+        const socket = connectTls({ port: gateway.tlsPort, host: '127.0.0.1', rejectUnauthorized: false });
+        await once(socket, 'data');
+        socket.write(`a LOGIN ${ALICE} "${password}"\r\n`);
+        await pause(3 * n); // the derivation of tests is a short one
+        socket.destroy();
+      }
+      await until('their processes have ended', () => processes().length === 1);
+      await until('the front has forgotten them', () =>
+        processes('frontprocess').every((pid) => !isInMemory(pid, [Buffer.from(password)])),
+      );
+      assert.equal(processes('frontprocess').length, 1);
+      other.destroy();
+    },
+  );
+
   test('metrics count logins, sessions, and messages that were opened and stored, and name nobody', async () => {
     const [, at = ''] = /"metrics":"([^"]+)"/.exec(gateway.running.output()) ?? [];
     const page = async () => (await fetch(`http://${at}/metrics`)).text();
@@ -233,7 +257,7 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     await assert.rejects(connect(gateway.secrets.password));
     await until('it is logged', () => gateway.logged('gateway upstream').length > 0);
     const [, at = ''] = /"metrics":"([^"]+)"/.exec(gateway.running.output()) ?? [];
-    assert.equal((await fetch(`http://${at}/readyz`)).status, 503);
+    await until('it is not ready', async () => (await fetch(`http://${at}/readyz`)).status === 503);
     await until('the process of the user has ended', () => processes().length === 1);
   });
 });
