@@ -62,13 +62,13 @@ export const gatewaySettings = {
   'gateway.max_connections': {
     kind: count({ min: 1, max: 65_535 }),
     default: 1000,
-    doc: 'Highest number of connections at the same time. Further clients are told to try again later.',
+    doc: 'Highest number of connections at the same time. Further ones are closed at once; without TLS they are told to try again later.',
     restart: true,
   },
   'gateway.max_peer_connections': {
     kind: count({ min: 1, max: 65_535 }),
     default: 100,
-    doc: 'Highest number of connections at the same time from one IP address.',
+    doc: 'Highest number of connections at the same time from one IP address, other than those of this machine.',
     restart: true,
   },
   'gateway.login_timeout': {
