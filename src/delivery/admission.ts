@@ -2,8 +2,9 @@
  * The RCPT half of the spine: resolve -> keys -> select -> mailbox -> free space -> a copy.
  *
  * Whoever is admitted has a key that can be used now (or the site has one for them, D31) and gets exactly
- * one reply after DATA. Two paths to one account share a copy. Anybody else gets a Refusal (4yz or 5yz),
- * before any byte of the message has arrived.
+ * one reply after DATA. Two paths to one account share a copy, unless the store is that of others and knows
+ * the account by two paths. Anybody else gets a Refusal (4yz or 5yz), before any byte of the message has
+ * arrived.
  */
 import { within } from '../core/deadline.ts';
 import { type Refusal, refusal } from '../core/outcome.ts';
@@ -38,7 +39,7 @@ export interface AdmittedRecipient {
 export class Admission {
   readonly #parts: DeliveryParts;
   readonly #sender: AcceptedSender;
-  readonly #destinations = new Map<string, Destination>(); // by account
+  readonly #destinations = new Map<string, Destination>(); // see keyOf
   readonly #recipients: AdmittedRecipient[] = [];
   #isClosed = false;
 
@@ -52,7 +53,7 @@ export class Admission {
     return this.#recipients;
   }
 
-  /** One for each account. */
+  /** One for each account, or for each path of it at a next hop. */
   get destinations(): readonly Destination[] {
     return [...this.#destinations.values()];
   }
@@ -102,7 +103,8 @@ export class Admission {
     if (place === undefined) return refusal('nameTooLong');
     const { sender, smtpUtf8, eightBit } = this.#sender;
     const path = ownPathOf(accepted, recipient.address, addressing);
-    return { account: { ...recipient, ...place, envelope: { sender, path, smtpUtf8, eightBit } }, keys };
+    const envelope = { sender, path, smtpUtf8, eightBit };
+    return { account: { ...recipient, ...place, mailbox: mailboxOf(place, path), envelope }, keys };
   }
 
   /** As far as the source knows of both; what it said before may be true no longer. */
@@ -111,9 +113,10 @@ export class Admission {
   }
 
   /** Says what is lacking for one more copy. Assumes that all copies go to the same disk. */
-  async #shortageOfSpace({ address, mailbox, store }: Account): Promise<string | undefined> {
+  async #shortageOfSpace(account: Account): Promise<string | undefined> {
     const { limits } = this.#parts;
-    if (limits.minFreeBytes === 0 || this.#destinations.has(address)) return undefined;
+    const { mailbox, store } = account;
+    if (limits.minFreeBytes === 0 || this.#destinations.has(keyOf(account))) return undefined;
     const copies = this.#destinations.size + 1;
     const messageBytes = Math.ceil(this.#sender.size * SEALED_GROWTH) * copies;
     return store.space.shortage(mailbox, limits.minFreeBytes + messageBytes);
@@ -125,11 +128,21 @@ export class Admission {
    */
   #copyFor(account: Account, keys: Selection, path: string): Copy | undefined {
     const { mailboxes, limits } = this.#parts;
-    const existing = this.#destinations.get(account.address);
+    const existing = this.#destinations.get(keyOf(account));
     if (existing !== undefined) return existing.copy;
     if (mailboxes.isFull(account.mailbox, limits.maxMailboxDeliveries)) return undefined;
     const copy = new Copy(account, keys);
-    this.#destinations.set(account.address, { copy, keys, path });
+    this.#destinations.set(keyOf(account), { copy, keys, path });
     return copy;
   }
+}
+
+/** Which RCPTs share a copy. */
+function keyOf({ address, mailbox, store }: Account): string {
+  return store.nextHop === undefined ? address : mailbox;
+}
+
+/** At a next hop each path is a mailbox: who reads mail to a detail, or to a whole domain, is known there. */
+function mailboxOf({ store, mailbox }: Pick<Account, 'store' | 'mailbox'>, path: string): string {
+  return store.nextHop === undefined ? mailbox : `${mailbox}/${path}`;
 }
