@@ -4,7 +4,8 @@
  */
 import { connect, isIP, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { connect as connectTls } from 'node:tls';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import { within } from '../core/deadline.ts';
 import type { NextHop } from '../core/nexthop.ts';
 import { releaseMemory } from '../core/releasememory.ts';
@@ -100,7 +101,7 @@ export function isGood({ code }: HopReply): boolean {
 
 export class HopConnection {
   readonly #socket: Socket;
-  readonly #replies = new ReplyReader();
+  readonly #replies = new ReplyReader(() => this.#socket.destroy());
   readonly #feed = (bytes: Buffer) => {
     this.#replies.feed(bytes);
     if (this.#isIdle) this.#whenGone();
@@ -114,10 +115,10 @@ export class HopConnection {
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.on('data', this.#feed);
-    socket.on('error', ({ message }) => this.#replies.lose(message));
-    socket.on('end', () => this.#replies.lose('it closed the connection'));
+    socket.on('error', ({ message }) => this.#replies.end(message));
+    socket.on('end', () => this.#replies.end('it closed the connection'));
     socket.on('close', () => {
-      this.#replies.lose('it closed the connection');
+      this.#replies.end('it closed the connection');
       if (this.#isIdle) this.#whenGone();
     });
   }
@@ -201,7 +202,17 @@ export class HopConnection {
 
   /** It is open, and has said nothing that was not asked for. */
   get isUsable(): boolean {
-    return !this.#socket.destroyed && this.#socket.readable && !this.#replies.isAhead;
+    const { destroyed, readable } = this.#socket;
+    return !destroyed && readable && !this.#replies.isLost && !this.#replies.isAhead;
+  }
+
+  /** Tells whether all that was said had left this process when a reply came. To be asked at once. */
+  async hasSentAll(): Promise<boolean> {
+    const socket = this.#socket;
+    // TLS is told of it in the next turn, which the reply may be before
+    for (let turns = 0; turns < 2 && socket.writableLength > 0 && socket instanceof TLSSocket; turns++)
+      await nextTurn();
+    return socket.writableLength === 0;
   }
 
   /** Gives its socket to TLS. What came before that is not believed (RFC 3207 §6). */
