@@ -12,7 +12,7 @@ import type { Why } from '../core/outcome.ts';
 import { releaseMemory } from '../core/releasememory.ts';
 import { type HopConnection, isGood, secondsSince } from './connection.ts';
 import { BusyError, type Pool, UnreachableError } from './pool.ts';
-import { LostError } from './replies.ts';
+import { type HopReply, LostError } from './replies.ts';
 import { beginData, expectRoom } from './transaction.ts';
 import { HopRefusal } from './verdict.ts';
 import { DataEncoder } from './wire.ts';
@@ -121,7 +121,8 @@ export class ForwardedCopy implements StagedCopy {
       this.#isEnded = true;
       connection.send([...rest, this.#encoder.final()])?.catch(() => {}); // no reply will say so
       const reply = await connection.reply(DONE_MS);
-      if (reply.code === 421 || Math.trunc(reply.code / 100) === 3) throw new LostError(reply.text);
+      expectVerdict(reply);
+      if (!(await connection.hasSentAll())) throw early(reply);
       this.#connection = undefined;
       this.#parts.pool.give(connection);
       if (!isGood(reply)) throw new HopRefusal('message', reply);
@@ -175,8 +176,8 @@ export class ForwardedCopy implements StagedCopy {
 
   /** Takes what is queued, unless the next hop has had enough. Throws HopRefusal or CopyFailure. */
   #takeEncoded(connection: HopConnection): Buffer[] {
-    const { early } = connection;
-    if (early !== undefined) throw new HopRefusal('message', early);
+    const reply = connection.early;
+    if (reply !== undefined) throw early(reply);
     const taken = this.#queue;
     this.#queue = [];
     this.#queuedBytes = 0;
@@ -212,12 +213,25 @@ export class ForwardedCopy implements StagedCopy {
 
 /** After a refusal the next hop still has a sender, and perhaps a recipient. */
 async function giveReset(pool: Pool, connection: HopConnection): Promise<void> {
+  if (!connection.isUsable) return pool.drop(connection);
   try {
     if (isGood(await connection.say('RSET'))) pool.give(connection);
     else pool.drop(connection);
   } catch {
     pool.drop(connection);
   }
+}
+
+/** Throws LostError. */
+function expectVerdict(reply: HopReply): void {
+  if (reply.code === 421 || (reply.code < 400 && !isGood(reply))) throw new LostError(reply.text);
+}
+
+/** What came before all of the message was sent: it may be refused then, but nobody can have taken it. */
+function early(reply: HopReply): Error {
+  const isRefusal = reply.code >= 400 && reply.code !== 421;
+  if (isRefusal) return new HopRefusal('message', reply);
+  return new LostError(`before the end of the message it says ${reply.text}`);
 }
 
 function failureOf(error: unknown): CopyFailure {

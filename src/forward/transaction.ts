@@ -16,7 +16,7 @@ export interface Known {
   readonly isEightBit: boolean;
 }
 
-/** Throws HopRefusal or CopyFailure, after which the connection can be used; or LostError. */
+/** Throws HopRefusal or CopyFailure, after which the connection can be used if it is open; or LostError. */
 export async function beginData(connection: HopConnection, envelope: Envelope, known: Known): Promise<void> {
   const { offers } = connection;
   if (known.size !== undefined) expectRoom(connection, known.size);
@@ -31,9 +31,9 @@ export async function beginData(connection: HopConnection, envelope: Envelope, k
   connection.write(commands.map(([, line]) => `${line}\r\n`).join(''));
   const replies: HopReply[] = [];
   for (const _ of commands) replies.push(await connection.reply(SILENCE_MS));
-  // DATA after a refused RCPT gets 503 (RFC 2033 §4.2); whoever takes the message then must not get an end
+  // DATA after a refused RCPT gets 503 (RFC 2033 §4.2); whoever waits for the message must not get an end
   const isRefused = replies.slice(0, 2).some((reply) => !isGood(reply));
-  if (isRefused && replies[2]?.code === 354) throw new LostError('it wants a message that it has refused');
+  if (isRefused && replies[2]?.code === 354) connection.destroy();
   for (const [index, [answered]] of commands.entries()) expect(answered, replies[index]);
 }
 
