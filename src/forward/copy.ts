@@ -11,7 +11,7 @@ import type { Forwarded, Meter } from '../core/meter.ts';
 import type { Why } from '../core/outcome.ts';
 import { releaseMemory } from '../core/releasememory.ts';
 import { type HopConnection, isGood, secondsSince } from './connection.ts';
-import { BusyError, type Pool, UnreachableError } from './pool.ts';
+import { BusyError, type Pace, type Pool, UnreachableError } from './pool.ts';
 import { type HopReply, LostError } from './replies.ts';
 import { beginData, expectRoom } from './transaction.ts';
 import { HopRefusal } from './verdict.ts';
@@ -20,8 +20,7 @@ import { DataEncoder } from './wire.ts';
 /** The size up to which a copy is held, as in a Maildir. */
 const MAX_HELD_BYTES = 256 * 1024;
 /** How long to wait for a connection: one that is sent as it is made holds up the others of its message. */
-const HELD_PATIENCE_MS = 30_000;
-const SENT_PATIENCE_MS = 5000;
+const PATIENCE_MS = { quick: 30_000, slow: 5000 };
 /** How long the next hop may take over a message that is whole (RFC 5321 §4.5.3.2.6). */
 const DONE_MS = 600_000;
 
@@ -74,7 +73,7 @@ export class ForwardedCopy implements StagedCopy {
       this.#queuedBytes += piece.length;
     }
     if (this.#sending === undefined && this.#queuedBytes <= MAX_HELD_BYTES) return undefined;
-    const before = this.#sending ?? this.#begin(undefined, SENT_PATIENCE_MS);
+    const before = this.#sending ?? this.#begin('slow', undefined);
     this.#sending = before.then(() => this.#sendQueued());
     this.#sending.catch(() => {}); // whoever waits for it is told, and finish() says it again
     return this.#sending;
@@ -114,7 +113,7 @@ export class ForwardedCopy implements StagedCopy {
   }
 
   async #finished(wireSize: number): Promise<void> {
-    if (this.#sending === undefined) await this.#begin(wireSize, HELD_PATIENCE_MS);
+    if (this.#sending === undefined) await this.#begin('quick', wireSize);
     const connection = this.#waiting();
     try {
       const rest = this.#takeEncoded(connection);
@@ -133,11 +132,12 @@ export class ForwardedCopy implements StagedCopy {
   }
 
   /** Gets a connection that waits for the message. One that had been left idle may be tried once more. */
-  async #begin(size: number | undefined, patienceMs: number): Promise<void> {
+  async #begin(pace: Pace, size: number | undefined): Promise<void> {
     const { pool, envelope } = this.#parts;
+    const patienceMs = PATIENCE_MS[pace];
     const known = { size, isEightBit: !this.#queue.every((piece) => isAscii(piece)) };
     for (let wanted: 'any' | 'fresh' = 'any'; ; wanted = 'fresh') {
-      const { connection, isReused } = await pool.take(patienceMs, wanted).catch((error: unknown) => {
+      const { connection, isReused } = await pool.take(patienceMs, pace, wanted).catch((error: unknown) => {
         throw failureOf(error);
       });
       if (this.#isAborted) return pool.give(connection);

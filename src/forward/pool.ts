@@ -1,6 +1,7 @@
 /**
  * The connections to one next hop: so many at most, kept for a while between two messages. Whoever finds none
- * free waits, first come first served.
+ * free waits, first come first served. Copies that are sent while they arrive have half of them at most: their
+ * clients may be slow, and small copies need a connection for an instant.
  */
 import type { HopConnection } from './connection.ts';
 
@@ -17,6 +18,9 @@ export interface Lease {
   readonly isReused: boolean;
 }
 
+/** How long a copy has its connection: as long as its client takes, or as long as the next hop does. */
+export type Pace = 'slow' | 'quick';
+
 /** All connections were taken for too long. */
 export class BusyError extends Error {}
 /** None could be opened. */
@@ -29,9 +33,10 @@ export class Pool {
   readonly #options: PoolOptions;
   readonly #idle: HopConnection[] = []; // those used last at the end
   readonly #timers = new Map<HopConnection, NodeJS.Timeout>();
-  readonly #leased = new Set<HopConnection>();
-  readonly #waiting = new Set<() => void>();
+  readonly #leased = new Map<HopConnection, Pace>();
+  readonly #waiting = new Set<{ readonly pace: Pace; begin(): void }>();
   #taken = 0; // leased, or about to be
+  #slow = 0; // of them
   #isDown = false;
   #isClosed = false;
 
@@ -48,30 +53,30 @@ export class Pool {
   }
 
   /** `fresh` opens one. Throws BusyError after `patienceMs`, and UnreachableError. */
-  async take(patienceMs: number, wanted: 'any' | 'fresh' = 'any'): Promise<Lease> {
-    await this.#turn(patienceMs);
+  async take(patienceMs: number, pace: Pace, wanted: 'any' | 'fresh' = 'any'): Promise<Lease> {
+    await this.#turn(patienceMs, pace);
     const kept = wanted === 'any' ? this.#idle.at(-1) : undefined;
     if (kept !== undefined) {
       this.#forget(kept);
       kept.wakeUp();
-      return this.#lease(kept, true);
+      return this.#lease(kept, pace, true);
     }
     const [oldest] = this.#idle;
     if (oldest !== undefined && this.#taken + this.#idle.length > this.#options.most) this.#retire(oldest);
     try {
       const connection = await this.#options.open();
       this.#isDown = false;
-      return this.#lease(connection, false);
+      return this.#lease(connection, pace, false);
     } catch (error) {
-      this.#free();
+      this.#free(pace);
       if (!this.#isDown) this.#options.fault(error);
       this.#isDown = true;
       throw new UnreachableError((error as Error).message, { cause: error });
     }
   }
 
-  #lease(connection: HopConnection, isReused: boolean): Lease {
-    this.#leased.add(connection);
+  #lease(connection: HopConnection, pace: Pace, isReused: boolean): Lease {
+    this.#leased.set(connection, pace);
     if (this.#isClosed) connection.destroy();
     return { connection, isReused };
   }
@@ -79,24 +84,26 @@ export class Pool {
   /** Takes a connection back on which nothing is under way. */
   give(connection: HopConnection): void {
     if (!connection.isUsable || this.#isClosed) return this.drop(connection);
+    const pace = this.#leased.get(connection);
     this.#leased.delete(connection);
     this.#idle.push(connection);
     const timer = setTimeout(() => this.#retire(connection), IDLE_MS).unref();
     this.#timers.set(connection, timer);
     connection.rest(() => this.#retire(connection));
-    this.#free();
+    if (pace !== undefined) this.#free(pace);
   }
 
   /** Ends a connection, whatever is under way on it. */
   drop(connection: HopConnection): void {
     connection.destroy();
-    if (this.#leased.delete(connection)) this.#free();
+    const pace = this.#leased.get(connection);
+    if (this.#leased.delete(connection) && pace !== undefined) this.#free(pace);
   }
 
   close(): void {
     this.#isClosed = true;
     for (const connection of [...this.#idle]) this.#retire(connection);
-    for (const connection of this.#leased) connection.destroy();
+    for (const connection of this.#leased.keys()) connection.destroy();
   }
 
   #retire(connection: HopConnection): void {
@@ -111,32 +118,43 @@ export class Pool {
     if (at !== -1) this.#idle.splice(at, 1);
   }
 
-  async #turn(patienceMs: number): Promise<void> {
-    if (this.#taken < this.#options.most) {
-      this.#taken++;
-      return;
-    }
+  #mayBegin(pace: Pace): boolean {
+    const { most } = this.#options;
+    return this.#taken < most && (pace === 'quick' || this.#slow < Math.max(1, Math.floor(most / 2)));
+  }
+
+  #begin(pace: Pace): void {
+    this.#taken++;
+    if (pace === 'slow') this.#slow++;
+  }
+
+  async #turn(patienceMs: number, pace: Pace): Promise<void> {
+    if (this.#mayBegin(pace)) return this.#begin(pace);
     await new Promise<void>((resolve, reject) => {
-      const begin = () => {
-        clearTimeout(timer);
-        resolve();
+      const waiting = {
+        pace,
+        begin() {
+          clearTimeout(timer);
+          resolve();
+        },
       };
       const timer = setTimeout(() => {
-        this.#waiting.delete(begin);
-        reject(new BusyError(`all ${this.#options.most} connections are in use`));
+        this.#waiting.delete(waiting);
+        reject(new BusyError(`all ${this.#options.most} connections, or half of them, are in use`));
       }, patienceMs);
-      this.#waiting.add(begin);
+      this.#waiting.add(waiting);
     });
   }
 
-  /** Lets the next one have the turn that has ended. */
-  #free(): void {
-    const [next] = this.#waiting;
-    if (next === undefined) {
-      this.#taken--;
-      return;
+  /** Ends a turn, and lets those have theirs who can. */
+  #free(pace: Pace): void {
+    this.#taken--;
+    if (pace === 'slow') this.#slow--;
+    for (const waiting of this.#waiting) {
+      if (!this.#mayBegin(waiting.pace)) continue;
+      this.#waiting.delete(waiting);
+      this.#begin(waiting.pace);
+      waiting.begin();
     }
-    this.#waiting.delete(next);
-    next();
   }
 }

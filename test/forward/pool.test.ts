@@ -33,11 +33,11 @@ async function poolOf(t: TestContext, most: number, options: NextHopOptions = {}
 
 test('F52: whoever finds no connection free gets the next one, first come first served, or is told so', async (t) => {
   const { pool, server } = await poolOf(t, 2);
-  const [one, two] = [await pool.take(1000), await pool.take(1000)];
-  await assert.rejects(pool.take(10), BusyError);
+  const [one, two] = [await pool.take(1000, 'quick'), await pool.take(1000, 'quick')];
+  await assert.rejects(pool.take(10, 'quick'), BusyError);
   const order: string[] = [];
   const waiting = ['third', 'fourth'].map(async (name) => {
-    const lease = await pool.take(5000);
+    const lease = await pool.take(5000, 'quick');
     order.push(name);
     return lease;
   });
@@ -66,14 +66,32 @@ test('F52: whoever finds no connection free gets the next one, first come first 
 
 test('an idle connection that is closed, or says something, is none any more', async (t) => {
   const { pool, server } = await poolOf(t, 3);
-  const leases = [await pool.take(1000), await pool.take(1000)];
+  const leases = [await pool.take(1000, 'quick'), await pool.take(1000, 'quick')];
   for (const { connection } of leases) pool.give(connection);
   server.cut();
   await until('they are forgotten', () => pool.idle === 0);
-  const { connection, isReused } = await pool.take(1000);
+  const { connection, isReused } = await pool.take(1000, 'quick');
   assert.equal(isReused, false);
   pool.give(connection);
   assert.equal(pool.idle, 1);
+});
+
+test('copies that are sent while they arrive leave half of the connections to the others', async (t) => {
+  const { pool } = await poolOf(t, 4);
+  const slow = [await pool.take(1000, 'slow'), await pool.take(1000, 'slow')];
+  await assert.rejects(pool.take(10, 'slow'), BusyError);
+  const third = pool.take(5000, 'slow');
+  const quick = [await pool.take(1000, 'quick'), await pool.take(1000, 'quick')];
+  const fourth = pool.take(5000, 'quick');
+  pool.give(quick[0]?.connection as HopConnection);
+  pool.give((await fourth).connection); // it was not behind one that cannot begin
+  pool.drop(slow[0]?.connection as HopConnection);
+  pool.give((await third).connection);
+  pool.give(slow[1]?.connection as HopConnection);
+  pool.give(quick[1]?.connection as HopConnection);
+  assert.deepEqual([pool.taken, pool.idle], [0, 3]);
+  const { pool: small } = await poolOf(t, 1);
+  small.give((await small.take(1000, 'slow')).connection);
 });
 
 test('a next hop that cannot be reached is told of once, until it can be reached again', async (t) => {
@@ -81,13 +99,13 @@ test('a next hop that cannot be reached is told of once, until it can be reached
   const { pool, faults } = await poolOf(t, 2, {
     script: (step) => (step === 'greeting' && isDown ? '421 4.3.2 too many connections' : undefined),
   });
-  const fails = () => assert.rejects(pool.take(1000), UnreachableError);
+  const fails = () => assert.rejects(pool.take(1000, 'quick'), UnreachableError);
   await fails();
   await fails();
   assert.equal(faults.length, 1);
   assert.match(faults[0] ?? '', /421 4\.3\.2/);
   isDown = false;
-  pool.drop((await pool.take(1000)).connection);
+  pool.drop((await pool.take(1000, 'quick')).connection);
   isDown = true;
   await fails();
   assert.equal(faults.length, 2);
@@ -96,8 +114,8 @@ test('a next hop that cannot be reached is told of once, until it can be reached
 
 test('a closed pool lets go of all its connections', async (t) => {
   const { pool, server } = await poolOf(t, 2);
-  const busy: HopConnection = (await pool.take(1000)).connection;
-  pool.give((await pool.take(1000)).connection);
+  const busy: HopConnection = (await pool.take(1000, 'quick')).connection;
+  pool.give((await pool.take(1000, 'quick')).connection);
   pool.close();
   await until('all are closed', () => server.connections().open === 0);
   assert.equal(busy.isUsable, false);
