@@ -19,7 +19,7 @@ export function combinationProblems(settings: Settings): CombinationProblem[] {
 
 /** What is about Maildirs has no meaning for the store of others. */
 function forwardProblems({ store, folders, owners }: Settings): CombinationProblem[] {
-  const { forward, forward_ca_file: ca, seal_folders: sealed, maildirsize } = store;
+  const { forward, seal_folders: sealed, maildirsize } = store;
   if (forward === undefined) return [];
   const why = 'is about Maildirs, and store.forward leaves none: remove one of the two';
   const problems: CombinationProblem[] = [];
@@ -27,10 +27,6 @@ function forwardProblems({ store, folders, owners }: Settings): CombinationProbl
   if (maildirsize) problems.push(about('store.maildirsize', why));
   if (folders.rules.length > 0) problems.push(about('folders.rules', why));
   if (owners.socket !== '') problems.push(about('owners.socket', why));
-  if (ca !== '' && forward.at.type === 'unix')
-    problems.push(
-      about('store.forward_ca_file', 'is for TLS, which the Unix socket of store.forward has not'),
-    );
   return problems;
 }
 
