@@ -4,7 +4,9 @@
  * connections and transactions that come after it.
  */
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import type { Settings } from '../config/settings.ts';
+import { within } from '../core/deadline.ts';
 import { type OnReceived, wayOf } from '../core/hop.ts';
 import type { Opening } from '../core/listener.ts';
 import type { TlsMaterial } from '../core/tls.ts';
@@ -115,7 +117,11 @@ export function startDeliveries(
       server.configure(optionsFor(current));
     },
     async stop(graceMs = DRAIN_MS) {
+      const deadline = performance.now() + graceMs;
       await server.drain(graceMs);
+      // what a next hop takes after its client was told to come again is known then
+      const left = Math.max(deadline - performance.now(), 0);
+      await within(Promise.allSettled(site.memory?.underWay.values() ?? []), left);
       retire(parts);
       site.close();
     },
