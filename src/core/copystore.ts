@@ -18,6 +18,8 @@ export interface Envelope {
 export interface StagedCopy {
   /** Lets it go to a folder of its mailbox (`.Junk`). To be called before the first bytes come. */
   enter(folder: string): void;
+  /** Another copy of the message is on its way to the same place, and is to be before this one. */
+  stayBehind?(): void;
   /** Takes bytes with LF line ends, and keeps them as long as needed. A promise: wait for it before more. */
   write(pieces: readonly Buffer[]): Promise<void> | undefined;
   /** Does so with pieces that nobody else has: their memory may be released. */

@@ -33,7 +33,7 @@ export interface Meter {
   /** Reports a copy that is sealed, though not stored yet. */
   sealed(copy: SealedCopy): void;
   /** Reports what a next hop has said of a copy, and how long that took since the copy was whole. */
-  forwarded(result: Forwarded, seconds: number): void;
+  forwarded(result: Forwarded, seconds: number | undefined): void;
 }
 
 /** For whoever counts nothing. */

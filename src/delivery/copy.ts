@@ -6,7 +6,7 @@
 
 import type { CopyStore, Envelope, StagedCopy } from '../core/copystore.ts';
 import { CopyFailure } from '../core/errors.ts';
-import { type StoredAs, whyOfDiskError } from '../core/outcome.ts';
+import { type StoredAs, type Why, whyOfDiskError } from '../core/outcome.ts';
 import { INBOX, type Placed } from './folder.ts';
 import { KeptFile } from './keptfile.ts';
 import type { Addressed } from './resolve.ts';
@@ -19,6 +19,13 @@ export interface Account extends Addressed {
   readonly store: CopyStore;
   readonly envelope: Envelope;
 }
+
+const NEXT_HOP_TROUBLE: ReadonlySet<Why> = new Set([
+  'nextHopBusy',
+  'nextHopLost',
+  'nextHopUnreachable',
+  'tooSlow',
+]);
 
 /** With which of the keys that it may be sealed with. */
 export interface Sealed {
@@ -36,6 +43,7 @@ export class Copy {
   #isKept = false;
   #release: () => void = () => {};
   #sealer: Sealer | undefined;
+  #sealedFailure: unknown; // counts if the message as it came fails as well
   #failure: CopyFailure | undefined;
   #cleanup: Promise<void> | undefined;
   #isStored = false; // S5: no later trouble takes it back
@@ -107,15 +115,39 @@ export class Copy {
   }
 
   push(block: Buffer): Promise<void> | undefined {
-    return this.#staged.writeOwned(this.#sealing().update(block));
+    if (this.#kept?.failed) this.#expectNoLoss();
+    if (this.#sealedFailure !== undefined) return undefined;
+    try {
+      const written = this.#staged.writeOwned(this.#sealing().update(block));
+      return written?.catch((error: unknown) => this.#loseSealed(error));
+    } catch (error) {
+      return this.#loseSealed(error);
+    }
+  }
+
+  /** At a next hop the sealed copy is larger, and another transaction: the message as it came may go on. */
+  #loseSealed(error: unknown): undefined {
+    if (this.nextHop === undefined || this.#kept === undefined || this.#kept.failed) throw error;
+    this.#sealedFailure ??= error;
+    void this.#staged.abort();
+  }
+
+  /** To be called once the message as it came is given up. Throws why the sealed copy cannot stand for it. */
+  #expectNoLoss(): void {
+    if (this.#sealedFailure !== undefined) throw this.#sealedFailure;
+    const failure = this.#kept?.failure;
+    // else it would be sealed a second time for the trouble of a moment
+    const isForNow = failure instanceof CopyFailure && NEXT_HOP_TROUBLE.has(failure.why);
+    if (this.nextHop !== undefined && isForNow) throw failure;
   }
 
   /**
    * Begins a second file with these fields, for the message as it came. It is stored in place of the sealed
-   * one unless it fails before `finish`.
+   * one unless it fails before `finish`. At a next hop, trouble with that fails the copy.
    */
   keep(trace: Buffer): KeptFile {
     const { store, mailbox, envelope } = this.account;
+    this.#staged.stayBehind?.();
     const staged = store.stage(mailbox, envelope);
     staged.enter(this.#placed.directory);
     this.#kept = new KeptFile(staged);
@@ -130,6 +162,7 @@ export class Copy {
       await this.#staged.abort();
       return;
     }
+    this.#expectNoLoss();
     await this.#staged.writeOwned(this.#sealing().final());
     await this.#staged.finish();
     // a buffer released too early has no bytes: better no copy than one with a hole

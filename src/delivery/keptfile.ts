@@ -1,6 +1,6 @@
 /**
  * The file of a message that may be stored as it came: a second lane of its copy, beside the sealed one,
- * until the verdict is known. Whatever happens to it, the sealed one goes on.
+ * until the verdict is known. Whatever happens to it, the sealed one goes on, in a Maildir.
  */
 import type { StagedCopy } from '../core/copystore.ts';
 
@@ -11,6 +11,7 @@ export class KeptFile {
   #size = 0;
   #lines = 0;
   #aborted: Promise<void> | undefined;
+  #failure: unknown;
 
   constructor(staged: StagedCopy) {
     this.#staged = staged;
@@ -33,19 +34,26 @@ export class KeptFile {
     try {
       await this.#staged.finish();
       if (this.#staged.bytes !== this.#size) throw new Error('bytes of the copy are missing');
-    } catch {
-      await this.abort(); // the sealed file has the same disk, and says what is wrong with it
+    } catch (error) {
+      this.fail(error); // the sealed file has the same disk, and says what is wrong with it
+      await this.#aborted;
     }
     return !this.failed;
   }
 
-  fail(): void {
+  fail(error: unknown): void {
+    if (this.#aborted === undefined) this.#failure = error;
     this.#aborted ??= this.#staged.abort();
+  }
+
+  /** What went wrong; undefined if nothing did, or it was given up. */
+  get failure(): unknown {
+    return this.#failure;
   }
 
   /** Resolves when nothing of it is left. Never throws. */
   async abort(): Promise<void> {
-    this.fail();
+    this.#aborted ??= this.#staged.abort();
     await this.#aborted;
   }
 

@@ -23,7 +23,7 @@ export function forwardedCounters(registry: Registry, buckets: number[]): Meter[
   });
   return (result: Forwarded, taken) => {
     copies.inc({ result });
-    seconds.observe(taken);
+    if (taken !== undefined) seconds.observe(taken);
   };
 }
 

@@ -8,13 +8,12 @@ import { performance } from 'node:perf_hooks';
 import type { Envelope, StagedCopy } from '../core/copystore.ts';
 import { CopyFailure } from '../core/errors.ts';
 import type { Forwarded, Meter } from '../core/meter.ts';
-import type { Why } from '../core/outcome.ts';
 import { releaseMemory } from '../core/releasememory.ts';
 import { type HopConnection, isGood, secondsSince } from './connection.ts';
 import { BusyError, type Pace, type Pool, UnreachableError } from './pool.ts';
-import { type HopReply, LostError } from './replies.ts';
+import { LostError } from './replies.ts';
 import { beginData, expectRoom } from './transaction.ts';
-import { HopRefusal } from './verdict.ts';
+import { early, expectVerdict, HopRefusal, resultOf } from './verdict.ts';
 import { DataEncoder } from './wire.ts';
 
 /** The size up to which a copy is held, as in a Maildir. */
@@ -23,18 +22,6 @@ const MAX_HELD_BYTES = 256 * 1024;
 const PATIENCE_MS = { quick: 30_000, slow: 5000 };
 /** How long the next hop may take over a message that is whole (RFC 5321 §4.5.3.2.6). */
 const DONE_MS = 600_000;
-
-const RESULTS: Partial<Record<Why, Forwarded>> = {
-  nextHopBusy: 'busy',
-  nextHopUnreachable: 'unreachable',
-  nextHopLost: 'lost',
-  nextHopUnknown: 'refused',
-  nextHopRefuses: 'refused',
-  nextHopNeedsAscii: 'refused',
-  overQuotaForGood: 'refused',
-  tooBig: 'refused',
-  aborted: 'aborted',
-};
 
 export interface ForwardedParts {
   readonly pool: Pool;
@@ -47,12 +34,15 @@ export class ForwardedCopy implements StagedCopy {
   readonly #encoder = new DataEncoder();
   #queue: Buffer[] = []; // not encoded yet
   #queuedBytes = 0;
+  #mostHeldBytes = MAX_HELD_BYTES;
   readonly #owned = new Set<Buffer>();
   #encodedBytes = 0;
   #connection: HopConnection | undefined; // after its 354, until it is given back
   #sending: Promise<void> | undefined; // of a copy that is sent as it is made
   #isEnded = false; // the final dot is on its way
   #isAborted = false;
+  #isSpare = false;
+  #isCounted = false;
   #committing: Promise<void> | undefined;
 
   constructor(parts: ForwardedParts) {
@@ -60,6 +50,12 @@ export class ForwardedCopy implements StagedCopy {
   }
 
   enter(): void {}
+
+  /** Connections are few: held for longer, it lets the other one have the first that is free. */
+  stayBehind(): void {
+    this.#mostHeldBytes = 2 * MAX_HELD_BYTES;
+    this.#isSpare = true;
+  }
 
   writeOwned(pieces: readonly Buffer[]): Promise<void> | undefined {
     for (const piece of pieces) this.#owned.add(piece);
@@ -72,10 +68,11 @@ export class ForwardedCopy implements StagedCopy {
       this.#queue.push(piece);
       this.#queuedBytes += piece.length;
     }
-    if (this.#sending === undefined && this.#queuedBytes <= MAX_HELD_BYTES) return undefined;
+    if (this.#sending === undefined && this.#queuedBytes <= this.#mostHeldBytes) return undefined;
     const before = this.#sending ?? this.#begin('slow', undefined);
     this.#sending = before.then(() => this.#sendQueued());
-    this.#sending.catch(() => {}); // whoever waits for it is told, and finish() says it again
+    // whoever waits for it is told, and finish() says it again
+    this.#sending.catch((error) => this.#countUnfinished(resultOf(failureOf(error))));
     return this.#sending;
   }
 
@@ -99,17 +96,26 @@ export class ForwardedCopy implements StagedCopy {
   }
 
   async #commit(wireSize: number): Promise<void> {
-    const { meter } = this.#parts;
     const start = performance.now();
-    const done = (result: Forwarded) => meter.forwarded(result, secondsSince(start));
+    const done = (result: Forwarded) => this.#count(result, secondsSince(start));
     try {
       await this.#finished(wireSize);
       done('accepted');
     } catch (error) {
       const failure = failureOf(error);
-      done(RESULTS[failure.why] ?? 'deferred');
+      done(resultOf(failure));
       throw failure;
     }
+  }
+
+  /** Of two copies of one message only the first is counted, unless the other takes its place. */
+  #countUnfinished(result: Forwarded): void {
+    if (!this.#isSpare) this.#count(result, undefined);
+  }
+
+  #count(result: Forwarded, seconds: number | undefined): void {
+    if (!this.#isCounted) this.#parts.meter.forwarded(result, seconds);
+    this.#isCounted = true;
   }
 
   async #finished(wireSize: number): Promise<void> {
@@ -201,6 +207,7 @@ export class ForwardedCopy implements StagedCopy {
       this.#queue = [];
       this.#owned.clear();
       this.#leave();
+      if (this.#sending !== undefined) this.#countUnfinished('aborted');
     }
     await this.#committing?.catch(() => {}); // whoever awaits it is told
   }
@@ -220,18 +227,6 @@ async function giveReset(pool: Pool, connection: HopConnection): Promise<void> {
   } catch {
     pool.drop(connection);
   }
-}
-
-/** Throws LostError. */
-function expectVerdict(reply: HopReply): void {
-  if (reply.code === 421 || (reply.code < 400 && !isGood(reply))) throw new LostError(reply.text);
-}
-
-/** What came before all of the message was sent: it may be refused then, but nobody can have taken it. */
-function early(reply: HopReply): Error {
-  const isRefusal = reply.code >= 400 && reply.code !== 421;
-  if (isRefusal) return new HopRefusal('message', reply);
-  return new LostError(`before the end of the message it says ${reply.text}`);
 }
 
 function failureOf(error: unknown): CopyFailure {

@@ -4,8 +4,10 @@
  * text goes to the log only.
  */
 import { CopyFailure } from '../core/errors.ts';
+import type { Forwarded } from '../core/meter.ts';
 import type { Why } from '../core/outcome.ts';
-import type { HopReply } from './replies.ts';
+import { isGood } from './connection.ts';
+import { type HopReply, LostError } from './replies.ts';
 
 /** What it has answered: a command, or the message. */
 export type Answered = 'MAIL' | 'RCPT' | 'DATA' | 'message';
@@ -19,6 +21,23 @@ const REFUSED: Readonly<Record<string, Why>> = {
 };
 /** 5yz about a command, its order, a password or TLS: mail must not be lost for it. */
 const ABOUT_SESSION = new Set([500, 501, 502, 503, 504, 530, 534, 535, 538, 555]);
+
+const RESULTS: Partial<Record<Why, Forwarded>> = {
+  nextHopBusy: 'busy',
+  nextHopUnreachable: 'unreachable',
+  nextHopLost: 'lost',
+  nextHopUnknown: 'refused',
+  nextHopRefuses: 'refused',
+  nextHopNeedsAscii: 'refused',
+  overQuotaForGood: 'refused',
+  tooBig: 'refused',
+  aborted: 'aborted',
+};
+
+/** As what a copy that failed is counted. */
+export function resultOf({ why }: CopyFailure): Forwarded {
+  return RESULTS[why] ?? 'deferred';
+}
 
 /** A next hop's 4yz or 5yz. */
 export class HopRefusal extends CopyFailure {
@@ -37,4 +56,16 @@ export function whyOf(answered: Answered, { code, status }: HopReply): Why {
   // RFC 1870 §6.1: the size that was declared; to a message it may be a quota
   if (answered === 'MAIL') return code === 552 || detail === '3.4' ? 'tooBig' : 'nextHopDefers';
   return REFUSED[detail] ?? (code === 552 && status === '' ? 'overQuotaForGood' : 'nextHopRefuses');
+}
+
+/** Throws LostError. */
+export function expectVerdict(reply: HopReply): void {
+  if (reply.code === 421 || (reply.code < 400 && !isGood(reply))) throw new LostError(reply.text);
+}
+
+/** What came before all of the message was sent: it may be refused then, but nobody can have taken it. */
+export function early(reply: HopReply): Error {
+  const isRefusal = reply.code >= 400 && reply.code !== 421;
+  if (isRefusal) return new HopRefusal('message', reply);
+  return new LostError(`before the end of the message it says ${reply.text}`);
 }

@@ -26,8 +26,9 @@ function poolAt(t: TestContext, address: string): Pool {
 }
 
 /** Sends a copy; returns why it failed. */
-async function fateOf(pool: Pool, bytes: number): Promise<string> {
-  const copy = new ForwardedCopy({ pool, envelope: ENVELOPE, meter: UNMETERED });
+async function fateOf(pool: Pool, bytes: number, counted: string[] = []): Promise<string> {
+  const meter = { forwarded: (result: string) => void counted.push(result) };
+  const copy = new ForwardedCopy({ pool, envelope: ENVELOPE, meter });
   try {
     await copy.write([Buffer.alloc(bytes, 'x')]);
     await copy.finish();
@@ -85,7 +86,9 @@ test('a refused recipient is refused, though the next hop waits for the message'
   });
   t.after(() => hop.stop());
   const pool = poolAt(t, hop.address);
-  for (const bytes of [3000, 300_000]) assert.equal(await fateOf(pool, bytes), 'nextHopUnknown');
+  const counted: string[] = [];
+  for (const bytes of [3000, 300_000]) assert.equal(await fateOf(pool, bytes, counted), 'nextHopUnknown');
+  assert.deepEqual(counted, ['refused', 'refused'], 'each is counted once');
   assert.deepEqual([pool.taken, pool.idle, hop.taken.length], [0, 0, 0]);
 });
 
