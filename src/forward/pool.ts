@@ -1,7 +1,7 @@
 /**
  * The connections to one next hop: so many at most, kept for a while between two messages. Whoever finds none
- * free waits, first come first served. Copies that are sent while they arrive have half of them at most: their
- * clients may be slow, and small copies need a connection for an instant.
+ * free waits, first come first served. Copies that are sent while they arrive have half of them at most:
+ * their clients may be slow, and small copies need a connection for an instant.
  */
 import type { HopConnection } from './connection.ts';
 
