@@ -13,6 +13,7 @@ const MORE: Readonly<Record<string, string>> = {
   e2e: `coredumps dealer demo frozen headerpolicy health hiddenaddresses hung injected keycommands keyexport
     keypolicy keyterminal lookup memory migrate migratedisk moving ownersparent patience reload reseal sockets
     statedirectory supervised tlsclients tlsdoors tlsreload tlsreport unreadlog usedkeys wkd`,
+  forward: 'keeping stop',
   fuzz: 'headerend smuggling',
   hostile: 'commands connections isolation keyfiles messages',
   inplace: 'stopped',
