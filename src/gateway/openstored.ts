@@ -6,7 +6,7 @@
 import { releaseMemory } from '../core/releasememory.ts';
 import { NotOpenedError, type Opener } from '../keys/opening.ts';
 import { fieldsOf, type HeaderScan, HeaderScanner, type RawField } from '../mime/header.ts';
-import { withoutInsertions } from '../mime/insertions.ts';
+import { isOfInsertions, withoutInsertions } from '../mime/insertions.ts';
 import { SEALED_FIELD, SEALED_LATER_FIELD } from '../mime/sealedfield.ts';
 import { type Opened, openPackets } from '../opening/open.ts';
 import { type MessagePieces, packetsIn } from '../opening/source.ts';
@@ -32,7 +32,7 @@ export async function openStored(stored: Stored, opener: Opener): Promise<Buffer
   if (opened.bytes > MOST_SHOWN_BYTES) throw new NotOpenedError('it is too large to be shown');
   if (opened.bytes <= MOST_HELD) release?.();
   const inside = await insideOf(opened);
-  return opened.literalName !== '' || isOurs(outer) ? inside : withFieldsOf(outer, inside);
+  return isOurs(outer, opened.literalName) ? inside : withFieldsOf(outer, inside);
 }
 
 /** Joins what a message holds, of which each piece goes when it has been copied. */
@@ -66,11 +66,14 @@ async function headerOf(pieces: ReturnType<MessagePieces>): Promise<RawField[]> 
 }
 
 /**
- * Tells whether our field is where we put it: above it there is one Received at most, that of the delivery.
- * A sender can write the field too, but the mail servers on the way put theirs above it.
+ * Tells whether a message was sealed here. Where nothing was put into it, its literal packet has no name, and
+ * our field stands outside. Else the name is ours, and our field is inside. A sender can write all of these,
+ * but the mail servers on the way put their fields above them, and in what we write there is one Received at
+ * most above: that of the delivery.
  */
-function isOurs(fields: readonly RawField[]): boolean {
-  const at = fields.findIndex(({ name }) => OURS.has(name));
+function isOurs(fields: readonly RawField[], literalName: string): boolean {
+  if (literalName !== '' && !isOfInsertions(literalName)) return false; // gpg's is that of a file
+  const at = fields.findIndex(({ name }) => (literalName === '' ? OURS.has(name) : name === 'content-type'));
   return at !== -1 && fields.slice(0, at).filter(({ name }) => name === 'received').length <= 1;
 }
 

@@ -4,7 +4,8 @@
  * applied backwards (D42 in README.md).
  *
  * Where they are is the name in the literal packet. It is encrypted with the message, and unlike anything in
- * the message it is not written by the sender. A message that nothing was put into has no name there.
+ * the message it is ours where Sealdir has sealed it. A message that nothing was put into has no name there.
+ * In what its sender has encrypted, the sender has written the name too: gpg writes that of the file.
  */
 
 /** Bytes that are put in before the byte at `at` of the message. */
@@ -46,6 +47,11 @@ export function literalNameOf(insertions: readonly Insertion[]): string {
   return NAME + ranges.join(',');
 }
 
+/** Tells whether a literal packet is called as literalNameOf calls those that something was put into. */
+export function isOfInsertions(literalName: string): boolean {
+  return literalName.startsWith(NAME);
+}
+
 /**
  * Returns what takes away what was put into a message of so many bytes, from each of its pieces in their
  * order. Undefined if the name of its literal packet speaks of places that it does not have: then neither is
@@ -55,7 +61,7 @@ export function withoutInsertions(
   literalName: string,
   bytes: number,
 ): ((piece: Uint8Array) => Uint8Array[]) | undefined {
-  const ranges = literalName.startsWith(NAME) ? rangesIn(literalName.slice(NAME.length)) : [];
+  const ranges = isOfInsertions(literalName) ? rangesIn(literalName.slice(NAME.length)) : [];
   if (ranges === undefined || (ranges.at(-1)?.end ?? 0) > bytes) return undefined;
   let start = 0; // of the piece
   return (piece) => {
