@@ -170,24 +170,36 @@ function marksSeen(items: readonly FetchItem[]): boolean {
   return items.some((each) => each.kind === 'section' && !each.isPeek);
 }
 
+/** Items are added up to so many bytes. */
+const MOST_TOGETHER_BYTES = 64 * 1024;
+
+/** Large items wait until the client has read enough of those before them: it may ask for any number. */
 async function answer(
   selected: Selected,
   items: readonly FetchItem[],
   fetched: Fetched,
   { metadata, view }: Known,
 ): Promise<void> {
-  const pieces: (Buffer | string)[] = [];
-  const add = (...written: readonly (Buffer | string)[]) => {
-    pieces.push(pieces.length === 0 ? `* ${fetched.number} FETCH (` : ' ', ...written);
+  let pieces: (Buffer | string)[] = [];
+  let bytes = 0;
+  let before = `* ${fetched.number} FETCH (`;
+  const add = async (...written: readonly (Buffer | string)[]) => {
+    pieces.push(before, ...written);
+    before = ' ';
+    for (const each of written) bytes += each.length;
+    if (bytes < MOST_TOGETHER_BYTES) return;
+    await selected.client.add(...pieces);
+    [pieces, bytes] = [[], 0];
   };
   for (const item of items) {
     const shown = shownItem(item, metadata, view);
-    if (shown !== undefined) add(...shown);
-    else if (item.kind === 'word') add(`${item.word} `, storedItem(fetched, item.word));
+    if (shown !== undefined) await add(...shown);
+    else if (item.kind === 'word') await add(`${item.word} `, storedItem(fetched, item.word));
   }
   // a message that was marked as seen by this command
   const asksForFlags = items.some((each) => each.kind === 'word' && each.word === 'FLAGS');
-  if (!asksForFlags && itemOf(fetched, 'FLAGS') !== undefined) add('FLAGS ', storedItem(fetched, 'FLAGS'));
+  if (!asksForFlags && itemOf(fetched, 'FLAGS') !== undefined)
+    await add('FLAGS ', storedItem(fetched, 'FLAGS'));
   await selected.client.add(...pieces, ')\r\n');
 }
 

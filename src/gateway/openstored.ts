@@ -24,10 +24,13 @@ const HIDDEN_SUBJECT = /^subject:\s*(\[\.\.\.\]|\.\.\.|…|encrypted (message|em
 /** A stored message: whole, or in pieces that may be gone once `release` was called. */
 export type Stored = Buffer | { readonly pieces: MessagePieces; release(): void };
 
-/** Throws NotOpenedError if it does not open, or is no sealed message. */
-export async function openStored(stored: Stored, opener: Opener): Promise<Buffer> {
+/**
+ * Throws NotOpenedError if it does not open, or is no sealed message, and BeyondError if more than `most` bytes
+ * may come out.
+ */
+export async function openStored(stored: Stored, opener: Opener, most?: number): Promise<Buffer> {
   const { pieces, release } = Buffer.isBuffer(stored) ? { pieces: () => [stored] } : stored;
-  const opened = await openPackets(packetsIn(pieces), opener, MOST_HELD);
+  const opened = await openPackets(packetsIn(pieces), opener, MOST_HELD, most);
   const outer = await headerOf(pieces());
   if (opened.bytes > MOST_SHOWN_BYTES) throw new NotOpenedError('it is too large to be shown');
   if (opened.bytes <= MOST_HELD) release?.();

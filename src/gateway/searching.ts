@@ -3,7 +3,10 @@
  * messages hold; all others, and these too for messages that are not sealed, by the server behind. A message
  * is opened only if the other keys leave it in question.
  */
+
+import { itemOf } from '../imap/response.ts';
 import { isAboutText, type SearchCommand, type SearchTree, type TextKey, valuesOf } from '../imap/search.ts';
+import { wordOf } from '../imap/values.ts';
 import { setsOf } from '../imap/write.ts';
 import { matchesKey } from '../view/search/search.ts';
 import type { MessageView } from '../view/view.ts';
@@ -23,7 +26,23 @@ export async function searchOpened(
   const search = new Search(selected, command.charset);
   const found = [...(await search.find(command.tree, new Set(all)))].sort((a, b) => a - b);
   const numbers = by === 'number' ? found : (await search.numbered(found)).map(({ uid }) => uid);
-  await selected.client.line(['* SEARCH', ...numbers].join(' '));
+  const modseq = command.asksForModseq ? await highestModseq(selected, found) : [];
+  await selected.client.line(['* SEARCH', ...numbers, ...modseq].join(' '));
+}
+
+/** Returns what stands at the end of the answer; nothing is said if nothing is found. */
+async function highestModseq(selected: Selected, found: readonly number[]): Promise<string[]> {
+  let highest = -1n;
+  for (const set of setsOf(found))
+    await selected.fetch(`${set} (MODSEQ)`, async (fetched) => {
+      const value = itemOf(fetched, 'MODSEQ');
+      const text = value?.kind === 'list' ? wordOf(value.items[0]) : undefined;
+      if (text === undefined || !/^\d{1,19}$/.test(text)) return false;
+      const modseq = BigInt(text);
+      if (modseq > highest) highest = modseq;
+      return fetched.items.length === 1;
+    });
+  return highest < 0n ? [] : [`(MODSEQ ${highest})`];
 }
 
 class Search {
@@ -64,7 +83,8 @@ class Search {
 
   async numbered(numbers: Iterable<number>): Promise<Numbered[]> {
     const found: Numbered[] = [];
-    for (const set of setsOf(numbers)) found.push(...(await this.#selected.numbered(set)));
+    for (const set of setsOf(numbers))
+      for (const each of await this.#selected.numbered(set)) found.push(each);
     return found;
   }
 

@@ -4,18 +4,17 @@
  * what they are (RFC 3501 §7.4.1).
  */
 import { performance } from 'node:perf_hooks';
-import { releaseMemory } from '../core/releasememory.ts';
 import { EndedError } from '../imap/input.ts';
 import { type Fetched, fetchedOf, itemOf, numbersOf } from '../imap/response.ts';
 import { type Segments, type Value, wordOf } from '../imap/values.ts';
 import { segmentsOf, setsOf } from '../imap/write.ts';
 import { NotOpenedError, type Opener } from '../keys/opening.ts';
-import { type MessageView, openView } from '../view/view.ts';
+import type { MessageView } from '../view/view.ts';
 import { LARGE_BYTES, type OpenedMessage } from './largemessages.ts';
 import type { Caches, Mailbox } from './mailbox.ts';
-import { openStored } from './openstored.ts';
+import { openSmall } from './opensmall.ts';
 import type { Output } from './output.ts';
-import { type Metadata, metadataOf } from './shown.ts';
+import type { Metadata } from './shown.ts';
 import type { Answer, Sink, Upstream } from './upstream.ts';
 
 /** A message by its number, which is true as long as the command goes on, and its UID. */
@@ -90,7 +89,7 @@ export class Selected {
     const head = charset === undefined ? 'SEARCH' : `SEARCH CHARSET ${charset}`;
     await this.ask(segmentsOf([{ kind: 'atom', text: head }, ...values]), async (response) => {
       if (response.word !== 'SEARCH') return this.pass(response);
-      numbers.push(...numbersOf(response.line));
+      for (const number of numbersOf(response.line)) numbers.push(number);
     });
     return numbers;
   }
@@ -153,12 +152,11 @@ export class Selected {
         if (response.word !== 'FETCH' || response.number === undefined) return this.pass(response);
         let large: (() => Promise<OpenedMessage>) | undefined;
         const segments = await response.segments(MOST_STORED_BYTES, (text, bytes, pieces) => {
-          if (
-            bytes < LARGE_BYTES ||
-            bytes > MOST_STORED_BYTES ||
-            !WHOLE.test(text.toString('latin1', text.length - 7))
-          )
-            return undefined;
+          if (bytes < LARGE_BYTES || !WHOLE.test(text.toString('latin1', text.length - 7))) return undefined;
+          if (bytes > MOST_STORED_BYTES) {
+            large = () => Promise.reject(new NotOpenedError('it is too large to be opened'));
+            return skip(pieces());
+          }
           const opened = caches.large.open(pieces(), opener);
           large = () => opened;
           return opened.then(
@@ -172,7 +170,11 @@ export class Selected {
         const uid = uids.get(fetched.number);
         const stored = wholeOf(fetched);
         if (uid === undefined || stored === undefined) return this.#passSegments(segments);
-        const opened = await this.#remembered(uid, use, large ?? (() => openSmall(stored, opener)));
+        const opened = await this.#remembered(
+          uid,
+          use,
+          large ?? (() => openSmall(stored, opener, caches.large)),
+        );
         await take(fetched, opened);
       });
   }
@@ -210,14 +212,12 @@ export class Selected {
       if (n % 2 === 1) return [each];
       return next === undefined ? [each, '\r\n'] : [each, `{${next.length}}\r\n`];
     });
-    await this.client.write(...pieces);
+    for (const piece of pieces) await this.client.add(piece);
   }
 }
 
-async function openSmall(stored: Buffer, opener: Opener): Promise<OpenedMessage> {
-  const view = openView(await openStored(stored, opener));
-  releaseMemory(stored);
-  return { view, metadata: metadataOf(view) };
+async function skip(pieces: AsyncIterable<Buffer>): Promise<void> {
+  for await (const piece of pieces) void piece;
 }
 
 export function uidOf(fetched: Fetched): number | undefined {

@@ -69,8 +69,21 @@ export class Session {
     await client.add(`${narrowed(line)}\r\n`);
   };
 
-  /** Resolves when the client has logged out. Throws EndedError if one of the sides has gone. */
+  /**
+   * Resolves when the client has logged out, or has sent more than it may. Throws EndedError if one of the
+   * sides has gone.
+   */
   async run(): Promise<void> {
+    const { client, upstream } = this.#parts;
+    try {
+      await this.#run();
+    } catch (error) {
+      if (!(error instanceof TooLongError) || error === upstream.failure) throw error;
+      await client.line(`* BYE ${error.message}`);
+    }
+  }
+
+  async #run(): Promise<void> {
     const { input, client, caches } = this.#parts;
     for (;;) {
       try {

@@ -88,6 +88,11 @@ export class Upstream {
     return answer;
   }
 
+  /** Why nothing comes any more, once that is so. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
   /** Ends the connection at once. */
   close(): void {
     this.#stream.destroy();

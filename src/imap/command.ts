@@ -30,6 +30,7 @@ export class CommandFault extends Error {
 }
 
 export interface CommandLimits {
+  /** Of all lines of a command together: literals may be empty. */
   readonly lineBytes: number;
   /** Of all literals of a command together. */
   readonly literalBytes: number;
@@ -54,6 +55,7 @@ export async function readCommand(
   const segments: Buffer[] = [];
   let line = first;
   let left = limits.literalBytes;
+  let lineLeft = limits.lineBytes - first.length;
   for (;;) {
     const announced = announcedBy(line);
     if (announced === undefined) {
@@ -69,7 +71,8 @@ export async function readCommand(
     }
     if (announced.isAwaited) await ask();
     segments.push(await input.bytes(announced.bytes));
-    line = await input.line(limits.lineBytes);
+    line = await input.line(lineLeft);
+    lineLeft -= line.length;
   }
 }
 

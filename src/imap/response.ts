@@ -52,7 +52,7 @@ export class Response {
   }
 
   /**
-   * Collects the whole. `take` may take literals in its place: it returns undefined for one that it does not
+   * Collects the whole, with literals of `mostBytes` together. `take` may take literals in its place: it returns undefined for one that it does not
    * want, and else reads all its pieces. Throws TooLongError, and what Input and `take` throw.
    */
   async segments(mostBytes: number, take?: TakeLiteral): Promise<Segments> {
@@ -67,11 +67,15 @@ export class Response {
         segments.push(part.text);
         continue;
       }
+      const taken = take?.(part.text, part.literal, () => this.#input.pieces(part.literal ?? 0));
+      if (taken !== undefined) {
+        await taken;
+        segments.push(part.text, NOTHING);
+        continue;
+      }
       bytes += part.literal;
       if (bytes > mostBytes) throw new TooLongError(`a response has more than ${mostBytes} bytes`);
-      const taken = take?.(part.text, part.literal, () => this.#input.pieces(part.literal ?? 0));
-      if (taken !== undefined) await taken;
-      segments.push(part.text, taken === undefined ? await this.#input.bytes(part.literal) : NOTHING);
+      segments.push(part.text, await this.#input.bytes(part.literal));
     }
     return segments;
   }

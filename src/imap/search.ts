@@ -28,8 +28,10 @@ export type SearchTree =
 
 export interface SearchCommand {
   readonly tree: SearchTree;
-  /** As the client named it; undefined if it did not. */
+  /** As it is called here, whatever the client has written; undefined if it has named none. */
   readonly charset: string | undefined;
+  /** The answer ends with the highest mod-sequence of what is found (RFC 7162 §3.1.5). */
+  readonly asksForModseq: boolean;
 }
 
 /** A charset that is not known. */
@@ -55,8 +57,9 @@ function flags(...names: readonly string[]): Record<string, number> {
 export function searchOf(values: readonly Value[]): SearchCommand {
   const named = wordOf(values[0]) === 'CHARSET';
   const charset = named ? bytesOf(values[1]).toString('latin1') : undefined;
-  const keys = new Keys(values.slice(named ? 2 : 0), decoderOf(charset));
-  return { tree: keys.all(0), charset };
+  const decoder = decoderOf(charset);
+  const tree = new Keys(values.slice(named ? 2 : 0), decoder).all(0);
+  return { tree, charset: named ? decoder.encoding : undefined, asksForModseq: hasModseq(tree) };
 }
 
 /** Tells whether any key depends on what a message holds. */
@@ -70,6 +73,19 @@ export function isAboutText(tree: SearchTree): boolean {
       return isAboutText(tree.tree);
     default:
       return tree.kind === 'opened';
+  }
+}
+
+function hasModseq(tree: SearchTree): boolean {
+  switch (tree.kind) {
+    case 'and':
+      return tree.all.some(hasModseq);
+    case 'or':
+      return hasModseq(tree.either) || hasModseq(tree.other);
+    case 'not':
+      return hasModseq(tree.tree);
+    default:
+      return tree.kind === 'stored' && wordOf(tree.values[0]) === 'MODSEQ';
   }
 }
 
@@ -128,6 +144,10 @@ class Keys {
     if (word === 'NOT') return { kind: 'not', tree: this.#key(depth + 1) };
     const key = this.#textKey(word);
     if (key !== undefined) return { kind: 'opened', key, values: this.#values.slice(begin, this.#at) };
+    if (word === 'MODSEQ') {
+      this.#modseq();
+      return { kind: 'stored', values: this.#values.slice(begin, this.#at) };
+    }
     const count = SET.test(word) ? 0 : Object.hasOwn(STORED, word) ? STORED[word] : undefined;
     if (count === undefined) throw new SyntaxFault('that is no key of SEARCH');
     for (let n = 0; n < count; n++) this.#take();
@@ -148,6 +168,16 @@ class Keys {
     const value = this.#values[this.#at++];
     if (value === undefined) throw new SyntaxFault('a key of SEARCH is cut off');
     return value;
+  }
+
+  /** A number, after the name of a flag and whose it is, if they stand there. */
+  #modseq(): void {
+    if (this.#values[this.#at]?.kind === 'string') {
+      this.#take();
+      if (!/^(priv|shared|all)$/i.test(wordOf(this.#take()) ?? ''))
+        throw new SyntaxFault('that is no MODSEQ');
+    }
+    if (!/^\d{1,19}$/.test(wordOf(this.#take()) ?? '')) throw new SyntaxFault('that is no MODSEQ');
   }
 
   #text(): string {

@@ -19,14 +19,21 @@ export interface Opened {
   pieces(): AsyncIterable<Uint8Array>;
 }
 
+/** More has come out than was asked for, or it is not known before how much will. */
+export class BeyondError extends Error {}
+
 /** Bytes of a message that are held until they are verified. Whatever is longer is read twice. */
 const MOST_HELD = 32 * 1024 * 1024;
 
-/** Resolves when the message is verified. Throws NotOpenedError, or what source or opener throws. */
+/**
+ * Resolves when the message is verified. Throws NotOpenedError, BeyondError if it would have more than `most`
+ * bytes, or what source or opener throws.
+ */
 export async function openPackets(
   source: PacketSource,
   opener: Opener,
   mostHeld = MOST_HELD,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<Opened> {
   let found: Promise<SessionKey> | undefined; // nobody is asked twice
   const findKey = (sealed: readonly Uint8Array[]) => {
@@ -37,8 +44,15 @@ export async function openPackets(
   const held = new Held(mostHeld);
   const reading = new Reading(source, findKey);
   try {
-    for await (const piece of reading.content()) held.take(piece);
+    for await (const piece of reading.content()) {
+      held.take(piece);
+      if (held.bytes > most) throw new BeyondError();
+    }
   } catch (error) {
+    if (error instanceof UnsupportedError && most !== Number.POSITIVE_INFINITY) {
+      await erase();
+      throw new BeyondError();
+    }
     if (error instanceof UnsupportedError)
       return await openByLibrary(source, { sessionKeyOf: findKey }).finally(erase);
     await erase();

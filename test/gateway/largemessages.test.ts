@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import * as openpgp from 'openpgp';
 import { type Account, accountOf } from '../../src/gateway/account.ts';
 import { LARGE_BYTES, LargeMessages } from '../../src/gateway/largemessages.ts';
+import { openSmall } from '../../src/gateway/opensmall.ts';
 import { openStored } from '../../src/gateway/openstored.ts';
 import { metadataOf } from '../../src/gateway/shown.ts';
 import { EndedError } from '../../src/imap/input.ts';
@@ -18,8 +20,8 @@ import { makeKey } from '../support/testkeys.ts';
 const PIECE_BYTES = 64 * 1024;
 const RULES = { rules: { subkeys: 'all', unusable: 'defer' }, world } as const;
 
-async function account(): Promise<Account> {
-  const { secretKey } = await makeKey('alice@example.com');
+async function account(pair = makeKey('alice@example.com')): Promise<Account> {
+  const { secretKey } = await pair;
   const key = await readTransferableKey(Buffer.from(secretKey), async () => undefined);
   return accountOf(key.secretKey, key.certificate, RULES);
 }
@@ -34,9 +36,12 @@ describe('large messages', { timeout: 120_000 }, () => {
   let alice: Account;
   let opener: Opener;
   let stored: Buffer;
+  let certificate: string;
   const message = messageOfSize(2 * LARGE_BYTES);
   before(async () => {
-    alice = await account();
+    const pair = await makeKey('alice@example.com');
+    certificate = pair.certificate.toString();
+    alice = await account(Promise.resolve(pair));
     assert.ok(alice.opener !== undefined);
     opener = alice.opener;
     stored = await sealedAs(alice, message);
@@ -64,6 +69,45 @@ describe('large messages', { timeout: 120_000 }, () => {
     const lf = Buffer.from(message.toString('latin1').replaceAll('\r\n', '\n'), 'latin1');
     const { view } = await large.open(pieces(await sealedAs(alice, lf)), opener);
     assert.ok(view.bytes.equals(message));
+  });
+
+  test('one that is small as it is stored, since it is compressed, is handed over; others are not', async () => {
+    let handed = 0;
+    const counting = {
+      open: (...given: Parameters<LargeMessages['open']>) => {
+        handed++;
+        return large.open(...given);
+      },
+    };
+    const text = (bytes: number) => `Subject: s\r\n\r\n${'the same line\r\n'.repeat(bytes / 15)}`;
+    const compressed = async (written: string, algorithm: number) => {
+      const armor = await openpgp.encrypt({
+        message: await openpgp.createMessage({ binary: Buffer.from(written) }),
+        encryptionKeys: await openpgp.readKey({ armoredKey: certificate }),
+        config: { preferredCompressionAlgorithm: algorithm },
+      });
+      const sealed = (await sealedAs(alice, 'x')).toString('latin1');
+      return Buffer.from(sealed.replace(/-----BEGIN[\s\S]*-----END PGP MESSAGE-----\n/, () => armor));
+    };
+    const { zip, zlib } = openpgp.enums.compression;
+    for (const algorithm of [zip, zlib])
+      for (const [bytes, expected] of [
+        [LARGE_BYTES / 2, 0],
+        [LARGE_BYTES * 3, 1],
+      ] as const) {
+        handed = 0;
+        const written = text(bytes);
+        const stored = await compressed(written, algorithm);
+        assert.ok(stored.length < LARGE_BYTES / 10);
+        const { view } = await openSmall(stored, opener, counting);
+        assert.equal(view.bytes.toString(), written);
+        assert.equal(handed, expected);
+      }
+    const plain = await openSmall(await sealedAs(alice, text(LARGE_BYTES / 2)), opener, counting);
+    assert.equal(plain.view.bytes.toString(), text(LARGE_BYTES / 2));
+    assert.equal(handed, 1);
+    const cutOff = (await compressed(text(LARGE_BYTES * 3), zlib)).subarray(0, -700);
+    await assert.rejects(openSmall(cutOff, opener, counting), NotOpenedError);
   });
 
   test('cut off, changed, for another key, or no message at all, it does not open; the next one does', async () => {

@@ -2,7 +2,9 @@
 // stored in clear whatever fails.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { connect } from 'node:net';
 import { after, afterEach, before, describe, test } from 'node:test';
 import * as openpgp from 'openpgp';
 import { SealingError } from '../../src/gateway/account.ts';
@@ -186,8 +188,28 @@ ${encrypted}
       ),
       `* SEARCH ${count}`,
     );
+    // RFC 7162 §3.1.5: the highest of what was found
+    const modseq = (await search('BODY hidden-word MODSEQ 1')) ?? '';
+    assert.match(modseq, new RegExp(`^\\* SEARCH ${count} \\(MODSEQ \\d+\\)$`));
+    assert.match((await search(`${count} MODSEQ 1`)) ?? '', / \(MODSEQ \d+\)$/);
+    const [number] = /\d+(?=\)$)/.exec(modseq) ?? [];
+    assert.match((await fetch(count, 'MODSEQ')).text, new RegExp(`MODSEQ \\(${number}\\)`));
+    assert.equal(await search('BODY no-such-word MODSEQ 1'), '* SEARCH');
+    assert.equal(await search('CHARSET {7+}\r\n\r\nutf-8 BODY hidden-word'), `* SEARCH ${count}`);
     const [uid] = (await imap.command('UID SEARCH BODY hidden-word')).map(({ text }) => text);
     assert.match(uid ?? '', /^\* SEARCH \d+$/);
+  });
+
+  test('a client that sends a line without an end hears why it is left', async () => {
+    const other = connect(gateway.port, '127.0.0.1').setEncoding('latin1');
+    let heard = '';
+    other.on('data', (text) => {
+      heard += text;
+    });
+    other.write(`a LOGIN ${ALICE} "${PASSWORD}"\r\nb NOOP ${'x'.repeat(70_000)}`);
+    await once(other, 'end');
+    other.destroy();
+    assert.match(heard, /^a OK [^\n]*\n(?:\* [^\n]*\n)*\* BYE a line has more than 65536 bytes\r\n$/m);
   });
 
   test('F47: what cannot be sealed, or is too large, is not stored, and the session goes on', async () => {

@@ -75,6 +75,19 @@ test('keys of SEARCH about the text of messages are told from others, however th
   assert.equal(latin.kind === 'opened' && latin.key.kind === 'text' && latin.key.wanted, 'Grüße');
 });
 
+test('MODSEQ is a key for the server behind, and a charset is called what it is here', () => {
+  for (const text of ['MODSEQ 5', 'OR (SEEN MODSEQ "/flags/\\\\Draft" all 620162338) NOT ALL'])
+    assert.deepEqual([searchOf(read(text)).asksForModseq, again(text)], [true, text]);
+  assert.equal(isAboutText(tree('MODSEQ 5')), false);
+  assert.equal(searchOf(read('SEEN BODY MODSEQ')).asksForModseq, false);
+  for (const text of ['MODSEQ', 'MODSEQ x', 'MODSEQ "/flags/x" 5', 'MODSEQ "/flags/x" none 5', 'MODSEQ 1:2'])
+    assert.throws(() => tree(text), SyntaxFault, text);
+  const charset = (...written: [string, ...string[]]) => searchOf(read(...written)).charset;
+  assert.equal(charset('CHARSET ', '\r\nUTF8', ' BODY a'), 'utf-8');
+  assert.equal(charset('CHARSET Latin1 BODY a'), 'windows-1252');
+  assert.equal(charset('BODY a'), undefined);
+});
+
 test('what is no key of SEARCH is refused, and a charset that is not known by its name', () => {
   const odd = [
     '',

@@ -108,6 +108,27 @@ test('a response is read as it was written, and passed on byte for byte', async 
   );
 });
 
+test('a literal that is taken counts for nothing, and others up to a bound', async () => {
+  const wire = '* 1 FETCH (BODY[] {9}\r\n123456789 X {3}\r\nabc)\r\n* 2 EXISTS\r\n';
+  const response = async () => {
+    const input = new Input(chunked(Buffer.from(wire), [4]));
+    return { input, first: await readResponse(input) };
+  };
+  await assert.rejects(async () => (await response()).first.segments(8), TooLongError);
+  const { input, first } = await response();
+  const taken: Buffer[] = [];
+  const segments = await first.segments(8, (text, bytes, pieces) => {
+    if (bytes < 9) return undefined;
+    assert.match(text.toString(), /BODY\[\] $/);
+    return (async () => {
+      for await (const piece of pieces()) taken.push(piece);
+    })();
+  });
+  assert.equal(Buffer.concat(taken).toString(), '123456789');
+  assert.deepEqual(segments.map(String), ['* 1 FETCH (BODY[] ', '', ' X ', 'abc', ')']);
+  assert.equal((await readResponse(input)).word, 'EXISTS');
+});
+
 test('random bytes are a command, or a fault that is known', async () => {
   const odd = fc.stringMatching(
     /^(a |FETCH |\(|\)|"|\{3\}\r\n|\{3\+\}\r\n|\[|\]|<|>|BODY|\\|\r\n|[ -~]|ÿ){0,40}$/,
@@ -146,6 +167,8 @@ test('what is too long is told from what is not: lines, literals that are asked 
   await assert.rejects(read(`a noop ${'x'.repeat(30)}\r\n`), TooLongError);
   await assert.rejects(read('a login {11}\r\n'), CommandFault);
   await assert.rejects(read('a login {11+}\r\nhello world\r\n'), TooLongError);
+  // empty literals are lines without an end
+  await assert.rejects(read(`a login ${'{0+}\r\n'.repeat(10)}\r\n`), TooLongError);
   assert.equal((await read('a login {5+}\r\nhello {5}\r\nworld\r\n')).segments.length, 5);
 });
 

@@ -1,0 +1,105 @@
+// A selected mailbox before a server that is written here: more of everything than real mailboxes have.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { describe, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { fetchOpened } from '../../src/gateway/fetching.ts';
+import { Mailbox, newCaches } from '../../src/gateway/mailbox.ts';
+import { Output } from '../../src/gateway/output.ts';
+import { searchOpened } from '../../src/gateway/searching.ts';
+import { Selected } from '../../src/gateway/selected.ts';
+import { metadataOf } from '../../src/gateway/shown.ts';
+import { Upstream } from '../../src/gateway/upstream.ts';
+import { fetchOf } from '../../src/imap/fetch.ts';
+import { searchOf } from '../../src/imap/search.ts';
+import { ValueReader } from '../../src/imap/values.ts';
+import { openView } from '../../src/view/view.ts';
+import { testLong } from '../support/long.ts';
+
+const read = (text: string) => new ValueReader([Buffer.from(text)]).rest();
+
+describe('a selected mailbox', { timeout: 60_000 }, () => {
+  /** `answer`: the untagged responses to a command. */
+  async function withSelected(
+    answer: (command: string) => string,
+    use: (selected: Selected, client: PassThrough, caches: ReturnType<typeof newCaches>) => Promise<void>,
+  ): Promise<void> {
+    const serve = (socket: Socket) => {
+      let text = '';
+      socket.write('* OK [CAPABILITY IMAP4rev1 LITERAL+] hello\r\n');
+      socket.on('data', (bytes) => {
+        text += bytes;
+        const lines = text.split('\r\n');
+        text = lines.pop() ?? '';
+        for (const line of lines) socket.write(`${answer(line)}${line.split(' ')[0]} OK done\r\n`);
+      });
+    };
+    const server = createServer(serve).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const upstream = new Upstream(socket, 'S', async () => undefined);
+    const [client, caches, mailbox] = [new PassThrough(), newCaches(), new Mailbox('INBOX')];
+    mailbox.uidValidity = 1;
+    const opener = { sessionKeyOf: () => Promise.reject(new Error('nothing is opened here')) };
+    const selected = new Selected(mailbox, {
+      ...{ client: new Output(client), upstream, opener, caches },
+      pass: async () => undefined,
+      complain: (_, error) => assert.fail(String(error)),
+    });
+    try {
+      await upstream.greeting;
+      await use(selected, client, caches);
+    } finally {
+      upstream.close();
+      server.close();
+    }
+  }
+
+  /** A server with so many messages, all of which it finds. */
+  const finding = async (keys: string, by: 'number' | 'uid') => {
+    const all = Array.from({ length: 200_000 }, (_, n) => n + 1);
+    const answer = (line: string) =>
+      line.includes('SEARCH')
+        ? `* SEARCH ${all.join(' ')}\r\n`
+        : all.map((n) => `* ${n} FETCH (UID ${n})\r\n`).join('');
+    await withSelected(answer, async (selected, client) => {
+      const found: Buffer[] = [];
+      client.on('data', (bytes) => found.push(bytes));
+      await searchOpened(selected, searchOf(read(keys)), by);
+      await turn();
+      assert.equal(Buffer.concat(found).toString(), `* SEARCH ${all.join(' ')}\r\n`);
+    });
+  };
+
+  test('may have hundreds of thousands of messages', () => finding('SEEN', 'number'));
+
+  testLong('and their UIDs', () => finding('SEEN', 'uid'));
+
+  test('an answer waits for a client that does not read, whatever it has asked for', async () => {
+    const header = `Subject: ${'x'.repeat(60_000)}\r\n\r\n`;
+    const items = 200;
+    await withSelected(
+      () => '* 1 FETCH (UID 1)\r\n',
+      async (selected, client, caches) => {
+        caches.metadata.set(selected.mailbox.keyOf(1), metadataOf(openView(Buffer.from(header))));
+        const command = fetchOf(read(`1 (${Array(items).fill('BODY.PEEK[HEADER]').join(' ')})`));
+        const answered = fetchOpened(selected, command, 'number');
+        while (!client.writableNeedDrain) await turn();
+        for (let n = 0; n < 20; n++) await turn();
+        const waiting = client.writableLength + client.readableLength;
+        assert.ok(waiting < 10 * header.length, `${waiting} bytes wait`);
+        let bytes = 0;
+        client.on('data', (piece) => {
+          bytes += piece.length;
+        });
+        await answered;
+        await turn();
+        const item = `BODY[HEADER] {${header.length}}\r\n${header} `;
+        assert.equal(bytes, '* 1 FETCH ()\r\n'.length + items * item.length - 1);
+      },
+    );
+  });
+});
