@@ -25,8 +25,8 @@ const HIDDEN_SUBJECT = /^subject:\s*(\[\.\.\.\]|\.\.\.|…|encrypted (message|em
 export type Stored = Buffer | { readonly pieces: MessagePieces; release(): void };
 
 /**
- * Throws NotOpenedError if it does not open, or is no sealed message, and BeyondError if more than `most` bytes
- * may come out.
+ * Throws NotOpenedError if it does not open, or is no sealed message, and BeyondError if more than `most`
+ * bytes may come out.
  */
 export async function openStored(stored: Stored, opener: Opener, most?: number): Promise<Buffer> {
   const { pieces, release } = Buffer.isBuffer(stored) ? { pieces: () => [stored] } : stored;

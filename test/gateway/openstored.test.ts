@@ -1,5 +1,5 @@
-// What is shown of an encrypted message: all that is inside if Sealdir has sealed it, whatever its form is, and
-// else the fields that came with it, whatever its sender has written.
+// What is shown of an encrypted message: all that is inside if Sealdir has sealed it, whatever its form is,
+// and else the fields that came with it, whatever its sender has written.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';

@@ -22,9 +22,9 @@ import { testLong } from '../support/long.ts';
 const read = (text: string) => new ValueReader([Buffer.from(text)]).rest();
 
 describe('a selected mailbox', { timeout: 60_000 }, () => {
-  /** `answer`: the untagged responses to a command. */
+  /** `answer`: the untagged responses to a command, in pieces if it has any. */
   async function withSelected(
-    answer: (command: string) => string,
+    answer: (command: string) => string | readonly (string | Buffer)[],
     use: (selected: Selected, client: PassThrough, caches: ReturnType<typeof newCaches>) => Promise<void>,
   ): Promise<void> {
     const serve = (socket: Socket) => {
@@ -34,7 +34,8 @@ describe('a selected mailbox', { timeout: 60_000 }, () => {
         text += bytes;
         const lines = text.split('\r\n');
         text = lines.pop() ?? '';
-        for (const line of lines) socket.write(`${answer(line)}${line.split(' ')[0]} OK done\r\n`);
+        for (const line of lines)
+          for (const piece of [answer(line), `${line.split(' ')[0]} OK done\r\n`].flat()) socket.write(piece);
       });
     };
     const server = createServer(serve).listen(0, '127.0.0.1');
@@ -77,6 +78,21 @@ describe('a selected mailbox', { timeout: 60_000 }, () => {
   test('may have hundreds of thousands of messages', () => finding('SEEN', 'number'));
 
   testLong('and their UIDs', () => finding('SEEN', 'uid'));
+
+  testLong('a stored message that is too large to be held is shown as it is stored', async () => {
+    const piece = Buffer.alloc(2 ** 20, 'x');
+    const head = `* 1 FETCH (UID 1 BODY[] {${513 * piece.length}}\r\n`;
+    const asked: string[] = [];
+    const answer = (line: string) => {
+      asked.push(line.slice(line.indexOf(' ') + 1));
+      if (line.includes('STRUCTURE')) return '* 1 FETCH (BODYSTRUCTURE (("A" "B")("A" "B") "ENCRYPTED"))\r\n';
+      return line.includes('(UID BODY.PEEK[]')
+        ? [head, ...Array(513).fill(piece), ')\r\n']
+        : '* 1 FETCH (UID 1)\r\n';
+    };
+    await withSelected(answer, (selected) => fetchOpened(selected, fetchOf(read('1 BODY.PEEK[]')), 'number'));
+    assert.deepEqual(asked.slice(-2), ['FETCH 1 (UID BODY.PEEK[])', 'FETCH 1 (BODY.PEEK[])']);
+  });
 
   test('an answer waits for a client that does not read, whatever it has asked for', async () => {
     const header = `Subject: ${'x'.repeat(60_000)}\r\n\r\n`;
