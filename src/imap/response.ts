@@ -53,7 +53,8 @@ export class Response {
 
   /**
    * Collects the whole, with literals of `mostBytes` together. `take` may take literals in its place, of any
-   * size: it returns undefined for one that it does not want, and else reads all its pieces. Throws TooLongError, and what Input and `take` throw.
+   * size: it returns undefined for one that it does not want, and else reads all its pieces. Throws
+   * TooLongError, and what Input and `take` throw.
    */
   async segments(mostBytes: number, take?: TakeLiteral): Promise<Segments> {
     if (this.#isTextual || announcedBy(this.line) === undefined) {
