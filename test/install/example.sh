@@ -1,6 +1,6 @@
 # Follows config/example/README.md in a clean Debian under systemd, to the letter, and uses the mail server that
-# comes of it: mail from elsewhere, of a user, spam, and after a restart of the machine. Then puts the gateway of README
-# before it. Sourced by test/install.sh.
+# comes of it: mail from elsewhere, of a user, spam, and after a restart of the machine. With SEALDIR_GATEWAY=1 puts
+# the gateway of README before it, too. Sourced by test/install.sh.
 #
 # The machine is a container with a loopback for its network, in which packages are fetched beforehand and the
 # world's DNS is a file of unbound. The doubles of "elsewhere" are addresses of that loopback.
@@ -121,18 +121,23 @@ gateway_step() {
   in_machine bash /root/step.sh >"$work/step" 2>&1 || { tail -20 "$work/step" >&2 && fail "README, $1"; }
 }
 
-# Prints what the gateway has in the inbox, in a session of its own.
+# Prints what the gateway has in the inbox; before, stores what a second argument has.
 through_gateway() {
-  beside curl --silent --show-error --insecure --user "alice@example.com:$1" "imaps://127.0.0.1:10993/INBOX" \
-    --request 'FETCH 1:* (BODY[TEXT])' 2>&1 || true
+  beside python3 - "$@" <<'EOF' 2>&1 || true
+import imaplib, ssl, sys
+imap = imaplib.IMAP4_SSL('127.0.0.1', 10993, ssl_context=ssl._create_unverified_context())
+imap.login('alice@example.com', sys.argv[1])
+for text in sys.argv[2:]:
+    imap.append('INBOX', None, None, text.replace('\n', '\r\n').encode())
+imap.select()
+print(imap.fetch('1:*', '(BODY[TEXT])'))
+imap.logout()
+EOF
 }
 
 use_gateway() {
   wait_for 'the gateway' in_machine systemctl is-active --quiet sealdir-gateway
-  said 'BODY.TEXT.' "$(through_gateway "$code")"
-  beside curl --silent --show-error --insecure --user "alice@example.com:$code" "imaps://127.0.0.1:10993/INBOX" \
-    --upload-file - <<<$'Subject: of a program\n\ngateway-canary' || fail 'the gateway does not store'
-  said 'gateway-canary' "$(through_gateway "$code" | tr -d '\r')"
+  said 'gateway-canary' "$(through_gateway "$code" $'Subject: of a program\n\ngateway-canary\n')"
   if grep -rq 'gateway-canary' "$root/var/mail/sealdir" "$root/var/lib/dovecot"; then fail 'there is plaintext in the store'; fi
   said '250 2.0.0 Ok: queued' "$(from_user --auth-password "$code" --h-Subject 'with a code' --body hello)"
 }
@@ -209,16 +214,19 @@ test_example() {
   said 'example.org' "$(in_machine sealdir tls-report)"
   grep -rq 'hello' "$root/var/mail/sealdir" && fail 'there is plaintext in the store'
 
-  say 'README "Read with any client", to the letter'
-  test_gateway
+  if [ "${SEALDIR_GATEWAY:-}" = 1 ]; then
+    say 'README "Read with any client", to the letter'
+    test_gateway
+  fi
   say 'after a restart of the machine'
   shut_down
   boot
   beside ip address add 198.51.100.7/32 dev lo
   use_it 'after a restart'
-  use_gateway
+  if [ "${SEALDIR_GATEWAY:-}" = 1 ]; then use_gateway; fi
   said '0 loaded units listed' "$(in_machine systemctl --failed)"
-  complaints=$(in_machine journalctl --boot --priority warning --quiet -u 'postfix*' -u dovecot -u rspamd -u 'sealdir*')
+  complaints=$(in_machine journalctl --boot --priority warning --quiet -u 'postfix*' -u dovecot -u rspamd -u 'sealdir*' |
+    grep -v 'gateway login refused' || true) # of a wrong password above
   expect complaints "$complaints" ''
   shut_down
 }
