@@ -13,7 +13,7 @@ import { type DovecotLmtp, needsDovecotLmtp, startDovecotLmtp } from '../support
 import { FIXTURES, messageOfSize } from '../support/fixtures.ts';
 import { type GpgKey, makeGpgKey } from '../support/gpgkey.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
-import { shortOf } from '../support/long.ts';
+import { isLong, shortOf } from '../support/long.ts';
 import { armorOf, type GpgReader, openGpgReader } from '../support/openpgp-programs.ts';
 import { startSealdir, type TestServer } from '../support/sealdir.ts';
 
@@ -106,6 +106,9 @@ describe('Dovecot as the next hop', needsDovecotLmtp('gpg'), () => {
   });
 });
 
+/** Of each user. In the long form the whole corpus has to fit. */
+const QUOTA_KIB = isLong ? 60_000 : 1000;
+
 describe('Cyrus as the next hop', await needsCyrus('gpg'), () => {
   let directory: string;
   let cyrus: Cyrus;
@@ -116,7 +119,7 @@ describe('Cyrus as the next hop', await needsCyrus('gpg'), () => {
     directory = await mkdtemp(join(tmpdir(), 'sealdir-forward-'));
     const key = await makeGpgKey({ kind: 'cv25519', address: ALICE, directory });
     gpg = await openGpgReader(key.secretKeyFile);
-    cyrus = await startCyrus(directory, ['alice', 'carol'], 1000);
+    cyrus = await startCyrus(directory, ['alice', 'carol'], QUOTA_KIB);
     sealdir = await startSealdir({
       keys: Object.fromEntries([ALICE, CAROL, DAVE].map((each) => [each, key.certificate])),
       toml: { store: `forward = "${cyrus.address}"` },
@@ -151,7 +154,8 @@ describe('Cyrus as the next hop', await needsCyrus('gpg'), () => {
     const session = await openSession(sealdir.socketPath);
     const canaries = newCanaries();
     // Cyrus takes the message with which a quota is exceeded, and none after it
-    for (const bytes of [400_000, 500_000]) {
+    for (const part of [0.4, 0.5]) {
+      const bytes = Math.floor(QUOTA_KIB * 1024 * part); // a third more when it is sealed
       const { final } = await deliver(session, { to: [CAROL], message: messageOfSize(bytes) });
       assert.match(final[0] ?? '', /^250 /);
     }
