@@ -6,14 +6,14 @@ import { join } from 'node:path';
 
 const MORE: Readonly<Record<string, string>> = {
   agent: 'card keygrip nonsense terminal',
-  check: 'forward keystate modes replacement sitekeys storetrial wkd',
+  check: 'dovecot forward keystate modes replacement sitekeys storetrial wkd',
   crash: 'folders powercut retries',
   delivery: 'headerpolicy passthrough',
   dns: 'dane policy printed published',
   e2e: `coredumps dealer demo frozen headerpolicy health hiddenaddresses hung injected keycommands keyexport
     keypolicy keyterminal lookup memory migrate migratedisk moving ownersparent patience reload reseal sockets
     statedirectory supervised tlsclients tlsdoors tlsreload tlsreport unreadlog usedkeys wkd`,
-  forward: 'keeping stop',
+  forward: 'keeping stop tls',
   fuzz: 'headerend smuggling',
   hostile: 'commands connections isolation keyfiles messages',
   inplace: 'stopped',
