@@ -71,12 +71,13 @@ export async function gatewayCommand(
     const imap = await listen(fronts, settings, servers).catch((error: Error) => {
       throw new CommandError('config', `gateway.listen: ${error.message}`);
     });
-    if (tls !== undefined) meter.expires(expiriesOf(tls));
-    if (tls !== undefined)
+    if (tls !== undefined) {
+      meter.expires(expiriesOf(tls));
       watch(settings, log, (renewed) => {
         if (fronts !== undefined) fronts.tls = renewed;
         meter.expires(expiriesOf(renewed));
       });
+    }
     const metrics = await answerScrapes(settings, meter, servers);
     log.info('gateway listening', { imap, metrics, config: file ?? 'demo' });
     await stopped;

@@ -1,16 +1,15 @@
 // What the gateway writes to a disk: by its calls, and by what lies on a raw image afterwards.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ImapFlow } from 'imapflow';
+import type { ImapFlow } from 'imapflow';
 import { holds, messageWith, newCanaries, searchFiles, searchImage, shownIn } from '../support/canary.ts';
 import { childrenOf } from '../support/child.ts';
 import { needsDovecot } from '../support/dovecot.ts';
-import { ALICE, type GatewayProgram, NAME, startGatewayProgram } from '../support/gatewayprogram.ts';
+import { ALICE, connectTlsTo, startGatewayProgram } from '../support/gatewayprogram.ts';
 import { LoopMount, needsLoopMount } from '../support/loopmount.ts';
 import { needs } from '../support/peers.ts';
 import { readTrace, straceInto } from '../support/strace.ts';
@@ -22,17 +21,6 @@ const [MESSAGES, LOGINS] = process.env.SEALDIR_DISK === '1' ? [20_000, 1000] : [
 /** Of the logins, how many begin a process of their user. */
 const ALONE = 10;
 const IMAGE_BYTES = 1024 * 1024 * 1024;
-
-async function connect(gateway: GatewayProgram, pass = gateway.secrets.device): Promise<ImapFlow> {
-  const imap = new ImapFlow({
-    ...{ host: '127.0.0.1', port: gateway.tlsPort, secure: true, servername: NAME, logger: false },
-    ...{ auth: { user: ALICE, pass }, disableAutoIdle: true },
-    tls: { ca: readFileSync(gateway.authority.file) },
-  });
-  imap.on('error', () => undefined);
-  await imap.connect();
-  return imap;
-}
 
 /** Lists a mailbox as programs do, reads a message, and searches for a text in all. */
 async function use(imap: ImapFlow, body: string): Promise<void> {
@@ -52,7 +40,7 @@ test('no call of the gateway writes a text to a file', {
   const trace = join(directory, 'trace');
   const gateway = await startGatewayProgram('user', '2.3', { before: ['strace', ...straceInto(trace)] });
   try {
-    const imap = await connect(gateway);
+    const imap = await connectTlsTo(gateway, gateway.secrets.device);
     await imap.append('INBOX', messageWith(canaries, FILLER));
     await use(imap, canaries.body);
     assert.deepEqual(await imap.search({ body: canaries.body }), [1]);
@@ -88,11 +76,11 @@ test(`after ${MESSAGES} messages and ${LOGINS} logins the image of the disk show
     await makeTraversable(parent);
     const gateway = await startGatewayProgram('user', '2.3', { parent });
     try {
-      const first = await connect(gateway);
+      const first = await connectTlsTo(gateway, gateway.secrets.device);
       for (let n = 0; n < MESSAGES; n++) await first.append('INBOX', messageWith(canaries, `\r\n${n}`));
       for (let n = 0; n < LOGINS; n++) {
         if (n === LOGINS - ALONE) await first.logout();
-        const imap = await connect(gateway);
+        const imap = await connectTlsTo(gateway, gateway.secrets.device);
         if (n % 100 === 0 || n > LOGINS - ALONE) await use(imap, canaries.body);
         await imap.logout();
       }

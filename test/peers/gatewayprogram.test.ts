@@ -8,11 +8,10 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
-import { ImapFlow } from 'imapflow';
 import { without } from '../../src/custody/change.ts';
 import { parseWrappedFile, textOf } from '../../src/custody/wrappedfile.ts';
 import { COMPLAINTS, DOVECOT_VERSIONS, needsDovecot } from '../support/dovecot.ts';
-import { ALICE, type GatewayProgram, NAME, startGatewayProgram } from '../support/gatewayprogram.ts';
+import { ALICE, connectTlsTo, type GatewayProgram, startGatewayProgram } from '../support/gatewayprogram.ts';
 import { connectImap, fetchMessage, select } from '../support/imapclient.ts';
 import { testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
@@ -28,16 +27,7 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
   });
   after(() => gateway?.stop());
 
-  const connect = async (pass: string) => {
-    const imap = new ImapFlow({
-      ...{ host: '127.0.0.1', port: gateway.tlsPort, secure: true, servername: NAME, logger: false },
-      ...{ auth: { user: ALICE, pass }, disableAutoIdle: true },
-      tls: { ca: readFileSync(gateway.authority.file) },
-    });
-    imap.on('error', () => undefined);
-    await imap.connect();
-    return imap;
-  };
+  const connect = (pass: string) => connectTlsTo(gateway, pass);
   const processes = (module = 'userprocess') =>
     readFileSync(`/proc/${gateway.running.pid}/task/${gateway.running.pid}/children`, 'utf8')
       .split(' ')

@@ -1,8 +1,10 @@
 // `sealdir gateway` as an operator runs it: a process of its own, over TLS, before a Dovecot with a master
 // user, with a wrapped key.
 
+import { readFileSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ImapFlow } from 'imapflow';
 import { placeOf } from '../../src/custody/place.ts';
 import { dovecotLine } from '../../src/custody/upstream.ts';
 import { textOf } from '../../src/custody/wrappedfile.ts';
@@ -147,6 +149,18 @@ ${isMaster ? `upstream_password_file = ${JSON.stringify(join(dir, 'master'))}` :
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Logs alice in over TLS. */
+export async function connectTlsTo(gateway: GatewayProgram, pass: string): Promise<ImapFlow> {
+  const imap = new ImapFlow({
+    ...{ host: '127.0.0.1', port: gateway.tlsPort, secure: true, servername: NAME, logger: false },
+    ...{ auth: { user: ALICE, pass }, disableAutoIdle: true },
+    tls: { ca: readFileSync(gateway.authority.file) },
+  });
+  imap.on('error', () => undefined);
+  await imap.connect();
+  return imap;
 }
 
 /** The files of config/dovecot for the test; only who is in its list can log in. */
