@@ -28,5 +28,5 @@ bundle dist/src/cli.js "$@" --minify-whitespace --outfile=$out/mta.cjs --externa
   --external:./$commands/custody/custody.js
 bundle dist/src/keeper/keyprocess.js dist/src/folders/folderprocess.js dist/src/check/checkprocess.js \
   dist/src/owners/writer.js dist/src/disk/worker.js dist/src/gateway/userprocess.js \
-  dist/src/gateway/frontprocess.js dist/src/gateway/openthread.js \
+  dist/src/gateway/frontprocess.js \
   --format=esm "--banner:js=$required" --entry-names='[name]' --outdir=$out

@@ -9,7 +9,7 @@ import type { World } from '../core/world.ts';
 import { isFor } from '../delivery/keeping.ts';
 import { keepOrSealMessage } from '../delivery/keepmessage.ts';
 import type { Command } from '../imap/command.ts';
-import { type Announced, type Input, TooLongError } from '../imap/input.ts';
+import { type Announced, type Input, TooLongError, unclosed } from '../imap/input.ts';
 import { SyntaxFault, type Value } from '../imap/values.ts';
 import { segmentsOf } from '../imap/write.ts';
 import { type Account, SealingError } from './account.ts';
@@ -83,11 +83,6 @@ async function skipped({ bytes, isAwaited }: Announced, input: Input, answer: An
 /** A second message (MULTIAPPEND) is not offered, and cannot be told from commands if it comes unasked. */
 async function readEnd(input: Input): Promise<void> {
   if ((await input.line(MOST_REST_BYTES)).length > 0) throw new TooLongError('one message at a time');
-}
-
-/** Yields what a generator does, and leaves it open when whoever reads it stops. */
-async function* unclosed(pieces: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  for (let next = await pieces.next(); !next.done; next = await pieces.next()) yield next.value;
 }
 
 /** What stands before the message. */

@@ -3,10 +3,11 @@
  * hold, and all else by the server behind. One command goes there for all messages that have to be opened.
  */
 import { type FetchCommand, type FetchItem, isOfContent } from '../imap/fetch.ts';
-import { type Fetched, itemOf } from '../imap/response.ts';
+import { type Fetched, fetchedOf, itemOf } from '../imap/response.ts';
 import { SyntaxFault, type Value, wordOf } from '../imap/values.ts';
 import { segmentsOf, setsOf } from '../imap/write.ts';
 import type { MessageView } from '../view/view.ts';
+import { openMessages } from './openmessages.ts';
 import { type Numbered, type Selected, uidOf } from './selected.ts';
 import { isInMetadata, type Metadata, shownItem } from './shown.ts';
 
@@ -23,6 +24,8 @@ export async function fetchOpened(
 ): Promise<void> {
   await selected.ready();
   const asked = withUid(command, by);
+  const read = readMessage(selected, command, by);
+  if (read !== undefined) return answer(selected, asked, read.fetched, read.known);
   const messages = await answerKnown(selected, asked, command, by);
   await selected.classify(messages);
   const isSealed = ({ uid }: Numbered) => selected.mailbox.kindOf(uid) === 'sealed';
@@ -32,6 +35,25 @@ export async function fetchOpened(
     messages.filter((each) => !isSealed(each)),
   );
   await fetchSealed(selected, asked, messages.filter(isSealed));
+}
+
+/**
+ * Returns what is known of the one message of a command, if all is known: who reads a large message asks for
+ * a hundred parts of it, and the server behind would have to tell its UID each time.
+ */
+function readMessage(
+  selected: Selected,
+  { items, set, modifiers }: FetchCommand,
+  by: 'number' | 'uid',
+): { fetched: Fetched; known: Known } | undefined {
+  const isOfOthers = besideContent(items).length > 1 || marksSeen(items) || modifiers.length > 0;
+  if (isOfOthers || !/^\d{1,10}$/.test(set)) return undefined;
+  const { mailbox } = selected;
+  const number = by === 'number' ? Number(set) : mailbox.numberOf(Number(set));
+  const uid = number === undefined ? undefined : mailbox.uidOf(number);
+  if (number === undefined || uid === undefined) return undefined;
+  const known = knownOf(selected, uid, false);
+  return known && { fetched: fetchedOf([Buffer.from(`* ${number} FETCH (UID ${uid})`)], number), known };
 }
 
 /**
@@ -59,6 +81,7 @@ async function answerKnown(
       if (known === undefined) others.set(number, { number, uid });
       else {
         answered.add(number);
+        if (known.view !== undefined) selected.mailbox.reads(number, uid);
         await answer(selected, items, fetched, known);
       }
       return true;
@@ -151,10 +174,15 @@ async function fetchSealed(
     });
   const failed: Numbered[] = [];
   const unknown = new Map([...uids].filter(([number]) => !known.has(number)));
-  await selected.open(unknown, more, fromMetadata ? 'listed' : 'whole', async (fetched, opened) => {
-    const { number } = fetched;
-    if (opened === undefined) failed.push({ number, uid: uids.get(number) ?? 0 });
-    else await answer(selected, items, fetched, opened);
+  await openMessages(selected, {
+    uids: unknown,
+    beside: more,
+    use: fromMetadata ? 'listed' : 'whole',
+    async take(fetched, opened) {
+      const { number } = fetched;
+      if (opened === undefined) failed.push({ number, uid: uids.get(number) ?? 0 });
+      else await answer(selected, items, fetched, opened);
+    },
   });
   if (failed.length > 0) await fetchStored(selected, items, failed);
 }

@@ -4,7 +4,7 @@
  * which ends when its connections have.
  */
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createServer, type Server as TlsServer } from 'node:tls';
 import { offered } from '../core/tls.ts';
 import { slotNamedBy } from '../custody/slot.ts';
@@ -15,6 +15,7 @@ import type { Credentials } from './login.ts';
 import type { Answer, AnswerTo, FromFront, Taken, ToFront } from './messages.ts';
 import { Output } from './output.ts';
 import { relay, type Side } from './relay.ts';
+import { RoomySocket } from './roomysocket.ts';
 
 const HANDSHAKE_MS = 10_000;
 /** For a client that is gone. */
@@ -124,10 +125,11 @@ export class Front {
 
 /** Has a password judged by the process of its user, which takes over the session if it is right. */
 async function judge(path: string, given: Handover): Promise<Exclude<Verdict, 'opened'> | Side> {
-  const stream = connect(path);
+  const socket = new RoomySocket(path);
+  const { stream } = socket;
   stream.on('error', () => undefined); // whoever reads is told
   await once(stream, 'connect');
-  const input = new Input(stream);
+  const input = new Input(socket);
   await writeHandover(new Output(stream), given);
   const verdict = await readVerdict(input);
   if (verdict === 'opened') return { stream, input };

@@ -4,9 +4,9 @@
  * §2.3.1.1): the mailbox, its UIDVALIDITY and the UID.
  */
 
+import { Semaphore } from '../core/semaphore.ts';
 import type { MessageView } from '../view/view.ts';
 import type { Counts } from './counts.ts';
-import { LargeMessages } from './largemessages.ts';
 import { bytesOf, type Metadata } from './shown.ts';
 
 /** `unopened`: it says that it is sealed, and does not open. */
@@ -58,7 +58,8 @@ export class Recent<T> {
 export interface Caches {
   readonly opened: Recent<MessageView>;
   readonly metadata: Recent<Metadata>;
-  readonly large: LargeMessages;
+  /** Large messages are opened one at a time. */
+  readonly large: Semaphore;
   /** Resolves when what was kept over logins is there, and never rejects. */
   ready?: Promise<unknown>;
   /** Is told of metadata that is new, for the next login. */
@@ -83,14 +84,19 @@ export function newCaches(
     ...(counts && { counts }),
     opened: new Recent(openedBytes, ({ size }) => size),
     metadata: new Recent(metadataBytes, bytesOf),
-    large: new LargeMessages(),
+    large: new Semaphore(1, Number.POSITIVE_INFINITY),
   };
 }
+
+/** Nobody reads more messages at a time. */
+const MOST_READ = 16;
 
 /** The mailbox that is selected. */
 export class Mailbox {
   readonly #name: string;
   readonly #kinds = new Map<number, Kind>();
+  /** UIDs of messages that are read, by their numbers. */
+  readonly #read = new Map<number, number>();
   uidValidity = 0;
 
   constructor(name: string) {
@@ -103,6 +109,28 @@ export class Mailbox {
 
   setKind(uid: number, kind: Kind): void {
     this.#kinds.set(uid, kind);
+  }
+
+  /** Remembers the number of a message that is read, part by part, until a number may change. */
+  reads(number: number, uid: number): void {
+    if (this.#read.size >= MOST_READ) this.#read.clear();
+    this.#read.set(number, uid);
+  }
+
+  /** Returns the UID of a message that is read. */
+  uidOf(number: number): number | undefined {
+    return this.#read.get(number);
+  }
+
+  /** Returns the number of a message that is read. */
+  numberOf(uid: number): number | undefined {
+    for (const [number, each] of this.#read) if (each === uid) return number;
+    return undefined;
+  }
+
+  /** The client is told of a message that has gone. */
+  expunged(): void {
+    this.#read.clear();
   }
 
   keyOf(uid: number): string {

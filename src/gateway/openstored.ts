@@ -9,11 +9,9 @@ import { fieldsOf, type HeaderScan, HeaderScanner, type RawField } from '../mime
 import { isOfInsertions, withoutInsertions } from '../mime/insertions.ts';
 import { SEALED_FIELD, SEALED_LATER_FIELD } from '../mime/sealedfield.ts';
 import { type Opened, openPackets } from '../opening/open.ts';
-import { type MessagePieces, packetsIn } from '../opening/source.ts';
+import { packetsIn } from '../opening/source.ts';
 
 const MOST_HEADER_BYTES = 4 * 1024 * 1024;
-/** Of a message that is longer the text is decrypted twice, so that no more than once of it is held. */
-const MOST_HELD = 64 * 1024 * 1024;
 /** One Buffer has to hold it. */
 const MOST_SHOWN_BYTES = 512 * 1024 * 1024;
 const OURS = new Set([SEALED_FIELD.toLowerCase(), SEALED_LATER_FIELD.toLowerCase()]);
@@ -21,51 +19,95 @@ const OF_MIME = /^(content-|mime-version$)/;
 /** What programs write in place of a subject that is inside (RFC 9788 §3.1.1, Thunderbird, Enigmail). */
 const HIDDEN_SUBJECT = /^subject:\s*(\[\.\.\.\]|\.\.\.|…|encrypted (message|email))\s*$/i;
 
-/** A stored message: whole, or in pieces that may be gone once `release` was called. */
-export type Stored = Buffer | { readonly pieces: MessagePieces; release(): void };
-
-/**
- * Throws NotOpenedError if it does not open, or is no sealed message, and BeyondError if more than `most`
- * bytes may come out.
- */
-export async function openStored(stored: Stored, opener: Opener, most?: number): Promise<Buffer> {
-  const { pieces, release } = Buffer.isBuffer(stored) ? { pieces: () => [stored] } : stored;
-  const opened = await openPackets(packetsIn(pieces), opener, MOST_HELD, most);
-  const outer = await headerOf(pieces());
-  if (opened.bytes > MOST_SHOWN_BYTES) throw new NotOpenedError('it is too large to be shown');
-  if (opened.bytes <= MOST_HELD) release?.();
-  const inside = await insideOf(opened);
-  return isOurs(outer, opened.literalName) ? inside : withFieldsOf(outer, inside);
+/** A stored message while it comes. */
+export interface Coming {
+  /** Comes once. What has memory of its own is given away. */
+  readonly pieces: AsyncIterable<Buffer>;
+  readonly bytes: number;
 }
 
-/** Joins what a message holds, of which each piece goes when it has been copied. */
+/** A message that only comes has to be read once more: it has a form that only the library knows. */
+export class OnceMoreError extends Error {}
+
+/**
+ * Throws NotOpenedError if it does not open, or is no sealed message, OnceMoreError, or what opener and
+ * pieces throw.
+ */
+export async function openStored(stored: Buffer | Coming, opener: Opener): Promise<Buffer> {
+  const outer = new OuterHeader();
+  const pieces = Buffer.isBuffer(stored) ? () => [stored] : onceOnly(passing(stored.pieces, outer));
+  if (Buffer.isBuffer(stored)) outer.take(stored);
+  const bytes = Buffer.isBuffer(stored) ? stored.length : stored.bytes;
+  const opened = await openPackets(packetsIn(pieces), opener, {
+    mostHeld: MOST_SHOWN_BYTES,
+    expected: Math.ceil((bytes * 3) / 4), // what is armored is base64
+  });
+  const fields = outer.fields();
+  if (opened.bytes > MOST_SHOWN_BYTES) throw new NotOpenedError('it is too large to be shown');
+  const inside = await insideOf(opened);
+  return isOurs(fields, opened.literalName) ? inside : withFieldsOf(fields, inside);
+}
+
+function onceOnly(pieces: AsyncIterable<Buffer>): () => AsyncIterable<Buffer> {
+  let isRead = false;
+  return () => {
+    if (isRead) throw new OnceMoreError();
+    isRead = true;
+    return pieces;
+  };
+}
+
+/** Frees each piece that nobody else has a part of: else 32 MB of them pile up. */
+async function* passing(pieces: AsyncIterable<Buffer>, header: OuterHeader): AsyncGenerator<Buffer> {
+  for await (const piece of pieces) {
+    header.take(piece);
+    yield piece;
+    if (piece.buffer.byteLength === piece.length) releaseMemory(piece);
+  }
+}
+
+/** Returns what a message holds, in the memory in which it was opened if that is one. */
 async function insideOf(opened: Opened): Promise<Buffer> {
   const change = withoutInsertions(opened.literalName, opened.bytes);
   if (change === undefined) throw new NotOpenedError('it is not known what was put into it');
-  const inside = Buffer.allocUnsafeSlow(opened.bytes);
+  const { whole } = opened;
+  const inside = whole ?? Buffer.allocUnsafeSlow(opened.bytes);
   let length = 0;
-  let last: Uint8Array | undefined;
-  for await (const piece of opened.pieces()) {
+  for await (const piece of opened.pieces())
     for (const part of change(piece)) {
-      inside.set(part, length);
+      const isInPlace = whole !== undefined && part.byteOffset === whole.byteOffset + length;
+      if (!isInPlace) inside.set(part, length); // to the left, if it is the same memory
       length += part.length;
     }
-    // several pieces may lie in the same memory, one after the other
-    if (last !== undefined && last.buffer !== piece.buffer) releaseMemory(last);
-    last = piece;
-  }
   return inside.subarray(0, length);
 }
 
-async function headerOf(pieces: ReturnType<MessagePieces>): Promise<RawField[]> {
-  const scanner = new HeaderScanner(MOST_HEADER_BYTES);
-  let scan: HeaderScan = { state: 'more' };
-  for await (const piece of pieces) {
-    scan = scanner.update(piece.subarray(0, MOST_HEADER_BYTES));
-    if (scan.state !== 'more') break;
+/** The fields outside, of what is read anyhow. */
+class OuterHeader {
+  readonly #scanner = new HeaderScanner(MOST_HEADER_BYTES);
+  #scan: HeaderScan = { state: 'more' };
+  #fields: RawField[] | undefined;
+
+  /** Keeps no part of the piece. */
+  take(piece: Buffer): void {
+    if (this.#scan.state !== 'more') return;
+    this.#scan = this.#scanner.update(piece.subarray(0, MOST_HEADER_BYTES));
+    if (this.#scan.state !== 'complete') return;
+    const { bytes, isCertain } = this.#scan.block;
+    this.#fields = [...fieldsOf({ bytes: Buffer.from(bytes), isCertain })];
   }
-  if (scan.state === 'tooBig') throw new NotOpenedError('its header is too large');
-  return [...fieldsOf(scan.state === 'complete' ? scan.block : scanner.end())];
+
+  /** Throws NotOpenedError. */
+  fields(): RawField[] {
+    if (this.#scan.state === 'tooBig') throw new NotOpenedError('its header is too large');
+    return this.#fields ?? [...fieldsOf(this.#scanner.end())];
+  }
+}
+
+function headerOf(message: Buffer): RawField[] {
+  const header = new OuterHeader();
+  header.take(message);
+  return header.fields();
 }
 
 /**
@@ -80,8 +122,8 @@ function isOurs(fields: readonly RawField[], literalName: string): boolean {
   return at !== -1 && fields.slice(0, at).filter(({ name }) => name === 'received').length <= 1;
 }
 
-async function withFieldsOf(outer: readonly RawField[], inside: Buffer): Promise<Buffer> {
-  const inner = await headerOf([inside]);
+function withFieldsOf(outer: readonly RawField[], inside: Buffer): Buffer {
+  const inner = headerOf(inside);
   const subject = inner.find(({ name }) => name === 'subject');
   const isHidden = ({ name, bytes }: RawField) =>
     subject !== undefined && name === 'subject' && HIDDEN_SUBJECT.test(bytes.toString('latin1').trim());

@@ -11,6 +11,7 @@ import { setsOf } from '../imap/write.ts';
 import { matchesKey } from '../view/search/search.ts';
 import type { MessageView } from '../view/view.ts';
 import { searchKeyOf } from './matching.ts';
+import { type Opening, openMessages } from './openmessages.ts';
 import type { Numbered, Selected } from './selected.ts';
 
 type Numbers = ReadonlySet<number>;
@@ -122,7 +123,8 @@ class Search {
       if (view === undefined) uids.set(number, uid);
       else take(number, view);
     }
-    await this.#selected.open(uids, 'UID', 'whole', async ({ number }, opened) => take(number, opened?.view));
+    const found: Opening['take'] = async ({ number }, opened) => take(number, opened?.view);
+    await openMessages(this.#selected, { uids, beside: 'UID', use: 'whole', take: found });
   }
 }
 

@@ -3,16 +3,12 @@
  * by their numbers and never with a UID command, so that no EXPUNGE comes in between and the numbers stay
  * what they are (RFC 3501 §7.4.1).
  */
-import { performance } from 'node:perf_hooks';
-import { EndedError } from '../imap/input.ts';
 import { type Fetched, fetchedOf, itemOf, numbersOf } from '../imap/response.ts';
 import { type Segments, type Value, wordOf } from '../imap/values.ts';
 import { segmentsOf, setsOf } from '../imap/write.ts';
-import { NotOpenedError, type Opener } from '../keys/opening.ts';
+import type { Opener } from '../keys/opening.ts';
 import type { MessageView } from '../view/view.ts';
-import { LARGE_BYTES, type OpenedMessage } from './largemessages.ts';
 import type { Caches, Mailbox } from './mailbox.ts';
-import { openSmall } from './opensmall.ts';
 import type { Output } from './output.ts';
 import type { Metadata } from './shown.ts';
 import type { Answer, Sink, Upstream } from './upstream.ts';
@@ -44,8 +40,7 @@ export class RefusedError extends Error {
 }
 
 /** A stored message is at most as large; a larger one is shown as it is stored. */
-const MOST_STORED_BYTES = 512 * 1024 * 1024;
-const WHOLE = /BODY\[\] $/i;
+export const MOST_STORED_BYTES = 512 * 1024 * 1024;
 
 export class Selected {
   readonly mailbox: Mailbox;
@@ -58,6 +53,10 @@ export class Selected {
 
   get client(): Output {
     return this.#parts.client;
+  }
+
+  get opening(): Pick<SelectedParts, 'opener' | 'caches' | 'complain'> {
+    return this.#parts;
   }
 
   get pass(): Sink {
@@ -79,7 +78,7 @@ export class Selected {
     await this.ask([Buffer.from(`FETCH ${what}`)], async (response) => {
       if (response.word !== 'FETCH' || response.number === undefined) return this.pass(response);
       const segments = await response.segments(MOST_STORED_BYTES);
-      if (!(await take(fetchedOf(segments, response.number)))) await this.#passSegments(segments);
+      if (!(await take(fetchedOf(segments, response.number)))) await this.passSegments(segments);
     });
   }
 
@@ -135,78 +134,8 @@ export class Selected {
     return this.#parts.caches.opened.get(this.mailbox.keyOf(uid));
   }
 
-  /**
-   * Opens messages, of which each number comes with its UID, one after the other, and remembers what lists
-   * show of them. `take` gets each with what was asked beside it; undefined for one that does not open.
-   * `use`: whether the messages themselves are asked for, or only what lists show.
-   */
-  async open(
-    uids: ReadonlyMap<number, number>,
-    beside: string,
-    use: 'whole' | 'listed',
-    take: (fetched: Fetched, opened: OpenedMessage | undefined) => Promise<void>,
-  ): Promise<void> {
-    const { opener, caches } = this.#parts;
-    for (const set of setsOf(uids.keys()))
-      await this.ask([Buffer.from(`FETCH ${set} (${beside} BODY.PEEK[])`)], async (response) => {
-        if (response.word !== 'FETCH' || response.number === undefined) return this.pass(response);
-        let large: (() => Promise<OpenedMessage>) | undefined;
-        const segments = await response.segments(MOST_STORED_BYTES, (text, bytes, pieces) => {
-          if (bytes < LARGE_BYTES || !WHOLE.test(text.toString('latin1', text.length - 7))) return undefined;
-          if (bytes > MOST_STORED_BYTES) {
-            large = () => Promise.reject(new NotOpenedError('it is too large to be opened'));
-            return skip(pieces());
-          }
-          const opened = caches.large.open(pieces(), opener);
-          large = () => opened;
-          return opened.then(
-            () => undefined,
-            (error: unknown) => {
-              if (error instanceof EndedError) throw error;
-            },
-          );
-        });
-        const fetched = fetchedOf(segments, response.number);
-        const uid = uids.get(fetched.number);
-        const stored = wholeOf(fetched);
-        if (uid === undefined || stored === undefined) return this.#passSegments(segments);
-        const opened = await this.#remembered(
-          uid,
-          use,
-          large ?? (() => openSmall(stored, opener, caches.large)),
-        );
-        await take(fetched, opened);
-      });
-  }
-
-  async #remembered(
-    uid: number,
-    use: 'whole' | 'listed',
-    open: () => Promise<OpenedMessage>,
-  ): Promise<OpenedMessage | undefined> {
-    const { caches } = this.#parts;
-    const key = this.mailbox.keyOf(uid);
-    const begun = performance.now();
-    try {
-      const opened = await open();
-      caches.counts?.opened((performance.now() - begun) / 1000, opened.view.size);
-      const known = caches.metadata.get(key);
-      const metadata = known ?? opened.metadata;
-      // a list of thousands would drive out what is read
-      if (use === 'whole' || opened.view.size >= LARGE_BYTES) caches.opened.set(key, opened.view);
-      caches.metadata.set(key, metadata);
-      if (known === undefined) caches.remember?.(key, metadata);
-      return { view: opened.view, metadata };
-    } catch (error) {
-      // one message must not keep its owner from the others
-      if (!(error instanceof NotOpenedError)) this.#parts.complain('command', error);
-      caches.counts?.add('unopened');
-      this.mailbox.setKind(uid, 'unopened');
-      return undefined;
-    }
-  }
-
-  async #passSegments(segments: Segments): Promise<void> {
+  /** Passes a response on that was read already. */
+  async passSegments(segments: Segments): Promise<void> {
     const pieces = segments.flatMap((each, n) => {
       const next = segments[n + 1];
       if (n % 2 === 1) return [each];
@@ -216,22 +145,10 @@ export class Selected {
   }
 }
 
-async function skip(pieces: AsyncIterable<Buffer>): Promise<void> {
-  for await (const piece of pieces) void piece;
-}
-
 export function uidOf(fetched: Fetched): number | undefined {
   const value = itemOf(fetched, 'UID');
   const uid = value?.kind === 'atom' ? Number(value.text) : Number.NaN;
   return Number.isSafeInteger(uid) ? uid : undefined;
-}
-
-/** Returns the whole stored message of an answer. */
-function wholeOf({ items }: Fetched): Buffer | undefined {
-  const value = items.find(
-    ({ name }) => name.kind === 'section' && name.inside.length === 0 && name.partial === undefined,
-  )?.value;
-  return value?.kind === 'string' ? value.bytes : undefined;
 }
 
 /** Tells whether a BODYSTRUCTURE says `multipart/encrypted`: parts, then the subtype (RFC 3501 §7.4.2). */

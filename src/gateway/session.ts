@@ -59,6 +59,7 @@ export class Session {
   /** What the server behind says, for the client. */
   readonly pass: Sink = async (response) => {
     const { client } = this.#parts;
+    if (response.word === 'EXPUNGE') this.#mailbox?.expunged();
     if (response.word !== 'CAPABILITY' && response.word !== 'OK') {
       for await (const piece of response.raw()) await client.add(piece);
       return;

@@ -17,8 +17,8 @@ import { begin, end, onLost } from './processes.ts';
 import { userSettings } from './usersettings.ts';
 
 /**
- * glibc asks for huge pages, since a large message touches a hundred megabytes once, and keeps its threads to
- * two heaps. Elsewhere it means nothing.
+ * glibc asks for huge pages, since a derivation touches 128 MiB once and a large message its size, and keeps
+ * its threads to two heaps. Elsewhere it means nothing.
  */
 const MEMORY = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1:glibc.malloc.arena_max=2' };
 

@@ -81,6 +81,11 @@ export class Input {
   }
 }
 
+/** Yields what pieces are, and does not end them when whoever reads it stops: the rest has to be read too. */
+export async function* unclosed(pieces: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) yield next.value;
+}
+
 function joined(pieces: readonly Buffer[]): Buffer {
   const line = Buffer.concat(pieces);
   for (const each of pieces) each.fill(0); // as above

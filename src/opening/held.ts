@@ -4,19 +4,25 @@
  * whoever may write to the file in between.
  */
 import { createHash } from 'node:crypto';
+import { releaseMemory } from '../core/releasememory.ts';
 import { ChangedError } from '../openpgp/faults.ts';
 
 const BLOCK_BYTES = 256 * 1024;
+/** Of a message of which nothing is known; each room has twice the bytes of the one before. */
+const FIRST_ROOM_BYTES = 16 * 1024;
+const MOST_ROOM_BYTES = 4 * 1024 * 1024;
 
 export class Held {
   readonly #most: number;
-  #pieces: Buffer[] | undefined = [];
+  #rooms: Rooms | undefined;
   readonly #blocks = new Blocks();
   readonly #hashes: Buffer[] = [];
   #bytes = 0;
 
-  constructor(mostBytes: number) {
+  /** If no more than `expectedBytes` come, they lie in one piece of memory. */
+  constructor(mostBytes: number, expectedBytes?: number) {
     this.#most = mostBytes;
+    this.#rooms = new Rooms(expectedBytes ?? FIRST_ROOM_BYTES);
   }
 
   /** Bytes that were taken. */
@@ -24,21 +30,21 @@ export class Held {
     return this.#bytes;
   }
 
+  /** Takes a piece, with its memory. */
   take(piece: Buffer): void {
     this.#bytes += piece.length;
-    if (this.#pieces === undefined) this.#hash(piece);
-    else this.#pieces.push(piece);
-    if (this.#pieces === undefined || this.#bytes <= this.#most) return;
-    const pieces = this.#pieces;
-    this.#pieces = undefined;
-    for (const each of pieces) this.#hash(each);
+    if (this.#rooms === undefined) return this.#hash(piece);
+    if (this.#bytes <= this.#most) return this.#rooms.add(piece);
+    const held = this.#rooms.all();
+    this.#rooms = undefined;
+    for (const each of [...held, piece]) this.#hash(each);
   }
 
   /** Ends what was taken. Returns all of it, or undefined if it has to be read again. */
   end(): readonly Buffer[] | undefined {
     const last = this.#blocks.rest();
     if (last.length > 0) this.#hashes.push(hashOf(last));
-    return this.#pieces;
+    return this.#rooms?.all();
   }
 
   /** Yields what is read again, block by block. Throws ChangedError if it is not what was taken. */
@@ -57,6 +63,47 @@ export class Held {
 
   #hash(piece: Buffer): void {
     for (const block of this.#blocks.take(piece)) this.#hashes.push(hashOf(block));
+  }
+}
+
+/**
+ * Pieces that are copied one after the other, so that the memory of each is there for the next: to touch
+ * memory for the first time costs more than to decrypt into it.
+ */
+class Rooms {
+  readonly #full: Buffer[] = [];
+  #room: Buffer;
+  #filled = 0;
+  #last: Buffer | undefined;
+
+  constructor(firstBytes: number) {
+    this.#room = Buffer.allocUnsafeSlow(firstBytes);
+  }
+
+  add(piece: Buffer): void {
+    for (let rest = piece; rest.length > 0; ) {
+      if (this.#filled === this.#room.length) this.#grow();
+      const part = rest.subarray(0, this.#room.length - this.#filled);
+      this.#room.set(part, this.#filled);
+      this.#filled += part.length;
+      rest = rest.subarray(part.length);
+    }
+    // several pieces may lie in the same memory, one after the other
+    if (this.#last !== undefined && this.#last.buffer !== piece.buffer) releaseMemory(this.#last);
+    this.#last = piece;
+  }
+
+  /** Returns all of it. */
+  all(): Buffer[] {
+    const last = this.#room.subarray(0, this.#filled);
+    return last.length > 0 ? [...this.#full, last] : this.#full;
+  }
+
+  #grow(): void {
+    if (this.#filled > 0) this.#full.push(this.#room);
+    const bytes = Math.min(2 * this.#room.length, MOST_ROOM_BYTES);
+    this.#room = Buffer.allocUnsafeSlow(Math.max(bytes, FIRST_ROOM_BYTES));
+    this.#filled = 0;
   }
 }
 

@@ -17,23 +17,24 @@ export interface Opened {
    * source throws, if the source is another one by now.
    */
   pieces(): AsyncIterable<Uint8Array>;
+  /** All of it, if it lies in one piece of memory, which belongs to whoever has opened it. */
+  readonly whole?: Buffer;
 }
 
-/** More has come out than was asked for, or it is not known before how much will. */
-export class BeyondError extends Error {}
+export interface OpenLimits {
+  /** Bytes that are held until they are verified. Whatever is longer is read twice. */
+  readonly mostHeld?: number;
+  /** Bytes that are expected to come out at most, if that is known. */
+  readonly expected?: number;
+}
 
-/** Bytes of a message that are held until they are verified. Whatever is longer is read twice. */
 const MOST_HELD = 32 * 1024 * 1024;
 
-/**
- * Resolves when the message is verified. Throws NotOpenedError, BeyondError if it would have more than `most`
- * bytes, or what source or opener throws.
- */
+/** Resolves when the message is verified. Throws NotOpenedError, or what source or opener throws. */
 export async function openPackets(
   source: PacketSource,
   opener: Opener,
-  mostHeld = MOST_HELD,
-  most = Number.POSITIVE_INFINITY,
+  { mostHeld = MOST_HELD, expected }: OpenLimits = {},
 ): Promise<Opened> {
   let found: Promise<SessionKey> | undefined; // nobody is asked twice
   const findKey = (sealed: readonly Uint8Array[]) => {
@@ -41,18 +42,11 @@ export async function openPackets(
     return found;
   };
   const erase = () => found?.then(({ key }) => key.fill(0)).catch(() => undefined);
-  const held = new Held(mostHeld);
+  const held = new Held(mostHeld, expected);
   const reading = new Reading(source, findKey);
   try {
-    for await (const piece of reading.content()) {
-      held.take(piece);
-      if (held.bytes > most) throw new BeyondError();
-    }
+    for await (const piece of reading.content()) held.take(piece);
   } catch (error) {
-    if (error instanceof UnsupportedError && most !== Number.POSITIVE_INFINITY) {
-      await erase();
-      throw new BeyondError();
-    }
     if (error instanceof UnsupportedError)
       return await openByLibrary(source, { sessionKeyOf: findKey }).finally(erase);
     await erase();
@@ -64,13 +58,18 @@ export async function openPackets(
   const again = () => held.checked(new Reading(source, findKey).content());
   if (pieces === undefined) return { bytes, literalName, pieces: () => finished(again(), erase) };
   await erase();
-  return { bytes, literalName, pieces: () => inTurn(pieces) };
+  const [whole, more] = pieces;
+  return {
+    ...{ bytes, literalName, pieces: () => inTurn(pieces) },
+    ...(whole !== undefined && more === undefined && { whole }),
+  };
 }
 
 async function openByLibrary(source: PacketSource, opener: Opener): Promise<Opened> {
   const { decryptPackets } = await import('../keys/libraryopening.ts'); // most messages do without it
   const { content, literalName } = await decryptPackets(source(), opener);
-  return { bytes: content.length, literalName, pieces: () => inTurn([content]) };
+  const whole = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  return { bytes: whole.length, literalName, pieces: () => inTurn([whole]), whole };
 }
 
 async function* inTurn(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {

@@ -3,6 +3,7 @@
  * other.
  */
 
+import { TURN_BYTES } from './canonical.ts';
 import type { Range } from './fields.ts';
 import type { Part } from './parts.ts';
 
@@ -13,13 +14,19 @@ export interface Lines {
   within(body: Range): number;
 }
 
-export function countLines(bytes: Buffer, root: Part): Lines {
+export function* countLines(bytes: Buffer, root: Part): Generator<undefined, Lines> {
   const places = [...new Set(placesIn(root))].sort((a, b) => a - b);
   const before = new Map<number, number>();
   let count = 0;
+  let turn = TURN_BYTES;
   let next = bytes.indexOf(LF);
   for (const place of places) {
-    for (; next !== -1 && next < place; next = bytes.indexOf(LF, next + 1)) count++;
+    for (; next !== -1 && next < place; next = bytes.indexOf(LF, next + 1)) {
+      count++;
+      if (next < turn) continue;
+      turn = next + TURN_BYTES;
+      yield;
+    }
     before.set(place, count);
   }
   return { within: ({ start, end }) => (before.get(end) ?? 0) - (before.get(start) ?? 0) };

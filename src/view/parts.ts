@@ -11,6 +11,8 @@ const MOST_PARTS = 10_000;
 /** Of a boundary only so many bytes count. RFC 2046 §5.1.1 allows 70. */
 const MOST_BOUNDARY_BYTES = 80;
 const MARK = Buffer.from('\n--');
+/** After so many lines that could be a boundary others may have a turn. */
+const TURN_MARKS = 1000;
 const DASH = 0x2d;
 const LF = 0x0a;
 const CR = 0x0d;
@@ -43,7 +45,7 @@ interface Found {
   readonly boundary: Boundary;
 }
 
-export function findParts(bytes: Buffer): Part {
+export function findParts(bytes: Buffer): Generator<undefined, Part> {
   return new PartFinder(bytes).find();
 }
 
@@ -60,11 +62,11 @@ class PartFinder {
     this.#bytes = bytes;
   }
 
-  find(): Part {
+  *find(): Generator<undefined, Part> {
     const root = this.#begin();
     let found = this.#readHeaders(root);
     for (;;) {
-      found ??= this.#nextBoundary();
+      found ??= yield* this.#nextBoundary();
       if (found === undefined) break;
       found = this.#passBoundary(found);
     }
@@ -153,14 +155,17 @@ class PartFinder {
   }
 
   /** Returns the next line from here that is a boundary. */
-  #nextBoundary(): Found | undefined {
+  *#nextBoundary(): Generator<undefined, Found | undefined> {
     if (this.#boundaries.length === 0) return undefined;
+    yield;
     const here = this.#boundaryAt(this.#at);
     if (here !== undefined) return here;
     const bytes = this.#bytes;
+    let marks = 0;
     for (let mark = bytes.indexOf(MARK, this.#at); mark !== -1; mark = bytes.indexOf(MARK, mark + 1)) {
       const found = this.#boundaryAt(mark + 1);
       if (found !== undefined) return found;
+      if (++marks % TURN_MARKS === 0) yield;
     }
     return undefined;
   }

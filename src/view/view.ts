@@ -8,7 +8,7 @@ import type { Partial, Section } from '../core/section.ts';
 import { withCrlf } from './canonical.ts';
 import { envelopeOf } from './envelope.ts';
 import { type Field, fieldsIn, type Range } from './fields.ts';
-import { countLines } from './lines.ts';
+import { countLines, type Lines } from './lines.ts';
 import { findParts, type Part } from './parts.ts';
 import { sectionOf } from './sections.ts';
 import { type Parsed, structureOf } from './structure.ts';
@@ -39,8 +39,18 @@ export interface MessageView extends Summary {
 
 /** `message` is not copied unless it has bare line feeds, and must not change as long as the view is used. */
 export function openView(message: Buffer): MessageView {
-  const bytes = withCrlf(message);
-  return viewOf(bytes, findParts(bytes));
+  const work = openingView(message);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+  }
+}
+
+/** Does the same, and yields where others may have a turn: of what takes long, nothing is left for later. */
+export function* openingView(message: Buffer): Generator<undefined, MessageView> {
+  const bytes = yield* withCrlf(message);
+  const parts = yield* findParts(bytes);
+  return viewOf(bytes, parts, yield* countLines(bytes, parts));
 }
 
 /** Returns the view of a header with CRLF, such as BODY[HEADER] is, for what is asked of headers only. */
@@ -54,11 +64,10 @@ export function headerView(header: Buffer): Pick<MessageView, 'section'> {
   return { section: (section, partial) => sectionOf(header, parts, section, partial) };
 }
 
-/** Returns the view that has these bytes and parts, which may come from another thread. */
-export function viewOf(bytes: Buffer, parts: Part): MessageView {
+function viewOf(bytes: Buffer, parts: Part, lines: Lines): MessageView {
   const few = once(() => fewFields(bytes, parts.header));
   const fields = () => few() ?? fieldsIn(bytes, parts.header);
-  const parsed = once((): Parsed => ({ fields, contents: new Map(), lines: countLines(bytes, parts) }));
+  const parsed = once((): Parsed => ({ fields, contents: new Map(), lines }));
   return {
     bytes,
     parts,

@@ -70,7 +70,9 @@ testLong(
   'what is a hundred times as large is opened, and a large message that is compressed well',
   async () => {
     for (const bytes of [20 * MIB, 120 * MIB]) {
-      const opened = await openPackets(sourceOf(sealPackets(bomb(bytes), own, V1)), opener, MIB);
+      const opened = await openPackets(sourceOf(sealPackets(bomb(bytes), own, V1)), opener, {
+        mostHeld: MIB,
+      });
       assert.equal(opened.bytes, bytes);
     }
   },

@@ -56,7 +56,7 @@ for (const encryption of [ENCRYPTIONS[2], ENCRYPTIONS[4]].flatMap((each) => each
   test(`${nameOf(encryption)}: what is read twice is the message, and its session key is erased`, async () => {
     const packets = sealPackets(literalOf(CONTENT, 'name'), recipients.slice(0, 1), encryption);
     const watched = new Watched();
-    const opened = await openPackets(sourceOf(packets, PIECES), watched, MOST_HELD);
+    const opened = await openPackets(sourceOf(packets, PIECES), watched, { mostHeld: MOST_HELD });
     assert.deepEqual([opened.bytes, opened.literalName], [CONTENT.length, 'name']);
     const { taken, error } = await takenOf(opened);
     assert.equal(error, undefined);
@@ -70,7 +70,7 @@ test('compressed content is read twice too, and more of it than there is of the 
   const body = Buffer.concat([Buffer.of(2), deflateSync(literalOf(content))]);
   const inner = Buffer.concat([packetHeader(8, body.length), body]);
   const packets = sealPackets(inner, recipients.slice(0, 1), { version: 1, keyBytes: 32 });
-  const opened = await openPackets(sourceOf(packets, PIECES), opener, MOST_HELD);
+  const opened = await openPackets(sourceOf(packets, PIECES), opener, { mostHeld: MOST_HELD });
   assert.equal(opened.bytes, content.length);
   assert.ok((await takenOf(opened)).taken.equals(content));
 });
@@ -90,7 +90,7 @@ test('of a file that changes between its two readings, nothing comes out that wa
   };
   for (const [what, change] of Object.entries(changes)) {
     let current = packets;
-    const opened = await openPackets(() => sourceOf(current, PIECES)(), opener, MOST_HELD);
+    const opened = await openPackets(() => sourceOf(current, PIECES)(), opener, { mostHeld: MOST_HELD });
     current = change(packets);
     const { taken, error } = await takenOf(opened);
     assert.match(`${error}`, /changed/, what);
@@ -105,7 +105,7 @@ test('what comes once is kept as it is, and read as often as it takes', async ()
     assert.ok(piece.length > 0);
     break; // the rest is still there
   }
-  const opened = await openPackets(source, opener, MOST_HELD);
+  const opened = await openPackets(source, opener, { mostHeld: MOST_HELD });
   assert.ok((await takenOf(opened)).taken.equals(CONTENT));
   assert.ok((await joined(source())).equals(packets));
 });

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { LARGE_BYTES } from '../../src/gateway/largemessages.ts';
+import { LARGE_BYTES } from '../../src/gateway/openmessages.ts';
 import { COMPLAINTS, DOVECOT_VERSIONS, needsDovecot } from '../support/dovecot.ts';
 import { messageOfSize } from '../support/fixtures.ts';
 import { ALICE, PASSWORD, startGateway, type TestGateway } from '../support/gateway.ts';
@@ -119,6 +119,37 @@ for (const version of DOVECOT_VERSIONS)
       const [found] = await imap.command(`SEARCH ${count - 1} BODY "${last.replaceAll(/["\\]/g, '\\$&')}"`);
       assert.equal(found?.text, `* SEARCH ${count - 1}`);
       await imap.logout();
+      assert.deepEqual(gateway.complaints, []);
+    });
+
+    test('parts are those of the message that has the number, whatever goes meanwhile', async () => {
+      const names = ['first', 'second', 'third'];
+      for (const name of names) await gateway.store(`Subject: ${name}\r\n\r\n${name} text\r\n`);
+      const reader = await rawImap(gateway.port);
+      const other = await rawImap(gateway.port);
+      for (const each of [reader, other]) await each.login(ALICE, PASSWORD);
+      const last = await reader.select('INBOX');
+      await other.select('INBOX');
+      const part = async (command: string) => {
+        const [found] = await reader.command(`${command} (UID BODY.PEEK[TEXT]<0.100>)`);
+        const [, number, uid] = /^\* (\d+) FETCH \(UID (\d+) /.exec(found?.text ?? '') ?? [];
+        return { number: Number(number), uid, text: found?.literals[0]?.toString().trimEnd() };
+      };
+      const { uid } = await part(`FETCH ${last - 1}`);
+      const second = { number: last - 1, uid, text: 'second text' };
+      for (const command of [`FETCH ${last - 1}`, `UID FETCH ${uid}`, `FETCH ${last - 1}`])
+        assert.deepEqual(await part(command), second, command);
+      await other.command(`STORE ${last - 2} +FLAGS (\\Deleted)`);
+      await other.command('EXPUNGE');
+      assert.deepEqual(await part(`FETCH ${last - 1}`), second, 'nobody has told the reader yet');
+      assert.deepEqual(
+        (await reader.command('NOOP')).map(({ text }) => text).filter((text) => /EXPUNGE/.test(text)),
+        [`* ${last - 2} EXPUNGE`],
+      );
+      assert.equal((await part(`FETCH ${last - 1}`)).text, 'third text');
+      for (const command of [`FETCH ${last - 2}`, `UID FETCH ${uid}`])
+        assert.deepEqual(await part(command), { ...second, number: last - 2 }, command);
+      for (const each of [reader, other]) await each.logout();
       assert.deepEqual(gateway.complaints, []);
     });
   });

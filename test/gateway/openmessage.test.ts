@@ -1,13 +1,14 @@
-// Large messages are opened in a thread: as others are, and whatever goes wrong there, something comes back.
+// Messages are opened while they come, as if they had been collected before, and read to their end whatever
+// happens.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import * as openpgp from 'openpgp';
 import { type Account, accountOf } from '../../src/gateway/account.ts';
-import { LARGE_BYTES, LargeMessages } from '../../src/gateway/largemessages.ts';
-import { openSmall } from '../../src/gateway/opensmall.ts';
-import { openStored } from '../../src/gateway/openstored.ts';
+import { openComing, openMessage } from '../../src/gateway/openmessage.ts';
+import { LARGE_BYTES } from '../../src/gateway/openmessages.ts';
+import { OnceMoreError, openStored } from '../../src/gateway/openstored.ts';
 import { metadataOf } from '../../src/gateway/shown.ts';
 import { EndedError } from '../../src/imap/input.ts';
 import { NotOpenedError, type Opener } from '../../src/keys/opening.ts';
@@ -32,7 +33,6 @@ async function* pieces(message: Buffer): AsyncGenerator<Buffer> {
 }
 
 describe('large messages', { timeout: 120_000 }, () => {
-  const large = new LargeMessages();
   let alice: Account;
   let opener: Opener;
   let stored: Buffer;
@@ -47,12 +47,14 @@ describe('large messages', { timeout: 120_000 }, () => {
     stored = await sealedAs(alice, message);
   });
   after(() => {
-    large.close();
     alice.close();
   });
 
+  const open = (coming: AsyncIterable<Buffer>, by = opener) =>
+    openComing({ pieces: coming, bytes: stored.length }, by);
+
   const opens = async () => {
-    const { view, metadata } = await large.open(pieces(stored), opener);
+    const { view, metadata } = await open(pieces(stored));
     const expected = openView(await openStored(stored, opener));
     assert.ok(view.bytes.equals(expected.bytes));
     assert.deepEqual(view.parts, expected.parts);
@@ -60,29 +62,22 @@ describe('large messages', { timeout: 120_000 }, () => {
     assert.equal(view.bodyStructure, expected.bodyStructure);
   };
 
-  test('one is shown as it is without a thread, and two at once take turns', async () => {
+  test('one is shown as if it had been collected before', async () => {
     await opens();
     await Promise.all([opens(), opens()]);
   });
 
   test('one with line feeds alone has CRLF', async () => {
     const lf = Buffer.from(message.toString('latin1').replaceAll('\r\n', '\n'), 'latin1');
-    const { view } = await large.open(pieces(await sealedAs(alice, lf)), opener);
+    const { view } = await open(pieces(await sealedAs(alice, lf)));
     assert.ok(view.bytes.equals(message));
   });
 
-  test('one that is small as it is stored, since it is compressed, is handed over; others are not', async () => {
-    let handed = 0;
-    const counting = {
-      open: (...given: Parameters<LargeMessages['open']>) => {
-        handed++;
-        return large.open(...given);
-      },
-    };
-    const text = (bytes: number) => `Subject: s\r\n\r\n${'the same line\r\n'.repeat(bytes / 15)}`;
-    const compressed = async (written: string, algorithm: number) => {
+  test('one that is compressed, and large inside only, is opened; cut off it is not', async () => {
+    const text = 'Subject: s\r\n\r\n'.concat('the same line\r\n'.repeat(LARGE_BYTES / 5));
+    const compressed = async (algorithm: number) => {
       const armor = await openpgp.encrypt({
-        message: await openpgp.createMessage({ binary: Buffer.from(written) }),
+        message: await openpgp.createMessage({ binary: Buffer.from(text) }),
         encryptionKeys: await openpgp.readKey({ armoredKey: certificate }),
         config: { preferredCompressionAlgorithm: algorithm },
       });
@@ -90,24 +85,34 @@ describe('large messages', { timeout: 120_000 }, () => {
       return Buffer.from(sealed.replace(/-----BEGIN[\s\S]*-----END PGP MESSAGE-----\n/, () => armor));
     };
     const { zip, zlib } = openpgp.enums.compression;
-    for (const algorithm of [zip, zlib])
-      for (const [bytes, expected] of [
-        [LARGE_BYTES / 2, 0],
-        [LARGE_BYTES * 3, 1],
-      ] as const) {
-        handed = 0;
-        const written = text(bytes);
-        const stored = await compressed(written, algorithm);
-        assert.ok(stored.length < LARGE_BYTES / 10);
-        const { view } = await openSmall(stored, opener, counting);
-        assert.equal(view.bytes.toString(), written);
-        assert.equal(handed, expected);
-      }
-    const plain = await openSmall(await sealedAs(alice, text(LARGE_BYTES / 2)), opener, counting);
-    assert.equal(plain.view.bytes.toString(), text(LARGE_BYTES / 2));
-    assert.equal(handed, 1);
-    const cutOff = (await compressed(text(LARGE_BYTES * 3), zlib)).subarray(0, -700);
-    await assert.rejects(openSmall(cutOff, opener, counting), NotOpenedError);
+    for (const algorithm of [zip, zlib]) {
+      const stored = await compressed(algorithm);
+      assert.ok(stored.length < LARGE_BYTES / 10);
+      assert.equal((await openMessage(stored, opener)).view.bytes.toString(), text);
+    }
+    const cutOff = (await compressed(zlib)).subarray(0, -700);
+    await assert.rejects(openMessage(cutOff, opener), NotOpenedError);
+  });
+
+  test('one that only the library knows is wanted once more, and opens when it is collected', async () => {
+    const armor = await openpgp.encrypt({
+      message: await openpgp.createMessage({ binary: message }),
+      encryptionKeys: await openpgp.readKey({ armoredKey: certificate }),
+      sessionKey: { data: randomBytes(16), algorithm: 'cast5' },
+      config: { rejectPublicKeyAlgorithms: new Set() },
+    });
+    const sealed = (await sealedAs(alice, 'x')).toString('latin1');
+    const old = Buffer.from(sealed.replace(/-----BEGIN[\s\S]*-----END PGP MESSAGE-----\n/, () => armor));
+    await assert.rejects(open(pieces(old)), OnceMoreError);
+    assert.ok((await openMessage(old, opener)).view.bytes.equals(message));
+  });
+
+  test('others have their turns meanwhile', async () => {
+    let turns = 0;
+    const counting = setInterval(() => turns++, 0);
+    await opens();
+    clearInterval(counting);
+    assert.ok(turns > 3, `${turns}`);
   });
 
   test('cut off, changed, for another key, or no message at all, it does not open; the next one does', async () => {
@@ -129,7 +134,7 @@ describe('large messages', { timeout: 120_000 }, () => {
           yield piece;
         }
       };
-      await assert.rejects(large.open(counted(), opener), NotOpenedError, name);
+      await assert.rejects(open(counted()), NotOpenedError, name);
       assert.equal(read, bytes.length, 'all of it is read: what follows is another answer');
     }
     other.close();
@@ -139,22 +144,12 @@ describe('large messages', { timeout: 120_000 }, () => {
   test('what the opener or the connection says is told as it is', async () => {
     const gone = new Error('the agent has gone');
     const agent: Opener = { sessionKeyOf: () => Promise.reject(gone) };
-    await assert.rejects(large.open(pieces(stored), agent), (error) => error === gone);
+    await assert.rejects(open(pieces(stored), agent), (error) => error === gone);
     const ended = async function* () {
       yield* pieces(stored.subarray(0, LARGE_BYTES));
       throw new EndedError('the connection has ended');
     };
-    await assert.rejects(large.open(ended(), opener), EndedError);
-    await opens();
-  });
-
-  test('a thread that ends in the middle fails its message, and the next one has another', async () => {
-    const ending = async function* () {
-      yield* pieces(stored.subarray(0, LARGE_BYTES));
-      large.close();
-      yield* pieces(stored.subarray(LARGE_BYTES));
-    };
-    await assert.rejects(large.open(ending(), opener), /the thread that opens large messages has ended/);
+    await assert.rejects(open(ended()), EndedError);
     await opens();
   });
 });
