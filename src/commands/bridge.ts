@@ -47,6 +47,8 @@ const IMAPS_PORT = 993;
 const SOCKET_MODE = 0o600;
 const IDLE_MS = 31 * 60_000;
 const CONNECT_MS = 30_000;
+/** Between here and the server there are routers that forget who is silent. */
+const KEEPALIVE_MS = 300_000;
 const MOST_MESSAGE_BYTES = 100 * 1024 * 1024;
 const MOST_HEADER_BYTES = 2 * 1024 * 1024;
 
@@ -68,7 +70,7 @@ export async function bridgeCommand(args: readonly string[], environment: Enviro
   await turnOffCoreDumps(); // one that cannot be turned off is no reason to leave mail unread
   const parts = await partsOf(options, key, server, environment);
   const connections = new Set<Socket>();
-  const door = createServer((socket) => {
+  const door = createServer({ allowHalfOpen: true }, (socket) => {
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
     serve(socket, parts);
@@ -151,7 +153,7 @@ interface Server {
 /** Rejects unless the certificate is that of the server, by an authority that is trusted. */
 async function connectTo({ host, port }: Server, ca: Buffer | undefined): Promise<TLSSocket> {
   const socket = connectTls({ host, port, servername: host, minVersion: 'TLSv1.2', ...(ca && { ca }) });
-  socket.setNoDelay();
+  socket.setNoDelay().setKeepAlive(true, KEEPALIVE_MS);
   const timer = setTimeout(() => socket.destroy(new Error(`${host} does not answer`)), CONNECT_MS);
   try {
     await once(socket, 'secureConnect');

@@ -31,13 +31,16 @@ export interface AppendParts {
   readonly upstream: Upstream;
   readonly account: Account;
   readonly appending: AppendOptions;
-  readonly caches: Pick<Caches, 'counts'>;
+  readonly caches: Pick<Caches, 'counts' | 'appending'>;
   readonly mostMessageBytes: number;
   readonly pass: Sink;
   complain(what: 'append', error: unknown): void;
 }
 
 const TOO_LARGE: Answer = { word: 'NO', text: 'NO [TOOBIG] that message is too large' };
+const TOO_MANY: Answer = { word: 'NO', text: 'NO [LIMIT] too much is being stored at this moment' };
+/** All messages of a user together have so many times the bytes of the largest one. */
+const MOST_AT_ONCE = 2;
 const NOT_SEALED: Answer = {
   word: 'NO',
   text: 'NO [CANNOT] the message cannot be sealed to your key, so it is not stored',
@@ -45,12 +48,24 @@ const NOT_SEALED: Answer = {
 
 /** Answers all of it but for the tagged line. Whatever it answers, the message has been read. */
 export async function appendSealed(command: Command, parts: AppendParts): Promise<Answer> {
-  const { input, client, upstream, account, appending, mostMessageBytes, pass, complain, caches } = parts;
+  const { input, mostMessageBytes, caches } = parts;
   const { message } = command;
   if (message === undefined) throw new SyntaxFault('APPEND needs a message');
   const head = headOf(command);
   if ('word' in head) return skipped(message, input, head);
   if (message.bytes > mostMessageBytes) return skipped(message, input, TOO_LARGE);
+  if (caches.appending + message.bytes > MOST_AT_ONCE * mostMessageBytes)
+    return skipped(message, input, TOO_MANY);
+  caches.appending += message.bytes; // each is held until it is sealed, however slowly it comes
+  try {
+    return await appendWhole(message, head, parts);
+  } finally {
+    caches.appending -= message.bytes;
+  }
+}
+
+async function appendWhole(message: Announced, head: AppendHead, parts: AppendParts): Promise<Answer> {
+  const { input, client, upstream, account, appending, pass, complain, caches } = parts;
   if (message.isAwaited) await client.line('+ OK');
   const pieces = input.pieces(message.bytes);
   let sealed: Buffer | undefined;

@@ -18,6 +18,8 @@ import { relay, type Side } from './relay.ts';
 import { RoomySocket } from './roomysocket.ts';
 
 const HANDSHAKE_MS = 10_000;
+/** A phone that has lost its network says nothing. */
+const KEEPALIVE_MS = 300_000;
 /** For a client that is gone. */
 const LEFT: Answer = { why: 'busy', holdMs: 0 };
 
@@ -48,6 +50,7 @@ export class Front {
 
   take(socket: Socket, { connection, isTls }: Taken): void {
     socket.on('error', () => undefined); // whoever reads is told
+    socket.setKeepAlive(true, KEEPALIVE_MS);
     const ends = endsOf(socket);
     this.#connections.add(connection);
     socket.once('close', () => {
@@ -100,7 +103,12 @@ export class Front {
         );
         if (typeof judged !== 'string') {
           this.#tell({ connection, verdict: 'opened' });
-          return { run: (client) => relay(client, judged) };
+          return {
+            run(client) {
+              client.stream.allowHalfOpen = true; // before, whoever has left is left alone
+              return relay(client, judged);
+            },
+          };
         }
         answer = await this.#ask({ connection, verdict: judged });
       }

@@ -60,6 +60,8 @@ export interface Caches {
   readonly metadata: Recent<Metadata>;
   /** Large messages are opened one at a time. */
   readonly large: Semaphore;
+  /** Bytes of messages that are being stored. */
+  appending: number;
   /** Resolves when what was kept over logins is there, and never rejects. */
   ready?: Promise<unknown>;
   /** Is told of metadata that is new, for the next login. */
@@ -84,6 +86,7 @@ export function newCaches(
     ...(counts && { counts }),
     opened: new Recent(openedBytes, ({ size }) => size),
     metadata: new Recent(metadataBytes, bytesOf),
+    appending: 0,
     large: new Semaphore(1, Number.POSITIVE_INFINITY),
   };
 }

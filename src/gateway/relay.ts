@@ -11,12 +11,19 @@ export interface Side {
   readonly stream: Duplex;
 }
 
-/** Resolves when one of the two has ended; both are closed then. */
-export async function relay(one: Side, other: Side): Promise<void> {
-  await Promise.race([pass(one.input, other.stream), pass(other.input, one.stream)]);
-  for (const { stream } of [one, other]) {
+/** For whoever does not read the rest. */
+const CLOSE_MS = 1000;
+
+/**
+ * Resolves when the process of the user has ended the session, or the client is gone; both are closed then. A
+ * client that has only said its last word still gets its answers (RFC 9293 §3.6).
+ */
+export async function relay(client: Side, user: Side): Promise<void> {
+  void pass(client.input, user.stream).then(() => user.stream.end());
+  await pass(user.input, client.stream);
+  for (const { stream } of [client, user]) {
     stream.end();
-    setTimeout(() => stream.destroy(), 1000).unref(); // whoever does not read the rest does not get it
+    setTimeout(() => stream.destroy(), CLOSE_MS).unref();
   }
 }
 

@@ -4,6 +4,7 @@
  * is opened only if the other keys leave it in question.
  */
 
+import { Turns } from '../core/turns.ts';
 import { itemOf } from '../imap/response.ts';
 import { isAboutText, type SearchCommand, type SearchTree, type TextKey, valuesOf } from '../imap/search.ts';
 import { wordOf } from '../imap/values.ts';
@@ -100,7 +101,9 @@ class Search {
     const isSealed = ({ uid }: Numbered) => this.#selected.mailbox.kindOf(uid) === 'sealed';
     const found = new Set<number>();
     const failed: number[] = [];
-    await this.#look(messages.filter(isSealed), (number, view) => {
+    const turns = new Turns();
+    await this.#look(messages.filter(isSealed), async (number, view) => {
+      await turns.next();
       if (view === undefined) failed.push(number);
       else if (matchesKey(view, wanted)) found.add(number);
     });
@@ -115,15 +118,15 @@ class Search {
   /** Opens messages one after the other. */
   async #look(
     messages: readonly Numbered[],
-    take: (number: number, view: MessageView | undefined) => void,
+    take: (number: number, view: MessageView | undefined) => Promise<void>,
   ): Promise<void> {
     const uids = new Map<number, number>();
     for (const { number, uid } of messages) {
       const view = this.#selected.viewOf(uid);
       if (view === undefined) uids.set(number, uid);
-      else take(number, view);
+      else await take(number, view);
     }
-    const found: Opening['take'] = async ({ number }, opened) => take(number, opened?.view);
+    const found: Opening['take'] = ({ number }, opened) => take(number, opened?.view);
     await openMessages(this.#selected, { uids, beside: 'UID', use: 'whole', take: found });
   }
 }

@@ -25,8 +25,9 @@ export interface UserParts {
   login(account: Account, password: Buffer): Promise<UpstreamLogin>;
 }
 
-/** Of one user at a time; the front has the limit for all. */
 const SETTLE_MS = 1000;
+const KEEPALIVE_MS = 300_000;
+/** Of one user at a time; the front has the limit for all. */
 const DERIVATIONS = { atOnce: 1, waiting: 8, patienceMs: 20_000 };
 
 export function userParts(
@@ -103,7 +104,7 @@ export async function connectTo(upstream: Settings['gateway']['upstream']): Prom
   const socket =
     upstream.type === 'unix' ? connect(upstream.path) : connect(upstream.port, upstream.host).setNoDelay();
   await once(socket, 'connect');
-  return socket;
+  return socket.setKeepAlive(true, KEEPALIVE_MS);
 }
 
 /** Read with each login, so that it can be changed. */

@@ -35,7 +35,7 @@ async function listen({ settings, socket }: ToUser): Promise<void> {
   const whose = once(process, 'message') as Promise<[Whose]>; // it may come before the next line is done
   await turnOffCoreDumps();
   const user = whose.then(([{ address }]) => userOf(address, settings));
-  const server = createServer((connection) => {
+  const server = createServer({ allowHalfOpen: true }, (connection) => {
     connection.on('error', () => undefined);
     void user.then((given) => serve(connection, given));
   });

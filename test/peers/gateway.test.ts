@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { LARGE_BYTES } from '../../src/gateway/openmessages.ts';
@@ -11,6 +12,7 @@ import { messageOfSize } from '../support/fixtures.ts';
 import { ALICE, PASSWORD, startGateway, type TestGateway } from '../support/gateway.ts';
 import { connectImap, fetchMessage, select } from '../support/imapclient.ts';
 import { connectImap as rawImap } from '../support/rawimap.ts';
+import { until } from '../support/until.ts';
 
 const LETTER = `Message-ID: <letter@example.org>
 Date: Mon, 02 Nov 2026 10:00:00 +0000
@@ -151,5 +153,25 @@ for (const version of DOVECOT_VERSIONS)
         assert.deepEqual(await part(command), { ...second, number: last - 2 }, command);
       for (const each of [reader, other]) await each.logout();
       assert.deepEqual(gateway.complaints, []);
+    });
+
+    test('messages that are announced and do not come have a bound for all sessions of their user', async () => {
+      const stalled: Socket[] = [];
+      const announced = async (bytes: number) => {
+        const socket = connect(gateway.port, '127.0.0.1');
+        stalled.push(socket);
+        let said = '';
+        socket.on('data', (piece: Buffer) => (said += piece.toString()));
+        socket.write(`a LOGIN ${ALICE} "${PASSWORD}"\r\nb APPEND INBOX {${bytes}}\r\n`);
+        await until('it is answered', () => /^(\+|b) .*\r\n/m.test(said));
+        return /^(\+|b) .*/m.exec(said)?.[0];
+      };
+      const most = 100 * 1024 * 1024;
+      assert.match(`${await announced(most)}`, /^\+ /);
+      assert.match(`${await announced(most)}`, /^\+ /);
+      assert.match(`${await announced(1)}`, /^b NO \[LIMIT\]/);
+      stalled[0]?.destroy();
+      await until('there is room again', async () => /^\+ /.test(`${await announced(1)}`));
+      for (const each of stalled) each.destroy();
     });
   });

@@ -96,6 +96,21 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     await until('it is so', () => !processes().includes(waiting));
   });
 
+  test('a client that says all it wants at once, and ends its side, gets all its answers', async () => {
+    const { password } = gateway.secrets;
+    const socket = connectTcp({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true });
+    const commands = ['SELECT INBOX', 'FETCH 1:* (BODY.PEEK[])', 'NOOP'];
+    socket.write(`in LOGIN "${ALICE}" "${password}"\r\n`);
+    let said = '';
+    for await (const piece of socket) {
+      said += piece;
+      const isIn = socket.writable && said.includes('in OK');
+      if (isIn) socket.end(commands.map((command, n) => `a${n} ${command}\r\n`).join(''));
+    }
+    for (const n of commands.keys()) assert.match(said, new RegExp(`^a${n} OK`, 'm'));
+    assert.equal(said.match(/sent-canary/g)?.length, 3);
+  });
+
   test('a wrong password, a user without a key and what is no address are refused, and logged', async () => {
     await assert.rejects(connect('wrong'));
     await assert.rejects(connectImap(gateway.port, 'bob@example.com', gateway.secrets.password));
