@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
-import { EndedError, Input, TooLongError } from '../imap/input.ts';
+import { EndedError, Input, readFrom, TooLongError } from '../imap/input.ts';
 import { type Credentials, greeting, readLogin } from './login.ts';
 import { Output } from './output.ts';
 
@@ -40,7 +40,7 @@ const CLOSE_MS = 1000;
 /** Resolves when the connection has ended, whatever has ended it. Never rejects. */
 export async function serveConnection(stream: Duplex, parts: ConnectionParts): Promise<void> {
   const client = new Output(stream);
-  const input = new Input(stream);
+  const input = new Input(readFrom(stream));
   try {
     await client.line(greeting(parts.hostname));
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {

@@ -9,7 +9,7 @@ import type { Say } from '../core/events.ts';
 import { TooBusyError } from '../core/semaphore.ts';
 import { turnOffCoreDumps } from '../edge/coredumps.ts';
 import { realWorld } from '../edge/world.ts';
-import { Input } from '../imap/input.ts';
+import { Input, readFrom } from '../imap/input.ts';
 import type { Client } from './connection.ts';
 import { isOfConnection } from './connection.ts';
 import { Counts } from './counts.ts';
@@ -61,7 +61,7 @@ function userOf(address: string, settings: UserSettings) {
 }
 
 async function serve(stream: Socket, { address, parts, complain, counts }: User): Promise<void> {
-  const client: Client = { stream, client: new Output(stream), input: new Input(stream) };
+  const client: Client = { stream, client: new Output(stream), input: new Input(readFrom(stream)) };
   try {
     const credentials = await readHandover(client.input);
     const { password, derives } = credentials;

@@ -2,6 +2,7 @@
  * A stream of bytes as IMAP reads it: lines, and literals of a known length between them (RFC 3501 §2.2).
  * Whoever reads decides how long a line may be, so that nobody makes this process hold what they like.
  */
+import type { Readable } from 'node:stream';
 
 /** The other side has ended the connection in the middle, or between two lines. */
 export class EndedError extends Error {}
@@ -79,6 +80,11 @@ export class Input {
     this.#held = value;
     return true;
   }
+}
+
+/** Returns what comes from a stream, to which one may write when its end has come. */
+export function readFrom(stream: Readable): AsyncIterable<Buffer> {
+  return stream.iterator({ destroyOnReturn: false });
 }
 
 /** Yields what pieces are, and does not end them when whoever reads it stops: the rest has to be read too. */
