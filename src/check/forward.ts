@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import { isExposed } from '../core/nexthop.ts';
-import { type HopConnection, openConnection } from '../forward/connection.ts';
+import type { HopConnection } from '../forward/connection.ts';
+import { openConnection } from '../forward/opening.ts';
 import { error, type Finding, warning } from './finding.ts';
 
 /** Bytes of a sealed copy for each byte of a message: base64, and CRLF after every 64 characters. */

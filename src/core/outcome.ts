@@ -38,6 +38,7 @@ const REPLIES = {
   headerTooBig: [552, '3.4', 'Message header too big'],
   // the store behind us
   nextHopUnknown: [550, '1.1', 'The mailbox server has no such mailbox'],
+  nextHopSender: [553, '1.7', 'The mailbox server takes no such sender'],
   nextHopNeedsAscii: [553, '6.7', 'The mailbox server takes no such address'],
   nextHopDefers: [451, '0.0', 'The mailbox server asks to try again later'],
   nextHopRefuses: [554, '0.0', 'The mailbox server refuses the message'],

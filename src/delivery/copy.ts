@@ -151,7 +151,11 @@ export class Copy {
     const staged = store.stage(mailbox, envelope);
     staged.enter(this.#placed.directory);
     this.#kept = new KeptFile(staged);
-    this.#kept.push(trace);
+    try {
+      this.#kept.push(trace);
+    } catch (error) {
+      this.#kept.fail(error);
+    }
     return this.#kept;
   }
 

@@ -5,10 +5,14 @@
  * are kept.
  */
 import { createHash, createHmac, type Hash } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
 import { within } from '../core/deadline.ts';
 import { CopyFailure } from '../core/errors.ts';
 
 const COPY_BYTES = 11;
+/** How often to look whether another process has ended what it has begun. */
+const LOOK_MS = 200;
 
 /** One copy, and the recipients that it answers. */
 export interface Identified {
@@ -36,8 +40,8 @@ export interface Attempt {
 
 export interface DeliveryMemory {
   readonly secret: Buffer;
-  /** Tells whether all the recipients of a copy have it. */
-  find(identified: Identified): 'stored' | 'unknown' | Interrupted;
+  /** Tells whether all the recipients of a copy have it; `elsewhere`: another process is storing it. */
+  find(identified: Identified): 'stored' | 'elsewhere' | 'unknown' | Interrupted;
   /** Notes that a copy is about to become the file `file`. */
   begin(identified: Identified, account: string, file: string): Attempt;
   /** copy -> its commit under way in this process. */
@@ -84,6 +88,8 @@ export interface Storing {
 
 /** What is asked of the store. */
 export interface StoreView {
+  /** See CopyStore: it may have taken a copy, and not have said so yet. */
+  readonly nextHop?: string | undefined;
   identity(mailbox: string): Promise<string | undefined>;
   has(mailbox: string): Promise<boolean>;
   holds(mailbox: string, isIt: (name: string) => boolean): Promise<boolean>;
@@ -125,14 +131,21 @@ export class Duplicates {
       return copy.commit().then(() => true);
     const identified = this.#identify(memory, identity, copy);
     const { underWay } = memory;
+    const deadline = performance.now() + waitMs;
     for (let found = memory.find(identified); ; found = memory.find(identified)) {
       // a mailbox that is gone took its messages along
       const isThere = found === 'stored' && (await this.#inTime(store.has(copy.mailbox), waitMs));
       if (isThere) return false;
+      // in a Maildir two are taken (D22); a next hop cannot be asked what it has, and may be slow
+      if (found === 'elsewhere' && store.nextHop !== undefined) {
+        if (performance.now() >= deadline) throw new CopyFailure('tooSlow');
+        await pause(LOOK_MS);
+        continue;
+      }
       // the client of that copy is told of its error
       const other = underWay.get(identified.copy)?.catch(() => {});
       if (other === undefined) {
-        const before = found === 'stored' ? 'unknown' : found;
+        const before = typeof found === 'string' ? 'unknown' : found;
         return this.#storeAlone(memory, identified, copy, before, waitMs);
       }
       if ((await within(other, waitMs)) === 'late') throw new CopyFailure('tooSlow');

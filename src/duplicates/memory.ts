@@ -22,6 +22,8 @@ import { covers, type Sketch, sketchOf, union } from './sketch.ts';
 /** Most records in one generation: 4 MiB on disk. A copy has two. */
 const MOST_RECORDS = 131_072;
 const GENERATIONS = 9;
+/** What a living process has begun is under way for so long at most: a next hop has 10 minutes to reply. */
+const UNDER_WAY_SECONDS = 15 * 60;
 /**
  * One account may take as much of a generation, by each process; else its sender could push all others out.
  */
@@ -84,8 +86,8 @@ export class RememberedDeliveries {
   }
 
   /**
-   * Tells whether all recipients of a copy have theirs. If a process died while it was storing the copy,
-   * returns a way to look for the file.
+   * Tells whether all recipients of a copy have theirs, or another process is storing it now. If a process
+   * died while it was storing the copy, returns a way to look for the file.
    */
   find({ copy, paths }: Identified) {
     this.#share(() => this.#catchUp());
@@ -99,8 +101,11 @@ export class RememberedDeliveries {
       begun = known.begun ?? begun;
     }
     if (covers(stored, wanted)) return 'stored';
-    if (begun === undefined || !covers(begun.paths, wanted) || isAlive(begun.process)) return 'unknown';
-    return this.#interrupted(begun);
+    if (begun === undefined || !covers(begun.paths, wanted)) return 'unknown';
+    if (!isAlive(begun.process)) return this.#interrupted(begun);
+    // what this one is storing is in `underWay`
+    const isOther = begun.process.pid !== this.#process.pid;
+    return isOther && this.#now() - begun.time < UNDER_WAY_SECONDS ? 'elsewhere' : 'unknown';
   }
 
   #interrupted(begun: Record) {

@@ -1,25 +1,13 @@
 /**
- * One connection to a next hop, from its greeting to QUIT: opened, perhaps with TLS, greeted with LHLO; then
- * lines are said and replies read. Knows nothing of messages. Whatever is wrong with it is a LostError.
+ * One connection to a next hop, from its greeting to QUIT: greeted with LHLO; then lines are said and replies
+ * read. Knows nothing of messages. Whatever is wrong with it is a LostError.
  */
-import { connect, isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { connect as connectTls, TLSSocket } from 'node:tls';
-import { within } from '../core/deadline.ts';
-import type { NextHop } from '../core/nexthop.ts';
+import { TLSSocket } from 'node:tls';
 import { releaseMemory } from '../core/releasememory.ts';
 import { type HopReply, LostError, ReplyReader } from './replies.ts';
-
-export interface HopOptions {
-  readonly hop: NextHop;
-  /** The name of this host, for LHLO. */
-  readonly host: string;
-  /** STARTTLS is asked for, and nothing is said without it. */
-  readonly needsTls: boolean;
-  /** The authorities that its certificate has to be from, as PEM; undefined for those that Node knows. */
-  readonly ca: string | undefined;
-}
 
 /** What the next hop has said of itself after LHLO. */
 export interface Offers {
@@ -30,67 +18,12 @@ export interface Offers {
   readonly size: number | undefined;
 }
 
-/** How long to be without a connection; then, without a reply or without a byte taken. */
-const CONNECT_MS = 10_000;
+/** How long to be without a reply, or without a byte taken. */
 export const SILENCE_MS = 60_000;
 /** Bytes on their way, before whoever sends is asked to wait. */
 const HIGH_WATER_BYTES = 256 * 1024;
 
-/** Returns a connection that can take a message. Throws an Error that says why there is none. */
-export async function openConnection(options: HopOptions): Promise<HopConnection> {
-  const { hop, needsTls, ca, host } = options;
-  const socket = await connected(hop.isTls ? secured(hop, ca) : connect(addressOf(hop)), hop.isTls);
-  const connection = new HopConnection(socket);
-  try {
-    expectGood(await connection.reply(SILENCE_MS));
-    await connection.greet(host);
-    if (!needsTls) return connection;
-    if (!connection.offersStartTls) throw new LostError('it offers no STARTTLS, and is beyond the loopback');
-    expectGood(await connection.say('STARTTLS'));
-    const secure = new HopConnection(await connected(secured(hop, ca, connection.handOver()), true));
-    try {
-      await secure.greet(host);
-    } catch (error) {
-      secure.destroy();
-      throw error;
-    }
-    return secure;
-  } catch (error) {
-    connection.destroy();
-    throw error;
-  }
-}
-
-function addressOf({ at }: NextHop) {
-  return at.type === 'unix' ? { path: at.path } : { host: at.host, port: at.port };
-}
-
-/** The name in the certificate has to be that of the setting, be it a name or an address. */
-function secured(hop: NextHop, ca: string | undefined, socket?: Socket): Socket {
-  const { at } = hop;
-  const host = at.type === 'tcp' ? at.host : '';
-  const servername = isIP(host) === 0 ? { servername: host } : {};
-  const trust = ca === undefined ? {} : { ca };
-  const over = socket === undefined ? addressOf(hop) : { socket, host };
-  return connectTls({ ...over, ...servername, ...trust, minVersion: 'TLSv1.2' });
-}
-
-async function connected(socket: Socket, isTls: boolean): Promise<Socket> {
-  const ready = new Promise<Socket>((resolve, reject) => {
-    socket.once(isTls ? 'secureConnect' : 'connect', () => resolve(socket));
-    socket.once('error', reject);
-    socket.once('close', () => reject(new LostError('it closes the connection')));
-  });
-  const opened = await within(ready, CONNECT_MS).catch((error: unknown) => {
-    socket.destroy();
-    throw error;
-  });
-  if (opened !== 'late') return opened;
-  socket.destroy();
-  throw new LostError(`no connection within ${CONNECT_MS / 1000} s`);
-}
-
-function expectGood(reply: HopReply): HopReply {
+export function expectGood(reply: HopReply): HopReply {
   if (!isGood(reply)) throw new LostError(reply.text);
   return reply;
 }
@@ -104,8 +37,10 @@ export class HopConnection {
   readonly #replies = new ReplyReader(() => this.#socket.destroy());
   readonly #feed = (bytes: Buffer) => {
     this.#replies.feed(bytes);
+    this.#whenSaid();
     if (this.#isIdle) this.#whenGone();
   };
+  #whenSaid: () => void = () => {};
   #isIdle = false;
   #whenGone: () => void = () => {};
   offers: Offers = { pipelining: false, eightBit: false, smtpUtf8: false, size: undefined };
@@ -157,7 +92,10 @@ export class HopConnection {
     return this.#replies.peek();
   }
 
-  /** Sends bytes that nobody else has, together. A promise: wait for it before sending more. */
+  /**
+   * Sends bytes that nobody else has, together. A promise: wait for it before sending more. It resolves, too,
+   * when something is said meanwhile: see `early`.
+   */
   send(pieces: readonly Buffer[]): Promise<void> | undefined {
     this.#socket.cork();
     for (const bytes of pieces)
@@ -174,6 +112,7 @@ export class HopConnection {
       const done = (error?: Error) => {
         clearTimeout(timer);
         socket.off('drain', onDrain).off('close', onClose);
+        this.#whenSaid = () => {};
         if (error === undefined) resolve();
         else reject(error);
       };
@@ -184,6 +123,7 @@ export class HopConnection {
         SILENCE_MS,
       );
       socket.on('drain', onDrain).on('close', onClose);
+      this.#whenSaid = onDrain;
     });
   }
 

@@ -10,10 +10,11 @@ import { CopyFailure } from '../core/errors.ts';
 import type { Forwarded, Meter } from '../core/meter.ts';
 import { releaseMemory } from '../core/releasememory.ts';
 import { type HopConnection, isGood, secondsSince } from './connection.ts';
-import { BusyError, type Pace, type Pool, UnreachableError } from './pool.ts';
-import { LostError } from './replies.ts';
+import { failureOf, resultOf } from './failure.ts';
+import type { Held } from './held.ts';
+import type { Pace, Pool } from './pool.ts';
 import { beginData, expectRoom } from './transaction.ts';
-import { early, expectVerdict, HopRefusal, resultOf } from './verdict.ts';
+import { early, expectVerdict, HopRefusal } from './verdict.ts';
 import { DataEncoder } from './wire.ts';
 
 /** The size up to which a copy is held, as in a Maildir. */
@@ -25,6 +26,7 @@ const DONE_MS = 600_000;
 
 export interface ForwardedParts {
   readonly pool: Pool;
+  readonly held: Held;
   readonly envelope: Envelope;
   readonly meter: Pick<Meter, 'forwarded'>;
 }
@@ -35,6 +37,7 @@ export class ForwardedCopy implements StagedCopy {
   #queue: Buffer[] = []; // not encoded yet
   #queuedBytes = 0;
   #mostHeldBytes = MAX_HELD_BYTES;
+  #heldBytes = 0; // of them, and of what is with the socket; none once it is sent as it is made
   readonly #owned = new Set<Buffer>();
   #encodedBytes = 0;
   #connection: HopConnection | undefined; // after its 354, until it is given back
@@ -64,6 +67,7 @@ export class ForwardedCopy implements StagedCopy {
 
   write(pieces: readonly Buffer[]): Promise<void> | undefined {
     if (this.#isAborted) return undefined;
+    if (this.#sending === undefined) this.#hold(sizeOf(pieces));
     for (const piece of pieces) {
       this.#queue.push(piece);
       this.#queuedBytes += piece.length;
@@ -76,6 +80,18 @@ export class ForwardedCopy implements StagedCopy {
     return this.#sending;
   }
 
+  /** Throws CopyFailure. */
+  #hold(bytes: number): void {
+    if (!this.#parts.held.take(bytes))
+      throw new CopyFailure('nextHopBusy', new Error('too much is held for it already'));
+    this.#heldBytes += bytes;
+  }
+
+  #letGo(): void {
+    this.#parts.held.give(this.#heldBytes);
+    this.#heldBytes = 0;
+  }
+
   async finish(): Promise<void> {
     if (this.#isAborted || this.bytes === 0) throw new Error('nothing was written');
     await this.#sending;
@@ -83,7 +99,7 @@ export class ForwardedCopy implements StagedCopy {
 
   /** Taken from the buffers' lengths, since a released buffer has none (Copy.finish checks the sum). */
   get bytes(): number {
-    return this.#encodedBytes + this.#queue.reduce((sum, { length }) => sum + length, 0);
+    return this.#encodedBytes + sizeOf(this.#queue);
   }
 
   finalName(): undefined {
@@ -105,6 +121,8 @@ export class ForwardedCopy implements StagedCopy {
       const failure = failureOf(error);
       done(resultOf(failure));
       throw failure;
+    } finally {
+      this.#letGo();
     }
   }
 
@@ -151,7 +169,7 @@ export class ForwardedCopy implements StagedCopy {
         await beginData(connection, envelope, known);
       } catch (error) {
         if (error instanceof CopyFailure) {
-          await giveReset(pool, connection);
+          await pool.reset(connection);
           throw error;
         }
         pool.drop(connection);
@@ -168,6 +186,8 @@ export class ForwardedCopy implements StagedCopy {
     try {
       const connection = this.#waiting();
       await connection.send(this.#takeEncoded(connection));
+      this.#letGo();
+      expectNothing(connection); // it need not read what it has refused
     } catch (error) {
       this.#leave();
       throw failureOf(error);
@@ -182,8 +202,7 @@ export class ForwardedCopy implements StagedCopy {
 
   /** Takes what is queued, unless the next hop has had enough. Throws HopRefusal or CopyFailure. */
   #takeEncoded(connection: HopConnection): Buffer[] {
-    const reply = connection.early;
-    if (reply !== undefined) throw early(reply);
+    expectNothing(connection);
     const taken = this.#queue;
     this.#queue = [];
     this.#queuedBytes = 0;
@@ -206,6 +225,7 @@ export class ForwardedCopy implements StagedCopy {
     if (!this.#isEnded) {
       this.#queue = [];
       this.#owned.clear();
+      this.#letGo();
       this.#leave();
       if (this.#sending !== undefined) this.#countUnfinished('aborted');
     }
@@ -218,21 +238,12 @@ export class ForwardedCopy implements StagedCopy {
   }
 }
 
-/** After a refusal the next hop still has a sender, and perhaps a recipient. */
-async function giveReset(pool: Pool, connection: HopConnection): Promise<void> {
-  if (!connection.isUsable) return pool.drop(connection);
-  try {
-    if (isGood(await connection.say('RSET'))) pool.give(connection);
-    else pool.drop(connection);
-  } catch {
-    pool.drop(connection);
-  }
+function sizeOf(pieces: readonly Buffer[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0);
 }
 
-function failureOf(error: unknown): CopyFailure {
-  if (error instanceof CopyFailure) return error;
-  if (error instanceof BusyError) return new CopyFailure('nextHopBusy', error);
-  if (error instanceof UnreachableError) return new CopyFailure('nextHopUnreachable', error);
-  if (error instanceof LostError) return new CopyFailure('nextHopLost', error);
-  return new CopyFailure('internal', error);
+/** While a message is sent, it may be refused (RFC 5321 §4.1.1.4 lets it say so after the end only). */
+function expectNothing(connection: HopConnection): void {
+  const reply = connection.early;
+  if (reply !== undefined) throw early(reply);
 }

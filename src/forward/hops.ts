@@ -5,9 +5,13 @@
 import type { EventOf } from '../core/events.ts';
 import type { Meter } from '../core/meter.ts';
 import { isExposed, type NextHop, NO_HOP } from '../core/nexthop.ts';
-import { openConnection } from './connection.ts';
+import { Held } from './held.ts';
+import { openConnection } from './opening.ts';
 import { Pool } from './pool.ts';
 import { ForwardStore } from './store.ts';
+
+/** Bytes of copies held for all of them. A message has up to half a MiB of it for each recipient. */
+const MOST_HELD_BYTES = 128 * 1024 * 1024;
 
 export interface HopsOptions {
   /** Of whom a source says nothing; undefined: their mail goes into Maildirs. */
@@ -33,6 +37,7 @@ export interface HopRecipient {
 export class Hops {
   readonly #options: HopsOptions;
   readonly #stores = new Map<string, ForwardStore>(); // by the address as written
+  readonly #held = new Held(MOST_HELD_BYTES);
   #isClosed = false;
 
   constructor(options: HopsOptions) {
@@ -74,8 +79,10 @@ export class Hops {
         open: async () => open(),
         fault: (error) => fault('store.forward', new Error(`${hop.text}: ${(error as Error).message}`)),
       });
-    const store = this.#stores.get(hop.text) ?? new ForwardStore(hop.text, pool(), meter);
-    this.#stores.set(hop.text, store);
+    const { text: nextHop } = hop;
+    const made = () => new ForwardStore({ nextHop, pool: pool(), held: this.#held, meter });
+    const store = this.#stores.get(nextHop) ?? made();
+    this.#stores.set(nextHop, store);
     return store;
   }
 }

@@ -3,7 +3,7 @@
  * free waits, first come first served. Copies that are sent while they arrive have half of them at most:
  * their clients may be slow, and small copies need a connection for an instant.
  */
-import type { HopConnection } from './connection.ts';
+import { type HopConnection, isGood } from './connection.ts';
 
 export interface PoolOptions {
   readonly most: number;
@@ -91,6 +91,17 @@ export class Pool {
     this.#timers.set(connection, timer);
     connection.rest(() => this.#retire(connection));
     if (pace !== undefined) this.#free(pace);
+  }
+
+  /** Takes one back on which something was refused: the next hop still has a sender, perhaps a recipient. */
+  async reset(connection: HopConnection): Promise<void> {
+    if (!connection.isUsable) return this.drop(connection);
+    try {
+      if (isGood(await connection.say('RSET'))) this.give(connection);
+      else this.drop(connection);
+    } catch {
+      this.drop(connection);
+    }
   }
 
   /** Ends a connection, whatever is under way on it. */

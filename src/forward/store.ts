@@ -1,24 +1,28 @@
 /** The store of others, as a place where copies go. What it holds is its own: nothing is asked. */
 import type { CopyStore, Envelope } from '../core/copystore.ts';
-import type { Meter } from '../core/meter.ts';
-import { ForwardedCopy } from './copy.ts';
+import { ForwardedCopy, type ForwardedParts } from './copy.ts';
 import type { Pool } from './pool.ts';
+
+export interface ForwardStoreParts extends Pick<ForwardedParts, 'pool' | 'held' | 'meter'> {
+  /** Its address as written. */
+  readonly nextHop: string;
+}
 
 export class ForwardStore implements CopyStore {
   readonly nextHop: string;
   readonly noFolders = 'the next hop files mail itself';
   readonly space = { shortage: async () => undefined };
   readonly pool: Pool;
-  readonly #meter: Pick<Meter, 'forwarded'>;
+  readonly #parts: ForwardStoreParts;
 
-  constructor(nextHop: string, pool: Pool, meter: Pick<Meter, 'forwarded'>) {
-    this.nextHop = nextHop;
-    this.pool = pool;
-    this.#meter = meter;
+  constructor(parts: ForwardStoreParts) {
+    this.nextHop = parts.nextHop;
+    this.pool = parts.pool;
+    this.#parts = parts;
   }
 
   stage(_mailbox: string, envelope: Envelope): ForwardedCopy {
-    return new ForwardedCopy({ pool: this.pool, meter: this.#meter, envelope });
+    return new ForwardedCopy({ ...this.#parts, envelope });
   }
 
   /** Always the same one, whatever is behind it: what it has taken is remembered as delivered (D22). */

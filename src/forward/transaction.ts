@@ -25,7 +25,7 @@ export async function beginData(connection: HopConnection, envelope: Envelope, k
   if (needsUtf8 && !offers.smtpUtf8) throw new CopyFailure('nextHopNeedsAscii');
   const commands = commandsOf(envelope, known, { ...offers, needsUtf8 });
   if (!offers.pipelining) {
-    for (const [answered, line] of commands) expect(answered, await connection.say(line));
+    for (const [answered, line] of commands) expect(answered, await connection.say(line), envelope);
     return;
   }
   connection.write(commands.map(([, line]) => `${line}\r\n`).join(''));
@@ -34,7 +34,7 @@ export async function beginData(connection: HopConnection, envelope: Envelope, k
   // DATA after a refused RCPT gets 503 (RFC 2033 §4.2); whoever waits for the message must not get an end
   const isRefused = replies.slice(0, 2).some((reply) => !isGood(reply));
   if (isRefused && replies[2]?.code === 354) connection.destroy();
-  for (const [index, [answered]] of commands.entries()) expect(answered, replies[index]);
+  for (const [index, [answered]] of commands.entries()) expect(answered, replies[index], envelope);
 }
 
 /** A limit that it has announced is met before it has to say so (RFC 1870 §6.1). Throws CopyFailure. */
@@ -63,12 +63,12 @@ function commandsOf(
   ];
 }
 
-function expect(answered: Answered, reply: HopReply | undefined): void {
+function expect(answered: Answered, reply: HopReply | undefined, { sender }: Envelope): void {
   if (reply === undefined) throw new LostError('a reply is missing');
   if (reply.code === 421) throw new LostError(reply.text); // RFC 5321 §3.8: it closes the connection
   if (answered === 'DATA' ? reply.code === 354 : isGood(reply)) return;
   if (reply.code < 400) throw new LostError(`to ${answered} it says ${reply.text}`);
-  throw new HopRefusal(answered, reply);
+  throw new HopRefusal(answered, reply, sender.toString('latin1'));
 }
 
 function isAscii(text: string): boolean {

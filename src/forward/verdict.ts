@@ -4,7 +4,6 @@
  * text goes to the log only.
  */
 import { CopyFailure } from '../core/errors.ts';
-import type { Forwarded } from '../core/meter.ts';
 import type { Why } from '../core/outcome.ts';
 import { isGood } from './connection.ts';
 import { type HopReply, LostError } from './replies.ts';
@@ -22,40 +21,32 @@ const REFUSED: Readonly<Record<string, Why>> = {
 /** 5yz about a command, its order, a password or TLS: mail must not be lost for it. */
 const ABOUT_SESSION = new Set([500, 501, 502, 503, 504, 530, 534, 535, 538, 555]);
 
-const RESULTS: Partial<Record<Why, Forwarded>> = {
-  nextHopBusy: 'busy',
-  nextHopUnreachable: 'unreachable',
-  nextHopLost: 'lost',
-  nextHopUnknown: 'refused',
-  nextHopRefuses: 'refused',
-  nextHopNeedsAscii: 'refused',
-  overQuotaForGood: 'refused',
-  tooBig: 'refused',
-  aborted: 'aborted',
-};
-
-/** As what a copy that failed is counted. */
-export function resultOf({ why }: CopyFailure): Forwarded {
-  return RESULTS[why] ?? 'deferred';
-}
-
 /** A next hop's 4yz or 5yz. */
 export class HopRefusal extends CopyFailure {
   readonly reply: HopReply;
 
-  constructor(answered: Answered, reply: HopReply) {
-    super(whyOf(answered, reply), new Error(`to ${answered} the next hop says ${reply.text}`));
+  constructor(answered: Answered, reply: HopReply, sender = '') {
+    super(whyOf(answered, reply, sender), new Error(`to ${answered} the next hop says ${reply.text}`));
     this.reply = reply;
   }
 }
 
-export function whyOf(answered: Answered, { code, status }: HopReply): Why {
+/** `sender`: the reverse-path, '' if there is none. */
+export function whyOf(answered: Answered, { code, status }: HopReply, sender: string): Why {
   const detail = status.slice(2);
   if (code < 500) return DEFERRED[detail] ?? 'nextHopDefers';
+  // all messages without a sender are alike in MAIL: a refusal of one cannot be about it
+  if (answered === 'MAIL' && sender !== '' && isAboutSender(code, detail)) return 'nextHopSender';
   if (ABOUT_SESSION.has(code) || detail.startsWith('5.')) return 'nextHopDefers';
   // RFC 1870 §6.1: the size that was declared; to a message it may be a quota
   if (answered === 'MAIL') return code === 552 || detail === '3.4' ? 'tooBig' : 'nextHopDefers';
   return REFUSED[detail] ?? (code === 552 && status === '' ? 'overQuotaForGood' : 'nextHopRefuses');
+}
+
+/** 501 and 553 are about the address (RFC 5321 §4.3.2), unless the status says that it is something else. */
+function isAboutSender(code: number, detail: string): boolean {
+  if (detail.startsWith('1.')) return true;
+  return (code === 501 && (detail === '' || detail === '5.4')) || (code === 553 && detail === '');
 }
 
 /** Throws LostError. */

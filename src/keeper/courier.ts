@@ -5,6 +5,7 @@
 import type { Settings } from '../config/settings.ts';
 import { partsOf } from '../core/address.ts';
 import { within } from '../core/deadline.ts';
+import { CopyFailure } from '../core/errors.ts';
 import { visible } from '../core/visible.ts';
 import type { DeliveryParts } from '../delivery/parts.ts';
 import { type SealingOptions, sealMessage } from '../delivery/sealmessage.ts';
@@ -21,6 +22,8 @@ export interface Mail {
   readonly mailbox: 'make it' | 'if it is there';
 }
 
+export type Sent = 'stored' | 'no mailbox';
+
 /** What is sealed. */
 type Letter = Omit<Mail, 'mailbox'> & Pick<SealingOptions, 'headerPolicy'>;
 
@@ -28,19 +31,36 @@ export class Courier {
   readonly #settings: Settings;
   readonly #parts: DeliveryParts;
 
+  /** Those for whom a note is on its way; another would be a second one. */
+  readonly #onTheirWay = new Set<string>();
+
   constructor(settings: Settings, parts: DeliveryParts) {
     this.#settings = settings;
     this.#parts = parts;
   }
 
-  /** Throws if it could not be stored, or the mailbox could not be looked up, now. */
-  async send(mail: Mail): Promise<'stored' | 'no mailbox'> {
-    const sent = await within(this.#send(mail), this.#parts.limits.stallMs);
-    if (sent === 'late') throw new Error(`a note for ${mail.address} could not be stored in time`);
-    return sent;
+  /** A note to this address may yet be stored: no other one is to be sent. */
+  isOnItsWay(address: string): boolean {
+    return this.#onTheirWay.has(address);
   }
 
-  async #send({ address, keys, text, mailbox: wanted }: Mail): Promise<'stored' | 'no mailbox'> {
+  /**
+   * Calls `done` with what became of the note. Throws if it could not be stored, or the mailbox could not be
+   * looked up, now. Throws as well if that takes long: then `done` may be called later, since a next hop may
+   * have the note and not have said so.
+   */
+  async send(mail: Mail, done: (sent: Sent) => void): Promise<void> {
+    const { address } = mail;
+    this.#onTheirWay.add(address);
+    const sending = this.#send(mail)
+      .then(done)
+      .finally(() => this.#onTheirWay.delete(address));
+    if ((await within(sending, this.#parts.limits.stallMs)) !== 'late') return;
+    sending.catch(() => {}); // it is sent again
+    throw new Error(`a note for ${address} could not be stored in time`);
+  }
+
+  async #send({ address, keys, text, mailbox: wanted }: Mail): Promise<Sent> {
     const recipient = await this.#recipient(address);
     const place = recipient && (await this.#parts.places.of(recipient));
     if (recipient === undefined || place === undefined) return 'no mailbox';
@@ -61,6 +81,7 @@ export class Courier {
       await staged.commit(bytes.length, bytes.length + lines);
     } catch (error) {
       await staged.abort();
+      if (error instanceof CopyFailure && error.why === 'nextHopUnknown') return 'no mailbox';
       throw error;
     }
     store.sizes?.stored(mailbox, bytes.length);

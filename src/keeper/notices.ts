@@ -65,6 +65,7 @@ export class Notices {
   async tellChanges(): Promise<void> {
     const owners = new Map<string, Entry[]>();
     for (const entry of this.owed) {
+      if (this.#parts.courier.isOnItsWay(entry.address)) continue;
       const owner = `${entry.address} ${entry.before.fingerprints.join()} ${entry.lost === true}`;
       const entries = owners.get(owner);
       if (entries === undefined) owners.set(owner, [entry]);
@@ -93,20 +94,22 @@ export class Notices {
     if (keys === undefined && digests.some((digest) => copies.get(digest) === undefined))
       return this.#sayLost(last);
     const { address } = last;
-    let outcome: Outcome = 'no usable key';
-    if (keys !== undefined) {
-      step('send notice');
-      const mailbox = entries.every(({ event }) => event === 'went') ? 'if it is there' : 'make it';
-      const text = changeText(last, entries.slice(0, -1), { host, head: log.head });
-      outcome = await courier.send({ address, keys, text, mailbox });
+    const done = (outcome: Outcome) => {
+      if (outcome === 'stored')
+        this.#storedAt.set(address, [...(this.#storedAt.get(address) ?? []), world.now()]);
+      for (const entry of entries) {
+        sent.addChange(entry, outcome);
+        told({ address, change: entry.n, outcome });
+      }
+    };
+    if (keys === undefined) return done('no usable key');
+    step('send notice');
+    const mailbox = entries.every(({ event }) => event === 'went') ? 'if it is there' : 'make it';
+    const text = changeText(last, entries.slice(0, -1), { host, head: log.head });
+    await courier.send({ address, keys, text, mailbox }, (outcome) => {
       step('notice stored');
-    }
-    if (outcome === 'stored')
-      this.#storedAt.set(address, [...(this.#storedAt.get(address) ?? []), world.now()]);
-    for (const entry of entries) {
-      sent.addChange(entry, outcome);
-      told({ address, change: entry.n, outcome });
-    }
+      done(outcome);
+    });
   }
 
   /** The entry stays owed: what is put back into the key directory, for instance, is copied again. */
@@ -149,7 +152,7 @@ export class Notices {
     const { address } = file;
     const { fingerprint } = key;
     const expiry = { address, fingerprint, ends: ends.toISOString(), days: threshold };
-    if (sent.daysTold(expiry, now) <= threshold) return;
+    if (sent.daysTold(expiry, now) <= threshold || courier.isOnItsWay(address)) return;
     const [certificate] = (await certificatesIn({ fingerprints: [], files: [file.digest] }, copies)).filter(
       (each) => each.fingerprint === fingerprint,
     );
@@ -159,10 +162,11 @@ export class Notices {
     const days = Math.floor((key.expiresAt - now) / DAY_MS);
     const text = endingText({ address, fingerprint, ends, days, host, head: log.head });
     step('send notice');
-    const outcome = await courier.send({ address, keys, text, mailbox: 'make it' });
-    step('notice stored');
-    sent.addExpiry(expiry, now);
-    told({ address, fingerprint, ends: expiry.ends, days, outcome });
+    await courier.send({ address, keys, text, mailbox: 'make it' }, (outcome) => {
+      step('notice stored');
+      sent.addExpiry(expiry, now);
+      told({ address, fingerprint, ends: expiry.ends, days, outcome });
+    });
   }
 }
 

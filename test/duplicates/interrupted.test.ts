@@ -28,14 +28,23 @@ test('what a process began before it died is known as interrupted, with the name
   for (const each of [memory, state.open()]) assert.equal(each.find(identity(1, 'a')), 'stored');
 });
 
-test('what a living process began is unknown: it may yet take it back', async (t) => {
+test('what another living process began is under way there, for a quarter of an hour', async (t) => {
   const state = await openState(t);
   await state.own();
   const [one, two] = [state.open({}, process.ppid), state.open()];
   const attempt = one.begin(identity(1), account(1), 'file');
-  assert.equal(two.find(identity(1)), 'unknown');
+  assert.equal(two.find(identity(1)), 'elsewhere');
   attempt.stored();
   assert.equal(two.find(identity(1)), 'stored');
+  two.begin(identity(2), account(1), 'file');
+  assert.equal(two.find(identity(2)), 'unknown', 'what is ours is known otherwise');
+  const long = state.open({ windowMs: 24 * 3600_000 }, process.ppid);
+  long.begin(identity(3), account(1), 'file');
+  const later = state.open({ windowMs: 24 * 3600_000 });
+  state.clock.now += 14 * 60_000;
+  assert.equal(later.find(identity(3)), 'elsewhere');
+  state.clock.now += 60_000;
+  assert.equal(later.find(identity(3)), 'unknown', 'its end was not written down');
 });
 
 test('what failed is unknown, also when its process has died since and the file could not be removed', async (t) => {

@@ -6,8 +6,10 @@ import { CopyFailure } from '../../src/core/errors.ts';
 import { UNMETERED } from '../../src/core/meter.ts';
 import { parseNextHop } from '../../src/core/nexthop.ts';
 import { replyOf } from '../../src/core/outcome.ts';
-import { type HopConnection, openConnection } from '../../src/forward/connection.ts';
+import type { HopConnection } from '../../src/forward/connection.ts';
 import { ForwardedCopy } from '../../src/forward/copy.ts';
+import { Held } from '../../src/forward/held.ts';
+import { openConnection } from '../../src/forward/opening.ts';
 import { BusyError, Pool, UnreachableError } from '../../src/forward/pool.ts';
 import { type NextHopOptions, startNextHop } from '../support/nexthop.ts';
 import { until } from '../support/until.ts';
@@ -50,7 +52,7 @@ test('F52: whoever finds no connection free gets the next one, first come first 
     [true, false],
   );
   assert.equal(server.connections().came, 3);
-  const copy = new ForwardedCopy({ pool, envelope: ENVELOPE, meter: UNMETERED });
+  const copy = new ForwardedCopy({ pool, held: new Held(100_000_000), envelope: ENVELOPE, meter: UNMETERED });
   // one that is sent as it is made waits for 5 s at most
   const sending = copy.write([Buffer.alloc(300_000, 'x')]);
   await assert.rejects(sending ?? Promise.resolve(), (error: unknown) => {

@@ -7,8 +7,9 @@ import { type TestContext, test } from 'node:test';
 import { CopyFailure } from '../../src/core/errors.ts';
 import { UNMETERED } from '../../src/core/meter.ts';
 import { parseNextHop } from '../../src/core/nexthop.ts';
-import { openConnection } from '../../src/forward/connection.ts';
 import { ForwardedCopy } from '../../src/forward/copy.ts';
+import { Held } from '../../src/forward/held.ts';
+import { openConnection } from '../../src/forward/opening.ts';
 import { Pool } from '../../src/forward/pool.ts';
 import { LostError, ReplyReader } from '../../src/forward/replies.ts';
 import { type NextHopOptions, startNextHop } from '../support/nexthop.ts';
@@ -28,7 +29,7 @@ function poolAt(t: TestContext, address: string): Pool {
 /** Sends a copy; returns why it failed. */
 async function fateOf(pool: Pool, bytes: number, counted: string[] = []): Promise<string> {
   const meter = { forwarded: (result: string) => void counted.push(result) };
-  const copy = new ForwardedCopy({ pool, envelope: ENVELOPE, meter });
+  const copy = new ForwardedCopy({ pool, held: new Held(100_000_000), envelope: ENVELOPE, meter });
   try {
     await copy.write([Buffer.alloc(bytes, 'x')]);
     await copy.finish();
@@ -123,7 +124,12 @@ test('250 before all of the message has left is not believed, a refusal is', asy
   ] as const) {
     const hop = await stoppedHop(t);
     const pool = poolAt(t, hop.address);
-    const copy = new ForwardedCopy({ pool, envelope: ENVELOPE, meter: UNMETERED });
+    const copy = new ForwardedCopy({
+      pool,
+      held: new Held(100_000_000),
+      envelope: ENVELOPE,
+      meter: UNMETERED,
+    });
     const bytes = 30_000_000; // more than sockets hold
     copy.write([Buffer.alloc(bytes, 'x')])?.catch(() => undefined);
     await until('it has stopped', () => hop.stopped() !== undefined);

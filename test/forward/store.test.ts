@@ -120,6 +120,13 @@ describe('a store behind LMTP', () => {
     ['MAIL', '552 5.3.4 xyzzy', '552 5.3.4'],
     ['MAIL', '530 5.7.0 xyzzy', '451 4.0.0'],
     ['MAIL', '550 5.7.1 xyzzy', '451 4.0.0'],
+    ['MAIL', '501 5.1.7 xyzzy', '553 5.1.7'],
+    ['MAIL', '501 5.5.4 xyzzy', '553 5.1.7'],
+    ['MAIL', '501 5.5.2 xyzzy', '451 4.0.0'],
+    ['MAIL', '553 5.1.8 xyzzy', '553 5.1.7'],
+    ['MAIL', '553 xyzzy', '553 5.1.7'],
+    ['MAIL', '553 5.7.1 xyzzy', '451 4.0.0'],
+    ['MAIL', '555 5.5.4 xyzzy', '451 4.0.0'],
     ['RCPT', '450 4.2.1 xyzzy', '451 4.0.0'],
     ['RCPT', '452 4.2.2 xyzzy', '452 4.2.2'],
     ['RCPT', '550 5.1.1 xyzzy', '550 5.1.1'],
@@ -152,6 +159,32 @@ describe('a store behind LMTP', () => {
         await hop.stop();
       }
     });
+
+  test('what MAIL gets for mail from nobody is never about the sender', async (t) => {
+    const hop = await hopFor(t, { script: (step) => (step === 'MAIL' ? '501 5.1.7 xyzzy' : undefined) });
+    const { final } = await deliver(session, { from: '', to: [ALICE], message: fresh(SMALL) });
+    assert.equal(final[0]?.slice(0, 9), '451 4.0.0');
+    assert.deepEqual(hop.taken, []);
+  });
+
+  test('a next hop that reads no more and then refuses a message is heard at once', async (t) => {
+    let refuse: (() => void) | undefined;
+    const hop = await hopFor(t, {
+      script(step, _line, socket) {
+        if (step !== 'body' || refuse !== undefined) return undefined;
+        refuse = () => socket.write('552 5.2.2 xyzzy\r\n');
+        return new Promise<undefined>(() => undefined); // it never reads on
+      },
+    });
+    const client = await openSession(sealdir.socketPath);
+    const sent = deliver(client, { to: [ALICE], message: fresh(messageOfSize(9_000_000)) });
+    await until('it reads no more', () => refuse !== undefined);
+    await standsStill(client);
+    refuse?.();
+    assert.equal((await sent).final[0]?.slice(0, 9), '552 5.2.2');
+    assert.deepEqual(hop.taken, []);
+    await client.vanish();
+  });
 
   test('three recipients of a message have three outcomes, and a refusal costs no other copy', async (t) => {
     const script: Script = (step, line) => {
@@ -319,20 +352,24 @@ describe('a store behind LMTP', () => {
     const body = fresh(messageOfSize(8_000_000));
     client.write(Buffer.concat([body, Buffer.from('.\r\n')]));
     await until('it has begun', () => isStopped);
-    // sockets have taken what they hold, and no more is read
-    let before = -1;
-    await until('nothing moves', () => {
-      const now = client.socket.bytesWritten - client.socket.writableLength;
-      const isSame = now === before;
-      before = now;
-      return isSame;
-    });
+    await standsStill(client);
     assert.ok(client.socket.writableLength > 0, 'the client waits');
     letGo(undefined);
     assert.match(await client.reply(), /^250 2\.0\.0 /);
     await client.vanish();
   });
 });
+
+/** Sockets have taken what they hold, and no more is read. */
+async function standsStill({ socket }: LmtpClient): Promise<void> {
+  let before = -1;
+  await until('nothing moves', () => {
+    const now = socket.bytesWritten - socket.writableLength;
+    const isSame = now > 0 && now === before;
+    before = now;
+    return isSame;
+  });
+}
 
 test('F52: a next hop that answers too late defers, and what it took then is known when it comes again', async (t) => {
   let letGo: (reply: undefined) => void = () => undefined;

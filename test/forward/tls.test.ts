@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { isExposed, type NextHop, parseNextHop } from '../../src/core/nexthop.ts';
-import { openConnection } from '../../src/forward/connection.ts';
+import { openConnection } from '../../src/forward/opening.ts';
 import { startNextHop } from '../support/nexthop.ts';
 import { type Authority, openAuthority } from '../support/tls.ts';
 
