@@ -20,8 +20,8 @@ const MORE: Readonly<Record<string, string>> = {
   keeper: 'copies crash endings',
   keys: 'collection effort largedirectory lastvalid wkdremote',
   maildir: 'links maildirsize',
-  peers: `byteexact clients dovecotquota encryptedmail enrolled example forward gatewaybridge gatewayclients
-    gatewayclosed gatewaycorpus gatewaydisk gatewayimapc gatewaylogins gatewayprogram gatewaythunderbird harness
+  peers: `byteexact clients dovecotquota encryptedmail enrolled example forward forwardways gatewaybridge
+    gatewayclients gatewayclosed gatewaycorpus gatewaydisk gatewayimapc gatewaylogins gatewayprogram gatewaythunderbird harness
     mailreaders migrate pipes postfix postfixrecipes postfixtls postfixtlsreport reseal sealfolders spam view`,
   recipients: 'sql',
 };
