@@ -17,7 +17,6 @@ export class DataEncoder {
     const encoded = Buffer.allocUnsafe(piece.length + extraOf(piece, this.#isLineStart));
     let length = 0;
     let dots = 0;
-    // line by line: going through its bytes takes 20 ns for each, ten times of what this does
     for (let from = 0, end = 0; from < piece.length; from = end + 1) {
       if (this.#isLineStart && piece[from] === DOT) {
         encoded[length++] = DOT;

@@ -1,5 +1,5 @@
-// Mail that is passed on, with real programs around it: a Postfix before it, databases that say where the mail
-// of a recipient goes, and strace, which sees all that leaves the process.
+// Mail that is passed on, with real programs around it: a Postfix before it, databases that say where the
+// mail of a recipient goes, and strace, which sees all that leaves the process.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
