@@ -1,9 +1,14 @@
 /** The file system that a path is on, and what its mount options do to mail (proc_pid_mountinfo(5)). */
 import { readFileSync, realpathSync } from 'node:fs';
 
+/** nfs(5): acregmax and acdirmax, unless set. */
+const MOST_STALE_SECONDS = 60;
+
 export interface Mount {
   readonly point: string;
   readonly type: string;
+  /** What is mounted: a device, or `server:/volume`. */
+  readonly source: string;
   /** Those of the mount and those of the file system. */
   readonly options: readonly string[];
 }
@@ -46,7 +51,28 @@ export function dangersOf({ type, options }: Mount): string[] {
     has('nolock', 'local_lock=all', 'local_lock=flock', 'nobrl') !== undefined
   )
     found.push('is mounted without locks: two hosts would not notice each other there');
+  if (type.startsWith('nfs')) found.push(...staleness(options));
+  if (type === 'fuse.sshfs')
+    found.push('is sshfs, which has no fsync for directories, and hides that it has none');
   return found;
+}
+
+/** What one host may not see of another for longer than by default. */
+function staleness(options: readonly string[]): string[] {
+  const found: string[] = [];
+  if (options.includes('nocto'))
+    found.push('is mounted with nocto: a key that another host has exchanged may go on being used');
+  const seconds = options.map((each) => Number(/^(?:actimeo|ac(?:reg|dir)max)=(\d+)$/.exec(each)?.[1] ?? 0));
+  const most = Math.max(...seconds);
+  if (most > MOST_STALE_SECONDS)
+    found.push(`is mounted with an age of ${most} s: what another host changes is seen that late`);
+  return found;
+}
+
+/** Returns the name of the volume if it is of GlusterFS (`server:/volume/below`). */
+export function glusterVolumeOf({ type, source }: Mount): string | undefined {
+  if (type !== 'fuse.glusterfs') return undefined;
+  return /^[^:]*:?\/?([^/]+)/.exec(source)?.[1];
 }
 
 /** Tells whether all of it is in memory. */
@@ -58,9 +84,14 @@ function parse(line: string): Mount | undefined {
   // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
   const [before = '', after] = line.split(' - ');
   const [, , , , point, own = ''] = before.split(' ');
-  const [type, , ofAll = ''] = after?.split(' ') ?? [];
+  const [type, source = '', ofAll = ''] = after?.split(' ') ?? [];
   if (point === undefined || type === undefined) return undefined;
-  return { point: unescaped(point), type, options: [...own.split(','), ...ofAll.split(',')] };
+  return {
+    point: unescaped(point),
+    type,
+    source: unescaped(source),
+    options: [...own.split(','), ...ofAll.split(',')],
+  };
 }
 
 function unescaped(text: string): string {

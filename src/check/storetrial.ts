@@ -11,7 +11,7 @@ import { within } from '../core/deadline.ts';
 import { pathsOf } from '../site.ts';
 import { type Command, error, type Finding, note, quoted, warning } from './finding.ts';
 import { troubleWithDirectory, troubleWithUse } from './look.ts';
-import { dangersOf, isInMemory, mountOf } from './mounts.ts';
+import { dangersOf, glusterVolumeOf, isInMemory, mountOf } from './mounts.ts';
 
 const WAIT_MS = 10_000;
 /** Hidden, so that it is no mailbox even if it is left behind. */
@@ -102,7 +102,20 @@ function checkMount(setting: string, root: string): Finding[] {
   const found = dangersOf(mount).map((danger) =>
     warning('store-mount', `${setting}: ${mount.point} ${danger}`, `mount it without that option`),
   );
+  const volume = glusterVolumeOf(mount);
+  if (volume !== undefined) found.push(unseen(setting, mount.point, volume));
   if (!isInMemory(mount)) return found;
   const what = `${setting}: ${root} is in memory (${mount.type}): all mail is gone after a reboot`;
   return [...found, note('store-mount', what)];
+}
+
+/** The options of a volume are known to its servers only. README ("Several hosts") says which to have. */
+function unseen(setting: string, point: string, volume: string): Finding {
+  const what = `${setting}: ${point} is GlusterFS, whose options are not seen from here`;
+  const options =
+    'cluster.quorum-type|cluster.ensure-durability|network.ping-timeout|write-behind|flush-behind';
+  return note('store-mount', what, {
+    command: `gluster volume get ${quoted(volume)} all | grep -E '${options}'`,
+    or: 'on one of its servers: README, "Several hosts", says what they should be',
+  });
 }

@@ -57,8 +57,11 @@ export interface Calls<File> {
   rename(from: string, to: string): void | Promise<void>;
   unlink(path: string): void | Promise<void>;
   openDirectory(path: string): File | Promise<File>;
-  /** fsync of a directory; fails with ENOENT if it has been removed. */
-  syncDirectory(directory: File): void | Promise<void>;
+  /**
+   * fsync of a directory, and of the files that were renamed to it where it would come to nothing alone
+   * (renamed.ts). Fails with ENOENT if it has been removed.
+   */
+  syncDirectory(directory: File, renamed: readonly string[]): void | Promise<void>;
 }
 
 interface Entry<File> {
@@ -145,7 +148,8 @@ function* rename<File>(
 /** S4 -> S5. Never throws. */
 function* syncOrUndo<File>(calls: Calls<File>, { file, entries }: Directory<File>): Steps<void> {
   try {
-    if (entries.length > 0) yield* made(() => calls.syncDirectory(file));
+    const renamed = entries.map(({ job }) => job.to);
+    if (entries.length > 0) yield* made(() => calls.syncDirectory(file, renamed));
   } catch (error) {
     for (const entry of entries) {
       entry.answer = answerOf(error);

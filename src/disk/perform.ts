@@ -6,6 +6,7 @@ import * as fs from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import { type Calls, type Done, deliverAll, type Order } from './batch.ts';
+import { forgetsRenames, syncFile, syncFiles } from './renamed.ts';
 import { runAsync, runSync } from './steps.ts';
 
 const { O_CREAT, O_EXCL, O_WRONLY, O_RDONLY, O_DIRECTORY } = fs.constants;
@@ -20,16 +21,18 @@ export const batchCalls: Calls<number> = {
   rename: fs.renameSync,
   unlink: fs.unlinkSync,
   openDirectory: (path) => fs.openSync(path, O_RDONLY | O_DIRECTORY),
-  syncDirectory(fd) {
+  syncDirectory(fd, renamed) {
     fs.fsyncSync(fd);
-    mustBeLinked(fd);
+    if (forgetsRenames(mustBeLinked(fd), renamed)) for (const path of renamed) syncFile(path);
   },
 };
 const fsync = promisify(fs.fsync);
 /** Somebody may have removed the directory, and the files with it, after it was opened. */
-function mustBeLinked(fd: number): void {
-  if (fs.fstatSync(fd).nlink === 0)
+function mustBeLinked(fd: number): fs.Stats {
+  const stats = fs.fstatSync(fd);
+  if (stats.nlink === 0)
     throw Object.assign(new Error('the directory was removed'), { code: 'ENOENT', syscall: 'fsync' });
+  return stats;
 }
 
 /** `bytes` are those of all jobs, one after the other. `calls`: batchCalls, or more careful ones. */
@@ -41,9 +44,9 @@ export async function performBatch(
   // a single file waits for nobody, and wake-ups would only cost it time
   if (syncsAtOnce <= 1 || jobs.length === 1) return deliverAlone(jobs, bytes, calls);
   const sync = fsync;
-  const syncDirectory = async (fd: number) => {
+  const syncDirectory = async (fd: number, renamed: readonly string[]) => {
     await fsync(fd);
-    mustBeLinked(fd);
+    if (forgetsRenames(mustBeLinked(fd), renamed)) await syncFiles(renamed);
   };
   const steps = deliverAll({ ...calls, sync, syncDirectory }, jobs, bytes);
   return { answers: await runAsync(steps, syncsAtOnce), fsyncMs: undefined };

@@ -53,6 +53,7 @@ export async function servePrimary(
     throw error;
   });
   const stop = async (graceMs?: number) => {
+    shared.leave();
     doors.close();
     certificates.stop();
     dealer.close();

@@ -23,6 +23,7 @@ export class Readiness {
   #lookup: Lookup | undefined;
   /** Kept, since it reads key files again only when they have changed. */
   #rules: KeyRules | undefined;
+  #isLeaving = false;
 
   constructor(settings: Settings, world: World) {
     this.#settings = settings;
@@ -35,8 +36,14 @@ export class Readiness {
     this.#settings = settings;
   }
 
+  /** From now on nothing more can be taken: what is under way ends, and a load balancer looks elsewhere. */
+  leave(): void {
+    this.#isLeaving = true;
+  }
+
   /** Returns what is in the way, a sentence each; none if mail can be taken. Never throws. */
   async troubles(): Promise<string[]> {
+    if (this.#isLeaving) return ['the server is stopping'];
     const { keys, storeRoot } = pathsOf(this.#settings);
     const { forward } = this.#settings.store;
     const found = await Promise.all([

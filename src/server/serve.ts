@@ -86,6 +86,7 @@ export async function serve(
     noteKeys: watchKeys(metrics.registry),
     noteFolders: watchFolders(metrics.registry),
     async stop(graceMs) {
+      shared.leave();
       doors.close();
       certificates.stop();
       await deliveries.stop(graceMs);

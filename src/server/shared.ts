@@ -31,6 +31,8 @@ export interface Shared {
   /** Counts messages that came; undefined where they are not counted. */
   readonly received: Pick<TlsReport, 'add'> | undefined;
   reload(settings: Settings): void;
+  /** Says that the server is about to stop, while it still delivers what is under way. */
+  leave(): void;
   stop(): Promise<void>;
 }
 
@@ -78,6 +80,7 @@ export async function startShared(parts: SharedParts): Promise<Shared> {
         maps?.reload(fresh);
         readiness.reload(fresh);
       },
+      leave: () => readiness.leave(),
       async stop() {
         stopSweeping();
         scrapes?.stop();

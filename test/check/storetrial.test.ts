@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
-import { dangersOf, isInMemory, mountIn } from '../../src/check/mounts.ts';
+import { dangersOf, glusterVolumeOf, isInMemory, mountIn } from '../../src/check/mounts.ts';
 import { type CheckedSite, findingsOf, makeCheckedSite, needsUsers } from '../support/checking.ts';
 import { needs } from '../support/peers.ts';
 import { makeKey } from '../support/testkeys.ts';
@@ -15,7 +15,11 @@ const MOUNTINFO = `21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 32 21 8:2 / /disk\\040two rw - ext4 /dev/sdb1 rw,nobarrier
 33 21 0:42 / /box rw - overlay overlay rw,lowerdir=/l,upperdir=/u,workdir=/w,volatile
 34 21 0:43 / /memory rw - tmpfs tmpfs rw,size=1k
-35 30 8:3 / /mail/good rw - xfs /dev/sdc1 rw`;
+35 30 8:3 / /mail/good rw - xfs /dev/sdc1 rw
+36 21 0:45 / /slow rw - nfs4 nas:/slow rw,vers=4.2,hard,nocto,acregmin=3,acdirmax=600
+37 21 0:46 / /fine rw - nfs4 nas:/fine rw,vers=4.2,hard,acregmax=60,acdirmax=60
+38 21 0:47 / /many rw - fuse.glusterfs one,two:/mail/below rw,user_id=0,max_read=131072
+39 21 0:48 / /far rw - fuse.sshfs you@far:/mail rw,user_id=0`;
 
 test('mount options that lose mail are named, by the last mount on the way to a path', () => {
   const dangers = (path: string) => {
@@ -26,12 +30,18 @@ test('mount options that lose mail are named, by the last mount on the way to a 
   assert.match(dangers('/old').join(), /^is mounted without locks/);
   assert.match(dangers('/disk two/mail').join(), /^is mounted with nobarrier: a power failure/);
   assert.match(dangers('/box/mail').join(), /^is mounted with volatile: fsync does nothing there$/);
-  for (const path of ['/', '/mailbox', '/mail/good/x', '/memory/x'])
+  assert.match(dangers('/slow/mail').join(), /^is mounted with nocto: .*,is mounted with an age of 600 s: /);
+  assert.match(dangers('/far').join(), /^is sshfs, /);
+  for (const path of ['/', '/mailbox', '/mail/good/x', '/memory/x', '/fine/x', '/many/x'])
     assert.deepEqual(dangers(path), [], path);
   assert.deepEqual(
     [mountIn(MOUNTINFO, '/memory/x'), mountIn(MOUNTINFO, '/')].map((each) => each && isInMemory(each)),
     [true, false],
   );
+  const volumes = ['/many/x', '/fine/x']
+    .map((path) => mountIn(MOUNTINFO, path))
+    .map((each) => each && glusterVolumeOf(each));
+  assert.deepEqual(volumes, ['mail', undefined]);
 });
 
 describe('check, in the store', needsUsers(), () => {

@@ -54,6 +54,8 @@ for (const processes of isLong ? [1, 2] : [2]) {
         assert.equal(await session.reply(), '');
       }
       await until('nobody takes connections any more', () => isRefused(server));
+      const ready = await fetch(`${server.metrics()}/readyz`);
+      assert.deepEqual([ready.status, await ready.text()], [503, 'the server is stopping\n']);
       for (const session of busy) session.write('\r\n.\r\n');
       for (const session of busy) {
         assert.match(await session.reply(), /^250 2\.0\.0 /);

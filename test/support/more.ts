@@ -21,8 +21,9 @@ const MORE: Readonly<Record<string, string>> = {
   keys: 'collection effort largedirectory lastvalid wkdremote',
   maildir: 'links maildirsize',
   peers: `byteexact clients dovecotquota encryptedmail enrolled example forward forwardways gatewaybridge
-    gatewayclients gatewayclosed gatewaycorpus gatewaydisk gatewayimapc gatewaylogins gatewayprogram gatewaythunderbird harness
-    mailreaders migrate pipes postfix postfixrecipes postfixtls postfixtlsreport reseal sealfolders spam view`,
+    gatewayclients gatewayclosed gatewaycorpus gatewaydisk gatewayimapc gatewaylogins gatewayprogram
+    gatewaythunderbird harness hosts hostsbalance hostsexim mailreaders migrate pipes postfix postfixrecipes
+    postfixtls postfixtlsreport reseal sealfolders spam view`,
   recipients: 'sql',
 };
 

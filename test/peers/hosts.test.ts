@@ -1,0 +1,125 @@
+// Several hosts, one store: three Sealdirs on a GlusterFS volume of three copies, with a Postfix that knows
+// all of them. Whatever is killed or cut off while mail comes, each copy that Postfix was told 250 for is
+// there, and there once, unless a try of it had no answer or a 4yz.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { needsGluster } from '../support/gluster.ts';
+import { HostSite } from '../support/hostsite.ts';
+import { isLong, shortOf } from '../support/long.ts';
+
+const { skip } = await needsGluster('postfix', 'setpriv');
+
+/** Copies that have to be sent before, during and after a fault. */
+const SOME = isLong ? 40 : 15;
+
+const CUTS = isLong ? 3 : 1;
+
+interface Fault {
+  readonly name: string;
+  /** What a copy is answered meanwhile, if not 250 2.0.0. */
+  readonly reply?: string;
+  begin(site: HostSite): Promise<unknown>;
+  /** Mail goes on meanwhile, unless it says otherwise. */
+  during?(site: HostSite): Promise<unknown>;
+  end(site: HostSite): Promise<unknown>;
+}
+
+const FAULTS: readonly Fault[] = [
+  {
+    name: 'a brick is killed',
+    begin: (site) => site.hosts.killBrick(1),
+    end: (site) => site.hosts.startBrick(1),
+  },
+  {
+    name: 'a server is killed',
+    begin: (site) => site.servers.get(2)?.send('SIGKILL') ?? Promise.reject(new Error('no server')),
+    async end(site) {
+      await site.servers.get(2)?.stop();
+      await site.serve(2);
+    },
+  },
+  {
+    name: 'a host is killed, with its brick and its server',
+    begin: (site) => site.hosts.kill(3),
+    async end(site) {
+      await site.servers.get(3)?.stop();
+      await site.hosts.restart(3);
+      await site.serve(3);
+    },
+  },
+  {
+    name: 'a host is cut off and comes back',
+    begin: (site) => site.hosts.machine(1).cable(false),
+    end: (site) => site.hosts.machine(1).cable(true),
+  },
+  {
+    name: 'two of three bricks are killed, and nothing can be stored',
+    reply: '451 4.3.0',
+    async begin(site) {
+      await site.hosts.killBrick(1);
+      await site.hosts.killBrick(2);
+    },
+    during: (site) => site.unready(3),
+    end: (site) => site.hosts.startBrick(1),
+  },
+  {
+    name: 'the volume is full',
+    reply: '452 4.3.1',
+    begin: (site) => site.hosts.machine(1).sh(`dd if=/dev/zero of=${fill(site, 1)} bs=1M || true`),
+    during: (site) => site.unready(2),
+    end: (site) => site.hosts.machine(1).sh(`rm ${fill(site, 1)}`),
+  },
+];
+
+function fill(site: HostSite, number: number): string {
+  return `${site.hosts.at(number, 'mnt')}/fill`;
+}
+
+describe('hosts with one store', { skip, timeout: 900_000 }, () => {
+  let site: HostSite;
+  before(async () => {
+    site = await HostSite.open();
+  });
+  after(() => site?.close());
+
+  for (const {
+    name,
+    reply = '250 2.0.0',
+    begin,
+    during = (each: HostSite) => each.more(SOME),
+    end,
+  } of shortOf(FAULTS, 2))
+    test(`F53: ${name}: every acknowledged copy is there, and none twice without a reason`, async (t) => {
+      const started = Date.now();
+      const finish = site.load();
+      await site.more(SOME);
+      await begin(site);
+      await during(site);
+      await site.says(reply);
+      await end(site);
+      await site.more(SOME);
+      await finish();
+      await site.hosts.healed();
+      const { wrong, ...figures } = await site.account();
+      t.diagnostic(`${JSON.stringify(figures)} ${Math.round((Date.now() - started) / 1000)} s`);
+      assert.deepEqual(wrong, []);
+    });
+
+  // nothing is sent after the last acknowledgement: an fsync of a next message would save this one as well
+  test('F53: the power of all bricks is cut: every acknowledged copy is there', async (t) => {
+    for (let n = 0; n < CUTS; n++) {
+      const finish = site.load();
+      await site.more(SOME);
+      const cut = site.hosts.armPowerCut();
+      await finish();
+      await cut();
+      await site.stopServers();
+      await site.hosts.powerUp();
+      const { wrong, ...figures } = await site.account();
+      t.diagnostic(JSON.stringify(figures));
+      assert.deepEqual(wrong, []);
+      for (const number of [1, 2, 3]) await site.serve(number);
+    }
+  });
+});
