@@ -64,6 +64,17 @@ const FAULTS: readonly Fault[] = [
     end: (site) => site.hosts.startBrick(1),
   },
   {
+    name: 'two of three hosts are cut off, and calls hang on the third',
+    reply: '451 4.3.0',
+    async begin(site) {
+      for (const number of [1, 2]) await site.hosts.machine(number).cable(false);
+    },
+    during: (site) => site.unready(3),
+    async end(site) {
+      for (const number of [1, 2]) await site.hosts.machine(number).cable(true);
+    },
+  },
+  {
     name: 'the volume is full',
     reply: '452 4.3.1',
     begin: (site) => site.hosts.machine(1).sh(`dd if=/dev/zero of=${fill(site, 1)} bs=1M || true`),
