@@ -3,12 +3,15 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { LoopMount, needsLoopMount } from './loopmount.ts';
 import { type Machine, Network, needsMachines } from './machines.ts';
 import { until } from './until.ts';
 
 /** Seconds until a brick that is silent counts as gone; 42 unless set. */
 const PING_SECONDS = 5;
+/** Between two looks at what is not alike yet: each costs a second. */
+const HEAL_MS = 2000;
 
 export async function needsGluster(...programs: readonly string[]): Promise<{ skip: string | false }> {
   const machines = needsMachines('glusterd', 'gluster', 'mount.glusterfs', ...programs);
@@ -121,6 +124,9 @@ gluster volume start mail`);
     await until(
       'all bricks have the same',
       async () => {
+        // a daemon that has found a brick too early tries again in ten minutes, unless told
+        await this.machine(1).run('gluster', ['volume', 'heal', 'mail']);
+        await pause(HEAL_MS);
         const { stdout } = await this.machine(1).run('gluster', ['volume', 'heal', 'mail', 'info']);
         const counts = [...stdout.toString().matchAll(/^Number of entries: (.*)$/gm)].map(
           ([, count]) => count,
