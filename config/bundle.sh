@@ -10,7 +10,7 @@ out=dist/src/bundle
 bundle() {
   node_modules/.bin/esbuild "$@" --bundle --platform=node --target=node20.19 --log-level=warning \
     --external:openpgp --external:fs-ext --external:mailparser \
-    --external:pg --external:mysql2 --external:better-sqlite3 --external:ldapts
+    --external:pg --external:mysql2 --external:better-sqlite3 --external:ldapts --external:@redis/client
 }
 
 # what an ES module has and CommonJS has not, and the other way round

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { countsDomains, folderRules, headerPolicyRule, relayRule } from './config/rules.ts';
+import { folderRules, headerPolicyRule, relayRule } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
 import type { OnReceived } from './core/hop.ts';
 import type { Meter } from './core/meter.ts';
@@ -18,19 +18,18 @@ import type { DeliveryParts } from './delivery/parts.ts';
 import type { Disk } from './disk/disk.ts';
 import type { FileSystems } from './disk/filesystems.ts';
 import { type DiskOptions, openDisk, openFileSystems } from './disk/open.ts';
-import { RememberedDeliveries } from './duplicates/memory.ts';
-import { type OwnedDirectory, ownStateDirectory, type StateOptions } from './duplicates/statedirectory.ts';
+import type { SharedDeliveries } from './duplicates/hosts.ts';
+import type { RememberedDeliveries } from './duplicates/memory.ts';
 import { Hops } from './forward/hops.ts';
 import { MailboxPaths } from './maildir/mailboxpaths.ts';
 import { MaildirPlaces } from './maildir/places.ts';
 import { Store, type StoreParts } from './maildir/store.ts';
+import { StoreMarks } from './maildir/storemark.ts';
 import { Stores } from './maildir/stores.ts';
 import { type SweepResult, sweep } from './maildir/sweep.ts';
+import { APART, openHosts, openMemory } from './openmemory.ts';
 import { openOwnedDisk } from './owners/owneddisk.ts';
 import { type KeySourceOptions, keyRulesOf, pathsOf, type SiteSources, siteSourcesOf } from './site.ts';
-
-/** For the log, when the state directory cannot be used. */
-export const FORGETFUL = 'store.state: duplicates are recognised within each process only';
 
 /** What a site is given from outside. */
 export interface Surroundings {
@@ -47,13 +46,16 @@ export interface Surroundings {
   readonly onParsed?: KeySourceOptions['onParsed'];
   /** See DeliveryParts. */
   readonly onReceived?: OnReceived | undefined;
+  /** Is told when what hosts share can be reached again. */
+  readonly onShared?: (() => void) | undefined;
   /** Left out: the real one. */
   readonly disk?: Disk | undefined;
 }
 
 /** What lasts as long as the process. */
-export type Site = Omit<DeliveryParts, 'memory' | keyof ReloadedParts> & {
+export type Site = Omit<DeliveryParts, 'memory' | 'hosts' | keyof ReloadedParts> & {
   readonly memory: RememberedDeliveries | undefined;
+  readonly hosts: SharedDeliveries | undefined;
   readonly hops: Hops;
   /** The key directory makes its calls under the same shares as the disk. */
   readonly fileSystems: FileSystems;
@@ -75,11 +77,14 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
   const { disk = openDisk({ ...diskOptions, fileSystems, lock: surroundings.lock }) } = surroundings;
   const { storeRoot, maildir } = pathsOf(settings);
   const { roots, folder } = settings.recipients;
-  const memory = memoryOf(settings, surroundings);
+  const memory = openMemory(settings, surroundings);
   const noteSizes = settings.store.maildirsize
     ? { noteSizes: (error: unknown) => outcomeLog.fault('store.maildirsize', error) }
     : {};
-  const parts = { world, meter, roots: [storeRoot, ...roots], ...noteSizes };
+  const hosts = openHosts(settings, surroundings);
+  const marks =
+    hosts && new StoreMarks({ fileSystems, world, fault: (error) => outcomeLog.fault(APART, error) });
+  const parts = { world, meter, roots: [storeRoot, ...roots], marks, ...noteSizes };
   const maildirs = new MaildirPlaces(
     new Stores(new Store({ ...parts, disk }), ownedStores(settings, diskOptions, parts)),
     new MailboxPaths(maildir, roots, folder),
@@ -97,8 +102,10 @@ export function openSite(settings: Settings, surroundings: Surroundings): Site {
     readFields: surroundings.readFields ?? noFields,
     onReceived: surroundings.onReceived,
     memory,
+    hosts,
     close() {
       hops.close();
+      hosts?.close();
       memory?.close();
       disk.close();
     },
@@ -135,15 +142,6 @@ function ownedStores(
   if (owners.socket === '') return undefined;
   const path = resolve(owners.socket);
   return (owner) => new Store({ ...parts, disk: openOwnedDisk({ ...options, path, owner }), isOwned: true });
-}
-
-function memoryOf(
-  { store }: Settings,
-  { outcomeLog, world, state }: Surroundings,
-): RememberedDeliveries | undefined {
-  if (store.duplicates === 0) return undefined;
-  const fault = (error: unknown) => outcomeLog.fault(FORGETFUL, error);
-  return new RememberedDeliveries({ directory: state, windowMs: store.duplicates, world, fault });
 }
 
 /** What a delivery needs, and what the next reload takes over from it. */
@@ -187,21 +185,6 @@ export function deliveryParts(settings: Settings, site: Site, former?: SiteSourc
       overQuota: recipients.over_quota,
     },
   };
-}
-
-/**
- * Makes the state directory ours until `release`. Throws, with a sentence, if it is another server's or
- * unfit.
- */
-export async function ownState(settings: Settings, options: StateOptions): Promise<OwnedState | undefined> {
-  if (settings.store.duplicates === 0 && !countsDomains(settings)) return undefined;
-  const directory = pathsOf(settings).state;
-  const { release } = await ownStateDirectory(directory, options);
-  return { directory, release };
-}
-
-export interface OwnedState extends OwnedDirectory {
-  readonly directory: string;
 }
 
 /** Returns a function that sweeps the tmp/ of all mailboxes. */

@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type AddressSettings, addressRules } from './config/rules.ts';
 import type { Settings } from './config/settings.ts';
+import type { RedisAddress } from './core/redisaddress.ts';
 import type { TlsFiles } from './core/tls.ts';
 import type { World } from './core/world.ts';
 import type { DeliveryParts } from './delivery/parts.ts';
@@ -52,11 +53,29 @@ export function pathsOf({ store, keys, gateway }: Pick<Settings, 'store' | 'keys
     keys: resolve(keys.directory),
     also: keys.also.map((path) => resolve(path)),
     hold: keys.hold === '' ? '' : resolve(keys.hold),
-    state: resolve(store.state),
+    state: resolve(store.state.directory),
     keyState: resolve(keys.state),
     gateway: resolve(gateway.directory),
     wkd: keys.wkd_directory === '' ? undefined : resolve(keys.wkd_directory),
   };
+}
+
+/** What hosts remember together is there, and who may look. The paths are absolute, or '' for none. */
+export interface SharedState {
+  readonly address: RedisAddress;
+  readonly secretFile: string;
+  readonly passwordFile: string;
+  readonly caFile: string;
+}
+
+/** Returns undefined where hosts remember nothing together. */
+export function sharedStateOf({ store }: Pick<Settings, 'store'>): SharedState | undefined {
+  const { state, state_secret: secret, state_password_file: password, state_ca_file: ca } = store;
+  if (state.shared === undefined || store.duplicates === 0) return undefined;
+  const [secretFile = '', passwordFile = '', caFile = ''] = [secret, password, ca].map((path) =>
+    path === '' ? '' : resolve(path),
+  );
+  return { address: state.shared, secretFile, passwordFile, caFile };
 }
 
 /** Returns where what is shown to clients is. */

@@ -36,6 +36,7 @@ const BELOW: Record<string, readonly string[]> = {
   delivery: ['core', 'mime', 'openpgp', 'keys', 'maildir', 'recipients'], // is given settings, reads none
   'site.ts': ['core', 'config', 'keys', 'recipients', 'maildir', 'delivery'],
   'lookup.ts': ['core', 'config', 'delivery', 'keys', 'recipients', 'site.ts'],
+  'openmemory.ts': ['core', 'config', 'duplicates', 'site.ts'],
   'opensite.ts': [
     'core',
     'config',
@@ -46,6 +47,7 @@ const BELOW: Record<string, readonly string[]> = {
     'duplicates',
     'delivery',
     'site.ts',
+    'openmemory.ts',
   ],
   // what lies in mailboxes already, and how it is sealed
   stored: [
@@ -127,7 +129,18 @@ const BELOW: Record<string, readonly string[]> = {
     'custody',
     'gateway',
   ],
-  server: ['core', 'edge', 'lmtp', 'config', 'delivery', 'tlsreport', 'site.ts', 'opensite.ts', 'lookup.ts'],
+  server: [
+    'core',
+    'edge',
+    'lmtp',
+    'config',
+    'delivery',
+    'tlsreport',
+    'site.ts',
+    'openmemory.ts',
+    'opensite.ts',
+    'lookup.ts',
+  ],
   'foreground.ts': ['core', 'edge', 'config', 'commands', 'check', 'server', 'keeper', 'folders'],
   'cli.ts': ['core', 'edge', 'config', 'commands', 'foreground.ts'],
 };

@@ -4,7 +4,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-const DRIVERS = ['ldapts', 'mysql2', 'pg'];
+const DRIVERS = ['@redis/client', 'ldapts', 'mysql2', 'pg'];
 
 export interface Bundled {
   /** As in the lock: node_modules/a, or node_modules/a/node_modules/b. */

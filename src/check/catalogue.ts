@@ -87,6 +87,11 @@ export const CATALOGUE = {
   'state-unfit': 'each process remembers alone, so that a message that is sent again may come twice',
   'state-writable': 'whoever writes there can have mail taken for a duplicate, and so lost',
   'state-readable': 'whoever reads the secret there can find out whether a message that they know has come',
+  'shared-state-secret': 'the server does not start without it',
+  'shared-state-unreachable':
+    'each host remembers by itself, so that a message that is sent again to another host comes twice',
+  'shared-state-in-clear': 'whoever listens has the password, and sees how much mail comes, though not what',
+  'shared-state-mark': 'hosts do not know that they have the same store, and remember by themselves',
   'keystate-unfit': 'changes of keys are not noticed, and nobody is told of them',
   'keystate-owner': 'the server cannot add to it, so that changes of keys are not noticed',
   'keystate-readable': 'it is for Sealdir alone: it says whose keys changed, and when',

@@ -20,6 +20,7 @@ import { checkOwners } from './owners.ts';
 import { checkPostfix } from './postfix.ts';
 import { checkProcess } from './process.ts';
 import { checkSealFolders } from './sealfolders.ts';
+import { checkSharedState } from './sharedstate.ts';
 import { checkSiteKeys } from './sitekeys.ts';
 import { checkSockets } from './sockets.ts';
 import { checkSource } from './source.ts';
@@ -78,6 +79,7 @@ export async function checkRunning({
     ...(isForwarding(settings) ? [] : checkStore(settings)),
     ...(await checkForward(settings)),
     ...(await checkState(settings)),
+    ...(await checkSharedState(settings)),
     ...checkKeyState(settings),
     ...checkGateway(settings),
     ...(await checkDovecot(settings)),

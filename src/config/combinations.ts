@@ -14,6 +14,7 @@ export function combinationProblems(settings: Settings): CombinationProblem[] {
     ...headerProblems(settings),
     ...gatewayProblems(settings),
     ...forwardProblems(settings),
+    ...stateProblems(settings),
   ];
 }
 
@@ -36,7 +37,24 @@ function gatewayProblems({ gateway, store }: Settings): CombinationProblem[] {
   const isBelow = (parent: string) => directory.startsWith(`${resolve(parent)}/`);
   if (['/run', '/var/run'].some(isBelow))
     return [about('gateway.directory', 'is below /run, which is empty after a reboot')];
-  return isBelow(store.state) ? [about('gateway.directory', 'is below store.state, which may be lost')] : [];
+  return isBelow(store.state.directory)
+    ? [about('gateway.directory', 'is below store.state, which may be lost')]
+    : [];
+}
+
+/** Without a secret, whoever sees Redis could find out which messages have come, or have one dropped. */
+function stateProblems({ store, owners }: Settings): CombinationProblem[] {
+  const { state, state_secret: secret, state_password_file: password, state_ca_file: ca } = store;
+  if (state.shared !== undefined) {
+    if (secret === '') return [about('store.state_secret', 'is needed by a URL in store.state')];
+    // the homes of users may be file systems of their own, and none of them has a mark
+    const isInVain = owners.socket !== '' && store.forward === undefined;
+    return isInVain ? [about('store.state', 'has a URL, and owners.socket leaves it no effect')] : [];
+  }
+  const idle = { state_secret: secret, state_password_file: password, state_ca_file: ca };
+  return (Object.keys(idle) as (keyof typeof idle)[])
+    .filter((name) => idle[name] !== '')
+    .map((name) => about(`store.${name}`, 'needs a URL of Redis in store.state'));
 }
 
 function headerProblems({ headers }: Settings): CombinationProblem[] {

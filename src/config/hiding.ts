@@ -12,7 +12,7 @@ export function hidingOf(settings: Settings, secret: Buffer, own: readonly strin
     same: addressRules(settings),
     maildir: resolve(store.maildir),
     paths: [...new Set(textsIn(settings).flatMap(pathsIn))].filter((path) => path !== '/'),
-    harmless: [...own, store.state, keys.state].map((path) => resolve(path)),
+    harmless: [...own, store.state.directory, keys.state].map((path) => resolve(path)),
   };
 }
 

@@ -134,6 +134,7 @@ function show(value: unknown): string {
   if (value instanceof Date) return 'a date';
   if (typeof value === 'object') return 'a table';
   if (typeof value !== 'string') return String(value);
-  const printable = visible(JSON.stringify(value.slice(0, 100)));
+  const shown = value.replace(/(:\/\/[^/@\s]*:)\S+@/, '$1...@'); // no password of a URL
+  const printable = visible(JSON.stringify(shown.slice(0, 100)));
   return printable.length <= 80 ? printable : `${printable.slice(0, 78).replace(/[\uD800-\uDBFF]$/, '')}…"`;
 }

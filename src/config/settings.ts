@@ -8,25 +8,14 @@ import { forwardSettings } from './forwardsettings.ts';
 import { gatewaySettings } from './gatewaysettings.ts';
 import { headerSettings } from './headersettings.ts';
 import { keySettings } from './keysettings.ts';
-import {
-  count,
-  duration,
-  durationOrOff,
-  fileMode,
-  hostName,
-  type Kind,
-  oneOf,
-  onOff,
-  path,
-  size,
-  sizeOrOff,
-} from './kinds.ts';
+import { count, duration, fileMode, hostName, type Kind, oneOf, onOff, size, sizeOrOff } from './kinds.ts';
 import { lmtpListeners, metricsListener } from './listenerkinds.ts';
 import { maildirPath } from './maildirpathkind.ts';
 import { ownerSettings } from './ownersettings.ts';
 import { recipientSettings } from './recipientsettings.ts';
 import { reportSettings } from './reportsettings.ts';
 import type { Setting } from './setting.ts';
+import { stateSettings } from './statesettings.ts';
 import { lmtpTlsSettings, tlsSettings } from './tlssettings.ts';
 
 export const table = {
@@ -129,18 +118,7 @@ export const table = {
     default: '128MiB',
     doc: 'A recipient is deferred while the file system of their mailbox has less free space than this, or room for fewer than 100 files, so that mail never fills a disk completely. The size of the message, where the mail server announces it, is required in addition. 0 turns this off.',
   },
-  'store.duplicates': {
-    kind: durationOrOff,
-    default: '2h',
-    doc: 'How long a delivery is remembered. A mail server that missed the reply sends the message again, every byte and the envelope the same; within this time that is acknowledged without storing a second copy. Choose it longer than the mail server waits between two attempts (Postfix: up to 70 minutes). "off" stores every message.',
-    restart: true,
-  },
-  'store.state': {
-    kind: path,
-    default: '/run/sealdir/state',
-    doc: 'Directory in which deliveries are remembered, for all processes and across crashes. It is created if only the last part of its path is missing; if it cannot be used, each process remembers its own deliveries only. Put it on a file system in memory (/run), never on the network, because deliveries wait for it.',
-    restart: true,
-  },
+  ...stateSettings,
 
   'store.encrypted': {
     kind: oneOf('keep', 'seal'),

@@ -47,6 +47,8 @@ export interface CopyStore {
   stage(mailbox: string, envelope: Envelope): StagedCopy;
   /** Tells which store it is; undefined if that is not known: then nothing in it is a duplicate. */
   identity(mailbox: string): Promise<string | undefined>;
+  /** The same on all hosts that have this store; undefined if that is not known, or nobody wants to know. */
+  sharedIdentity(mailbox: string): Promise<string | undefined>;
   has(mailbox: string): Promise<boolean>;
   holds(mailbox: string, isIt: (name: string) => boolean): Promise<boolean>;
   hasFolder(mailbox: string, folder: string): Promise<boolean>;

@@ -1,5 +1,6 @@
 /** The events of the server and its deliveries, but for those about keys. The table is in events.ts. */
 import { type EventRow, FAULT, OUTCOME } from './eventrow.ts';
+import { STATE_EVENTS } from './stateevents.ts';
 
 const OURS = 'Report it, with the line: it is a mistake in Sealdir. The mail server tries again.';
 
@@ -108,12 +109,7 @@ export const SERVER_EVENTS = {
     means: 'The system did not allow it.',
     todo: 'Set `LimitCORE=0` in the unit, or turn core dumps off for the machine.',
   },
-  'store.state: duplicates are recognised within each process only': {
-    levels: ['error'],
-    fields: FAULT,
-    means: 'The directory cannot be used, or another server has it. Messages may come twice.',
-    todo: 'Mend what `error` says, and restart.',
-  },
+  ...STATE_EVENTS,
   'store.forward': {
     levels: ['error'],
     fields: FAULT,

@@ -4,23 +4,12 @@
  * second copy. Nothing is acknowledged that was not durable in the mailbox. Knows nothing of where identities
  * are kept.
  */
-import { createHash, createHmac, type Hash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as wait } from 'node:timers/promises';
 import { within } from '../core/deadline.ts';
 import { CopyFailure } from '../core/errors.ts';
-
-const COPY_BYTES = 11;
-/** How often to look whether another process has ended what it has begun. */
-const LOOK_MS = 200;
-
-/** One copy, and the recipients that it answers. */
-export interface Identified {
-  /** COPY_BYTES as a latin1 string. */
-  readonly copy: string;
-  /** A hash of the path of each recipient. */
-  readonly paths: readonly Uint8Array[];
-}
+import { type Identified, identify } from '../core/identity.ts';
 
 /** A copy that a process was storing when it died. */
 export interface Interrupted {
@@ -48,29 +37,23 @@ export interface DeliveryMemory {
   readonly underWay: Map<string, Promise<unknown>>;
 }
 
-export interface Delivery {
-  /** See Store.identity. */
-  readonly store: string;
-  readonly mailbox: string;
-  readonly account: string;
-  /** The reverse-path as sent. */
-  readonly sender: Buffer;
-  /** SHA-256 of the message as received. */
-  readonly digest: Buffer;
+/** A copy that hosts know to be stored here; one of the two is called. */
+export interface HostClaim {
+  /** Call when it is durable, before anybody is told. Never rejects. */
+  stored(): Promise<void>;
+  /** Call when nothing of it is left. */
+  failed(): void;
 }
 
-/** Returns the identity of a copy that answers RCPTs with these paths, as sent. */
-export function identify(secret: Buffer, delivery: Delivery, paths: readonly string[]): Identified {
-  const { store, mailbox, account, sender, digest } = delivery;
-  const names = JSON.stringify([store, mailbox, account, sender.toString('latin1')]);
-  // the digest has always the same length, and JSON its own end: no part can pass for a piece of another
-  const known = createHmac('sha256', secret).update(digest).update(names).digest();
-  const key = known.subarray(COPY_BYTES);
-  return {
-    copy: known.toString('latin1', 0, COPY_BYTES),
-    paths: paths.map((path) => createHash('sha256').update(key).update(path).digest()),
-  };
+/** What hosts that share a store remember together. */
+export interface HostsMemory {
+  readonly secret: Buffer;
+  /** Tells whether all recipients of a copy have it, or another is storing it now; else claims it. */
+  claim(identified: Identified): Promise<'stored' | 'elsewhere' | HostClaim>;
 }
+
+/** How often to look whether another process, or another host, has ended what it has begun. */
+const AGAIN_MS = 250;
 
 /** One copy on its way into its mailbox. */
 export interface Storing {
@@ -91,6 +74,7 @@ export interface StoreView {
   /** See CopyStore: it may have taken a copy, and not have said so yet. */
   readonly nextHop?: string | undefined;
   identity(mailbox: string): Promise<string | undefined>;
+  sharedIdentity(mailbox: string): Promise<string | undefined>;
   has(mailbox: string): Promise<boolean>;
   holds(mailbox: string, isIt: (name: string) => boolean): Promise<boolean>;
 }
@@ -98,6 +82,8 @@ export interface StoreView {
 export interface DuplicatesParts {
   /** Undefined: nothing is hashed, and nothing is a duplicate. */
   readonly memory: DeliveryMemory | undefined;
+  /** What other hosts know; undefined if they are not asked. */
+  readonly hosts?: HostsMemory | undefined;
   readonly sender: Buffer;
 }
 
@@ -139,7 +125,7 @@ export class Duplicates {
       // in a Maildir two are taken (D22); a next hop cannot be asked what it has, and may be slow
       if (found === 'elsewhere' && store.nextHop !== undefined) {
         if (performance.now() >= deadline) throw new CopyFailure('tooSlow');
-        await pause(LOOK_MS);
+        await wait(AGAIN_MS);
         continue;
       }
       // the client of that copy is told of its error
@@ -182,13 +168,28 @@ export class Duplicates {
         return false;
       }
     }
+    const claim = await this.#askHosts(copy, waitMs);
+    if (claim === 'stored') return false;
     const attempt = memory.begin(identified, copy.account, copy.file);
     await copy.commit().catch((error: unknown) => {
       attempt.failed();
+      claim?.failed();
       throw error;
     });
     attempt.stored();
+    await claim?.stored();
     return true;
+  }
+
+  async #askHosts(copy: Storing, waitMs: number) {
+    const { hosts } = this.#parts;
+    if (hosts === undefined) return undefined;
+    const store = await this.#inTime(copy.store.sharedIdentity(copy.mailbox), waitMs);
+    if (store === undefined) return undefined;
+    const found = await askHosts(hosts, this.#identify(hosts, store, copy), waitMs);
+    if (found !== 'stored') return found;
+    // as for what this host knows itself
+    return (await this.#inTime(copy.store.has(copy.mailbox), waitMs)) ? 'stored' : undefined;
   }
 
   async #inTime<T>(looking: Promise<T>, waitMs: number): Promise<T> {
@@ -197,10 +198,33 @@ export class Duplicates {
     return found;
   }
 
-  #identify({ secret }: DeliveryMemory, store: string, { mailbox, account, paths }: Storing): Identified {
+  #identify(
+    { secret }: Pick<DeliveryMemory, 'secret'>,
+    store: string,
+    { mailbox, account, paths }: Storing,
+  ): Identified {
     if (this.#hash === undefined) throw new Error('nothing was hashed');
     this.#digest ??= this.#hash.digest();
     const delivery = { store, mailbox, account, sender: this.#parts.sender, digest: this.#digest };
     return identify(secret, delivery, paths);
+  }
+}
+
+/**
+ * Claims a copy, unless it is stored. Throws CopyFailure if others are at it for longer than `waitMs`.
+ * Nothing is acknowledged but what somebody has recorded as durable: what a host has begun that died is
+ * stored again.
+ */
+async function askHosts(
+  hosts: HostsMemory,
+  identified: Identified,
+  waitMs: number,
+): Promise<'stored' | HostClaim> {
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    const found = await hosts.claim(identified);
+    if (found !== 'elsewhere') return found;
+    if (performance.now() + AGAIN_MS > deadline) throw new CopyFailure('tooSlow');
+    await wait(AGAIN_MS);
   }
 }

@@ -10,7 +10,7 @@ import type { World } from '../core/world.ts';
 import type { KeySource } from '../keys/source.ts';
 import type { IsOwn } from '../mime/hop.ts';
 import type { Recipient } from '../recipients/source.ts';
-import type { DeliveryMemory } from './duplicate.ts';
+import type { DeliveryMemory, HostsMemory } from './duplicate.ts';
 import type { FolderParts } from './folder.ts';
 import type { Addressing } from './resolve.ts';
 import type { KeyRules } from './select.ts';
@@ -55,6 +55,8 @@ export interface DeliveryParts {
   readonly mailboxes: Slots;
   /** Recent deliveries; undefined: a message that is sent again is stored again. */
   readonly memory: DeliveryMemory | undefined;
+  /** What hosts remember together; left out: nothing. */
+  readonly hosts?: HostsMemory | undefined;
   readonly keys: KeySource;
   readonly addressing: Addressing & { readonly same: SameAddress };
   readonly keyRules: KeyRules;

@@ -62,7 +62,8 @@ export class Transaction {
     this.#id = parts.world.random(8).toString('hex');
     this.#admission = new Admission(parts, sender);
     this.#replies = new Replies(parts, this.#id, sender.sender);
-    this.#duplicates = new Duplicates({ memory: parts.memory, sender: sender.sender });
+    const { memory, hosts } = parts;
+    this.#duplicates = new Duplicates({ memory, hosts, sender: sender.sender });
     this.#scanner = new HeaderScanner(parts.limits.maxHeaderBytes);
   }
 

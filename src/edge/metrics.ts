@@ -7,6 +7,7 @@ import { within } from '../core/deadline.ts';
 import type { Meter, SealedCopy, Step } from '../core/meter.ts';
 import { forwardedCounters, type WatchedHops, watchHops } from './forwardmetrics.ts';
 import type { MetricsSource } from './metricsserver.ts';
+import { type WatchedState, watchState } from './statemetrics.ts';
 
 const STEPS: Record<Step, string> = {
   session_key: 'Making the session-key packets of one copy',
@@ -21,15 +22,11 @@ const STEPS: Record<Step, string> = {
 // from 50 us for a session key to 100 s for a slow message of 50 MiB
 const SECONDS = [0.00005, 0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 25, 100];
 
-export interface Watched extends WatchedHops {
+export interface Watched extends WatchedHops, WatchedState {
   connections(): number;
   deliveries(): number;
   /** Log lines that could not be written so far. */
   lostLines(): number;
-  /** Whether this process knows only its own deliveries, because the state directory fails. */
-  isForgetful(): boolean;
-  /** Age of the oldest delivery that this process remembers. */
-  oldestSeconds(): number;
   /** Undefined where the file system does not say. */
   freeBytes(): Promise<number | undefined>;
   /** What has to stay free: mail is deferred below it. */
@@ -58,14 +55,6 @@ const CONNECTIONS = { name: 'sealdir_connections', help: 'LMTP connections open 
 const DELIVERIES = {
   name: 'sealdir_deliveries',
   help: 'Copies on their way to a mailbox now, from DATA to stored or given up',
-};
-const STATE_FAILING = {
-  name: 'sealdir_state_failing',
-  help: 'Processes that know only their own deliveries, since the state directory fails',
-};
-const STATE_OLDEST = {
-  name: 'sealdir_state_oldest_seconds',
-  help: 'Age of the oldest delivery that is remembered; below store.duplicates for long: more mail than fits',
 };
 const FREE = {
   name: 'sealdir_store_free_bytes',
@@ -152,13 +141,12 @@ export function createMetrics(): Metrics {
     sealed,
     forwarded: forwardedCounters(registry, SECONDS),
     watch(now) {
-      const { connections, deliveries, lostLines, isForgetful, oldestSeconds, freeBytes, minFreeBytes } = now;
+      const { connections, deliveries, lostLines, freeBytes, minFreeBytes } = now;
       gauge(registry, CONNECTIONS, connections);
       gauge(registry, DELIVERIES, deliveries);
       watchHops(registry, now);
       gauge(registry, LOST_LINES, lostLines);
-      gauge(registry, STATE_FAILING, () => Number(isForgetful()));
-      gauge(registry, STATE_OLDEST, oldestSeconds, 'max');
+      watchState(registry, now);
       gauge(registry, MIN_FREE, minFreeBytes, 'max');
       new Gauge({
         ...FREE,

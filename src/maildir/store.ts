@@ -19,6 +19,7 @@ import { Space } from './space.ts';
 import { StagedFile } from './stagedfile.ts';
 import { holds } from './stored.ts';
 import { StoreIdentity } from './storeidentity.ts';
+import type { StoreMarks } from './storemark.ts';
 
 export interface StoreParts {
   readonly disk: Disk;
@@ -31,6 +32,8 @@ export interface StoreParts {
    * directory under the root, and it may take a process to find out, so that it is waited for.
    */
   readonly isOwned?: boolean;
+  /** What tells hosts that they have the same store; left out: nobody asks. */
+  readonly marks?: StoreMarks | undefined;
   /** Is told what went wrong with a `maildirsize`. Left out: no bytes are counted. */
   noteSizes?(error: unknown): void;
 }
@@ -63,6 +66,12 @@ export class Store {
     if (!this.#parts.isOwned) return this.#identityOf(root).now();
     const [name = '', ...below] = mailbox.slice(root.length).split('/').filter(Boolean);
     return this.#identityOf(below.length === 0 ? root : join(root, name)).certain();
+  }
+
+  /** Of files that are another user's it is not known. */
+  async sharedIdentity(mailbox: string): Promise<string | undefined> {
+    const root = this.#roots.of(mailbox);
+    return this.#parts.isOwned || root === undefined ? undefined : this.#parts.marks?.of(root);
   }
 
   #identityOf(directory: string): StoreIdentity {

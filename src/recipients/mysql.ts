@@ -1,8 +1,8 @@
 /** Recipients in MySQL or MariaDB, by the package mysql2. */
 import { within } from '../core/deadline.ts';
+import { optionalPackage } from '../core/optionalpackage.ts';
 import type { Fields } from './answer.ts';
 import type { Database, DatabaseOptions } from './database.ts';
-import { optionalPackage } from './package.ts';
 import { readPassword } from './passwordfile.ts';
 import { compileQuery } from './query.ts';
 

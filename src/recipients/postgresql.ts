@@ -1,7 +1,8 @@
 /** Recipients in PostgreSQL, by the package pg. */
+
+import { optionalPackage } from '../core/optionalpackage.ts';
 import type { Fields } from './answer.ts';
 import type { Database, DatabaseOptions } from './database.ts';
-import { optionalPackage } from './package.ts';
 import { readPassword } from './passwordfile.ts';
 import { compileQuery } from './query.ts';
 

@@ -1,9 +1,9 @@
 /** Recipients in an SQLite file, by the package better-sqlite3. It is only read. */
 import { statSync } from 'node:fs';
 import type DatabaseFile from 'better-sqlite3';
+import { optionalPackage } from '../core/optionalpackage.ts';
 import type { Fields } from './answer.ts';
 import type { Database, DatabaseOptions } from './database.ts';
-import { optionalPackage } from './package.ts';
 import { compileQuery } from './query.ts';
 
 /** The calls are synchronous: a file that a writer has locked must not stop deliveries for long. */

@@ -70,6 +70,7 @@ export function startDeliveries(
     readFields: lazily,
     onParsed,
     onReceived: onReceived && countingBy(onReceived, world),
+    onShared: () => log.info('store.state: hosts remember together again', {}),
   };
   const site = openSite(settings, surroundings);
   let current = settings;
@@ -92,6 +93,7 @@ export function startDeliveries(
     hopConnections: () => site.hops.connections,
     lostLines: () => log.lostLines,
     isForgetful: () => site.memory?.isShared === false,
+    shared: site.hosts,
     oldestSeconds: () => site.memory?.oldestSeconds ?? 0,
     freeBytes: () => leastFree(site.fileSystems, storeRoots(settings)),
     minFreeBytes: () => current.store.min_free_space,

@@ -13,7 +13,8 @@ import type { Log } from '../edge/log.ts';
 import { createMetricsServer, type MetricsSource } from '../edge/metricsserver.ts';
 import { claimPaths } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
-import { FORGETFUL, type OwnedState, openSweep, ownState } from '../opensite.ts';
+import { FORGETFUL, type OwnedState, ownState, tryShared } from '../openmemory.ts';
+import { openSweep } from '../opensite.ts';
 import { pathsOf, trySource } from '../site.ts';
 import { TlsReport } from '../tlsreport/tlsreport.ts';
 import { listenAs, unusedOf } from './inherited.ts';
@@ -61,6 +62,7 @@ export async function startShared(parts: SharedParts): Promise<Shared> {
     for (const root of settings.recipients.roots) mustBeDirectory('recipients.roots', root);
     await blamingSetting('recipients.source', trySource(settings));
     await blamingSetting('store.forward_ca_file', tryAuthorities(settings));
+    await blamingSetting('store.state', tryShared(settings));
     const claim = await blamingSetting('lmtp.listen', claimOwnPaths(settings, inherited));
     const readiness = new Readiness(settings, realWorld(settings.hostname));
     for (const { name } of unusedOf(inherited, settings)) log.warn('socket not used', { name });

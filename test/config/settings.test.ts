@@ -46,7 +46,10 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       maildir: '/var/mail/sealdir/{domain}/{local}',
       min_free_space: 128 * 1024 * 1024,
       duplicates: 2 * 3_600_000,
-      state: '/run/sealdir/state',
+      state: { directory: '/run/sealdir/state', shared: undefined },
+      state_secret: '',
+      state_password_file: '',
+      state_ca_file: '',
       encrypted: 'keep',
       maildirsize: false,
       forward: undefined,
@@ -339,6 +342,54 @@ test('wrapped keys are not put where a reboot or the server would lose them', ()
     assert.match(complaintOf(`${state}gateway.directory = "${inside}"`), /below store\.state/);
   for (const beside of ['/srv/states', '/srv', '/runs/gateway'])
     assert.equal(read(`${state}gateway.directory = "${beside}"`).gateway.directory, beside);
+});
+
+test('deliveries are remembered in a directory, and by hosts together in Redis', () => {
+  const secret = 'store.state_secret = "/etc/sealdir/secret"\n';
+  const state = (written: string) => read(`${secret}store.state = ${written}`).store.state;
+  const tcp = (host: string, port: number) => ({ type: 'tcp', host, port }) as const;
+  for (const [text, at, isTls, db, user] of [
+    ['redis://redis.example.com', tcp('redis.example.com', 6379), false, 0, ''],
+    ['redis://sealdir@10.0.0.1:7000/3', tcp('10.0.0.1', 7000), false, 3, 'sealdir'],
+    ['rediss://[fd00::1]:6380/', tcp('fd00::1', 6380), true, 0, ''],
+    ['valkeys://valkey/12', tcp('valkey', 6379), true, 12, ''],
+    ['unix:/run/redis/redis.sock', { type: 'unix', path: '/run/redis/redis.sock' }, false, 0, ''],
+    ['redis+unix:///run/r.sock?db=2', { type: 'unix', path: '/run/r.sock' }, false, 2, ''],
+  ] as const) {
+    const shared = { text, at, isTls, db, user };
+    assert.deepEqual(state(`"${text}"`), { directory: '/run/sealdir/state', shared });
+    assert.deepEqual(state(`["/srv/state", "${text}"]`), { directory: '/srv/state', shared });
+  }
+  const complaint = (written: string) => complaintOf(`${secret}store.state = ${written}`);
+  for (const none of ['""', '[]', '["/a", "/b"]', '["redis://a", "redis://b"]', '7'])
+    assert.match(complaint(none), /^store\.state: /);
+  for (const none of [
+    'redis://',
+    'redis:/host',
+    'redis://host:0',
+    'redis://host:70000',
+    'redis://h/x',
+    'unix:x',
+  ])
+    assert.match(complaint(`"${none}"`), /^store\.state: /, none);
+  assert.match(complaint(`"unix:/${'x'.repeat(120)}"`), /longer than 107 bytes/);
+});
+
+test('a password in the URL of Redis is refused, and not shown', () => {
+  for (const url of ['redis://:geheim@host', 'rediss://user:ge@heim/x@host:1/2']) {
+    const complaint = complaintOf(`store.state_secret = "/s"\nstore.state = "${url}"`);
+    assert.match(complaint, /^store\.state: .* has a password: put that into a file/);
+    assert.doesNotMatch(complaint, /geheim|heim/);
+  }
+});
+
+test('what hosts share needs a secret, and settings about it a URL', () => {
+  const url = 'store.state = "redis://host"\n';
+  assert.match(complaintOf(url), /^store\.state_secret: is needed by a URL/);
+  for (const name of ['secret', 'password_file', 'ca_file'])
+    assert.match(complaintOf(`store.state_${name} = "/x"`), /needs a URL of Redis in store\.state$/);
+  const owned = `${url}store.state_secret = "/s"\nowners.socket = "/run/o"\n`;
+  assert.match(complaintOf(owned), /owners\.socket leaves it no effect/);
 });
 
 test('the gateway takes passwords over TLS, or from the machine itself', () => {

@@ -59,7 +59,7 @@ export class CrashSite {
 
   /** The state directory. */
   get state(): string {
-    return this.#settings.store.state;
+    return this.#settings.store.state.directory;
   }
 
   get socketPath(): string {
