@@ -16,6 +16,7 @@ test('F52: it waits for the verdict: one that was accepted is not passed on agai
   const store = {
     nextHop: 'lmtp:unix:/hop' as string | undefined,
     identity: async () => 'hop',
+    sharedIdentity: async () => undefined,
     has: async () => true,
     holds: async () => false,
   };
