@@ -93,7 +93,7 @@ describe('hosts with one store and one Redis', needs(...NEEDED, 'openssl'), () =
     assert.equal((await redis.keys()).length, 2);
   });
 
-  test('F53: Redis killed under load: all mail is stored, and said once; back again, hosts know of each other', async (t) => {
+  test('F54: Redis killed under load: all mail is stored, and said once; back again, hosts know of each other', async (t) => {
     const { redis, site, state } = await open(t);
     const [one, other] = [await site.start('one', state), await site.start('other', state)];
     const count = 120;
@@ -126,7 +126,7 @@ describe('hosts with one store and one Redis', needs(...NEEDED, 'openssl'), () =
     assert.equal(saysApart(one), 1);
   });
 
-  test('F53: Redis hangs, or is slow: mail is stored, held up once', async (t) => {
+  test('F54: Redis hangs, or is slow: mail is stored, held up once', async (t) => {
     const { redis, site } = await open(t);
     const far = await delay(redis.path);
     t.after(() => far.stop());
@@ -145,7 +145,7 @@ describe('hosts with one store and one Redis', needs(...NEEDED, 'openssl'), () =
     assert.equal((await site.stored('alice')).length, 21);
   });
 
-  test('F53: a host that is killed under load: what it had answered is known to the other one', async (t) => {
+  test('F54: a host that is killed under load: what it had answered is known to the other one', async (t) => {
     const { site, state } = await open(t);
     const config = await site.configure('one', state);
     const ready = (output: string) => output.includes('"msg":"listening"');
