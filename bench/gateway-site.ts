@@ -139,6 +139,7 @@ function startProgram(dir: string, behind: number): Promise<Running> {
 directory = ${JSON.stringify(join(dir, 'gateway'))}
 cache_directory = ${JSON.stringify(join(dir, 'cache'))}
 listen = ["127.0.0.1:0"]
+metrics_listen = "127.0.0.1:0"
 upstream = "127.0.0.1:${behind}"
 max_peer_connections = 1000
 `;
