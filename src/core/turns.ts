@@ -4,11 +4,16 @@
 const LONGEST_MS = 10;
 
 export class Turns {
+  readonly #longestMs: number;
   #since = performance.now();
+
+  constructor(longestMs = LONGEST_MS) {
+    this.#longestMs = longestMs;
+  }
 
   /** To be called between two pieces: resolves in a later turn if this one has taken long enough. */
   async next(): Promise<void> {
-    if (performance.now() - this.#since < LONGEST_MS) return;
+    if (performance.now() - this.#since < this.#longestMs) return;
     await new Promise(setImmediate);
     this.#since = performance.now();
   }

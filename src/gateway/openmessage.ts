@@ -9,6 +9,9 @@ import { type MessageView, openingView } from '../view/view.ts';
 import { type Coming, openStored } from './openstored.ts';
 import { type Metadata, metadataOf } from './shown.ts';
 
+/** Whoever types in another session waits for more than one turn. */
+const TURN_MS = 2;
+
 export interface OpenedMessage {
   readonly view: MessageView;
   readonly metadata: Metadata;
@@ -16,7 +19,7 @@ export interface OpenedMessage {
 
 /** Throws as openStored does. */
 export async function openMessage(stored: Buffer | Coming, opener: Opener): Promise<OpenedMessage> {
-  const turns = new Turns();
+  const turns = new Turns(TURN_MS);
   const work = openingView(await openStored(stored, opener));
   for (;;) {
     const { done, value } = work.next();

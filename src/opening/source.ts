@@ -37,8 +37,8 @@ export async function* lent(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffe
 
 /** Bytes of a message that are decoded at a time. */
 const PIECE_BYTES = 64 * 1024;
-/** After so many, a millisecond or some, whoever else waits for the event loop has a turn. */
-const TURN_BYTES = 4 * PIECE_BYTES;
+/** After so many, a millisecond or less, whoever else waits for the event loop has a turn. */
+const TURN_BYTES = PIECE_BYTES;
 
 /** A message in pieces, from its beginning each time. */
 export type MessagePieces = () => Iterable<Buffer> | AsyncIterable<Buffer>;
