@@ -14,8 +14,8 @@ import { dashboard } from './dashboard.ts';
 import { disks } from './disks.ts';
 import { forward } from './forward.ts';
 import { gateway } from './gateway.ts';
-
 import { growth } from './growth.ts';
+import { hosts } from './hosts.ts';
 import { latency } from './latency.ts';
 import { limit } from './limit.ts';
 import { describeMachine } from './machine.ts';
@@ -31,6 +31,7 @@ import { throughput } from './throughput.ts';
 const BENCHES: readonly Bench[] = [
   peers,
   forward,
+  hosts,
   limit,
   throughput,
   memory,

@@ -49,6 +49,8 @@ export interface ServerOptions {
     readonly duplicates?: string;
     readonly lmtp?: string;
     readonly store?: string;
+    /** The directory of another server, whose store this one has. */
+    readonly storeIn?: string;
     /** `DIR` stands for the server's directory, in `rest` too, which begins in the section [keys]. */
     readonly recipients?: string;
     readonly rest?: string;
@@ -65,7 +67,7 @@ listen = ${JSON.stringify([join(directory, 'lmtp.sock'), ...listen, `127.0.0.1:$
 socket_mode = "0666"
 ${toml?.lmtp ?? ''}
 [store]
-maildir = ${JSON.stringify(join(directory, 'mail/{domain}/{local}'))}
+maildir = ${JSON.stringify(join(toml?.storeIn ?? directory, 'mail/{domain}/{local}'))}
 duplicates = "${toml?.duplicates ?? 'off'}"
 state = ${JSON.stringify(join(directory, 'state'))}
 ${toml?.store ?? ''}
