@@ -42,7 +42,7 @@ export async function drive(target: Target, count: number): Promise<Sent> {
 }
 
 async function smtpSource(target: Target, to: string, sessions: number, messages: number): Promise<void> {
-  const { port, bytes, recipients } = target;
+  const { port, bytes, recipients, core } = target;
   // -L speaks LMTP, -d keeps the connection open. smtp-source ends at the first reply that it does not like.
   const options = [
     '-L',
@@ -60,7 +60,9 @@ async function smtpSource(target: Target, to: string, sessions: number, messages
   ];
   const several = recipients === 1 ? [] : ['-r', recipients];
   const args = [...options, ...several, `127.0.0.1:${port}`].map(String);
-  const { code, stderr } = await run('smtp-source', args, { timeoutMs: TIMEOUT_MS });
+  const bound = core === undefined ? [] : ['taskset', '-c', `${core}`];
+  const [program = '', ...rest] = [...bound, 'smtp-source', ...args];
+  const { code, stderr } = await run(program, rest, { timeoutMs: TIMEOUT_MS });
   if (code !== 0) throw new Error(`smtp-source: exit ${code}: ${stderr}`);
 }
 

@@ -16,7 +16,7 @@ export const hosts: Bench = {
   name: 'hosts',
   about: `Two servers of one process each, bound to a core each (taskset), deliver into one store: messages of 10 kB to 20
 recipients, from 10 connections to each. The same load on one of them alone, in turns, round after round. The load
-generators run on the same cores, at what is left of them.`,
+generator of each is bound to the same core as the server: a host is a core with all that it does.`,
 
   async run(bed) {
     const certificate = await makeCertificate(BASE_KEY);
@@ -26,7 +26,7 @@ generators run on the same cores, at what is left of them.`,
     const target = async (server: Sealdir) => {
       const base = freshBase();
       await server.addRecipients(addresses(base, LOAD.mailboxes), certificate);
-      return { ...LOAD, port: server.port, base };
+      return { ...LOAD, port: server.port, base, core: server === one ? 0 : 1 };
     };
     const expected: number[] = [];
     for (const server of [one, two]) {

@@ -26,6 +26,8 @@ export interface Target {
    * Index of the mailbox that gets the first message; the next one gets the second, and so on. 0 if left out.
    */
   readonly first?: number;
+  /** The core that smtp-source is bound to. */
+  readonly core?: number;
 }
 
 export type Order =

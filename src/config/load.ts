@@ -134,7 +134,8 @@ function show(value: unknown): string {
   if (value instanceof Date) return 'a date';
   if (typeof value === 'object') return 'a table';
   if (typeof value !== 'string') return String(value);
-  const shown = value.replace(/(:\/\/[^/@\s]*:)\S+@/, '$1...@'); // no password of a URL
+  // no password of a URL
+  const shown = value.replace(/(:\/\/[^/@\s]*:)\S+@/, '$1...@').replace(/([?&]password=)[^&\s]*/gi, '$1...');
   const printable = visible(JSON.stringify(shown.slice(0, 100)));
   return printable.length <= 80 ? printable : `${printable.slice(0, 78).replace(/[\uD800-\uDBFF]$/, '')}…"`;
 }

@@ -6,7 +6,7 @@ import * as fs from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import { type Calls, type Done, deliverAll, type Order } from './batch.ts';
-import { forgetsRenames, syncFile, syncFiles } from './renamed.ts';
+import { Renames } from './renamed.ts';
 import { runAsync, runSync } from './steps.ts';
 
 const { O_CREAT, O_EXCL, O_WRONLY, O_RDONLY, O_DIRECTORY } = fs.constants;
@@ -21,18 +21,16 @@ export const batchCalls: Calls<number> = {
   rename: fs.renameSync,
   unlink: fs.unlinkSync,
   openDirectory: (path) => fs.openSync(path, O_RDONLY | O_DIRECTORY),
-  syncDirectory(fd, renamed) {
+  syncDirectory(fd) {
     fs.fsyncSync(fd);
-    if (forgetsRenames(mustBeLinked(fd), renamed)) for (const path of renamed) syncFile(path);
+    mustBeLinked(fd);
   },
 };
 const fsync = promisify(fs.fsync);
 /** Somebody may have removed the directory, and the files with it, after it was opened. */
-function mustBeLinked(fd: number): fs.Stats {
-  const stats = fs.fstatSync(fd);
-  if (stats.nlink === 0)
+function mustBeLinked(fd: number): void {
+  if (fs.fstatSync(fd).nlink === 0)
     throw Object.assign(new Error('the directory was removed'), { code: 'ENOENT', syscall: 'fsync' });
-  return stats;
 }
 
 /** `bytes` are those of all jobs, one after the other. `calls`: batchCalls, or more careful ones. */
@@ -41,14 +39,28 @@ export async function performBatch(
   bytes: Buffer,
   calls = batchCalls,
 ): Promise<Done> {
-  // a single file waits for nobody, and wake-ups would only cost it time
-  if (syncsAtOnce <= 1 || jobs.length === 1) return deliverAlone(jobs, bytes, calls);
-  const sync = fsync;
-  const syncDirectory = async (fd: number, renamed: readonly string[]) => {
-    await fsync(fd);
-    if (forgetsRenames(mustBeLinked(fd), renamed)) await syncFiles(renamed);
+  const renames = new Renames();
+  const rename = (from: string, to: string) => {
+    renames.begin(from, to);
+    try {
+      return calls.rename(from, to);
+    } catch (error) {
+      renames.failed(to);
+      throw error;
+    }
   };
-  const steps = deliverAll({ ...calls, sync, syncDirectory }, jobs, bytes);
+  // a single file waits for nobody, and wake-ups would only cost it time
+  if (syncsAtOnce <= 1 || jobs.length === 1) {
+    const syncDirectory = (fd: number, renamed: readonly string[]) =>
+      renames.sync(renamed, () => void calls.syncDirectory(fd, renamed));
+    return deliverAlone(jobs, bytes, { ...calls, rename, syncDirectory });
+  }
+  const syncDirectory = (fd: number, renamed: readonly string[]) =>
+    renames.syncAtOnce(renamed, async () => {
+      await fsync(fd);
+      mustBeLinked(fd);
+    });
+  const steps = deliverAll({ ...calls, sync: fsync, rename, syncDirectory }, jobs, bytes);
   return { answers: await runAsync(steps, syncsAtOnce), fsyncMs: undefined };
 }
 

@@ -14,6 +14,8 @@ import type { Identified } from './memory.ts';
 
 /** How long a claim lasts by itself: what a host that died has begun may be stored by another after that. */
 const CLAIM_MS = 15_000;
+/** Nobody renews one for longer: of a host whose volume hangs, others store the copy. */
+const UNDER_WAY_MS = 15 * 60_000;
 const PREFIX = 'sealdir:';
 const NAME_BYTES = 12;
 const PROOF_BYTES = 9;
@@ -75,7 +77,11 @@ export class SharedDeliveries {
   }
 
   #begun(claim: string | undefined, records: readonly Stored[]): HostClaim {
-    const renew = () => void this.#link.ask(claim === undefined ? [] : [['PEXPIRE', claim, `${CLAIM_MS}`]]);
+    let left = claim === undefined ? 0 : (3 * UNDER_WAY_MS) / CLAIM_MS;
+    const renew = () => {
+      if (left-- > 0) void this.#link.ask([['PEXPIRE', claim ?? '', `${CLAIM_MS}`]]);
+      else clearInterval(renewing);
+    };
     const renewing = setInterval(renew, CLAIM_MS / 3);
     renewing.unref();
     const release = claim === undefined ? [] : [['DEL', claim]];

@@ -60,6 +60,8 @@ export interface Caches {
   readonly metadata: Recent<Metadata>;
   /** Large messages are opened one at a time. */
   readonly large: Semaphore;
+  /** So are those that were collected, which may be large inside. */
+  readonly collected: Semaphore;
   /** Bytes of messages that are being stored. */
   appending: number;
   /** Resolves when what was kept over logins is there, and never rejects. */
@@ -84,10 +86,11 @@ export function newCaches(
 ): Caches {
   return {
     ...(counts && { counts }),
-    opened: new Recent(openedBytes, ({ size }) => size),
+    opened: new Recent(openedBytes, ({ bytes }) => bytes.buffer.byteLength),
     metadata: new Recent(metadataBytes, bytesOf),
     appending: 0,
     large: new Semaphore(1, Number.POSITIVE_INFINITY),
+    collected: new Semaphore(1, Number.POSITIVE_INFINITY),
   };
 }
 

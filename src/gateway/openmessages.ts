@@ -31,7 +31,9 @@ export interface Opening {
 /** Opens messages, and remembers what lists show of them. Throws RefusedError. */
 export async function openMessages(selected: Selected, opening: Opening): Promise<void> {
   const onceMore = await openAs(selected, opening, 'coming');
-  if (onceMore.size > 0) await openAs(selected, { ...opening, uids: onceMore }, 'collected');
+  if (onceMore.size === 0) return;
+  const { collected } = selected.opening.caches;
+  await collected.run(() => openAs(selected, { ...opening, uids: onceMore }, 'collected'));
 }
 
 type Open = () => Promise<OpenedMessage>;
@@ -52,7 +54,10 @@ async function openAs(
       const uid = uids.get(fetched.number);
       const stored = wholeOf(fetched);
       if (uid === undefined || stored === undefined) return selected.passSegments(segments);
-      const open = large ?? (() => openCollected(stored, selected.opening.opener));
+      const { opener, caches } = selected.opening;
+      const collected = () => openCollected(stored, opener);
+      const inTurn = how === 'coming' ? () => caches.collected.run(collected) : collected;
+      const open = large ?? inTurn;
       const opened = await remembered(selected, { uid, use, begun }, open);
       if (opened === 'once more') onceMore.set(fetched.number, uid);
       else await take(fetched, opened);

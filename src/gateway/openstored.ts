@@ -4,6 +4,7 @@
  * came with it: those inside are the sender's word alone, and no spam filter has seen them.
  */
 import { releaseMemory } from '../core/releasememory.ts';
+import { Turns } from '../core/turns.ts';
 import { NotOpenedError, type Opener } from '../keys/opening.ts';
 import { fieldsOf, type HeaderScan, HeaderScanner, type RawField } from '../mime/header.ts';
 import { isOfInsertions, withoutInsertions } from '../mime/insertions.ts';
@@ -39,7 +40,7 @@ export async function openStored(stored: Buffer | Coming, opener: Opener): Promi
   if (Buffer.isBuffer(stored)) outer.take(stored);
   const bytes = Buffer.isBuffer(stored) ? stored.length : stored.bytes;
   const opened = await openPackets(packetsIn(pieces), opener, {
-    mostHeld: MOST_SHOWN_BYTES,
+    ...{ mostHeld: MOST_SHOWN_BYTES, most: MOST_SHOWN_BYTES },
     expected: Math.ceil((bytes * 3) / 4), // what is armored is base64
   });
   const fields = outer.fields();
@@ -72,13 +73,17 @@ async function insideOf(opened: Opened): Promise<Buffer> {
   if (change === undefined) throw new NotOpenedError('it is not known what was put into it');
   const { whole } = opened;
   const inside = whole ?? Buffer.allocUnsafeSlow(opened.bytes);
+  const turns = new Turns();
   let length = 0;
-  for await (const piece of opened.pieces())
+  for await (const piece of opened.pieces()) {
+    await turns.next();
     for (const part of change(piece)) {
       const isInPlace = whole !== undefined && part.byteOffset === whole.byteOffset + length;
       if (!isInPlace) inside.set(part, length); // to the left, if it is the same memory
       length += part.length;
     }
+    if (piece !== whole) releaseMemory(piece);
+  }
   return inside.subarray(0, length);
 }
 

@@ -20,6 +20,7 @@ const CLOSE_MS = 1000;
  */
 export async function relay(client: Side, user: Side): Promise<void> {
   void pass(client.input, user.stream).then(() => user.stream.end());
+  client.stream.once('close', () => user.stream.destroy());
   await pass(user.input, client.stream);
   for (const { stream } of [client, user]) {
     stream.end();
@@ -30,11 +31,14 @@ export async function relay(client: Side, user: Side): Promise<void> {
 async function pass(from: Input, to: Duplex): Promise<void> {
   try {
     for await (const piece of from.rest()) {
-      await new Promise<void>((resolve, reject) => {
-        if (to.destroyed || to.writableEnded) reject(new Error('closed'));
-        else to.write(piece, (error) => (error ? reject(error) : resolve()));
-      });
-      piece.fill(0);
+      try {
+        await new Promise<void>((resolve, reject) => {
+          if (to.destroyed || to.writableEnded) reject(new Error('closed'));
+          else to.write(piece, (error) => (error ? reject(error) : resolve()));
+        });
+      } finally {
+        piece.fill(0);
+      }
     }
   } catch {
     // a connection has broken, which ends the session

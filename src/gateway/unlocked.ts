@@ -40,6 +40,8 @@ export interface UnlockedParts extends Pick<SessionParts, 'appending' | 'mostMes
   complain(what: 'append' | 'cache' | 'command' | 'upstream', error: unknown): void;
 }
 
+/** Whoever does not read the rest within this time does not get it. */
+const CLOSE_MS = 1000;
 const NO_ANSWER = 'the server behind does not answer in time';
 /** For its greeting, and for the login. */
 const BEHIND_MS = 30_000;
@@ -68,7 +70,10 @@ export async function runUnlocked(
     await parts.judged?.('opened');
     session = new Session({ ...parts, input, client, upstream });
     await client.write(Buffer.from(`${tag} ${narrowed(answer.text)}\r\n`));
-    void upstream.ended.then(() => stream.destroy());
+    void upstream.ended.then(() => {
+      stream.end(); // the last answers may still be on their way
+      setTimeout(() => stream.destroy(), CLOSE_MS).unref();
+    });
     await session.run();
   } finally {
     upstream.close();

@@ -31,10 +31,11 @@ export class Input {
       const piece = end === -1 ? this.#held : this.#held.subarray(0, end);
       bytes += piece.length;
       if (bytes > most) throw new TooLongError(`a line has more than ${most} bytes`);
-      if (piece.length > 0 || end !== -1) pieces.push(piece);
+      if (end === -1 && piece.length > 0) pieces.push(moved(piece)); // its memory may be there for the next one
       if (end !== -1) {
+        if (piece.length > 0 || pieces.length === 0) pieces.push(piece);
         this.#held = this.#held.subarray(end + 1);
-        const line = pieces.length === 1 ? piece : joined(pieces);
+        const line = pieces.length === 1 ? (pieces[0] ?? piece) : joined(pieces);
         return line.at(-1) === CR ? line.subarray(0, -1) : line;
       }
       this.#held = EMPTY;
@@ -90,6 +91,12 @@ export function readFrom(stream: Readable): AsyncIterable<Buffer> {
 /** Yields what pieces are, and does not end them when whoever reads it stops: the rest has to be read too. */
 export async function* unclosed(pieces: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
   for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) yield next.value;
+}
+
+function moved(piece: Buffer): Buffer {
+  const copy = Buffer.from(piece);
+  piece.fill(0); // as above
+  return copy;
 }
 
 function joined(pieces: readonly Buffer[]): Buffer {

@@ -30,11 +30,11 @@ export class Held {
     return this.#bytes;
   }
 
-  /** Takes a piece, with its memory. */
-  take(piece: Buffer): void {
+  /** Takes a piece; `isGiven`: with its memory, when a piece in other memory has come. */
+  take(piece: Buffer, isGiven: boolean): void {
     this.#bytes += piece.length;
     if (this.#rooms === undefined) return this.#hash(piece);
-    if (this.#bytes <= this.#most) return this.#rooms.add(piece);
+    if (this.#bytes <= this.#most) return this.#rooms.add(piece, isGiven);
     const held = this.#rooms.all();
     this.#rooms = undefined;
     for (const each of [...held, piece]) this.#hash(each);
@@ -80,7 +80,7 @@ class Rooms {
     this.#room = Buffer.allocUnsafeSlow(firstBytes);
   }
 
-  add(piece: Buffer): void {
+  add(piece: Buffer, isGiven: boolean): void {
     for (let rest = piece; rest.length > 0; ) {
       if (this.#filled === this.#room.length) this.#grow();
       const part = rest.subarray(0, this.#room.length - this.#filled);
@@ -90,7 +90,7 @@ class Rooms {
     }
     // several pieces may lie in the same memory, one after the other
     if (this.#last !== undefined && this.#last.buffer !== piece.buffer) releaseMemory(this.#last);
-    this.#last = piece;
+    this.#last = isGiven ? piece : undefined;
   }
 
   /** Returns all of it. */

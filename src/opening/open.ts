@@ -24,6 +24,8 @@ export interface Opened {
 export interface OpenLimits {
   /** Bytes that are held until they are verified. Whatever is longer is read twice. */
   readonly mostHeld?: number;
+  /** Bytes that may come out. */
+  readonly most?: number;
   /** Bytes that are expected to come out at most, if that is known. */
   readonly expected?: number;
 }
@@ -34,7 +36,7 @@ const MOST_HELD = 32 * 1024 * 1024;
 export async function openPackets(
   source: PacketSource,
   opener: Opener,
-  { mostHeld = MOST_HELD, expected }: OpenLimits = {},
+  { mostHeld = MOST_HELD, expected, most = Number.POSITIVE_INFINITY }: OpenLimits = {},
 ): Promise<Opened> {
   let found: Promise<SessionKey> | undefined; // nobody is asked twice
   const findKey = (sealed: readonly Uint8Array[]) => {
@@ -45,7 +47,10 @@ export async function openPackets(
   const held = new Held(mostHeld, expected);
   const reading = new Reading(source, findKey);
   try {
-    for await (const piece of reading.content()) held.take(piece);
+    for await (const piece of reading.content()) {
+      held.take(piece, !reading.isInflated);
+      if (held.bytes > most) throw new ExcessError('it is too large');
+    }
   } catch (error) {
     if (error instanceof UnsupportedError)
       return await openByLibrary(source, { sessionKeyOf: findKey }).finally(erase);

@@ -21,10 +21,16 @@ export class Reading {
   readonly #findKey: FindSessionKey;
   #packets = new MessagePackets('encrypted');
   #bytes = 0;
+  #isInflated = false;
 
   constructor(source: PacketSource, findKey: FindSessionKey) {
     this.#source = source;
     this.#findKey = findKey;
+  }
+
+  /** Whether memory of what comes may still be written to, by the decompression. */
+  get isInflated(): boolean {
+    return this.#isInflated;
   }
 
   /** The name that the literal packet has for the content; usually ''. Known at the end. */
@@ -47,6 +53,7 @@ export class Reading {
       return;
     }
     this.#packets = new MessagePackets('compressed');
+    this.#isInflated = true;
     const most = () => mostDecompressed(this.#bytes);
     yield* contentOf(inflated(withFirst(value, data), compression, most), this.#packets);
   }

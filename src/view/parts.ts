@@ -11,6 +11,8 @@ const MOST_PARTS = 10_000;
 /** Of a boundary only so many bytes count. RFC 2046 §5.1.1 allows 70. */
 const MOST_BOUNDARY_BYTES = 80;
 const MARK = Buffer.from('\n--');
+/** So it is after so many fields. */
+const TURN_LINES = 1000;
 /** After so many lines that could be a boundary others may have a turn. */
 const TURN_MARKS = 1000;
 const DASH = 0x2d;
@@ -64,11 +66,11 @@ class PartFinder {
 
   *find(): Generator<undefined, Part> {
     const root = this.#begin();
-    let found = this.#readHeaders(root);
+    let found = yield* this.#readHeaders(root);
     for (;;) {
       found ??= yield* this.#nextBoundary();
       if (found === undefined) break;
-      found = this.#passBoundary(found);
+      found = yield* this.#passBoundary(found);
     }
     for (const part of this.#open) part.body.end = this.#bytes.length;
     return root;
@@ -89,9 +91,9 @@ class PartFinder {
   }
 
   /** Reads the header of a part, and of the message in it. Returns the boundary that a header ended at. */
-  #readHeaders(first: OpenPart): Found | undefined {
+  *#readHeaders(first: OpenPart): Generator<undefined, Found | undefined> {
     for (let part = first; ; part = this.#begin()) {
-      const found = this.#readHeader(part);
+      const found = yield* this.#readHeader(part);
       if (found !== undefined) {
         if (part.kind === 'message') this.#begin(); // one without header and body
         return found;
@@ -100,12 +102,14 @@ class PartFinder {
     }
   }
 
-  #readHeader(part: OpenPart): Found | undefined {
+  *#readHeader(part: OpenPart): Generator<undefined, Found | undefined> {
     const bytes = this.#bytes;
     const limit = bytes.length;
+    let lines = 0;
     let contentType: Range | undefined;
     let found: Found | undefined;
     for (let at = this.#at, end = at; at < limit; at = end) {
+      if (++lines % TURN_LINES === 0) yield;
       end = endOfLine(bytes, at, limit);
       if (isEmptyLine(bytes, at, end)) {
         this.#at = end;
@@ -135,7 +139,7 @@ class PartFinder {
   }
 
   /** Closes what the boundary ends, and begins the next part unless it was the last one. */
-  #passBoundary({ lineStart, lineEnd, boundary }: Found): Found | undefined {
+  *#passBoundary({ lineStart, lineEnd, boundary }: Found): Generator<undefined, Found | undefined> {
     const bytes = this.#bytes;
     // the line end above a boundary belongs to it (RFC 2046 §5.1.1), if there is a line
     const bodyEnd = lineStart > this.#at ? lineStart - 2 : lineStart;
@@ -151,7 +155,7 @@ class PartFinder {
     this.#boundaries.length = kept;
     this.#at = lineEnd;
     const isCutOff = lineEnd === bytes.length && bytes[lineEnd - 1] !== LF;
-    return isLast || isCutOff ? undefined : this.#readHeaders(this.#begin());
+    return isLast || isCutOff ? undefined : yield* this.#readHeaders(this.#begin());
   }
 
   /** Returns the next line from here that is a boundary. */

@@ -4,7 +4,7 @@
 
 import { contentOf, type PartContent } from './content.ts';
 import { envelopeOf } from './envelope.ts';
-import { type Field, fieldsIn } from './fields.ts';
+import { type Field, fieldsIn, type Range } from './fields.ts';
 import type { Kind } from './kind.ts';
 import type { Lines } from './lines.ts';
 import type { Parameter } from './parameters.ts';
@@ -29,6 +29,8 @@ export interface Parsed {
   readonly lines: Lines;
   /** Of the header of the message. */
   fields(): Iterable<Field>;
+  /** Returns what is looked at of the header of a part. */
+  header(part: Part): Range;
   readonly contents: Map<Part, PartContent>;
 }
 
@@ -46,9 +48,9 @@ export function structureOf(bytes: Buffer, root: Part, parsed: Parsed, form: For
 function contentIn(
   bytes: Buffer,
   part: Part,
-  { contents }: Parsed,
+  { contents, header }: Parsed,
   of: 'message' | 'part',
-  fields: () => Iterable<Field> = () => fieldsIn(bytes, part.header),
+  fields: () => Iterable<Field> = () => fieldsIn(bytes, header(part)),
 ): PartContent {
   const content = contents.get(part) ?? contentOf(bytes, fields(), of);
   contents.set(part, content);
@@ -94,7 +96,7 @@ function structure(bytes: Buffer, { part, content }: Described, parsed: Parsed, 
     const [child] = part.children;
     if (type.isText) words.push(`${lines.within(part.body)}`);
     else if (part.kind === 'message' && child !== undefined) {
-      words.push(envelopeOf(bytes, fieldsIn(bytes, child.header)));
+      words.push(envelopeOf(bytes, fieldsIn(bytes, parsed.header(child))));
       words.push(inner(child), `${lines.within(part.body)}`);
     }
     if (form === 'BODYSTRUCTURE') words.push(nstring(md5), extension(content));

@@ -65,9 +65,10 @@ export function headerView(header: Buffer): Pick<MessageView, 'section'> {
 }
 
 function viewOf(bytes: Buffer, parts: Part, lines: Lines): MessageView {
-  const few = once(() => fewFields(bytes, parts.header));
-  const fields = () => few() ?? fieldsIn(bytes, parts.header);
-  const parsed = once((): Parsed => ({ fields, contents: new Map(), lines }));
+  const header = headersWithin(MOST_HEADER_BYTES, MOST_HEADERS_BYTES);
+  const few = once(() => fewFields(bytes, header(parts)));
+  const fields = () => few() ?? fieldsIn(bytes, header(parts));
+  const parsed = once((): Parsed => ({ fields, header, contents: new Map(), lines }));
   return {
     bytes,
     parts,
@@ -86,6 +87,26 @@ function viewOf(bytes: Buffer, parts: Part, lines: Lines): MessageView {
       const { size, envelope, bodyStructure } = this;
       return { size, envelope, bodyStructure };
     },
+  };
+}
+
+/** Mail servers take no larger header (Postfix 100 KiB, Exim 1 MiB); one is read at once. */
+const MOST_HEADER_BYTES = 1024 * 1024;
+/** Of all parts together, in their order. */
+const MOST_HEADERS_BYTES = 2 * 1024 * 1024;
+
+/** Returns what is looked at of the header of each part for ENVELOPE and BODYSTRUCTURE. */
+function headersWithin(most: number, mostTogether: number): (part: Part) => Range {
+  const looked = new Map<Part, Range>();
+  let left = mostTogether;
+  return (part) => {
+    const known = looked.get(part);
+    if (known !== undefined) return known;
+    const { start, end } = part.header;
+    const range = { start, end: Math.min(end, start + Math.min(most, left)) };
+    left -= range.end - start;
+    looked.set(part, range);
+    return range;
   };
 }
 

@@ -8,11 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { deflateRawSync, deflateSync } from 'node:zlib';
+import { openPackets } from '../../src/opening/open.ts';
 import { Reading } from '../../src/opening/reading.ts';
 import { packetsIn } from '../../src/opening/source.ts';
 import { packetHeader } from '../../src/openpgp/framer.ts';
 import { shortOf } from '../support/long.ts';
-import { holderOf, joined, literalOf, openedNatively, sealPackets } from '../support/opening.ts';
+import { holderOf, joined, literalOf, openedNatively, sealPackets, sourceOf } from '../support/opening.ts';
 import { needs } from '../support/peers.ts';
 import { run } from '../support/process.ts';
 import { makeKey } from '../support/testkeys.ts';
@@ -41,6 +42,36 @@ test('content comes out whole, wherever its compression ends and whatever stands
     const packets = sealPackets(packet, recipients.slice(0, 1), V1);
     const opened = await openedNatively(packets, opener, cut);
     assert.ok(opened.equals(content), JSON.stringify({ size, behind, cut, kind }));
+  }
+});
+
+/** A literal packet in parts of 2 ** power bytes (RFC 9580 §4.2.1.4), as programs write it that stream. */
+function inParts(content: Buffer, power: number): Buffer {
+  const body = Buffer.concat([Buffer.from('b\0\0\0\0\0'), content]);
+  const pieces: Buffer[] = [Buffer.of(0xcb)];
+  let at = 0;
+  for (; body.length - at > 2 ** power; at += 2 ** power)
+    pieces.push(Buffer.of(0xe0 | power), body.subarray(at, at + 2 ** power));
+  const length = Buffer.alloc(5, 0xff);
+  length.writeUInt32BE(body.length - at, 1);
+  return Buffer.concat([...pieces, length, body.subarray(at)]);
+}
+
+// the decompression writes one piece after the other into the same memory, while the first ones are held
+test('compressed content that is in parts comes out whole, however it is cut', async () => {
+  const content = Buffer.from(randomBytes(300_000).toString('base64'));
+  const cases = [9, 11, 13, 14, 16].flatMap((power) =>
+    [[65_536], [16_384], [8192], [3000]].flatMap((cut) =>
+      ([1, 2] as const).map((kind) => ({ power, cut, kind })),
+    ),
+  );
+  for (const { power, cut, kind } of cases) {
+    const deflated = (kind === 1 ? deflateRawSync : deflateSync)(inParts(content, power));
+    const inner = Buffer.concat([Buffer.of(kind), deflated]);
+    const packet = Buffer.concat([packetHeader(8, inner.length), inner]);
+    const packets = sealPackets(packet, recipients.slice(0, 1), V1);
+    const opened = await openPackets(sourceOf(packets, cut), opener);
+    assert.ok((await joined(opened.pieces())).equals(content), JSON.stringify({ power, cut, kind }));
   }
 });
 

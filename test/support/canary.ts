@@ -43,8 +43,12 @@ export function messageWith({ subject, body, fileName }: Canaries, more = ''): B
   );
 }
 
+/** In base64 less than this leaves nothing that does not depend on what stands around it. */
+const LEAST_CHARACTERS = 7;
+
 /** Tells whether `bytes` hold `canary` in any of its forms. */
 export function holds(bytes: Buffer, canary: string): boolean {
+  if (canary.length < LEAST_CHARACTERS) throw new RangeError(`"${canary}" is too short to be told apart`);
   return bytes.includes(canary) || quotedPrintable(bytes).includes(canary) || inBase64(bytes, canary);
 }
 

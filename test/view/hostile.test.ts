@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { matchesKey } from '../../src/view/search/search.ts';
-import { openView } from '../../src/view/view.ts';
+import { openingView, openView } from '../../src/view/view.ts';
 import { openCorpus } from '../support/corpus.ts';
 import { fuzz, isLongForm } from '../support/fuzz.ts';
 import { readImapData } from '../support/imapdata.ts';
@@ -78,4 +78,25 @@ test('messages that are made to be expensive are read in one pass or a few', () 
     `Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n${many('=')}`,
   ];
   for (const message of messages) check(Buffer.from(message));
+});
+
+test('of headers that nobody writes the first part is listed, and the message opens in turns', () => {
+  const many = (bytes: number) => 'To: a@example.org, b@example.org\n'.repeat(bytes / 34);
+  const inner = `Subject: inside\n${many(3 << 20)}\ntext\n`;
+  const message = Buffer.from(`Subject: outside\nContent-Type: message/rfc822\n${many(2 << 20)}\n${inner}`);
+  const work = openingView(message);
+  let turns = 0;
+  while (work.next().done !== true) turns++;
+  assert.ok(turns > 50, `${turns}`);
+  const view = openView(message);
+  assert.ok(view.envelope.length < 6 << 20 && view.bodyStructure.length < 6 << 20);
+  for (const [data, subject] of [
+    [view.envelope, '"outside"'],
+    [view.bodyStructure, '"inside"'],
+  ] as const) {
+    readImapData(data);
+    assert.ok(data.includes(subject));
+  }
+  const whole = view.section({ part: [1], kind: 'header', names: [] });
+  assert.ok(whole.length > 3 << 20, 'what is asked for by its name is whole');
 });
