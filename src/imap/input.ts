@@ -31,7 +31,7 @@ export class Input {
       const piece = end === -1 ? this.#held : this.#held.subarray(0, end);
       bytes += piece.length;
       if (bytes > most) throw new TooLongError(`a line has more than ${most} bytes`);
-      if (end === -1 && piece.length > 0) pieces.push(moved(piece)); // its memory may be there for the next one
+      if (end === -1 && piece.length > 0) pieces.push(moved(piece)); // the next one may come there
       if (end !== -1) {
         if (piece.length > 0 || pieces.length === 0) pieces.push(piece);
         this.#held = this.#held.subarray(end + 1);
