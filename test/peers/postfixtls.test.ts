@@ -17,7 +17,7 @@ import { until } from '../support/until.ts';
 
 const MESSAGE = Buffer.from('Subject: x\r\n\r\nhello\r\n');
 
-/** Returns what README says for main.cf in its section about TLS, for the name of our certificate and without files. */
+/** Returns what README says about TLS for main.cf, for the name of our certificate and without files. */
 function documented(): Record<string, string> {
   const readme = readFileSync(join(repositoryRoot(), 'README.md'), 'utf8');
   const [, section = ''] = /^### TLS\n([\s\S]*?)^### /m.exec(readme) ?? [];
