@@ -36,7 +36,6 @@ const FAULTS: readonly Fault[] = [
   },
   {
     name: 'a server is killed',
-    isRare: true,
     begin: (site) => site.servers.get(2)?.send('SIGKILL') ?? Promise.reject(new Error('no server')),
     async end(site) {
       await site.servers.get(2)?.stop();
@@ -45,6 +44,7 @@ const FAULTS: readonly Fault[] = [
   },
   {
     name: 'a host is killed, with its brick and its server',
+    isRare: true,
     begin: (site) => site.hosts.kill(3),
     async end(site) {
       await site.servers.get(3)?.stop();
