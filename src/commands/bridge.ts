@@ -17,7 +17,7 @@ import { turnOffCoreDumps } from '../edge/coredumps.ts';
 import { claimPaths, listenOn } from '../edge/sockets.ts';
 import { realWorld } from '../edge/world.ts';
 import { accountWith } from '../gateway/account.ts';
-import { type Client, serveConnection } from '../gateway/connection.ts';
+import { type Client, KEEPALIVE_MS, serveConnection } from '../gateway/connection.ts';
 import type { Credentials } from '../gateway/login.ts';
 import { newCaches } from '../gateway/mailbox.ts';
 import { runUnlocked, type UnlockedParts } from '../gateway/unlocked.ts';
@@ -47,8 +47,6 @@ const IMAPS_PORT = 993;
 const SOCKET_MODE = 0o600;
 const IDLE_MS = 31 * 60_000;
 const CONNECT_MS = 30_000;
-/** Between here and the server there are routers that forget who is silent. */
-const KEEPALIVE_MS = 300_000;
 const MOST_MESSAGE_BYTES = 100 * 1024 * 1024;
 const MOST_HEADER_BYTES = 2 * 1024 * 1024;
 

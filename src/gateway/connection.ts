@@ -34,6 +34,8 @@ export interface ConnectionParts {
 
 /** Wrong logins of one connection. */
 const MOST_ATTEMPTS = 5;
+/** A connection on which nobody says anything is looked at: a phone may have lost its network. */
+export const KEEPALIVE_MS = 300_000;
 /** Whoever does not read the rest within this time does not get it. */
 const CLOSE_MS = 1000;
 
@@ -58,9 +60,14 @@ export async function serveConnection(stream: Duplex, parts: ConnectionParts): P
     if (error instanceof TooLongError) await client.line(`* BYE ${error.message}`).catch(() => undefined);
     else if (!isOfConnection(error)) parts.complain(error);
   } finally {
-    stream.end();
-    setTimeout(() => stream.destroy(), CLOSE_MS).unref();
+    closeSoon(stream);
   }
+}
+
+/** Ends a stream, and gives its reader a moment for what is on its way. */
+export function closeSoon(stream: Duplex): void {
+  stream.end();
+  setTimeout(() => stream.destroy(), CLOSE_MS).unref();
 }
 
 const WORDS = {

@@ -9,7 +9,7 @@ import { createServer, type Server as TlsServer } from 'node:tls';
 import { offered } from '../core/tls.ts';
 import { slotNamedBy } from '../custody/slot.ts';
 import { Input } from '../imap/input.ts';
-import { type Attempt, serveConnection } from './connection.ts';
+import { type Attempt, KEEPALIVE_MS, serveConnection } from './connection.ts';
 import { type Handover, readVerdict, type Verdict, writeHandover } from './handover.ts';
 import type { Credentials } from './login.ts';
 import type { Answer, AnswerTo, FromFront, Taken, ToFront } from './messages.ts';
@@ -18,8 +18,6 @@ import { relay, type Side } from './relay.ts';
 import { RoomySocket } from './roomysocket.ts';
 
 const HANDSHAKE_MS = 10_000;
-/** A phone that has lost its network says nothing. */
-const KEEPALIVE_MS = 300_000;
 /** For a client that is gone. */
 const LEFT: Answer = { why: 'busy', holdMs: 0 };
 

@@ -1,6 +1,6 @@
 /**
  * Opens a stored message for a session, in pieces between which the other sessions of its owner have their
- * turns (D73): each takes some milliseconds, however large the message is.
+ * turns (D73). What may take longer all the same is in README.md.
  */
 import { Turns } from '../core/turns.ts';
 import { unclosed } from '../imap/input.ts';

@@ -4,15 +4,13 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Input } from '../imap/input.ts';
+import { closeSoon } from './connection.ts';
 
 /** One side: what was read of it already, and the stream itself. */
 export interface Side {
   readonly input: Input;
   readonly stream: Duplex;
 }
-
-/** For whoever does not read the rest. */
-const CLOSE_MS = 1000;
 
 /**
  * Resolves when the process of the user has ended the session, or the client is gone; both are closed then. A
@@ -22,10 +20,7 @@ export async function relay(client: Side, user: Side): Promise<void> {
   void pass(client.input, user.stream).then(() => user.stream.end());
   client.stream.once('close', () => user.stream.destroy());
   await pass(user.input, client.stream);
-  for (const { stream } of [client, user]) {
-    stream.end();
-    setTimeout(() => stream.destroy(), CLOSE_MS).unref();
-  }
+  for (const { stream } of [client, user]) closeSoon(stream);
 }
 
 async function pass(from: Input, to: Duplex): Promise<void> {

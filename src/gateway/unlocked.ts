@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { within } from '../core/deadline.ts';
 import { narrowed } from '../imap/capability.ts';
 import type { Account } from './account.ts';
-import type { Client } from './connection.ts';
+import { type Client, closeSoon } from './connection.ts';
 import type { Credentials } from './login.ts';
 import type { Caches } from './mailbox.ts';
 import { Session, type SessionParts } from './session.ts';
@@ -40,8 +40,6 @@ export interface UnlockedParts extends Pick<SessionParts, 'appending' | 'mostMes
   complain(what: 'append' | 'cache' | 'command' | 'upstream', error: unknown): void;
 }
 
-/** Whoever does not read the rest within this time does not get it. */
-const CLOSE_MS = 1000;
 const NO_ANSWER = 'the server behind does not answer in time';
 /** For its greeting, and for the login. */
 const BEHIND_MS = 30_000;
@@ -70,10 +68,7 @@ export async function runUnlocked(
     await parts.judged?.('opened');
     session = new Session({ ...parts, input, client, upstream });
     await client.write(Buffer.from(`${tag} ${narrowed(answer.text)}\r\n`));
-    void upstream.ended.then(() => {
-      stream.end(); // the last answers may still be on their way
-      setTimeout(() => stream.destroy(), CLOSE_MS).unref();
-    });
+    void upstream.ended.then(() => closeSoon(stream)); // the last answers may still be on their way
     await session.run();
   } finally {
     upstream.close();

@@ -12,6 +12,7 @@ import { Derivations } from '../custody/kdf.ts';
 import { placeOf } from '../custody/place.ts';
 import { keyRulesOf, keySourceOf, pathsOf } from '../site.ts';
 import { type Account, sealingAccount } from './account.ts';
+import { KEEPALIVE_MS } from './connection.ts';
 import type { Counts } from './counts.ts';
 import { CACHE_LIMITS, type Caches, newCaches } from './mailbox.ts';
 import { Remembered, type RememberedParts } from './remembered.ts';
@@ -26,7 +27,6 @@ export interface UserParts {
 }
 
 const SETTLE_MS = 1000;
-const KEEPALIVE_MS = 300_000;
 /** Of one user at a time; the front has the limit for all. */
 const DERIVATIONS = { atOnce: 1, waiting: 8, patienceMs: 20_000 };
 
