@@ -23,13 +23,13 @@ const HANDSHAKE_MS = 30_000;
 /** What a connection knows of its server. */
 export interface Host extends SMTPServer {
   readonly replies: ReplyBatch;
-  readonly isDraining: boolean;
 }
 
 export class LmtpConnection extends SMTPConnection {
   readonly #options: LmtpOptions;
   readonly #batch: ReplyBatch;
   #session: Session;
+  #retired: Why | undefined;
   #past: Promise<void> | undefined; // the end of the session before STARTTLS
   #tls: TlsFacts | undefined;
   #ended: () => void = () => {};
@@ -49,9 +49,6 @@ export class LmtpConnection extends SMTPConnection {
       remoteAddress: this.remoteAddress,
       get tls() {
         return connection.#tls;
-      },
-      get isDraining() {
-        return server.isDraining;
       },
       get isClosed() {
         return connection._parser === false || connection._parser.isClosed;
@@ -103,6 +100,7 @@ export class LmtpConnection extends SMTPConnection {
     this._parser = this._createParser();
     this.#past = this.#session.end();
     this.#session = new Session(this.#wire(server), this.#options);
+    if (this.#retired !== undefined) this.#session.retire(this.#retired);
     void this.#secure(tls, () => {});
     return true;
   }
@@ -128,7 +126,9 @@ export class LmtpConnection extends SMTPConnection {
     this._setListeners(() => this.#session.say(why));
   }
 
+  /** Ends its session, and those that follow, as Session.retire does. */
   retire(why: Why): void {
+    this.#retired = why;
     this.#session.retire(why);
   }
 

@@ -46,10 +46,6 @@ export class LmtpServer extends SMTPServer {
     this.options.socketTimeout = options.idleMs;
   }
 
-  get isDraining(): boolean {
-    return this.#isDraining;
-  }
-
   override connect(socket: Socket): void {
     this.accept(socket, 'plain');
   }
@@ -59,13 +55,13 @@ export class LmtpServer extends SMTPServer {
     const options = this.#lmtpOptions;
     const connection = new LmtpConnection(this, socket, options);
     connection.on('error', (error) => options.fault('lmtp connection', error));
-    if (this.#isDraining) return this.#turnAway(connection, socket, opening, 'shuttingDown');
     const refusal = this.#connections.admit(connection, socket, options);
     if (refusal !== undefined) return this.#turnAway(connection, socket, opening, refusal);
     this.connections.add(connection);
     const over = opening === 'tls' ? connection.secureAndGreet() : connection.greet();
     this.#living.add(over);
     over.then(() => this.#living.delete(over));
+    if (this.#isDraining) connection.retire('shuttingDown'); // it came just before the sockets were closed
   }
 
   /**
@@ -82,18 +78,22 @@ export class LmtpServer extends SMTPServer {
   }
 
   /**
-   * Stops the server: tells idle sessions and new ones 421, lets deliveries finish, and cuts
-   * off those that are left after `graceMs`. Also waits for the deliveries of clients that have already
-   * gone, since the end of the process would leave their files in tmp/.
+   * Stops the server: tells idle sessions 421, lets others have their message delivered, and cuts off what
+   * is left after `graceMs`. Also waits for the deliveries of clients that have already gone, since the end
+   * of the process would leave their files in tmp/.
    */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true;
     const { open } = this.#connections;
     for (const connection of [...open]) connection.retire('shuttingDown');
-    const over = Promise.all(this.#living);
+    const over = this.#allOver();
     if ((await within(over, graceMs)) !== 'late') return;
     for (const connection of [...open]) connection.cut();
     for (const socket of this.#refused) socket.destroy();
     await within(over, CLEANUP_MS);
+  }
+
+  async #allOver(): Promise<void> {
+    while (this.#living.size > 0) await Promise.all(this.#living);
   }
 }

@@ -18,8 +18,6 @@ export interface Wire {
   readonly remoteAddress: string;
   /** What was agreed on, once the connection is encrypted. */
   readonly tls: TlsFacts | undefined;
-  /** The server is stopping: no more commands are taken. */
-  readonly isDraining: boolean;
   /** The connection is closed or closing: nothing more is read. */
   readonly isClosed: boolean;
   /** Sends one reply in one write; 421 also closes. `false`: without an enhanced status code. */
@@ -36,6 +34,8 @@ export interface Wire {
 
 /** Unknown commands and over-long lines in a session: a client that speaks another protocol never stops. */
 const MAX_ERRORS = 10;
+/** For a message to begin in a session that is to end. */
+const LAST_MS = 2000;
 
 export class Session {
   readonly #wire: Wire;
@@ -46,6 +46,7 @@ export class Session {
   #clientName = '';
   #reception: Reception | undefined; // between 354 and the last reply
   #retired: Why | undefined; // the session closes with this reply once no message is being received
+  #hasServed = false; // a message
   #errors = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -65,6 +66,7 @@ export class Session {
   /** Starts to wait for the client, which is being greeted. */
   begin(): void {
     this.#clock.expect(this.#options.idleMs, 'idle');
+    if (this.#retired !== undefined) return;
     this.#timer = setTimeout(() => this.retire('sessionTooLong'), this.#options.sessionMs);
   }
 
@@ -78,10 +80,17 @@ export class Session {
     return this.#clock.isPaused;
   }
 
-  /** Closes the session: now, or, while a message is arriving, after its replies. */
+  /**
+   * Closes the session: at once if its client has only kept it, else after the replies to its message, which
+   * must begin soon. Clients that have one address to go to put a message off when they are sent away.
+   */
   retire(why: Why): void {
     this.#retired = why;
-    if (this.#reception === undefined) this.say(why);
+    if (this.#hasServed && this.#transaction === undefined) return this.say(why);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (this.#reception === undefined) this.say(why);
+    }, LAST_MS);
   }
 
   /** Ends everything the session has begun, after its connection has closed. Resolves when that is done. */
@@ -101,7 +110,6 @@ export class Session {
     this.#clock.expect(this.#options.idleMs, 'idle');
     const text = line.toString('latin1');
     const verb = /^(?:[A-Za-z]{4}|STARTTLS)(?= |$)/i.exec(text)?.[0].toUpperCase();
-    if (this.#wire.isDraining) return this.say('shuttingDown');
     const isMail = verb === 'MAIL' || verb === 'RCPT' || verb === 'DATA';
     if (isMail && this.#clientName === '') return this.#sayThen('needLhlo', next);
     switch (verb) {
@@ -201,6 +209,7 @@ export class Session {
   #received(): void {
     this.#transaction = undefined;
     this.#reception = undefined;
+    this.#hasServed = true;
     this.#errors = 0;
     this.#clock.expect(this.#options.idleMs, 'idle');
     if (this.#retired !== undefined) this.say(this.#retired);

@@ -4,6 +4,7 @@
  * to another, and its client notices nothing.
  */
 import type { Socket } from 'node:net';
+import { within } from '../core/deadline.ts';
 import type { Opening } from '../core/listener.ts';
 import type { HiredWorker } from './hiredworker.ts';
 
@@ -13,6 +14,8 @@ const MOST_OFFERS = 10;
 const PAUSE_MS = 200;
 /** As many wait for a worker as the kernel would keep for us (edge/sockets.ts); more are closed. */
 const MOST_WAITING = 4096;
+/** For workers to take what has come before the end. */
+const LAST_MS = 1000;
 
 interface Waiting {
   readonly socket: Socket;
@@ -22,6 +25,8 @@ interface Waiting {
 
 export class Dealer {
   readonly #waiting: Waiting[] = [];
+  /** Those that are not with a worker, or may not be. */
+  readonly #own = new Set<Socket>();
   /** Those that wait for a connection, longest first. */
   readonly #free: HiredWorker[] = [];
   #isClosed = false;
@@ -29,6 +34,8 @@ export class Dealer {
   /** Takes a connection, from which nothing may have been read. */
   readonly deal = (socket: Socket, opening: Opening): void => {
     socket.on('error', () => socket.destroy());
+    this.#own.add(socket);
+    socket.once('close', () => this.#own.delete(socket));
     if (this.#isClosed || this.#waiting.length >= MOST_WAITING) socket.destroy();
     else this.#waiting.push({ socket, opening, offers: 0 });
     this.#next();
@@ -40,8 +47,10 @@ export class Dealer {
     this.#next();
   }
 
-  /** Deals out nothing more. Those that no worker has taken are closed. */
-  close(): void {
+  /** Deals out what has come, and nothing more. Those that no worker takes soon are closed. */
+  async close(): Promise<void> {
+    const gone = [...this.#own].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+    await within(Promise.all(gone), LAST_MS);
     this.#isClosed = true;
     for (const { socket } of this.#waiting.splice(0)) socket.destroy();
   }

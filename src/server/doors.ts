@@ -1,5 +1,6 @@
 /** The sockets that LMTP comes in by. What is done with a connection is not their business. */
 import { createServer, type Server, type Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { LmtpListener } from '../config/listenerkinds.ts';
 import { whyNotPlain } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
@@ -8,10 +9,14 @@ import { listenOn, listenOnDescriptor } from '../edge/sockets.ts';
 import { passedAs } from './inherited.ts';
 import { blamingSetting, startError } from './starterror.ts';
 
+/** For what has come before the end, however many go on to come. */
+const LAST_MS = 1000;
+
 export interface Doors {
   /** What LMTP listens on, as one would write it in the configuration. */
   readonly lmtp: readonly string[];
-  close(): void;
+  /** Closes them, after it has taken the connections that the kernel has: it would cut those off. */
+  close(): Promise<void>;
 }
 
 export interface DoorOptions {
@@ -29,6 +34,7 @@ export interface DoorOptions {
  */
 export async function openDoors(settings: Settings, options: DoorOptions): Promise<Doors> {
   const servers: Server[] = [];
+  let taken = 0;
   const close = () => {
     for (const server of servers) server.close();
   };
@@ -41,7 +47,10 @@ export async function openDoors(settings: Settings, options: DoorOptions): Promi
     const why = host === undefined || opening === 'tls' ? undefined : whyNotPlain(settings, host);
     if (why !== undefined) throw new Error(`lmtp.listen: ${why}`);
     // before this turn of the event loop ends no connection comes
-    server.on('connection', (socket) => options.connect(socket, host === undefined ? 'plain' : opening));
+    server.on('connection', (socket) => {
+      taken += 1;
+      options.connect(socket, host === undefined ? 'plain' : opening);
+    });
     return opening === 'tls' && host !== undefined ? `tls://${at}` : at;
   };
   const at: string[] = [];
@@ -55,7 +64,16 @@ export async function openDoors(settings: Settings, options: DoorOptions): Promi
     close();
     throw startError(error);
   }
-  return { lmtp: at, close };
+  return {
+    lmtp: at,
+    async close() {
+      const deadline = performance.now() + LAST_MS;
+      await turn(); // the rest of this one
+      // a turn of the event loop takes one connection: until there is a whole one that takes none
+      for (let seen = -1; seen !== taken && performance.now() < deadline; await turn()) seen = taken;
+      close();
+    },
+  };
 }
 
 type Binder = (server: Server) => Promise<string>;

@@ -54,9 +54,9 @@ export async function servePrimary(
   });
   const stop = async (graceMs?: number) => {
     shared.leave();
-    doors.close();
+    await doors.close();
     certificates.stop();
-    dealer.close();
+    await dealer.close();
     await workforce.stop(graceMs);
     await shared.stop();
   };

@@ -87,7 +87,7 @@ export async function serve(
     noteFolders: watchFolders(metrics.registry),
     async stop(graceMs) {
       shared.leave();
-      doors.close();
+      await doors.close();
       certificates.stop();
       await deliveries.stop(graceMs);
       await shared.stop();

@@ -39,12 +39,18 @@ export async function serveWorker(): Promise<void> {
     deliveries.reload(fresh);
     log.setLevel(fresh.log.level);
   });
+  let greeted = Promise.resolve();
   orders.onConnection((socket, opening) => {
     socket.allowHalfOpen = true; // which does not come along
-    report({ report: 'taken' }, () => deliveries.connect(socket, opening));
+    greeted = new Promise((resolve) => {
+      report({ report: 'taken' }, () => resolve(deliveries.connect(socket, opening)));
+    });
   });
   report({ report: 'serving' });
-  await orders.obeyStop((graceMs) => deliveries.stop(graceMs));
+  await orders.obeyStop(async (graceMs) => {
+    await greeted;
+    await deliveries.stop(graceMs);
+  });
   received.flush();
 }
 

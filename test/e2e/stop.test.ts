@@ -26,6 +26,13 @@ async function openData(server: ChildServer): Promise<LmtpClient> {
   return session;
 }
 
+/** Hands over a message, from the command on that is named. Resolves to the reply to it. */
+async function deliver(session: LmtpClient, from = 'MAIL'): Promise<string> {
+  const lines = ['MAIL FROM:<>', `RCPT TO:<${ALICE}>`, 'DATA'];
+  for (const line of lines.slice(lines.findIndex((each) => each.startsWith(from)))) await session.say(line);
+  return session.say('Subject: last\r\n\r\nlast\r\n.');
+}
+
 /** A connection that the kernel took just before the end is closed without a word. */
 async function isRefused(server: ChildServer): Promise<boolean> {
   const session = await connectLmtp(server.socketPath).catch(() => undefined);
@@ -64,6 +71,34 @@ for (const processes of isLong ? [1, 2] : [2]) {
       assert.equal(await server.process.ended, 0);
       assert.equal((await filesIn(server, 'new')).length, busy.length);
       assert.deepEqual(await filesIn(server, 'tmp'), []);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  // who has one address to go to, as with a load balancer between, puts a message off when sent away
+  test(`${name}: SIGTERM lets everybody who has come have one message delivered, also whom only the kernel has taken`, {
+    timeout: 240_000,
+  }, async () => {
+    const server = await started();
+    try {
+      const [served, begun] = [await openSession(server.socketPath), await openSession(server.socketPath)];
+      assert.match(await deliver(served), /^250 2\.0\.0 /);
+      await begun.say('MAIL FROM:<>');
+      server.process.signal('SIGSTOP');
+      const crowd = await Promise.all(Array.from({ length: 20 }, () => connectLmtp(server.socketPath)));
+      server.process.signal('SIGTERM');
+      server.process.signal('SIGCONT');
+      assert.match(await served.reply(), /^421 4\.3\.2 /);
+      assert.match(await deliver(begun, 'RCPT'), /^250 2\.0\.0 /);
+      for (const session of crowd) {
+        assert.match(await session.reply(), /^220 /);
+        await session.say('LHLO late.example.com');
+        assert.match(await deliver(session), /^250 2\.0\.0 /);
+        assert.match(await session.reply(), /^421 4\.3\.2 /);
+      }
+      assert.equal(await server.process.ended, 0);
+      assert.equal((await filesIn(server, 'new')).length, 2 + crowd.length);
     } finally {
       await server.stop();
     }

@@ -31,9 +31,7 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
   const processes = (module = 'userprocess') =>
     readFileSync(`/proc/${gateway.running.pid}/task/${gateway.running.pid}/children`, 'utf8')
       .split(' ')
-      .filter(
-        (pid) => pid !== '' && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`bundle/${module}`),
-      );
+      .filter((pid) => commandOf(pid).includes(`bundle/${module}`));
 
   test('a password, a code of a device and the recovery code open the key, and sealed mail is read and stored', async () => {
     for (const secret of Object.values(gateway.secrets)) {
@@ -204,6 +202,7 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     async () => {
       const other = connectTls({ port: gateway.tlsPort, host: '127.0.0.1', rejectUnauthorized: false });
       await once(other, 'data');
+      const [front = ''] = processes('frontprocess').slice(-1);
       const { password } = gateway.secrets;
       for (let n = 0; n < 3; n++) {
         const socket = connectTls({ port: gateway.tlsPort, host: '127.0.0.1', rejectUnauthorized: false });
@@ -216,7 +215,7 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
       await until('the front has forgotten them', () =>
         processes('frontprocess').every((pid) => !isInMemory(pid, [Buffer.from(password)])),
       );
-      assert.equal(processes('frontprocess').length, 1);
+      assert.ok(processes('frontprocess').includes(front), 'it goes on for who is there');
       other.destroy();
     },
   );
@@ -266,6 +265,15 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     await until('the process of the user has ended', () => processes().length === 1);
   });
 });
+
+/** '' of a process that has ended. */
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
+}
 
 /** A connection with one wrong password. */
 function guess({ port }: GatewayProgram, localAddress: string, user: string) {

@@ -118,7 +118,7 @@ describe('hosts with one store', { skip, timeout: 900_000 }, () => {
       await site.more(SOME);
       await finish();
       await site.hosts.healed();
-      const { wrong, ...figures } = await site.account();
+      const { wrong, reasons, ...figures } = await site.account();
       t.diagnostic(`${JSON.stringify(figures)} ${Math.round((Date.now() - started) / 1000)} s`);
       assert.deepEqual(wrong, []);
     });
@@ -133,7 +133,7 @@ describe('hosts with one store', { skip, timeout: 900_000 }, () => {
       await cut();
       await site.stopServers();
       await site.hosts.powerUp();
-      const { wrong, ...figures } = await site.account();
+      const { wrong, reasons, ...figures } = await site.account();
       t.diagnostic(JSON.stringify(figures));
       assert.deepEqual(wrong, []);
       for (const number of [1, 2, 3]) await site.serve(number);

@@ -99,6 +99,7 @@ directory = ${JSON.stringify(join(dir, 'gateway'))}
 cache_directory = ${JSON.stringify(join(dir, 'cache'))}
 listen = ["tls://127.0.0.1:0", "127.0.0.1:0"]
 metrics_listen = "127.0.0.1:0"
+login_timeout = "4m" # whoever only waits has to be there until memory was looked at
 upstream = "127.0.0.1:${behind}"
 ${isMaster ? `upstream_password_file = ${JSON.stringify(join(dir, 'master'))}` : ''}
 `,

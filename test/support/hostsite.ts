@@ -26,14 +26,16 @@ const SENDERS = 4;
 /** So that a fault that lasts does not end with a long queue. */
 const [MOST_WAITING, PAUSE_MS] = [60, 250];
 const FLUSH_MS = 3000;
+const MOST_REASONS = 5;
 
 /** What became of the copies of a while. */
 export interface Account {
   readonly messages: number;
   /** Copies that Postfix was told 250 for. */
   readonly sent: number;
-  /** How often Postfix put a copy off. */
+  /** How often Postfix put a copy off, and why. */
   readonly deferred: number;
+  readonly reasons: readonly string[];
   /** Copies that are there more than once, each after a try whose end Postfix does not know, or a 4yz. */
   readonly repeated: number;
   /** Sentences about copies that are not there, or there too often without a reason. */
@@ -108,9 +110,7 @@ chown ${USER} ${volume}/mail\n${keys.join('\n')}`);
     const file = join(this.#directory, 'names');
     const lines = [1, 2, 3].map((number) => `${this.hosts.network.address(number)} ${NAME}\n`);
     await writeFile(file, `127.0.0.1 localhost\n${lines.join('')}`);
-    // a copy of a brick's mount would keep its file system, when its power has been cut, from a new start
-    const bricks = [1, 2, 3].map((number) => this.hosts.at(number, 'brick')).join(' ');
-    const mount = `umount -l ${bricks} && mount --bind ${file} /etc/hosts && exec "$@"`;
+    const mount = `mount --bind ${file} /etc/hosts && exec "$@"`;
     const within = ['--mount', '--propagation', 'private', 'sh', '-c', mount, 'sh'];
     return {
       run: (command, args, options) => processes.run('unshare', [...within, command, ...args], options),
@@ -256,10 +256,12 @@ state = "${hosts.at(number, 'keystate')}"
       if (copies > 1 + doubts)
         wrong.push(`${id} for ${user} is there ${copies} times after ${doubts} doubts`);
     }
+    const reasons = [...log.matchAll(/ status=deferred (.*)/g)].map(([, why = '']) => why);
     const account = {
       messages: ids.size,
       sent: this.#sent().length,
-      deferred: [...log.matchAll(/ status=deferred /g)].length,
+      deferred: reasons.length,
+      reasons: [...new Set(reasons)].slice(0, MOST_REASONS),
       repeated,
       wrong,
     };

@@ -5,7 +5,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { leftOut, needs, programPath } from './peers.ts';
@@ -20,7 +20,7 @@ const GUARD = 'read -r _; fsfreeze -u "$1"; umount -l "$1"; rm -rf "$2"';
 
 /** Resolves to options for node:test. It tries to mount, since root in a container may not be allowed to. */
 export async function needsLoopMount(...programs: readonly string[]): Promise<{ skip: string | false }> {
-  const { skip } = needs('root', 'mount', 'umount', 'mkfs.ext4', 'mkfs.xfs', ...programs);
+  const { skip } = needs('root', 'mount', 'umount', 'nsenter', 'mkfs.ext4', 'mkfs.xfs', ...programs);
   if (skip !== false) return { skip };
   const directory = await mkdtemp(join(tmpdir(), 'sealdir-mount-'));
   try {
@@ -76,12 +76,34 @@ export class LoopMount {
     await must('mount', '-o', ['loop', this.#options].filter(Boolean).join(), this.image, this.directory);
   }
 
-  /** Unmounts, once no process has a file open there any more. */
+  /**
+   * Unmounts, once no process has a file open there any more. So are the copies in namespaces of other tests:
+   * with one of them left, the next mount would find the file system as it is, and not what its image has.
+   */
   async unmount(): Promise<void> {
     await until(
       `${this.directory} is unmounted`,
       async () => (await run('umount', [this.directory])).code === 0,
     );
+    await until(`nobody holds ${this.directory}`, async () => {
+      const holders = await this.#holders(); // one may end before it is asked
+      for (const pid of holders) await run('nsenter', ['-t', pid, '-m', 'umount', '-l', this.directory]);
+      return holders.length === 0;
+    });
+  }
+
+  /** Returns a process of each mount namespace in which this is mounted: an old one, which may last. */
+  async #holders(): Promise<string[]> {
+    const holders = new Map<string, string>();
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name)))
+      try {
+        const isThere = (await readFile(`/proc/${pid}/mountinfo`, 'utf8')).includes(` ${this.directory} `);
+        const namespace = await readlink(`/proc/${pid}/ns/mnt`);
+        if (isThere && !holders.has(namespace)) holders.set(namespace, pid);
+      } catch {
+        // it has ended
+      }
+    return [...holders.values()];
   }
 
   /**
