@@ -83,3 +83,9 @@ export class SessionParser {
     return chunk.subarray(lf + 1);
   }
 }
+
+/** Returns what follows `MAIL FROM:` or `RCPT TO:`, or undefined if the line begins with something else. */
+export function argumentOf(line: Buffer, prefix: string): Buffer | undefined {
+  const head = line.toString('latin1', 0, prefix.length).toUpperCase();
+  return head === prefix ? line.subarray(prefix.length) : undefined;
+}

@@ -8,7 +8,7 @@ import { type Reply, replyOf, type Why } from '../core/outcome.ts';
 import type { TlsFacts } from '../core/tls.ts';
 import { ClientClock } from './clientclock.ts';
 import type { LmtpOptions, LmtpTransaction } from './contract.ts';
-import { SessionParser } from './parser.ts';
+import { argumentOf, SessionParser } from './parser.ts';
 import { Reception } from './reception.ts';
 
 export interface Wire {
@@ -34,7 +34,7 @@ export interface Wire {
 
 /** Unknown commands and over-long lines in a session: a client that speaks another protocol never stops. */
 const MAX_ERRORS = 10;
-/** For a message to begin in a session that is to end. */
+/** For a message to begin in a session that is to end: else a client with one address would put it off. */
 const LAST_MS = 2000;
 
 export class Session {
@@ -80,10 +80,7 @@ export class Session {
     return this.#clock.isPaused;
   }
 
-  /**
-   * Closes the session: at once if its client has only kept it, else after the replies to its message, which
-   * must begin soon. Clients that have one address to go to put a message off when they are sent away.
-   */
+  /** Closes the session: at once if it is only kept, else after its message, which has to begin soon. */
   retire(why: Why): void {
     this.#retired = why;
     if (this.#hasServed && this.#transaction === undefined) return this.say(why);
@@ -249,10 +246,4 @@ export class Session {
   #sayReply(reply: Reply): void {
     this.#wire.send(reply.code, reply.text, reply.enhanced);
   }
-}
-
-/** Returns what follows `MAIL FROM:` or `RCPT TO:`, or undefined if the line begins with something else. */
-function argumentOf(line: Buffer, prefix: string): Buffer | undefined {
-  const head = line.toString('latin1', 0, prefix.length).toUpperCase();
-  return head === prefix ? line.subarray(prefix.length) : undefined;
 }

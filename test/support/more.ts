@@ -20,7 +20,7 @@ const MORE: Readonly<Record<string, string>> = {
   keeper: 'copies crash endings',
   keys: 'collection effort largedirectory lastvalid wkdremote',
   maildir: 'links maildirsize',
-  peers: `byteexact clients dovecotquota encryptedmail enrolled example forward forwardways gatewaybridge
+  peers: `byteexact clients dovecotquota encryptedmail enrolled example forward forwardfaults forwardways gatewaybridge
     gatewayclients gatewayclosed gatewaycorpus gatewaydisk gatewayimapc gatewaylogins gatewayprogram
     gatewaythunderbird harness hosts hostsbalance hostsexim mailreaders migrate pipes postfix postfixrecipes
     postfixtls postfixtlsreport reseal sealfolders spam view`,
