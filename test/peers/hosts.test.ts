@@ -6,11 +6,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { needsGluster } from '../support/gluster.ts';
 import { HostSite } from '../support/hostsite.ts';
+import { NEEDED, startRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
 
-const { skip } = await needsGluster('postfix', 'setpriv');
-
-/** All faults, with more mail: ten minutes, run by name. */
+/** All faults, with more mail, and hosts that remember together in Redis: ten minutes, run by name. */
 const isWhole = process.env.SEALDIR_HOSTS === '1';
+const { skip } = await needsGluster('postfix', 'setpriv', ...(isWhole ? NEEDED : []));
+
 /** Copies that have to be sent before, during and after a fault. */
 const SOME = isWhole ? 40 : 15;
 
@@ -50,6 +52,15 @@ const FAULTS: readonly Fault[] = [
       await site.servers.get(3)?.stop();
       await site.hosts.restart(3);
       await site.serve(3);
+    },
+  },
+  {
+    name: 'Redis is killed, and begins again empty',
+    isRare: true,
+    begin: (site) => site.redis?.kill() ?? Promise.reject(new Error('no Redis')),
+    async end(site) {
+      await site.redis?.restart();
+      await until('hosts remember together', async () => ((await site.redis?.keys()) ?? []).length > 0);
     },
   },
   {
@@ -96,9 +107,12 @@ function fill(site: HostSite, number: number): string {
 describe('hosts with one store', { skip, timeout: 900_000 }, () => {
   let site: HostSite;
   before(async () => {
-    site = await HostSite.open();
+    site = await HostSite.open({ redis: isWhole ? await startRedis() : undefined });
   });
-  after(() => site?.close());
+  after(async () => {
+    await site?.close();
+    await site?.redis?.stop();
+  });
 
   for (const {
     name,

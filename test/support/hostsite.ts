@@ -1,7 +1,7 @@
 // Three Sealdirs on three hosts with one GlusterFS volume, and a Postfix on this machine that knows all of
 // them; and an account of what became of each copy, from Postfix's log and from what is in the store.
 
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import { GlusterHosts } from './gluster.ts';
 import type { Started } from './machines.ts';
 import { type Postfix, startPostfix } from './postfix.ts';
 import * as processes from './process.ts';
+import type { Redis } from './redis.ts';
 import { submit } from './submit.ts';
 import { makeKey } from './testkeys.ts';
 import { makeTraversable } from './traversable.ts';
@@ -54,8 +55,16 @@ export const IMPATIENT = {
   queue_run_delay: '2s',
 };
 
+export interface SiteOptions {
+  /** The hosts remember deliveries together there, else each by itself. */
+  readonly redis?: Redis | undefined;
+  /** The program of the first servers, if it is not ours. */
+  readonly cli?: string | undefined;
+}
+
 export class HostSite implements AsyncDisposable {
   readonly hosts: GlusterHosts;
+  readonly redis: Redis | undefined;
   readonly servers = new Map<number, Started>();
   readonly #directory: string;
   #postfix: Postfix | undefined;
@@ -63,24 +72,27 @@ export class HostSite implements AsyncDisposable {
   #accepted = 0; // copies of this account that Postfix has taken
   #from = 0; // where the log of this account begins
 
-  private constructor(directory: string, hosts: GlusterHosts) {
+  private constructor(directory: string, hosts: GlusterHosts, redis: Redis | undefined) {
     this.#directory = directory;
     this.hosts = hosts;
+    this.redis = redis;
   }
 
-  static async open(): Promise<HostSite> {
+  static async open({ redis, cli }: SiteOptions = {}): Promise<HostSite> {
     const directory = await mkdtemp(join(tmpdir(), 'sealdir-hosts-'));
     await makeTraversable(directory);
     const hosts = await GlusterHosts.open(directory);
-    const site = new HostSite(directory, hosts);
+    const site = new HostSite(directory, hosts, redis);
     try {
       const { certificate } = await makeKey(`alice@${DOMAIN}`);
       const volume = hosts.at(1, 'mnt');
       await writeFile(join(directory, 'key.asc'), certificate);
+      await writeFile(join(directory, 'secret'), 'a secret of all hosts, 32 characters', { mode: 0o600 });
+      await chown(join(directory, 'secret'), USER, USER);
       const keys = USERS.map((user) => `cp ${directory}/key.asc ${volume}/keys/${user}@${DOMAIN}.asc`);
       await hosts.machine(1).sh(`chmod 755 ${volume}; mkdir ${volume}/mail ${volume}/keys
 chown ${USER} ${volume}/mail\n${keys.join('\n')}`);
-      for (const number of [1, 2, 3]) await site.serve(number);
+      for (const number of [1, 2, 3]) await site.serve(number, cli);
       await site.connect(`inet:${NAME}:${PORT}`);
       return site;
     } catch (error) {
@@ -144,8 +156,10 @@ chown ${USER} /run/sealdir ${hosts.at(number, 'keystate')}`);
   }
 
   toml(number: number): string {
-    const { hosts } = this;
+    const { hosts, redis } = this;
     const volume = hosts.at(number, 'mnt');
+    const own = '/run/sealdir/state';
+    const shared = redis && `["${own}", "${redis.url}"]\nstate_secret = "${join(this.#directory, 'secret')}"`;
     return `hostname = "${number === 1 ? 'one' : 'other'}.example.com"
 processes = 1
 [lmtp]
@@ -155,7 +169,7 @@ stall_timeout = "8s"
 transaction_timeout = "12s"
 [store]
 maildir = "${volume}/mail/{domain}/{local}"
-state = "/run/sealdir/state"
+state = ${shared ?? `"${own}"`}
 min_free_space = "8MB"
 [metrics]
 listen = "${hosts.network.address(number)}:${METRICS}"

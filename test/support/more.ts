@@ -10,7 +10,7 @@ const MORE: Readonly<Record<string, string>> = {
   crash: 'folders powercut retries',
   delivery: 'headerpolicy passthrough',
   dns: 'dane policy printed published',
-  e2e: `coredumps dealer demo frozen headerpolicy health hiddenaddresses hosts hung injected keycommands keyexport
+  e2e: `coredumps custody dealer demo frozen headerpolicy health hiddenaddresses hosts hung injected keycommands keyexport
     keypolicy keyterminal lookup memory migrate migratedisk moving ownersparent patience reload reseal sockets
     statedirectory supervised tlsclients tlsdoors tlsreload tlsreport unreadlog usedkeys wkd`,
   forward: 'keeping stop tls',
@@ -23,7 +23,7 @@ const MORE: Readonly<Record<string, string>> = {
   peers: `byteexact clients dovecotquota encryptedmail enrolled example forward forwardfaults forwardways gatewaybridge
     gatewayclients gatewayclosed gatewaycorpus gatewaydisk gatewayimapc gatewaylogins gatewayprogram
     gatewaythunderbird harness hosts hostsbalance hostsexim mailreaders migrate pipes postfix postfixrecipes
-    postfixtls postfixtlsreport reseal sealfolders spam view`,
+    postfixtls postfixtlsreport readers reseal rspamd sealfolders spam view`,
   recipients: 'sql',
 };
 
