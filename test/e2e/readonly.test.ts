@@ -60,7 +60,7 @@ async function assertServedAgain(server: TestServer): Promise<void> {
   await session.vanish();
 }
 
-describe('a file system turned read-only', { ...(await needsLoopMount('losetup')), timeout: 240_000 }, () => {
+describe('a file system turned read-only', { ...(await needsLoopMount()), timeout: 240_000 }, () => {
   test('F10: by a remount, before the first write: 451 4.3.0 and nothing left; once writable it takes mail again', () =>
     withMount(async (server, mount) => {
       const replies = await deliverWith(server, 100, () => mount.remount('ro'));

@@ -20,7 +20,16 @@ const GUARD = 'read -r _; fsfreeze -u "$1"; umount -l "$1"; rm -rf "$2"';
 
 /** Resolves to options for node:test. It tries to mount, since root in a container may not be allowed to. */
 export async function needsLoopMount(...programs: readonly string[]): Promise<{ skip: string | false }> {
-  const { skip } = needs('root', 'mount', 'umount', 'nsenter', 'mkfs.ext4', 'mkfs.xfs', ...programs);
+  const { skip } = needs(
+    'root',
+    'mount',
+    'umount',
+    'nsenter',
+    'losetup',
+    'mkfs.ext4',
+    'mkfs.xfs',
+    ...programs,
+  );
   if (skip !== false) return { skip };
   const directory = await mkdtemp(join(tmpdir(), 'sealdir-mount-'));
   try {
@@ -88,7 +97,8 @@ export class LoopMount {
     await until(`nobody holds ${this.directory}`, async () => {
       const holders = await this.#holders(); // one may end before it is asked
       for (const pid of holders) await run('nsenter', ['-t', pid, '-m', 'umount', '-l', this.directory]);
-      return holders.length === 0;
+      // a namespace whose last process has ended lets go of it a little later
+      return holders.length === 0 && (await this.#device()) === '';
     });
   }
 
@@ -131,9 +141,14 @@ export class LoopMount {
    * Makes ext4 meet an error (`errors=remount-ro`): it turns read-only at once, also for files that are open.
    */
   async failReadOnly(): Promise<void> {
-    const { stdout } = await run('losetup', ['--noheadings', '--output', 'NAME', '--associated', this.image]);
-    const device = basename(stdout.toString().trim());
+    const device = basename(await this.#device());
     await writeFile(`/sys/fs/ext4/${device}/trigger_fs_error`, 'made up by a test');
+  }
+
+  /** Resolves to the path of the loop device; '' once the file system is gone. */
+  async #device(): Promise<string> {
+    const { stdout } = await run('losetup', ['--noheadings', '--output', 'NAME', '--associated', this.image]);
+    return stdout.toString().trim();
   }
 
   /** Freezes it: from now on a process that writes there waits and cannot be killed. */
