@@ -13,6 +13,7 @@ import { deliver, openSession } from '../support/lmtp.ts';
 import { isLong, shortOf, testLong } from '../support/long.ts';
 import { armorOf, gpgDecrypt } from '../support/openpgp-programs.ts';
 import { needs } from '../support/peers.ts';
+import { childrenWith } from '../support/proc.ts';
 import { type Running, run, start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
 import { repositoryRoot } from '../support/shared.ts';
@@ -55,9 +56,7 @@ async function startAt(directory: string, options = {}): Promise<Running> {
 
 /** The keeper's process. */
 function keeperOf(server: Pick<Running, 'pid'>): number {
-  const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8').split(' ');
-  const isKeeper = (pid: string) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('keyprocess.js');
-  return Number(children.filter(Boolean).find(isKeeper) ?? 0);
+  return childrenWith(server.pid, 'keyprocess.js')[0] ?? 0;
 }
 
 async function verified(directory: string, ...more: string[]) {

@@ -2,13 +2,14 @@
 // after which nothing is half done and the terminal is as it was.
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, test } from 'node:test';
 import { CLI } from '../support/child.ts';
 import { shortOf, testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
+import { childPids } from '../support/proc.ts';
 import { run } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
 import { openTerminal, type Terminal } from '../support/terminal.ts';
@@ -149,8 +150,9 @@ describe('at a terminal', { ...needs('tmux'), timeout: 900_000 }, () => {
     await enter(`${SEALDIR} key generate ${ADDRESS}; echo code $?`);
     await terminal.shows(/Passphrase for the new key:$/m);
     const shell = await terminal.pid();
-    const children = readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim().split(' ');
-    process.kill(Number(children[0]), 'SIGTERM');
+    const [asking] = childPids(Number(shell));
+    assert.ok(asking !== undefined);
+    process.kill(asking, 'SIGTERM');
     await terminal.shows(/code 143/);
     await isAsBefore();
   });

@@ -12,6 +12,7 @@ import { examples } from '../support/examples.ts';
 import { HungMount, needsHungMount } from '../support/hungmount.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
 import { testLong } from '../support/long.ts';
+import { childPids } from '../support/proc.ts';
 import type { Running } from '../support/process.ts';
 import { makeSite } from '../support/sealdir.ts';
 import { makeKey, readSealed } from '../support/testkeys.ts';
@@ -244,12 +245,10 @@ ${exampleOf(directory)}`;
     await send(['alice'], small());
     assert.equal(statusOf(owners.pid, 'CapEff'), '00000000000000e0'); // kill, setgid and setuid
     assert.equal(statusOf(server.pid, 'CapEff'), '0000000000000000');
-    const children = readFileSync(`/proc/${owners.pid}/task/${owners.pid}/children`, 'utf8')
-      .trim()
-      .split(' ');
-    const uids = children.map((pid) => statusOf(Number(pid), 'Uid').split('\t')[0]);
+    const children = childPids(owners.pid);
+    const uids = children.map((pid) => statusOf(pid, 'Uid').split('\t')[0]);
     assert.ok(uids.includes(`${USERS.alice}`), uids.join());
-    for (const pid of children.map(Number)) {
+    for (const pid of children) {
       for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'])
         assert.equal(statusOf(pid, set), '0000000000000000');
       assert.equal(statusOf(pid, 'Groups').trim(), '');
@@ -259,21 +258,14 @@ ${exampleOf(directory)}`;
 
   testLong('a writer that dies in the middle defers, and the next message begins another', async () => {
     await send(['carol'], small());
-    const children = () =>
-      readFileSync(`/proc/${owners.pid}/task/${owners.pid}/children`, 'utf8')
-        .trim()
-        .split(' ')
-        .filter(Boolean)
-        .map(Number);
-    const own = children().find((pid) => statusOf(pid, 'Uid').startsWith(`${USERS.carol}\t`));
+    const own = childPids(owners.pid).find((pid) => statusOf(pid, 'Uid').startsWith(`${USERS.carol}\t`));
     assert.ok(own !== undefined);
     process.kill(own, 'SIGKILL');
-    await until('it is gone', () => !children().includes(own));
+    await until('it is gone', () => !childPids(owners.pid).includes(own));
     await until('another one writes', async () => (await send(['carol'], small())).join().startsWith('250'));
   });
 
   testLong('writers end when they have had nothing to do', async () => {
-    const children = () => readFileSync(`/proc/${owners.pid}/task/${owners.pid}/children`, 'utf8').trim();
-    await until('all are gone', () => children() === '', 40_000);
+    await until('all are gone', () => childPids(owners.pid).length === 0, 40_000);
   });
 });

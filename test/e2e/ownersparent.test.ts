@@ -2,7 +2,7 @@
 // end too early. And without a unit, where its directory is not root's.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { needsUnits, startUnit } from '../support/asunit.ts';
 import { CLI } from '../support/child.ts';
 import { testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
+import { childPids } from '../support/proc.ts';
 import { freeze, type Running, run, start } from '../support/process.ts';
 import { until } from '../support/until.ts';
 
@@ -20,14 +21,6 @@ const ALICE = { uid: 64_001, gid: 64_001 };
 const BOB = { uid: 64_002, gid: 64_002 };
 /** With one process of a server. */
 const MOST_OF_USER = 3;
-
-function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    .trim()
-    .split(' ')
-    .filter(Boolean)
-    .map(Number);
-}
 
 /** What a process has open, as the kernel names it. */
 function openIn(pid: number): string[] {
@@ -80,14 +73,14 @@ describe('the parent of the writers', { skip }, () => {
 
   /** Begins a writer, and returns its process. */
   async function begin(owner: typeof ALICE): Promise<{ link: WriterLink; pid: number }> {
-    const known = childrenOf(owners.pid);
+    const known = childPids(owners.pid);
     const link = linkFor(owner);
     await link.begun;
-    const [pid = 0] = childrenOf(owners.pid).filter((each) => !known.includes(each));
+    const [pid = 0] = childPids(owners.pid).filter((each) => !known.includes(each));
     return { link, pid };
   }
 
-  const noneLeft = () => until('no writer is left', () => childrenOf(owners.pid).length === 0);
+  const noneLeft = () => until('no writer is left', () => childPids(owners.pid).length === 0);
 
   test('a writer has its connection and nothing that leads to its parent, which has nothing of it', async () => {
     const idle = openIn(owners.pid).sort();
@@ -119,7 +112,7 @@ describe('the parent of the writers', { skip }, () => {
     }
     await assert.rejects(linkFor(ALICE).begun, /user 64001 has 3 writers already/);
     await (await begin(BOB)).link.request({ call: 'isDirectory', path: join(directory, 'home') });
-    await until('the oldest has ended', () => !childrenOf(owners.pid).includes(stopped[0] ?? 0));
+    await until('the oldest has ended', () => !childPids(owners.pid).includes(stopped[0] ?? 0));
     const { link } = await begin(ALICE);
     assert.equal(await link.request({ call: 'isDirectory', path: join(directory, 'home') }), true);
     for (const pid of stopped.slice(1)) process.kill(pid, 'SIGKILL');
@@ -131,8 +124,8 @@ describe('the parent of the writers', { skip }, () => {
     const idle = openIn(owners.pid).sort();
     for (let n = 0; n < 3; n++) {
       const link = linkFor(ALICE);
-      await until('it is there', () => childrenOf(owners.pid).length > 0);
-      for (const pid of childrenOf(owners.pid)) process.kill(pid, 'SIGKILL');
+      await until('it is there', () => childPids(owners.pid).length > 0);
+      for (const pid of childPids(owners.pid)) process.kill(pid, 'SIGKILL');
       await assert.rejects(link.begun, /the writer has ended/);
       await noneLeft();
     }

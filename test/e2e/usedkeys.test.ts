@@ -10,6 +10,7 @@ import { CLI } from '../support/child.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
 import { isLong, shortOf, testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
+import { childrenWith } from '../support/proc.ts';
 import { type Running, run, start } from '../support/process.ts';
 import { makeSite, tomlFor } from '../support/sealdir.ts';
 import { makeKey, readSealed, type TestKey } from '../support/testkeys.ts';
@@ -117,16 +118,13 @@ async function send(directory: string): Promise<void> {
 }
 
 /** The keeper's process. */
-async function keeperOf({ pid }: Pick<Running, 'pid'>): Promise<number> {
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter(Boolean);
-  for (const child of children)
-    if ((await readFile(`/proc/${child}/cmdline`, 'latin1')).includes('keyprocess.js')) return Number(child);
-  return 0;
+function keeperOf({ pid }: Pick<Running, 'pid'>): number {
+  return childrenWith(pid, 'keyprocess.js')[0] ?? 0;
 }
 
 /** Stops the keeper, and has mail sealed to a key that is there no longer than that. Returns its process. */
 async function exchangeUnseen(server: Pick<Running, 'pid'>, directory: string): Promise<number> {
-  const keeper = await keeperOf(server);
+  const keeper = keeperOf(server);
   process.kill(keeper, 'SIGSTOP');
   await overwrite(join(directory, 'keys', FILE), join(directory, 'new'));
   await deliverToNew(directory);
@@ -178,7 +176,7 @@ describe('a key exchanged for one delivery and put back while the keeper does no
         await prepare(directory);
         const server = await startAt(directory, processes);
         try {
-          const keeper = await keeperOf(server);
+          const keeper = keeperOf(server);
           // it sees nothing of what is there meanwhile
           process.kill(keeper, 'SIGSTOP');
           await exchange(directory);

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -13,6 +13,7 @@ import { type DovecotLmtp, needsDovecotLmtp, startDovecotLmtp } from '../support
 import { messageOfSize } from '../support/fixtures.ts';
 import { deliver, openSession } from '../support/lmtp.ts';
 import { isLong } from '../support/long.ts';
+import { childPids, told } from '../support/proc.ts';
 import { run } from '../support/process.ts';
 import { startSealdir, type TestServer } from '../support/sealdir.ts';
 import { makeKey } from '../support/testkeys.ts';
@@ -92,18 +93,10 @@ describe('Dovecot as a next hop that fails', needsDovecotLmtp('root', 'mount', '
     return (await Promise.all(senders)).flat();
   }
 
-  /** The processes that take mail. */
-  async function takers(): Promise<number[]> {
-    const all = await readFile(`/proc/${dovecot.pid}/task/${dovecot.pid}/children`, 'utf8');
-    const children = all.split(' ').filter(Boolean).map(Number);
-    const names = await Promise.all(
-      children.map((pid) => readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')),
-    );
-    return children.filter((_, n) => names[n]?.trim() === 'lmtp');
-  }
-
-  async function signal(name: NodeJS.Signals): Promise<void> {
-    for (const pid of await takers()) process.kill(pid, name);
+  /** Sends a signal to the processes that take mail. */
+  function signal(name: NodeJS.Signals): void {
+    for (const pid of childPids(dovecot.pid))
+      if (told(pid, 'comm').trim() === 'lmtp') process.kill(pid, name);
   }
 
   async function account(all: readonly Sent[]) {
@@ -127,7 +120,7 @@ describe('Dovecot as a next hop that fails', needsDovecotLmtp('root', 'mount', '
     });
     for (let round = 0; round < ROUNDS && !isOver; round++) {
       await pause(randomInt(20, 200));
-      await signal('SIGKILL');
+      signal('SIGKILL');
     }
     t.diagnostic(JSON.stringify(await account(await sending)));
   });
@@ -135,9 +128,9 @@ describe('Dovecot as a next hop that fails', needsDovecotLmtp('root', 'mount', '
   test('it hangs, and goes on', async (t) => {
     const sending = sendAll();
     await pause(100);
-    await signal('SIGSTOP');
+    signal('SIGSTOP');
     await pause(4000);
-    await signal('SIGCONT');
+    signal('SIGCONT');
     const all = await sending;
     const figures = await account(all);
     t.diagnostic(JSON.stringify(figures));

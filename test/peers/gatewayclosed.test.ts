@@ -3,7 +3,6 @@
 // sessions of other users go on.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import type { ImapFlow } from 'imapflow';
@@ -12,6 +11,7 @@ import { COMPLAINTS, needsDovecot } from '../support/dovecot.ts';
 import { ALICE, type GatewayProgram, startGatewayProgram } from '../support/gatewayprogram.ts';
 import { connectImap, fetchMessage, select } from '../support/imapclient.ts';
 import { shortOf } from '../support/long.ts';
+import { childrenWith } from '../support/proc.ts';
 import { makeKey, readSealed, type TestKey } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
@@ -47,12 +47,7 @@ for (const who of shortOf(['user', 'master'] as const, 1))
     });
 
     /** Processes of users, and the one that waits. */
-    const processes = () =>
-      readFileSync(`/proc/${gateway.running.pid}/task/${gateway.running.pid}/children`, 'utf8')
-        .split(' ')
-        .filter(
-          (pid) => pid !== '' && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('userprocess.js'),
-        );
+    const processes = () => childrenWith(gateway.running.pid, 'userprocess.js');
     const endOf = (imap: ImapFlow) => new Promise((resolve) => imap.once('close', resolve));
     const storedFor = async (address: string) => {
       const [local = ''] = address.split('@');

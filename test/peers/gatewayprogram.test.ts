@@ -15,6 +15,7 @@ import { ALICE, connectTlsTo, type GatewayProgram, startGatewayProgram } from '.
 import { connectImap, fetchMessage, select } from '../support/imapclient.ts';
 import { testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
+import { childrenWith } from '../support/proc.ts';
 import { readSealed } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
@@ -28,10 +29,7 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
   after(() => gateway?.stop());
 
   const connect = (pass: string) => connectTlsTo(gateway, pass);
-  const processes = (module = 'userprocess') =>
-    readFileSync(`/proc/${gateway.running.pid}/task/${gateway.running.pid}/children`, 'utf8')
-      .split(' ')
-      .filter((pid) => commandOf(pid).includes(`bundle/${module}`));
+  const processes = (module = 'userprocess') => childrenWith(gateway.running.pid, `bundle/${module}`);
 
   test('a password, a code of a device and the recovery code open the key, and sealed mail is read and stored', async () => {
     for (const secret of Object.values(gateway.secrets)) {
@@ -81,7 +79,7 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
 
   test('sessions of a user share a process, which ends after the last one', async () => {
     await until('it is so', () => processes().length === 1); // the one that waits
-    const [waiting = ''] = processes();
+    const [waiting = 0] = processes();
     const first = await connect(gateway.secrets.password);
     const second = await connect(gateway.secrets.password);
     const third = await connect(gateway.secrets.device);
@@ -141,7 +139,7 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     await until('it is so', () => processes().length === 2);
     const ended = new Promise((resolve) => imap.once('close', resolve));
     const lines = gateway.logged('the process of a user ended').length;
-    for (const pid of processes()) process.kill(Number(pid), 'SIGKILL');
+    for (const pid of processes()) process.kill(pid, 'SIGKILL');
     await ended;
     await until('it is so', () => gateway.logged('the process of a user ended').length === lines + 1);
     const again = await connect(gateway.secrets.password);
@@ -151,7 +149,7 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
   test('F48: the front is killed: its sessions end, and the next login works', async () => {
     const imap = await connect(gateway.secrets.password);
     const ended = new Promise((resolve) => imap.once('close', resolve));
-    for (const pid of processes('frontprocess')) process.kill(Number(pid), 'SIGKILL');
+    for (const pid of processes('frontprocess')) process.kill(pid, 'SIGKILL');
     await ended;
     await until('it is logged', () => gateway.logged('the front of the gateway ended').length === 1);
     await until('the process of the user has ended', () => processes().length === 1);
@@ -175,13 +173,13 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     const secrets = [password, recovery, recovery.replaceAll('-', ''), 'sent-canary']
       .flatMap((text) => [text, ...[0, 1, 2].map((at) => inBase64(text, at))])
       .map((text) => Buffer.from(text));
-    const pids = () => [String(gateway.running.pid), ...processes(''), ...processes('frontprocess')];
+    const pids = () => [gateway.running.pid, ...processes(''), ...processes('frontprocess')];
     const holders = () => pids().filter((pid) => isInMemory(pid, secrets));
     // the front goes on for somebody else at first
     for (const isAlone of [false, true]) {
       const other = connectTls({ port: gateway.tlsPort, host: '127.0.0.1', rejectUnauthorized: false });
       await once(other, 'data');
-      const [front = ''] = processes('frontprocess');
+      const [front = 0] = processes('frontprocess');
       for (const secret of [password, recovery]) {
         const imap = await connect(secret);
         await imap.append('INBOX', MESSAGE);
@@ -202,7 +200,7 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     async () => {
       const other = connectTls({ port: gateway.tlsPort, host: '127.0.0.1', rejectUnauthorized: false });
       await once(other, 'data');
-      const [front = ''] = processes('frontprocess').slice(-1);
+      const [front = 0] = processes('frontprocess').slice(-1);
       const { password } = gateway.secrets;
       for (let n = 0; n < 3; n++) {
         const socket = connectTls({ port: gateway.tlsPort, host: '127.0.0.1', rejectUnauthorized: false });
@@ -266,15 +264,6 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
   });
 });
 
-/** '' of a process that has ended. */
-function commandOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
-  } catch {
-    return '';
-  }
-}
-
 /** A connection with one wrong password. */
 function guess({ port }: GatewayProgram, localAddress: string, user: string) {
   const socket = connectTcp({ host: '127.0.0.1', port, localAddress });
@@ -294,7 +283,7 @@ function inBase64(text: string, at: number): string {
 }
 
 /** Tells whether one of them is anywhere in the memory of a process; of one that has ended it is not. */
-function isInMemory(pid: string, texts: readonly Buffer[]): boolean {
+function isInMemory(pid: number, texts: readonly Buffer[]): boolean {
   try {
     return isInMemoryOf(pid, texts);
   } catch {
@@ -302,7 +291,7 @@ function isInMemory(pid: string, texts: readonly Buffer[]): boolean {
   }
 }
 
-function isInMemoryOf(pid: string, texts: readonly Buffer[]): boolean {
+function isInMemoryOf(pid: number, texts: readonly Buffer[]): boolean {
   const fd = openSync(`/proc/${pid}/mem`, 'r');
   try {
     for (const [, from = '', to = ''] of readFileSync(`/proc/${pid}/maps`, 'utf8').matchAll(

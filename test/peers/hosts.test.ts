@@ -9,7 +9,7 @@ import { HostSite } from '../support/hostsite.ts';
 import { NEEDED, startRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
-/** All faults, with more mail, and hosts that remember together in Redis: ten minutes, run by name. */
+/** All faults, with more mail, and hosts that remember together in Redis: four minutes, run by name. */
 const isWhole = process.env.SEALDIR_HOSTS === '1';
 const { skip } = await needsGluster('postfix', 'setpriv', ...(isWhole ? NEEDED : []));
 

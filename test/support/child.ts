@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { childPids, told } from './proc.ts';
 import { type Running, start } from './process.ts';
 import { makeSite, type ServerOptions, tomlFor } from './sealdir.ts';
 import { repositoryRoot } from './shared.ts';
@@ -63,20 +64,10 @@ export async function startChild(options: ChildOptions = {}): Promise<ChildServe
  * systemd, the look at its settings, the keeper of its keys, and what is about to become one of these.
  */
 export function childrenOf(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
   const own = told(pid, 'cmdline');
-  return children.map(Number).filter((child) => {
+  return childPids(pid).filter((child) => {
     const command = told(child, 'cmdline');
     if (/^$|prlimit|systemd-notify|(check|key)process\.js/.test(command)) return false;
     return command !== own || told(child, 'environ').includes('NODE_UNIQUE_ID=');
   });
-}
-
-/** Empty if the process has ended. */
-function told(pid: number, file: 'cmdline' | 'environ'): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
-  } catch {
-    return '';
-  }
 }

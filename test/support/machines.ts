@@ -5,8 +5,8 @@
 // Each is held by one process, and goes when that ends. If the test process dies, a guard ends them.
 
 import { randomInt } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { needs } from './peers.ts';
+import { childPids } from './proc.ts';
 import { type Ran, type Running, type RunOptions, run, type StartOptions, start } from './process.ts';
 import { until } from './until.ts';
 
@@ -87,7 +87,7 @@ export class Network implements AsyncDisposable {
       },
       async start(command, args, options) {
         const running = await start('nsenter', enter(command, args), { graceMs: 1000, ...options });
-        return { ...running, send: async (signal) => void process.kill(await childOf(running.pid), signal) };
+        return { ...running, send: async (signal) => void process.kill(childOf(running.pid), signal) };
       },
       path: (inside) => `/proc/${held.pid}/root${inside}`,
       cable: (isIn) => this.#onBridge(`ip link set ${end} ${isIn ? 'up' : 'down'}`),
@@ -141,7 +141,7 @@ async function hold(script: string): Promise<Held> {
     ready: (output) => output.includes('held'),
     graceMs: 100, // its first process does not hear TERM
   });
-  const pid = await childOf(running.pid);
+  const pid = childOf(running.pid);
   return {
     pid,
     async kill() {
@@ -151,11 +151,10 @@ async function hold(script: string): Promise<Held> {
   };
 }
 
-async function childOf(pid: number): Promise<number> {
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  const [child] = children.split(' ').filter(Boolean);
+function childOf(pid: number): number {
+  const [child] = childPids(pid);
   if (child === undefined) throw new Error(`${pid} has no child`);
-  return Number(child);
+  return child;
 }
 
 async function must(command: string, ...args: readonly string[]): Promise<void> {

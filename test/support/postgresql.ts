@@ -1,12 +1,13 @@
 // A private PostgreSQL on a port of 127.0.0.1 and a Unix socket, with one database. It refuses to run as
 // root, so it runs as `nobody` if the test does. It asks the role `pw` for a password, and nobody else.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { programPath } from './peers.ts';
 import { accepts, freePort } from './port.ts';
+import { childPids } from './proc.ts';
 import { type Running, run, start } from './process.ts';
 import { makeTraversable } from './traversable.ts';
 
@@ -105,6 +106,5 @@ async function asOwner(isRoot: boolean, command: string, args: readonly string[]
 
 /** Returns the processes of a server, its own first. */
 export function processesOf(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
-  return [pid, ...children.map(Number)];
+  return [pid, ...childPids(pid)];
 }
