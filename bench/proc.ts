@@ -55,6 +55,8 @@ export interface Memory {
   readonly rss: number;
   /** Bytes. Such a page counts once, divided among them. */
   readonly pss: number;
+  /** Bytes of pages that no other process has. */
+  readonly own: number;
 }
 
 /** Sums the memory of a process and of its descendants. */
@@ -65,7 +67,12 @@ export function memoryOf(root: number): Memory {
       const [, kib = '0'] = pattern.exec(read(`/proc/${pid}/smaps_rollup`) ?? '') ?? [];
       return bytes + Number(kib) * 1024;
     }, 0);
-  return { processes: family.length, rss: sum(/^Rss:\s+(\d+) kB/m), pss: sum(/^Pss:\s+(\d+) kB/m) };
+  return {
+    processes: family.length,
+    rss: sum(/^Rss:\s+(\d+) kB/m),
+    pss: sum(/^Pss:\s+(\d+) kB/m),
+    own: sum(/^Private_Clean:\s+(\d+) kB/m) + sum(/^Private_Dirty:\s+(\d+) kB/m),
+  };
 }
 
 function familyOf(root: number): Stat[] {

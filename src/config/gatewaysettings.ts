@@ -71,6 +71,12 @@ export const gatewaySettings = {
     doc: 'Highest number of connections at the same time from one IP address, other than those of this machine.',
     restart: true,
   },
+  'gateway.max_users': {
+    kind: count({ min: 1, max: 65_535 }),
+    default: 500,
+    doc: 'Highest number of users who are logged in at the same time: each has a process of 20 to 30 MiB, and more while it opens large messages. Further ones are told to try again later.',
+    restart: true,
+  },
   'gateway.login_timeout': {
     kind: duration,
     default: '1m',

@@ -46,6 +46,12 @@ export const GATEWAY_EVENTS = {
     means: 'A session or a command was ended by a mistake of ours, or a connection broke.',
     todo: 'Report it, unless it is for debugging only.',
   },
+  'gateway full': {
+    levels: ['warn'],
+    fields: ['address', 'users'],
+    means: 'As many users are logged in as `gateway.max_users` allows: this one was told to try again later.',
+    todo: 'Raise `gateway.max_users`, if there is memory for more: each takes 20 to 30 MiB, or what it opens.',
+  },
   'gateway process': {
     levels: ['error'],
     fields: [...FAULT],

@@ -11,6 +11,7 @@ import type { Settings } from '../config/settings.ts';
 import { within } from '../core/deadline.ts';
 import type { Say } from '../core/events.ts';
 import type { GatewayMeter } from '../core/gatewaymeter.ts';
+import { TooBusyError } from '../core/semaphore.ts';
 import type { Verdict } from './handover.ts';
 import type { FromUser, ToUser, Whose } from './messages.ts';
 import { begin, end, onLost } from './processes.ts';
@@ -81,7 +82,8 @@ export class Users {
 
   /**
    * Has a login judged by the process of its user; `derives` at the cost of a derivation, if the password has
-   * not opened the key already. Rejects as `judge` does, or if there is no process.
+   * not opened the key already. Rejects as `judge` does, with TooBusyError if there are too many users, or if
+   * there is no process.
    */
   async login(
     address: string,
@@ -115,6 +117,7 @@ export class Users {
   #userOf(address: string): UserProcess {
     const present = this.#byAddress.get(address);
     if (present !== undefined && !present.isEnding) return present;
+    this.#makeRoom(address);
     const user = this.#spare ?? this.#begin();
     this.#byAddress.set(address, user);
     user.child.send({ address } satisfies Whose);
@@ -128,6 +131,16 @@ export class Users {
     this.#spare = undefined;
     setImmediate(() => this.#beginSpare());
     return user;
+  }
+
+  /** Who has gone, and may come back, gives way. */
+  #makeRoom(address: string): void {
+    const users = this.#byAddress.size;
+    if (this.#byAddress.has(address) || users < this.#options.settings.gateway.max_users) return;
+    const [gone] = [...this.#byAddress].filter(([, { uses }]) => uses === 0);
+    if (gone !== undefined) return this.#endOf(...gone);
+    this.#options.say('warn', 'gateway full', { address, users });
+    throw new TooBusyError('too many users are logged in');
   }
 
   /** Without it the next user waits for a process to begin. */

@@ -74,6 +74,7 @@ test('who we are, where we listen, where mail lies and what is remembered need a
       'gateway.metrics_listen',
       'gateway.max_connections',
       'gateway.max_peer_connections',
+      'gateway.max_users',
       'gateway.login_timeout',
       'gateway.idle_timeout',
       'gateway.max_message_size',

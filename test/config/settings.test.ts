@@ -122,6 +122,7 @@ test('an empty file gives the documented defaults, in bytes and milliseconds', (
       metrics_listen: { type: 'tcp', host: '127.0.0.1', port: 9465 },
       max_connections: 1000,
       max_peer_connections: 100,
+      max_users: 500,
       login_timeout: 60_000,
       idle_timeout: 31 * 60_000,
       max_message_size: 50 * 1024 * 1024,

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
+import type { ImapFlow } from 'imapflow';
 import { without } from '../../src/custody/change.ts';
 import { parseWrappedFile, textOf } from '../../src/custody/wrappedfile.ts';
 import { COMPLAINTS, DOVECOT_VERSIONS, needsDovecot } from '../support/dovecot.ts';
@@ -16,9 +17,10 @@ import { connectImap, fetchMessage, select } from '../support/imapclient.ts';
 import { testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { childrenWith } from '../support/proc.ts';
-import { readSealed } from '../support/testkeys.ts';
+import { makeKey, readSealed } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
+const BOB = 'bob@example.com';
 const MESSAGE = Buffer.from('From: alice@example.com\r\nSubject: mine\r\n\r\nsent-canary\r\n');
 
 describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }, () => {
@@ -311,6 +313,32 @@ function isInMemoryOf(pid: number, texts: readonly Buffer[]): boolean {
     closeSync(fd);
   }
 }
+
+test('beyond gateway.max_users who is new is told to try later, until somebody has logged out', {
+  ...(await needsDovecot('2.3')),
+  timeout: 240_000,
+}, async () => {
+  const gateway = await startGatewayProgram('user', '2.3', { settings: 'max_users = 1' });
+  try {
+    const bob = await gateway.enrol(BOB, await makeKey(BOB));
+    const alice = await connectImap(gateway.port, ALICE, gateway.secrets.device);
+    await assert.rejects(connectImap(gateway.port, BOB, bob.device), { serverResponseCode: 'UNAVAILABLE' });
+    assert.deepEqual(
+      gateway.logged('gateway full').map(({ address, users }) => ({ address, users })),
+      [{ address: BOB, users: 1 }],
+    );
+    await (await connectImap(gateway.port, ALICE, gateway.secrets.device)).logout();
+    await alice.logout();
+    let imap: ImapFlow | undefined;
+    await until('there is room', async () => {
+      imap = await connectImap(gateway.port, BOB, bob.device).catch(() => undefined);
+      return imap !== undefined;
+    });
+    await imap?.logout();
+  } finally {
+    await gateway.stop();
+  }
+});
 
 describe('sealdir gateway and its login behind', { timeout: 240_000 }, async () => {
   for (const version of DOVECOT_VERSIONS)

@@ -52,13 +52,15 @@ export interface GatewayProgramOptions {
   readonly parent?: string;
   /** A program that starts it, with arguments. */
   readonly before?: readonly string[];
+  /** Lines of TOML under [gateway]. */
+  readonly settings?: string;
 }
 
 /** `who` logs in at Dovecot: each user, with the password of their key; a master user; or nobody can. */
 export async function startGatewayProgram(
   who: 'user' | 'master' | 'nobody' = 'user',
   version: DovecotVersion = '2.3',
-  { parent, before = [] }: GatewayProgramOptions = {},
+  { parent, before = [], settings = '' }: GatewayProgramOptions = {},
 ): Promise<GatewayProgram> {
   const key = await makeKey(ALICE);
   const dir = await makeSite({ [ALICE]: key.certificate }, parent);
@@ -101,6 +103,7 @@ listen = ["tls://127.0.0.1:0", "127.0.0.1:0"]
 metrics_listen = "127.0.0.1:0"
 login_timeout = "4m" # whoever only waits has to be there until memory was looked at
 upstream = "127.0.0.1:${behind}"
+${settings}
 ${isMaster ? `upstream_password_file = ${JSON.stringify(join(dir, 'master'))}` : ''}
 `,
   );
