@@ -1,7 +1,7 @@
 /**
  * SEARCH and UID SEARCH (RFC 3501 §6.4.4). Keys about the text of messages are answered from what sealed
  * messages hold; all others, and these too for messages that are not sealed, by the server behind. A message
- * is opened only if the other keys leave it in question.
+ * is opened only if the other keys leave it in question, and what lists show of it is not enough.
  */
 
 import { Turns } from '../core/turns.ts';
@@ -9,11 +9,13 @@ import { itemOf } from '../imap/response.ts';
 import { isAboutText, type SearchCommand, type SearchTree, type TextKey, valuesOf } from '../imap/search.ts';
 import { wordOf } from '../imap/values.ts';
 import { setsOf } from '../imap/write.ts';
-import { matchesKey } from '../view/search/search.ts';
+import { isContentKey, matchesHeader, matchesKey, type SearchKey } from '../view/search/search.ts';
 import type { MessageView } from '../view/view.ts';
 import { searchKeyOf } from './matching.ts';
+import type { OpenedMessage } from './openmessage.ts';
 import { type Opening, openMessages } from './openmessages.ts';
 import type { Numbered, Selected } from './selected.ts';
+import type { Metadata } from './shown.ts';
 
 type Numbers = ReadonlySet<number>;
 
@@ -95,17 +97,17 @@ class Search {
   }
 
   async #opened(tree: SearchTree, key: TextKey, within: Numbers): Promise<Numbers> {
-    const wanted = searchKeyOf(key);
+    const judge = judgeOf(searchKeyOf(key), this.#selected);
     const messages = await this.numbered(within);
     await this.#selected.classify(messages);
     const isSealed = ({ uid }: Numbered) => this.#selected.mailbox.kindOf(uid) === 'sealed';
     const found = new Set<number>();
     const failed: number[] = [];
     const turns = new Turns();
-    await this.#look(messages.filter(isSealed), async (number, view) => {
+    await this.#look(messages.filter(isSealed), judge, async (number, matches) => {
       await turns.next();
-      if (view === undefined) failed.push(number);
-      else if (matchesKey(view, wanted)) found.add(number);
+      if (matches === undefined) failed.push(number);
+      else if (matches) found.add(number);
     });
     const stored = new Set([
       ...messages.filter((each) => !isSealed(each)).map(({ number }) => number),
@@ -115,20 +117,50 @@ class Search {
     return found;
   }
 
-  /** Opens messages one after the other. */
+  /** Gives `take` undefined for what does not open. Opens messages one after the other. */
   async #look(
     messages: readonly Numbered[],
-    take: (number: number, view: MessageView | undefined) => Promise<void>,
+    { use, known, opened }: Judge,
+    take: (number: number, matches: boolean | undefined) => Promise<void>,
   ): Promise<void> {
     const uids = new Map<number, number>();
     for (const { number, uid } of messages) {
-      const view = this.#selected.viewOf(uid);
-      if (view === undefined) uids.set(number, uid);
-      else await take(number, view);
+      const matches = known(uid);
+      if (matches === undefined) uids.set(number, uid);
+      else await take(number, matches);
     }
-    const found: Opening['take'] = ({ number }, opened) => take(number, opened?.view);
-    await openMessages(this.#selected, { uids, beside: 'UID', use: 'whole', take: found });
+    await openMessages(this.#selected, {
+      ...{ uids, beside: 'UID', use },
+      take: ({ number }, message) => take(number, message && opened(message)),
+    });
   }
+}
+
+/** How messages are held against a key. */
+interface Judge {
+  readonly use: Opening['use'];
+  /** Returns undefined if the message has to be opened. */
+  known(uid: number): boolean | undefined;
+  opened(message: OpenedMessage): boolean;
+}
+
+/** What lists show is enough for a key that is not about the text. */
+function judgeOf(wanted: SearchKey, selected: Selected): Judge {
+  const known = <T>(found: T | undefined, matches: (found: T) => boolean) => found && matches(found);
+  if (isContentKey(wanted)) {
+    const matches = (view: MessageView) => matchesKey(view, wanted);
+    return {
+      use: 'whole',
+      known: (uid) => known(selected.viewOf(uid), matches),
+      opened: ({ view }) => matches(view),
+    };
+  }
+  const matches = (metadata: Metadata) => matchesHeader(metadata, wanted);
+  return {
+    use: 'listed',
+    known: (uid) => known(selected.metadataOf(uid), matches),
+    opened: ({ metadata }) => matches(metadata),
+  };
 }
 
 function both(some: Numbers, others: Numbers): Numbers {

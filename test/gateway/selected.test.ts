@@ -79,6 +79,44 @@ describe('a selected mailbox', { timeout: 60_000 }, () => {
 
   testLong('and their UIDs', () => finding('SEEN', 'uid'));
 
+  test('what lists show of a message answers all keys of SEARCH that are not about its text', async () => {
+    const messages = ['Subject: =?utf-8?q?gr=C3=BC=C3=9Fe?=', 'Subject: else\r\nTo: bob@example.com'];
+    const asked: string[] = [];
+    const answer = (line: string) => {
+      asked.push(line);
+      const both = '* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2)\r\n';
+      return line.includes('SEARCH') ? '* SEARCH 1 2\r\n' : both;
+    };
+    await withSelected(answer, async (selected, client, caches) => {
+      for (const [n, header] of messages.entries()) {
+        const message = Buffer.from(`${header}\r\nDate: ${n + 1} Feb 2026 12:00:00 +0000\r\n\r\ntext\r\n`);
+        caches.metadata.set(selected.mailbox.keyOf(n + 1), metadataOf(openView(message)));
+      }
+      let heard = '';
+      client.on('data', (bytes) => {
+        heard += bytes;
+      });
+      const found = {
+        'SUBJECT else': ' 2',
+        'SUBJECT "GRÜße"': ' 1',
+        'TO example': ' 2',
+        'HEADER To ""': ' 2',
+        'NOT FROM x': ' 1 2',
+        'SENTON 1-Feb-2026': ' 1',
+        'OR SENTSINCE 2-Feb-2026 SUBJECT gr': ' 1 2',
+        'LARGER 77': ' 1',
+        'SMALLER 79': ' 2',
+      };
+      for (const [keys, numbers] of Object.entries(found)) {
+        heard = '';
+        await searchOpened(selected, searchOf(read(keys)), 'number');
+        await turn();
+        assert.equal(heard, `* SEARCH${numbers}\r\n`, keys);
+      }
+    });
+    assert.ok(!asked.some((line) => line.includes('BODY')), 'none is asked for');
+  });
+
   testLong('a stored message that is too large to be held is shown as it is stored', async () => {
     const piece = Buffer.alloc(2 ** 20, 'x');
     const head = `* 1 FETCH (UID 1 BODY[] {${513 * piece.length}}\r\n`;

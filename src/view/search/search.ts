@@ -3,7 +3,7 @@
  * charsets are decoded, and letters are compared as casemap.ts says. What counts as text follows Dovecot.
  */
 
-import { fieldNamed, fieldsIn, foldedValue, unfoldedValue } from '../fields.ts';
+import { fieldNamed, fieldsIn, foldedValue, type Range, unfoldedValue } from '../fields.ts';
 import { type ContentType, firstToken, parseContentType } from '../parameters.ts';
 import type { Part } from '../parts.ts';
 import type { MessageView } from '../view.ts';
@@ -14,9 +14,16 @@ import { headerText } from './headertext.ts';
 import { sentDay } from './sentday.ts';
 import { decodedTransfer } from './transfer.ts';
 
-export type SearchKey =
-  /** BODY: in bodies of text. TEXT: there, and in header fields of the message and of its parts. */
-  | { readonly kind: 'body' | 'text'; readonly text: string }
+export type SearchKey = ContentKey | HeaderKey;
+
+/** BODY: in bodies of text. TEXT: there, and in header fields of the message and of its parts. */
+interface ContentKey {
+  readonly kind: 'body' | 'text';
+  readonly text: string;
+}
+
+/** Its answer is in the header of the message, and in its size. */
+export type HeaderKey =
   | { readonly kind: 'subject' | 'from' | 'to' | 'cc' | 'bcc'; readonly text: string }
   /** HEADER. With an empty text the field only has to be there. */
   | { readonly kind: 'header'; readonly name: string; readonly text: string }
@@ -25,7 +32,27 @@ export type SearchKey =
   /** `day`: days since 1970-01-01, from `dayNumber`. */
   | { readonly kind: 'sentbefore' | 'senton' | 'sentsince'; readonly day: number };
 
+/** What is known of a message without the rest of it: its header, with the empty line, and its size. */
+export interface Headed {
+  readonly header: Buffer;
+  readonly size: number;
+}
+
 export function matchesKey(view: MessageView, key: SearchKey): boolean {
+  if (!isContentKey(key)) return matchesHeader(headOf(view), key);
+  return textMatches(view, casemapped(key.text), key.kind);
+}
+
+/** Tells whether the answer is in the text, which has to be there for it. */
+export function isContentKey(key: SearchKey): key is ContentKey {
+  return key.kind === 'body' || key.kind === 'text';
+}
+
+function headOf({ bytes, size, parts: { header } }: MessageView): Headed {
+  return { header: bytes.subarray(header.start, header.end), size };
+}
+
+export function matchesHeader(view: Headed, key: HeaderKey): boolean {
   switch (key.kind) {
     case 'larger':
       return view.size > key.bytes;
@@ -48,31 +75,32 @@ export function matchesKey(view: MessageView, key: SearchKey): boolean {
     case 'cc':
     case 'bcc':
       return headerMatches(view, key.kind, key.text, (value) => headerText(addressText(value)));
-    case 'body':
-    case 'text':
-      return textMatches(view, casemapped(key.text), key.kind);
     default:
       return key satisfies never;
   }
 }
 
 /** A message without a date that can be read is older than all others. */
-function daySent({ bytes, parts }: MessageView): number {
-  const date = fieldNamed(bytes, parts.header, 'date');
-  return (date && sentDay(unfoldedValue(bytes, date))) ?? Number.NEGATIVE_INFINITY;
+function daySent({ header }: Headed): number {
+  const date = fieldNamed(header, wholeOf(header), 'date');
+  return (date && sentDay(unfoldedValue(header, date))) ?? Number.NEGATIVE_INFINITY;
 }
 
 function headerMatches(
-  { bytes, parts }: MessageView,
+  { header }: Headed,
   name: string,
   text: string,
   read: (value: string) => string,
 ): boolean {
   const sought = casemapped(text);
   const lowered = name.toLowerCase();
-  for (const field of fieldsIn(bytes, parts.header))
-    if (field.name === lowered && casemapped(read(foldedValue(bytes, field))).includes(sought)) return true;
+  for (const field of fieldsIn(header, wholeOf(header)))
+    if (field.name === lowered && casemapped(read(foldedValue(header, field))).includes(sought)) return true;
   return false;
+}
+
+function wholeOf(header: Buffer): Range {
+  return { start: 0, end: header.length };
 }
 
 function textMatches({ bytes, parts }: MessageView, sought: string, kind: 'body' | 'text'): boolean {
