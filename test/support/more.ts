@@ -5,13 +5,13 @@
 import { join } from 'node:path';
 
 const MORE: Readonly<Record<string, string>> = {
-  agent: 'card keygrip nonsense terminal',
-  check: 'dovecot forward keystate modes replacement sharedstate sitekeys storetrial wkd',
+  agent: 'agent keygrip nonsense terminal',
+  check: 'dovecot forward keystate modes postfix replacement sharedstate sitekeys storetrial wkd',
   crash: 'folders powercut retries',
   delivery: 'headerpolicy passthrough',
   dns: 'dane policy printed published',
-  e2e: `coredumps custody dealer demo frozen headerpolicy health hiddenaddresses hosts hung injected keycommands keyexport
-    keypolicy keyterminal lookup memory migrate migratedisk moving ownersparent patience reload reseal sockets
+  e2e: `coredumps custody dealer demo frozen headerpolicy health hiddenaddresses hosts hung injected keeper keycommands keyexport
+    keygenerate keypolicy keyterminal lookup memory migrate migratedisk moving openinto ownersparent patience reload reseal sockets
     statedirectory supervised tlsclients tlsdoors tlsreload tlsreport unreadlog usedkeys wkd`,
   forward: 'keeping stop tls',
   fuzz: 'headerend smuggling',
