@@ -51,7 +51,7 @@ export async function gatewayCommand(
   const log = openHelperLog({ settings, file, journal, world });
   const reason = await turnOffCoreDumps();
   if (reason !== undefined) log.warn('core dumps are not turned off: one may hold mail in clear', { reason });
-  const directory = mkdtempSync(join(tmpdir(), 'sealdir-gateway-'));
+  const directory = mkdtempSync(join(runtimeDirectory(environment), 'sealdir-gateway-'));
   const { say } = log;
   const meter = createGatewayMetrics({
     connections: () => fronts?.connections ?? 0,
@@ -90,6 +90,11 @@ export async function gatewayCommand(
   }
   log.info('stopped');
   return 0;
+}
+
+/** What systemd has made for it: of a temporary directory somebody may clear what has been there for days. */
+function runtimeDirectory({ RUNTIME_DIRECTORY: given }: NodeJS.ProcessEnv): string {
+  return given?.split(':')[0] || tmpdir();
 }
 
 async function listen(fronts: Fronts, settings: Settings, servers: Server[]): Promise<string[]> {

@@ -68,7 +68,7 @@ export const gatewaySettings = {
   'gateway.max_peer_connections': {
     kind: count({ min: 1, max: 65_535 }),
     default: 100,
-    doc: 'Highest number of connections at the same time from one IP address, other than those of this machine.',
+    doc: 'Highest number of connections at the same time from one IPv4 address or one network of IPv6 (/64), other than from this machine.',
     restart: true,
   },
   'gateway.max_users': {

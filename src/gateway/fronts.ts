@@ -58,11 +58,12 @@ const BUSY = '* BYE [UNAVAILABLE] too many connections\r\n';
 export class Fronts {
   readonly #parts: FrontsParts;
   readonly #connections = new Map<number, Connection>();
-  readonly #peers = new Map<string, number>();
+  /** Connections from each place but this machine. */
+  readonly #places = new Map<string, number>();
   readonly #all = new Set<FrontProcess>();
   #tls: TlsMaterial | undefined;
   #current: FrontProcess | undefined;
-  #count = 0;
+  #lastId = 0;
   #isStopped = false;
 
   constructor(parts: FrontsParts, tls: TlsMaterial | undefined) {
@@ -86,9 +87,8 @@ export class Fronts {
     const { gateway } = this.#parts.settings;
     const peer = socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unix';
     socket.on('error', () => undefined); // whoever reads is told
-    const ofPeer = this.#peers.get(peer) ?? 0;
-    const isTooMany = networkOf(peer) !== undefined && ofPeer >= gateway.max_peer_connections;
-    if (isTooMany || this.#connections.size >= gateway.max_connections) {
+    const ofPlace = this.#places.get(networkOf(peer) ?? '') ?? 0;
+    if (ofPlace >= gateway.max_peer_connections || this.#connections.size >= gateway.max_connections) {
       this.#parts.meter.connectionRefused();
       if (!isTls) socket.write(BUSY);
       socket.destroySoon();
@@ -96,9 +96,9 @@ export class Fronts {
     }
     const front = this.#front();
     if (front === undefined) return void socket.destroy();
-    const connection: Connection = { id: ++this.#count, peer, front, socket, isOver: false };
+    const connection: Connection = { id: ++this.#lastId, peer, front, socket, isOver: false };
     this.#connections.set(connection.id, connection);
-    this.#peers.set(peer, ofPeer + 1);
+    this.#count(peer, 1);
     front.connections.add(connection);
     const taken: Taken = { connection: connection.id, isTls };
     front.child.send(taken, socket, { keepOpen: true }, (error) => {
@@ -197,13 +197,19 @@ export class Fronts {
     const { id, peer, front, socket } = connection;
     socket.destroy();
     this.#connections.delete(id);
-    const left = (this.#peers.get(peer) ?? 1) - 1;
-    if (left === 0) this.#peers.delete(peer);
-    else this.#peers.set(peer, left);
+    this.#count(peer, -1);
     connection.judged?.reject(new LeftError());
     connection.release?.();
     front.connections.delete(connection);
     this.#endEmpty(front);
+  }
+
+  #count(peer: string, change: 1 | -1): void {
+    const place = networkOf(peer);
+    if (place === undefined) return;
+    const connections = (this.#places.get(place) ?? 0) + change;
+    if (connections === 0) this.#places.delete(place);
+    else this.#places.set(place, connections);
   }
 
   #endEmpty(front: FrontProcess): void {

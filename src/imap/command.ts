@@ -2,7 +2,7 @@
  * Commands of a client (RFC 3501 §2.2.1): the line, and the literals in it. What a command holds is bounded
  * but for the message of APPEND, which is left to whoever handles it.
  */
-import { type Announced, announcedBy, type Input } from './input.ts';
+import { type Announced, announcedBy, type Input, TooLongError } from './input.ts';
 import { type Segments, SyntaxFault, type Value, ValueReader } from './values.ts';
 
 export interface Command {
@@ -67,7 +67,7 @@ export async function readCommand(
     left -= announced.bytes;
     if (left < 0) {
       if (announced.isAwaited) throw new CommandFault(head.tag, '[TOOBIG] That literal is too long');
-      await input.line(0); // what comes unasked cannot be told from commands: throws
+      throw new TooLongError('that literal is too long'); // what comes unasked looks like commands
     }
     if (announced.isAwaited) await ask();
     segments.push(await input.bytes(announced.bytes));

@@ -166,7 +166,10 @@ test('what is too long is told from what is not: lines, literals that are asked 
     readCommand(new Input(chunked(Buffer.from(text), [7])), async () => undefined, limits);
   await assert.rejects(read(`a noop ${'x'.repeat(30)}\r\n`), TooLongError);
   await assert.rejects(read('a login {11}\r\n'), CommandFault);
-  await assert.rejects(read('a login {11+}\r\nhello world\r\n'), TooLongError);
+  // nothing of it is read, nor is there memory for it
+  for (const what of ['hello world\r\n', '\r\n', '\n', ''])
+    for (const bytes of [11, 4_000_000_000])
+      await assert.rejects(read(`a login {${bytes}+}\r\n${what}`), TooLongError);
   // empty literals are lines without an end
   await assert.rejects(read(`a login ${'{0+}\r\n'.repeat(10)}\r\n`), TooLongError);
   assert.equal((await read('a login {5+}\r\nhello {5}\r\nworld\r\n')).segments.length, 5);
