@@ -104,7 +104,8 @@ export class Admission {
     const { sender, smtpUtf8, eightBit } = this.#sender;
     const path = ownPathOf(accepted, recipient.address, addressing);
     const envelope = { sender, path, smtpUtf8, eightBit };
-    return { account: { ...recipient, ...place, mailbox: mailboxOf(place, path), envelope }, keys };
+    const own = { mailbox: mailboxOf(place, path), envelope };
+    return { account: Object.assign({}, recipient, place, own), keys };
   }
 
   /** As far as the source knows of both; what it said before may be true no longer. */

@@ -29,15 +29,19 @@ export async function prepareSealer(keys: SealingKeys, parts: SealParts): Promis
   const { world, meter } = parts;
   const start = performance.now();
   try {
-    const sessionKey = world.random(keys.encryption.keyBytes);
+    const { encryption } = keys;
+    const sessionKey = world.random(encryption.keyBytes);
     const now = new Date(world.now());
     const packets = await sessionKeyPackets(keys, sessionKey, now);
     const random = (length: number) => world.random(length);
-    const message = new EncryptedMessage({ ...keys, sessionKey, sessionKeyPackets: packets }, random);
+    const message = new EncryptedMessage({ encryption, sessionKey, sessionKeyPackets: packets }, random);
     const keySeconds = (performance.now() - start) / 1000;
     meter.time('session_key', keySeconds);
-    const { version } = keys.encryption;
-    return new Sealer(message, pgpMimeFrame(world.random(16)), { meter, seipd: version, keySeconds });
+    return new Sealer(message, pgpMimeFrame(world.random(16)), {
+      meter,
+      seipd: encryption.version,
+      keySeconds,
+    });
   } catch (error) {
     throw new CopyFailure('cryptoFailed', error);
   }

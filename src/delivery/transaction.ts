@@ -127,7 +127,7 @@ export class Transaction {
     const trace = this.#trace(world.now());
     const owners = this.#copies().map(({ account }) => account);
     const sent = { header: this.#scanner.seen, sender: this.#sender.sender, owners };
-    const folders = new Folders({ ...this.#parts.folders, ...sent, waitMs: limits.stallMs / 2 });
+    const folders = new Folders(Object.assign({ waitMs: limits.stallMs / 2 }, this.#parts.folders, sent));
     const fields = ({ copy, path }: Destination) =>
       copy.nextHop === undefined ? traceFields(trace, path) : passedOnFields(trace, path);
     const arriving = { header, seen: this.#scanner.seen, hop: this.#replies.hop, fields };

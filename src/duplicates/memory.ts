@@ -141,7 +141,7 @@ export class RememberedDeliveries {
   #append(wanted: Generation, record: Omit<Record, 'kind' | 'time'>, kind: Kind): void {
     const generation = this.#generations.slice(-2).includes(wanted) ? wanted : this.#last;
     this.#share(() => {
-      generation.append({ ...record, kind, time: this.#now() });
+      generation.append(Object.assign({}, record, { kind, time: this.#now() }));
       if (generation.hasFile) this.#isShared = true;
     });
   }

@@ -22,7 +22,8 @@ export function metadataOf(view: MessageView): Metadata {
   const { size, envelope, bodyStructure, body } = view;
   const header = Buffer.from(view.section({ part: [], kind: 'header', names: [] }));
   return {
-    ...{ size, header },
+    size,
+    header,
     envelope: written(envelope),
     bodyStructure: written(bodyStructure),
     body: written(body),

@@ -26,7 +26,7 @@ export class StagedFile {
   /** Lets the file go to a folder of its Maildir (`.Junk`). To be called before the first bytes come. */
   enter(folder: string): void {
     const { mailbox } = this.#parts.place;
-    this.#parts = { ...this.#parts, place: { mailbox, folder } };
+    this.#parts = Object.assign({}, this.#parts, { place: { mailbox, folder } });
   }
 
   /** Takes bytes like `write`. Nobody else has the pieces: their memory is released once they are written. */

@@ -63,7 +63,7 @@ function hex(bytes: Uint8Array = new Uint8Array()): string {
 export function readSealedKey(body: Uint8Array): SealedKey | undefined {
   const head = sessionKeyOf(PKESK, body) && readSealedHead(body);
   const cipher = head && ciphertextOf(head.algorithm, head.material);
-  return cipher && { ...head, cipher };
+  return cipher && { cipher, ...head };
 }
 
 function ciphertextOf(algorithm: number, material: Uint8Array): Ciphertext | undefined {

@@ -132,7 +132,7 @@ export function startDeliveries(
 
 function countingBy(count: (row: Row) => void, world: Pick<World, 'now'>): OnReceived {
   return (hop, sender) =>
-    count({ ...wayOf(hop), domain: domainOf(sender.toString('utf8')), count: 1, last: world.now() });
+    count({ domain: domainOf(sender.toString('utf8')), count: 1, last: world.now(), ...wayOf(hop) });
 }
 
 /** None where all mail goes to a next hop. */

@@ -87,11 +87,9 @@ class AddressList {
   }
 
   #add(draft: Draft): void {
-    this.#addresses.push({
-      ...draft,
-      mailbox: draft.mailbox ?? 'MISSING_MAILBOX',
-      domain: draft.domain === undefined || draft.domain === '' ? 'MISSING_DOMAIN' : draft.domain,
-    });
+    draft.mailbox ??= 'MISSING_MAILBOX';
+    draft.domain ||= 'MISSING_DOMAIN';
+    this.#addresses.push(draft);
   }
 
   /** `Name <address>`, or undefined if there is no `<` where it has to be. */

@@ -52,7 +52,8 @@ export function* fieldsIn(bytes: Buffer, { start, end }: Range): Generator<Field
     const lineEnd = endOfLine(bytes, at, end);
     if (isEmptyLine(bytes, at, lineEnd)) break;
     const next = endOfField(bytes, lineEnd, end);
-    yield { ...nameIn(bytes, at, lineEnd), start: at, end: next };
+    const { name, valueStart } = nameIn(bytes, at, lineEnd);
+    yield { name, valueStart, start: at, end: next };
     at = next;
   }
 }

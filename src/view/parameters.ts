@@ -21,7 +21,7 @@ export function parseContentType(value: string): ContentType {
   const scanner = new Scanner(value);
   const names = typeAndSubtype(scanner);
   if (names === undefined) return { type: '', subtype: '', parameters: [] };
-  return { ...names, parameters: parametersFrom(scanner) };
+  return { parameters: parametersFrom(scanner), ...names };
 }
 
 function typeAndSubtype(scanner: Scanner): { type: string; subtype: string } | undefined {

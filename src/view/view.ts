@@ -57,9 +57,10 @@ export function* openingView(message: Buffer): Generator<undefined, MessageView>
 export function headerView(header: Buffer): Pick<MessageView, 'section'> {
   const end = header.length;
   const parts: Part = {
-    ...{ kind: 'text', children: [] },
+    kind: 'text',
     header: { start: 0, end },
     body: { start: end, end },
+    children: [],
   };
   return { section: (section, partial) => sectionOf(header, parts, section, partial) };
 }
