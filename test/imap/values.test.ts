@@ -167,6 +167,21 @@ test('a mailbox may begin with a bracket, and a quoted string has its backslashe
   assert.equal(bytesOf(quoted).toString(), 'a"b\\');
 });
 
+test('what is no command is refused by its tag, if it has one', async () => {
+  const refused = { DONE: 'DONE', 'a1 ': 'a1', 'a 1': 'a', '': '*', ' noop': '*', 'a{ noop': '*' };
+  for (const [line, tag] of Object.entries(refused)) {
+    const input = new Input(chunked(Buffer.from(`${line}\r\n`), [7]));
+    await assert.rejects(
+      readCommand(input, async () => undefined),
+      (error) => {
+        assert.ok(error instanceof CommandFault);
+        assert.equal(error.tag, tag, line);
+        return true;
+      },
+    );
+  }
+});
+
 test('what is too long is told from what is not: lines, literals that are asked for, and those that come', async () => {
   const limits = { lineBytes: 20, literalBytes: 10 };
   const read = (text: string) =>
