@@ -106,16 +106,15 @@ interface AppendHead {
   readonly isDraft: boolean;
 }
 
-const DATE = /^[ \d]\d-[A-Za-z]{3}-\d{4} \d\d:\d\d:\d\d [+-]\d{4}$/;
 const NO_HEAD: Answer = { word: 'BAD', text: 'BAD APPEND needs a mailbox, flags and a message' };
 
-/** Returns BAD for anything but a mailbox, flags and a date. */
+/** Returns BAD for anything but a mailbox, flags and a date, which the server behind judges. */
 function headOf(command: Command): AppendHead | Answer {
   const values = command.values(); // they were read once, to find the message
   const [mailbox, ...more] = values;
   const flags = more[0]?.kind === 'list' ? more.shift() : undefined;
   const date = more.shift();
-  const isDate = date === undefined || (date.kind === 'string' && DATE.test(date.bytes.toString('latin1')));
+  const isDate = date === undefined || date.kind === 'string';
   if (mailbox === undefined || mailbox.kind === 'list' || !isDate || more.length > 0) return NO_HEAD;
   const isDraft =
     flags?.kind === 'list' &&

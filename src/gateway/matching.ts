@@ -32,9 +32,9 @@ const LOWER = {
 const DATES = { SENTBEFORE: 'sentbefore', SENTON: 'senton', SENTSINCE: 'sentsince' } as const;
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
-/** RFC 3501 §9, date: `1-Feb-2026`. */
+/** RFC 3501 §9, date: `1-Feb-2026`. Dovecot takes a day with a blank before it, as that of a time has. */
 function dayOf(text: string): number {
-  const [, day, month = '', year] = /^(\d{1,2})-([A-Za-z]{3})-(\d{4})$/.exec(text) ?? [];
+  const [, day, month = '', year] = /^ ?(\d{1,2})-([A-Za-z]{3})-(\d{4})$/.exec(text) ?? [];
   const index = MONTHS.indexOf(month.toLowerCase());
   const number = index === -1 ? undefined : dayNumber(Number(year), index, Number(day));
   if (number === undefined) throw new SyntaxFault('that is no date');

@@ -1,13 +1,14 @@
 /**
  * The connection to the server behind. One command goes on at a time; what comes meanwhile is given to it,
  * and else to whoever listens to the mailbox. Nobody else reads the connection.
+ *
+ * Literals wait until the server asks for them. Sent unasked (LITERAL+), one that it refuses would be read as
+ * commands: Dovecot says BAD to the flags of an APPEND, and goes on at the first line of the message.
  */
 import type { Duplex } from 'node:stream';
-import { hasCapability } from '../imap/capability.ts';
 import { EndedError, Input } from '../imap/input.ts';
 import { type Response, readResponse } from '../imap/response.ts';
 import type { Segments } from '../imap/values.ts';
-import { wireOf } from '../imap/write.ts';
 import { Output } from './output.ts';
 
 /** Is given each untagged response. What it does not read is skipped. */
@@ -37,7 +38,6 @@ export class Upstream {
   readonly #unasked: Sink;
   #waiting: Waiting | undefined;
   #commands = 0;
-  #hasLiteralPlus = false;
   #failure: Error | undefined;
   /** Resolves when nothing comes any more, with what was wrong. */
   readonly ended: Promise<Error>;
@@ -108,26 +108,24 @@ export class Upstream {
     const { promise, resolve, reject } = settled<Answer>();
     const waiting: Waiting = { tag, sink, answered: resolve, failed: reject, asked };
     this.#waiting = waiting;
-    const pieces = wireOf(segments, this.#hasLiteralPlus ? '+' : '');
-    if (this.#hasLiteralPlus || segments.length === 1) {
-      await this.#output.write(`${tag} `, ...pieces);
-      return promise;
-    }
     let isAnswered = false;
     const answer = promise.finally(() => {
       isAnswered = true;
     });
-    answer.catch(() => undefined);
-    await this.#output.write(`${tag} `);
-    for (const [n, piece] of pieces.entries()) {
-      if (n % 2 === 1 && n < pieces.length - 1) {
-        const asked = new Promise<unknown>((resolve) => {
-          waiting.asked = resolve;
-        });
-        await Promise.race([asked, answer]);
-        if (isAnswered) return answer; // refused: the literal is not wanted
+    answer.catch(() => undefined); // told below
+    for (const [n, segment] of segments.entries()) {
+      if (n % 2 === 1) {
+        await this.#output.write(segment);
+        continue;
       }
-      await this.#output.write(piece);
+      const literal = segments[n + 1];
+      const wanted = new Promise<unknown>((resolve) => {
+        if (literal !== undefined) waiting.asked = resolve;
+      });
+      const end = literal === undefined ? '\r\n' : `{${literal.length}}\r\n`;
+      await this.#output.write(n === 0 ? `${tag} ` : '', segment, end);
+      if (literal !== undefined) await Promise.race([wanted, answer]);
+      if (isAnswered) return answer; // refused: the literal is not wanted
     }
     return answer;
   }
@@ -136,7 +134,6 @@ export class Upstream {
     try {
       for (;;) {
         const response = await readResponse(this.#input);
-        this.#learn(response);
         await this.#take(response);
         await response.finish();
       }
@@ -163,12 +160,6 @@ export class Upstream {
       const word = (['OK', 'NO', 'BAD'] as const).find((each) => each === response.word) ?? 'BAD';
       waiting.answered({ word, text: response.text });
     } else throw new EndedError('the server behind answers what nobody has asked');
-  }
-
-  #learn({ line, word }: Response): void {
-    const mayTell = word === 'OK' || word === 'CAPABILITY' || word === 'PREAUTH';
-    if (!mayTell || line.length > 8192) return;
-    if (hasCapability(line.toString('latin1'), 'LITERAL+')) this.#hasLiteralPlus = true;
   }
 }
 

@@ -23,9 +23,3 @@ export function narrowed(line: string): string {
   if (untagged !== null) return `${untagged[1]}${offeredOf(untagged[2] ?? '')}`;
   return line.replace(IN_CODE, (_, list: string) => `[CAPABILITY ${offeredOf(list)}]`);
 }
-
-/** Tells whether a server says that it has a capability. */
-export function hasCapability(line: string, name: string): boolean {
-  const list = IN_CODE.exec(line)?.[1] ?? UNTAGGED.exec(line)?.[2] ?? '';
-  return list.toUpperCase().split(' ').includes(name);
-}

@@ -89,7 +89,10 @@ interface Head {
 function headOf(line: Buffer): Head {
   const [all = '', tag = '', name = '', second] =
     HEAD.exec(line.toString('latin1', 0, endOfWords(line))) ?? [];
-  if (!TAG.test(tag)) throw new CommandFault('*', 'A command begins with a tag and a name');
+  if (!TAG.test(tag)) {
+    const [alone = ''] = /^[^ ]{1,100}(?= |$)/.exec(line.toString('latin1', 0, endOfWords(line))) ?? [];
+    throw new CommandFault(TAG.test(alone) ? alone : '*', 'A command begins with a tag and a name');
+  }
   const upper = name.toUpperCase();
   if (upper === 'UID' && second !== undefined)
     return { tag, name: `UID ${second.toUpperCase()}`, end: all.length };

@@ -1,7 +1,6 @@
 /** Values as they are sent: strings, lists, sets of numbers. */
 import { type Segments, SyntaxFault, type Value } from './values.ts';
 
-const CRLF = Buffer.from('\r\n');
 // 8 bits, line ends and NUL are for literals (RFC 3501 §9, TEXT-CHAR), and other controls may be
 const QUOTABLE = /^[ -~]{0,1024}$/;
 
@@ -58,15 +57,6 @@ export function segmentsOf(values: readonly Value[]): Segments {
   writeAll(values);
   segments.push(Buffer.from(text, 'latin1'));
   return segments;
-}
-
-/** Returns segments with the announcements of their literals. `plus`: nobody waits to be asked for them. */
-export function wireOf(segments: Segments, plus: '+' | ''): Buffer[] {
-  return segments.flatMap((each, n) => {
-    if (n % 2 === 1) return [each];
-    const next = segments[n + 1];
-    return next === undefined ? [each, CRLF] : [each, Buffer.from(`{${next.length}${plus}}\r\n`)];
-  });
 }
 
 /** Returns a set of numbers (RFC 3501 §9, sequence-set) in few characters; '' for none. */

@@ -103,6 +103,7 @@ describe('a selected mailbox', { timeout: 60_000 }, () => {
         'HEADER To ""': ' 2',
         'NOT FROM x': ' 1 2',
         'SENTON 1-Feb-2026': ' 1',
+        'SENTON " 1-Feb-2026"': ' 1',
         'OR SENTSINCE 2-Feb-2026 SUBJECT gr': ' 1 2',
         'LARGER 77': ' 1',
         'SMALLER 79': ' 2',

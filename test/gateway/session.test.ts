@@ -232,6 +232,29 @@ ${encrypted}
     assert.equal(messagesIn('.Sent').length, stored + 1);
   });
 
+  test('nothing of a message that the server behind refuses is taken for commands there', async () => {
+    await imap.command('CREATE Victim');
+    const message = crlf(LETTER.replace('Subject: a letter', 'Subject: DELETE Victim'));
+    const literal = `{${message.length}+}\r\n${message}`;
+    const stored = messagesIn('.Sent').length;
+    // Dovecot says BAD to these before it has read the message
+    for (const head of ['(\\Bogus)', '"01-Jan-20 00:00:00 +0000"', '("\\Seen")'])
+      await assert.rejects(imap.command(`APPEND Sent ${head} ${literal}`), /: a\d+ BAD/);
+    assert.equal((await imap.command('LIST "" Victim')).length, 1);
+    assert.equal(messagesIn('.Sent').length, stored);
+    await imap.command('DELETE Victim');
+  });
+
+  test('dates of APPEND are what the server behind takes for one', async () => {
+    const message = crlf(LETTER);
+    for (const day of ['01', ' 1', '1', '31']) {
+      await imap.command(`APPEND Sent "${day}-Jan-2026 12:00:00 +0000" {${message.length}+}\r\n${message}`);
+      const count = await imap.select('Sent');
+      const { text } = await fetch(count, 'INTERNALDATE');
+      assert.ok(text.includes(`"${day.trim().padStart(2, '0')}-Jan-2026 12:00:00 +0000"`), text);
+    }
+  });
+
   test('a session hears of flags that another one has set, and of what it has removed, when it may', async () => {
     const other = await connectImap(gateway.port);
     await other.login(ALICE, PASSWORD);

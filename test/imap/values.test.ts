@@ -6,8 +6,8 @@ import fc from 'fast-check';
 import { CommandFault, readCommand } from '../../src/imap/command.ts';
 import { EndedError, Input, TooLongError } from '../../src/imap/input.ts';
 import { fetchedOf, itemOf, numbersOf, readResponse } from '../../src/imap/response.ts';
-import { bytesOf, SyntaxFault, type Value, ValueReader } from '../../src/imap/values.ts';
-import { checkedSet, segmentsOf, setOf, setsOf, wireOf } from '../../src/imap/write.ts';
+import { bytesOf, type Segments, SyntaxFault, type Value, ValueReader } from '../../src/imap/values.ts';
+import { checkedSet, segmentsOf, setOf, setsOf } from '../../src/imap/write.ts';
 import { isLong } from '../support/long.ts';
 
 const numRuns = isLong ? 2000 : 100;
@@ -51,6 +51,16 @@ async function* chunked(bytes: Buffer, sizes: readonly number[]): AsyncGenerator
   }
 }
 
+/** Segments as they are sent. `plus`: nobody waits to be asked for literals. */
+function wireOf(segments: Segments, plus: '+' | '' = ''): Buffer {
+  const pieces = segments.flatMap((each, n) => {
+    const next = segments[n + 1];
+    if (n % 2 === 1) return [each];
+    return [each, Buffer.from(next === undefined ? '\r\n' : `{${next.length}${plus}}\r\n`)];
+  });
+  return Buffer.concat(pieces);
+}
+
 const sizes = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 5 });
 
 test('a command is read as it was written, cut anywhere, with literals that are asked for and others', async () => {
@@ -68,7 +78,7 @@ test('a command is read as it was written, cut anywhere, with literals that are 
         ]);
         let asked = 0;
         const input = new Input(
-          chunked(Buffer.concat([...wireOf(segments, plus), Buffer.from('next\r\n')]), cuts),
+          chunked(Buffer.concat([wireOf(segments, plus), Buffer.from('next\r\n')]), cuts),
         );
         const command = await readCommand(input, async () => void asked++);
         assert.deepEqual([command.tag, command.name], ['a1', 'UID STORE']);
@@ -86,10 +96,7 @@ test('a response is read as it was written, and passed on byte for byte', async 
   await fc.assert(
     fc.asyncProperty(values, sizes, async (written, cuts) => {
       const items: Value[] = written.flatMap((value, n) => [{ kind: 'atom', text: `ITEM${n}` }, value]);
-      const wire = Buffer.concat([
-        Buffer.from('* 7 FETCH '),
-        ...wireOf(segmentsOf([{ kind: 'list', items }]), ''),
-      ]);
+      const wire = Buffer.concat([Buffer.from('* 7 FETCH '), wireOf(segmentsOf([{ kind: 'list', items }]))]);
       const twice = new Input(chunked(Buffer.concat([wire, wire, Buffer.from('* 9 EXISTS\r\n')]), cuts));
       const first = await readResponse(twice);
       const fetched = fetchedOf(await first.segments(10_000), first.number ?? 0);
@@ -158,6 +165,21 @@ test('a mailbox may begin with a bracket, and a quoted string has its backslashe
   const [name, quoted] = new ValueReader([Buffer.from('[Gmail]/Sent "a\\"b\\\\"')]).rest();
   assert.equal(bytesOf(name).toString(), '[Gmail]/Sent');
   assert.equal(bytesOf(quoted).toString(), 'a"b\\');
+});
+
+test('what is no command is refused by its tag, if it has one', async () => {
+  const refused = { DONE: 'DONE', 'a1 ': 'a1', 'a 1': 'a', '': '*', ' noop': '*', 'a{ noop': '*' };
+  for (const [line, tag] of Object.entries(refused)) {
+    const input = new Input(chunked(Buffer.from(`${line}\r\n`), [7]));
+    await assert.rejects(
+      readCommand(input, async () => undefined),
+      (error) => {
+        assert.ok(error instanceof CommandFault);
+        assert.equal(error.tag, tag, line);
+        return true;
+      },
+    );
+  }
 });
 
 test('what is too long is told from what is not: lines, literals that are asked for, and those that come', async () => {
