@@ -1,6 +1,6 @@
 /**
- * The fields of a header in a message with CRLF (canonical.ts). A line that is no field counts as one whose
- * name is the whole line, as in Dovecot, so a header ends at an empty line and nowhere else.
+ * The fields of a header in a message with CRLF (canonical.ts). A line that is no field counts as one without
+ * a name, as in Dovecot, so a header ends at an empty line and nowhere else.
  */
 
 const LF = 0x0a;
@@ -8,6 +8,8 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const TAB = 0x09;
 const COLON = 0x3a;
+/** A name that is longer is none. */
+const MOST_NAME_BYTES = 1000;
 const NOT_ASCII = /[\x80-\xff]/;
 
 /** A stretch of the message, in bytes. */
@@ -17,7 +19,7 @@ export interface Range {
 }
 
 export interface Field extends Range {
-  /** In lower case. */
+  /** In lower case, empty if there is no colon. */
   readonly name: string;
   /** Where the value begins: after the colon and the blanks between it and the text. */
   readonly valueStart: number;
@@ -68,10 +70,9 @@ export function fieldNamed(bytes: Buffer, header: Range, name: string): Field | 
 export function nameIn(bytes: Buffer, start: number, lineEnd: number): { name: string; valueStart: number } {
   let colon = start;
   while (colon < lineEnd && bytes[colon] !== COLON) colon++;
-  if (colon === lineEnd)
-    return { name: lowered(bytes, start, withoutLineEnd(bytes, start, lineEnd)), valueStart: lineEnd };
   let nameEnd = colon;
   while (nameEnd > start && isContinuation(bytes, nameEnd - 1)) nameEnd--;
+  if (colon === lineEnd || nameEnd - start > MOST_NAME_BYTES) return { name: '', valueStart: start };
   let valueStart = colon + 1;
   while (isContinuation(bytes, valueStart)) valueStart++;
   // of a line of blanks only the first is passed over
@@ -80,8 +81,9 @@ export function nameIn(bytes: Buffer, start: number, lineEnd: number): { name: s
   return { name: lowered(bytes, start, nameEnd), valueStart };
 }
 
+/** What comes after a NUL does not count. */
 function lowered(bytes: Buffer, start: number, end: number): string {
-  const name = bytes.toString('latin1', start, end);
+  const [name = ''] = bytes.toString('latin1', start, end).split('\0', 1);
   if (!NOT_ASCII.test(name)) return name.toLowerCase();
   return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }

@@ -54,12 +54,11 @@ export function parseDisposition(value: string): Disposition | undefined {
   return { name, parameters: parametersFrom(scanner) };
 }
 
-/** Returns the token that a field begins with, empty if there is none. */
-export function firstToken(value: string): string {
+/** Returns the token that a field has, empty if there is none, or anything but a parameter after it. */
+export function encodingFrom(value: string): string {
   const scanner = new Scanner(value);
   scanner.blank();
-  scanner.token();
-  return scanner.word;
+  return scanner.token() === 'more' && !scanner.sees(';') ? '' : scanner.word;
 }
 
 /** Returns the one token that a field has, or undefined if there is anything else. */

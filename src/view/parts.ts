@@ -3,7 +3,7 @@
  * text. What a part is follows Dovecot, also where a message is malformed: clients have been shown that.
  */
 
-import { endOfLine, isContinuation, isEmptyLine, type Range } from './fields.ts';
+import { endOfField, endOfLine, isEmptyLine, nameIn, type Range } from './fields.ts';
 import { boundaryIn, type Kind, kindOf } from './kind.ts';
 
 const MOST_DEPTH = 100;
@@ -117,8 +117,9 @@ class PartFinder {
       }
       found = this.#boundaryAt(at);
       if (found !== undefined) break;
-      while (end < limit && isContinuation(bytes, end)) end = endOfLine(bytes, end, limit);
-      if (contentType === undefined && isContentType(bytes, at)) contentType = { start: at, end };
+      const isFirst = contentType === undefined && isContentType(bytes, at, end);
+      end = endOfField(bytes, end, limit);
+      if (isFirst) contentType = { start: at, end };
       this.#at = end;
     }
     part.header.end = this.#at;
@@ -206,7 +207,6 @@ function longestMatch(boundaries: readonly Boundary[], line: string): Boundary |
   return best;
 }
 
-function isContentType(bytes: Buffer, start: number): boolean {
-  if (((bytes[start] ?? 0) | 0x20) !== 0x63) return false;
-  return /^content-type[ \t]*:/i.test(bytes.toString('latin1', start, start + 40));
+function isContentType(bytes: Buffer, start: number, lineEnd: number): boolean {
+  return ((bytes[start] ?? 0) | 0x20) === 0x63 && nameIn(bytes, start, lineEnd).name === 'content-type';
 }

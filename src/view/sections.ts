@@ -30,8 +30,17 @@ function wholeSection(bytes: Buffer, root: Part, { part: path, kind, names }: Se
   if (kind === 'all') return bytes;
   if (kind === 'header') return slice(message.header);
   if (kind === 'text') return slice(message.body);
-  const header = { start: message.header.start, end: message.body.start };
-  return chosenFields(bytes, header, { kind, names }, path.length === 0 && kind === 'fields');
+  if (path.length === 0) {
+    const header = { start: message.header.start, end: message.body.start };
+    return chosenFields(bytes, header, { kind, names }, kind === 'fields');
+  }
+  const { start } = message.header;
+  const { start: bodyStart } = message.body;
+  // of a message without a byte the line end above the boundary is the empty line
+  if (part.header.end < start) return CRLF;
+  // and of one that has none, fields are what follows, up to one
+  const end = endsWithEmptyLine(bytes, start, bodyStart) ? bodyStart : bytes.length;
+  return chosenFields(bytes, { start, end }, { kind, names }, false);
 }
 
 interface Wanted {
@@ -80,6 +89,11 @@ function chosenFields(
   }
   if (end < header.end || endsAlways) length += emptyLine(bytes, end).copy(chosen, length);
   return chosen.subarray(0, length);
+}
+
+function endsWithEmptyLine(bytes: Buffer, start: number, end: number): boolean {
+  const line = end - 2;
+  return line >= start && (line === start || bytes[line - 1] === 0x0a) && isEmptyLine(bytes, line, end);
 }
 
 /** What makes an empty line after what ends here: a line feed only after a CR that ends the message. */

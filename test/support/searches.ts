@@ -63,23 +63,66 @@ export const SEARCHED: readonly { name: string; bytes: Buffer }[] = [
   written('empty text', 'Subject:\nX-Foo:\nDate: bad\n\n'),
   written('ctime', 'Subject: c\nDate: Mon Nov 2 10:00:00 2026\n\n'),
   written('short date', 'Subject: s\nDate: Tue, 3 Nov 26 00:30 EST\n\n'),
+  written(
+    'apostrophe',
+    'Subject:\n folded first\nFrom: "Mason\'s list" <m@x.example>\nTo: undisclosed-recipients:;\n' +
+      'Cc: =?utf-8?q?J=C3=B6rg?= x.y O\'Neil <o.n@x.example>, "a.b" <c@d.e>, a b:;\n\n',
+  ),
+  written(
+    'two types',
+    'Content-Type: text/plain; charset=koi8-r\nContent-Type: text/plain; charset=utf-8\n\n\xf0\xd2\xc9\xd7\xc5\xd4\n',
+  ),
+  written(
+    'multipart and text',
+    'Content-Type: multipart/mixed; boundary=x\nContent-Type: text/plain\n\nnopart\n',
+  ),
+  written('without boundary', 'Content-Type: multipart/x\nContent-Type: text/plain\n\nboundaryless\n'),
+  written('two encodings', `Content-Transfer-Encoding: base64 binary\n\n${encoded('twoencodings')}\n`),
+  written('encoding; x', `Content-Transfer-Encoding: base64; x=y\n\n${encoded('withparameter')}\n`),
+  written('styles', utf8('Subject: styles\n\nnot\xa0breaking ｗｉｄｅ，① tiếng… № ﬁ\n')),
+  written('alias', "Content-Type: text/plain; charset='cp932'\n\n\x93\xfa\x96\x7b\n"),
+  written('UTF-16 of the other order', 'Content-Type: text/plain; charset=utf-16\n\n\xfe\xff\0o\0r\0d\0e\0r'),
+  written(
+    'broken words',
+    'Subject: =?utf-8?b?YWJj!ZGVm?= x =?utf-8?q?one?= =?utf-8?q?two\nX-Nope : =?utf-8?q?three?= =?\n\n',
+  ),
+  written('no colon', 'From\n : nocolonword\nX-Line\n\n'),
   written('comments in date', 'Subject: s\nDate: (c) Mon (x), 2 (y) Nov 2026 10:00:00 GMT (z)\n\n'),
 ];
 
-const IN_HEADERS: readonly (readonly [SearchKey['kind'] & ('subject' | 'from' | 'to'), readonly string[]])[] =
+const BROKEN = ['abc x', 'abcdef', 'one =?utf-8', 'one=?utf-8', ' folded', 'folded first'];
+const IN_HEADERS: readonly (readonly [
+  SearchKey['kind'] & ('subject' | 'from' | 'to' | 'cc'),
+  readonly string[],
+])[] = [
   [
+    'subject',
     [
+      'hello big world',
+      'Hello  big',
       'subject',
-      ['hello big world', 'Hello  big', 'subject', 'ÜBER UNS ALLE', 'uber', 'grün', 'こんにちは', 'ét', ''],
+      'ÜBER UNS ALLE',
+      'uber',
+      'grün',
+      'こんにちは',
+      'ét',
+      '',
+      ...BROKEN,
     ],
-    ['from', ['jo, doe', 'Doe" <jo', 'comment', '<jo@example.org>']],
-    ['to', ['grp', 'x y', ';', '<a@b.c>, "X', 'c, "X']],
-  ];
+  ],
+  [
+    'from',
+    ['jo, doe', 'Doe" <jo', 'comment', '<jo@example.org>', "Mason's", 'Mason\\\'s list" <m', 'nocolonword'],
+  ],
+  ['to', ['grp', 'x y', ';', '<a@b.c>, "X', 'c, "X', 'recipients:;', 'recipients: ;']],
+  ['cc', ["Jörg x.y O'Neil <o.n@x", '"a.b" <c', '"a b":;']],
+];
 const IN_BODIES =
   'first line|line second|hello|grüße|GRÜSSE|köln|café|cafe|naht|foo=zz|trailing|<b>|preambleword|partword|mimename|' +
   'imageword|imgname|innersubject|innerbody|applicationword|dsnword|epilogueword|bläulich|ähnlich|unknownword|weirdword|' +
   'sixteen|Grün|seven 1 + 2|fish|ﬁsh|strasse|straße|ångström|angstrom|plainafter|Hello  big world|=?utf-8?q?|--x|x-foo: bar|' +
-  'x-foo: bar baz|comment|über uns alle';
+  'x-foo: bar baz|comment|über uns alle|привет|boundaryless|twoencodings|withparameter|not breaking|wide,1|tie|tiê|tiếng...|' +
+  'no fi|日本|order|three =?|three=?|nocolonword';
 const DAYS = [dayNumber(2026, 10, 2), dayNumber(2026, 10, 3), dayNumber(2002, 6, 1)].filter(
   (day) => day !== undefined,
 );
@@ -92,6 +135,8 @@ export function searchesIn(views: readonly MessageView[], count: number): Search
   return [
     ...IN_HEADERS.flatMap(([kind, texts]) => texts.map((text) => ({ kind, text }))),
     ...['baz', 'bar baz', '', 'x-foo'].map((text) => ({ kind: 'header' as const, name: 'X-Foo', text })),
+    { kind: 'header', name: 'X-Line', text: '' },
+    { kind: 'header', name: 'From', text: '' },
     ...IN_BODIES.split('|').flatMap((text) => [
       { kind: 'body' as const, text },
       { kind: 'text' as const, text },

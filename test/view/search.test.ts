@@ -40,6 +40,16 @@ const WORDS: Readonly<Record<string, readonly [body: string, text: string]>> = {
   'hello!': ['', ''],
   hello: ['broken base64', 'letter, broken base64'],
   'X-Foo: bar baz': ['', 'letter'],
+  Привет: ['two types', 'two types'],
+  boundaryless: ['without boundary', 'without boundary'],
+  twoencodings: ['', ''],
+  withparameter: ['encoding; x', 'encoding; x'],
+  'NOT breaking wide,1': ['styles', 'styles'],
+  tiế: ['styles', 'styles'],
+  tiê: ['', ''],
+  日本: ['alias', 'alias'],
+  order: ['UTF-16 of the other order', 'UTF-16 of the other order'],
+  'three=?': ['', 'broken words'],
 };
 
 describe('SEARCH', () => {
@@ -56,6 +66,9 @@ describe('SEARCH', () => {
     assert.equal(found({ kind: 'subject', text: 'Hello  big' }), '');
     assert.equal(found({ kind: 'subject', text: 'über uns' }), 'quoted-printable');
     assert.equal(found({ kind: 'subject', text: 'こんにちは' }), 'ISO-2022-JP');
+    assert.equal(found({ kind: 'subject', text: 'abc x one=?utf-8' }), 'broken words');
+    assert.equal(found({ kind: 'subject', text: ' folded first' }), '');
+    assert.equal(found({ kind: 'subject', text: 'folded first' }), 'apostrophe');
   });
 
   test('FROM and TO look through addresses as they are written anew, HEADER through what stands there', () => {
@@ -64,6 +77,13 @@ describe('SEARCH', () => {
     assert.equal(found({ kind: 'header', name: 'FROM', text: 'comment' }), 'letter');
     assert.equal(found({ kind: 'to', text: 'grp: <a@b.c>, "x y" <d@e.f>;' }), 'letter');
     assert.equal(found({ kind: 'header', name: 'x-foo', text: '' }), 'letter, empty text');
+    assert.equal(found({ kind: 'header', name: 'from', text: '' }), 'letter, apostrophe');
+    assert.equal(found({ kind: 'from', text: '"mason\\\'s list" <m@' }), 'apostrophe');
+    assert.equal(found({ kind: 'to', text: 'undisclosed-recipients:;' }), 'apostrophe');
+    assert.equal(
+      found({ kind: 'cc', text: 'JÖRG x.y O\'Neil <o.n@x.example>, "a.b" <c@d.e>, "a b":;' }),
+      'apostrophe',
+    );
   });
 
   test('a day is the one that the sender has written', () => {

@@ -129,6 +129,31 @@ describe('sections', () => {
     );
   });
 
+  test('fields of a message within go on to an empty line, be it of another part', () => {
+    const within =
+      '--b\nContent-Type: message/rfc822\n\nSubject: in\n--b\nContent-Type: text/html\nFrom: x\n\nx\n--b--\n';
+    const view = openView(Buffer.from(`Content-Type: multipart/mixed; boundary=b\n\n${within}`));
+    assert.equal(text(view, '1.HEADER'), 'Subject: in');
+    assert.equal(text(view, '1.HEADER.FIELDS (Subject From)'), 'Subject: in\r\nFrom: x\r\n\r\n');
+    assert.equal(
+      text(view, '1.HEADER.FIELDS.NOT (From)'),
+      'Subject: in\r\n--b\r\nContent-Type: text/html\r\n\r\n',
+    );
+  });
+
+  test('what has no colon before the line ends has no name, nor has one of more than 1,000 bytes', () => {
+    const [most, more] = ['m'.repeat(1000), 'm'.repeat(1001)];
+    const header = `From\n : folded\nTo\n${most}: x\n${more}: x\nCc\0Subject: y\n\n`;
+    const view = openView(Buffer.from(header));
+    assert.equal(text(view, 'HEADER.FIELDS (From To)'), '\r\n');
+    assert.equal(text(view, `HEADER.FIELDS (${most} ${more})`), `${most}: x\r\n\r\n`);
+    assert.equal(text(view, 'HEADER.FIELDS.NOT (Cc)'), header.replace(/Cc.*\n/, '').replaceAll('\n', '\r\n'));
+    const type = openView(
+      Buffer.from(`Content-Type${' '.repeat(40)}: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n`),
+    );
+    assert.equal(text(type, '1'), 'x');
+  });
+
   test('a NUL is shown as 0x80', () => {
     assert.equal(text(openView(Buffer.from('A: b\0\n\n\0c')), ''), 'A: b\x80\r\n\r\n\x80c');
   });

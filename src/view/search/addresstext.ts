@@ -16,13 +16,14 @@ export function addressText(value: string): string {
   for (const address of parseAddresses(value, MOST_ADDRESSES)) {
     const { mailbox, domain } = address;
     if (mailbox === undefined) {
-      isInGroup = false;
+      // the blank after the colon is there only if an address follows
       pieces.push(';');
+      isInGroup = false;
       separator = ', ';
     } else if (domain === undefined && !isInGroup) {
       isInGroup = true;
-      pieces.push(`${separator}${quotedIfNeeded(mailbox, '.')}: `);
-      separator = '';
+      pieces.push(`${separator}${phrase(mailbox)}:`);
+      separator = ' ';
     } else {
       pieces.push(separator, written(address));
       separator = ', ';
@@ -33,14 +34,19 @@ export function addressText(value: string): string {
 
 function written({ name, route = '', mailbox = '', domain = '' }: Address): string {
   const spec = `${quotedIfNeeded(mailbox, '.')}@${domain}`;
-  const shown = name === undefined ? '' : `${quotedIfNeeded(name, '')} `;
+  const shown = name === undefined ? '' : `${phrase(name)} `;
   return `${shown}<${route === '' ? '' : `${route}:`}${spec}>`;
 }
 
-/** Letters of an atom need no marks, and neither do these others. */
+/** An encoded word may not stand between quotation marks (RFC 2047 §5), so with one there are none. */
+function phrase(text: string): string {
+  return text.includes('=?') ? text : quotedIfNeeded(text, '');
+}
+
+/** Letters of an atom need no marks, and neither do these others. An apostrophe is marked as well. */
 function quotedIfNeeded(text: string, others: string): string {
   const isAtom = [...text].every(
     (letter) => /[\w!#$%&'*+\-/=?^`{|}~\x80-\xff]/.test(letter) || others.includes(letter),
   );
-  return isAtom && text !== '' ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
+  return isAtom && text !== '' ? text : `"${text.replace(/["'\\]/g, '\\$&')}"`;
 }

@@ -11,13 +11,36 @@ export interface CharsetDecoder {
   decode(bytes: Uint8Array | undefined): string;
 }
 
-/** WHATWG takes these for windows-1252. */
-const ASCII = /^(?:us-)?ascii$|^ansi_x3\.4-1968$/i;
+/** WHATWG takes the first ones for windows-1252, and does not know the others. */
+const ALIASES: Readonly<Record<string, string>> = {
+  ascii: 'utf-8',
+  'us-ascii': 'utf-8',
+  'ansi_x3.4-1968': 'utf-8',
+  cp932: 'shift_jis',
+  cp936: 'gbk',
+  cp949: 'euc-kr',
+  utf7: 'utf-7',
+};
 
-export function charsetDecoder(name: string | undefined): CharsetDecoder {
-  if (name?.toLowerCase() === 'utf-7') return utf7();
-  const decoder = new TextDecoder(knownLabel(name), { ignoreBOM: true });
+export function charsetDecoder(name = 'utf-8'): CharsetDecoder {
+  // some programs put apostrophes around it
+  const letters = name.toLowerCase().replace(/[^a-z0-9_.:-]/g, '');
+  const charset = Object.hasOwn(ALIASES, letters) ? ALIASES[letters] : letters;
+  if (charset === 'utf-7') return utf7();
+  if (charset === 'utf-16') return utf16();
+  const decoder = new TextDecoder(knownLabel(charset), { ignoreBOM: true });
   return { decode: (bytes) => decoder.decode(bytes, { stream: bytes !== undefined }) };
+}
+
+/** The first two bytes may tell which byte of a pair comes first. */
+function utf16(): CharsetDecoder {
+  let decoder: InstanceType<typeof TextDecoder> | undefined;
+  return {
+    decode(bytes) {
+      decoder ??= new TextDecoder(bytes?.[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-16le');
+      return decoder.decode(bytes, { stream: bytes !== undefined });
+    },
+  };
 }
 
 export function textIn(bytes: Uint8Array, charset: string | undefined): string {
@@ -25,8 +48,7 @@ export function textIn(bytes: Uint8Array, charset: string | undefined): string {
   return decoder.decode(bytes) + decoder.decode(undefined);
 }
 
-function knownLabel(name: string | undefined): string {
-  if (name === undefined || ASCII.test(name)) return 'utf-8';
+function knownLabel(name = 'utf-8'): string {
   try {
     return new TextDecoder(name).encoding;
   } catch {

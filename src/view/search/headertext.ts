@@ -4,8 +4,10 @@
  */
 
 import { textIn } from './charset.ts';
+import { fromBase64 } from './transfer.ts';
 
-const ENCODED_WORD = /=\?([^?\s*]+)(?:\*[^?\s]*)?\?([bq])\?([^?]*)\?=/gi;
+/** White space between two encoded words is no text, even if the second one turns out to be none. */
+const ENCODED_WORD = /=\?([^?\s*]+)(?:\*[^?\s]*)?\?([bq])\?([^?]*)\?=(?:[ \t\r\n]+(?==\?))?/gi;
 
 /** `folded`: one field or several, with their line ends, a byte in each character. */
 export function headerText(folded: string): string {
@@ -14,11 +16,9 @@ export function headerText(folded: string): string {
   let text = '';
   let end = 0;
   for (const match of value.matchAll(ENCODED_WORD)) {
-    const between = value.slice(end, match.index);
-    // white space between two encoded words is no text
-    if (end === 0 || !/^[ \t\r\n]*$/.test(between)) text += plain(between);
+    text += plain(value.slice(end, match.index));
     const [all, charset = '', encoding = '', word = ''] = match;
-    text += textIn(encoding.toLowerCase() === 'b' ? Buffer.from(word, 'base64') : fromQ(word), charset);
+    text += textIn(encoding.toLowerCase() === 'b' ? fromBase64(word) : fromQ(word), charset);
     end = match.index + all.length;
   }
   return text + plain(value.slice(end));

@@ -4,7 +4,7 @@
  */
 
 import { fieldNamed, fieldsIn, foldedValue, type Range, unfoldedValue } from '../fields.ts';
-import { type ContentType, firstToken, parseContentType } from '../parameters.ts';
+import { encodingFrom, parseContentType } from '../parameters.ts';
 import type { Part } from '../parts.ts';
 import type { MessageView } from '../view.ts';
 import { addressText } from './addresstext.ts';
@@ -68,7 +68,7 @@ export function matchesHeader(view: Headed, key: HeaderKey): boolean {
       return headerMatches(view, key.name, key.text, headerText);
     case 'subject':
       return headerMatches(view, key.kind, key.text, (value) =>
-        headerText(value.replace(/[ \t\r\n]+/g, ' ')),
+        headerText(value.replace(/[ \t\r\n]+/g, ' ').replace(/^ /, '')),
       );
     case 'from':
     case 'to':
@@ -119,17 +119,26 @@ function isInHeader(bytes: Buffer, { header: { start, end } }: Part, sought: str
 }
 
 interface Decoding {
-  type?: ContentType;
+  isText: boolean;
   encoding?: string;
+  charset?: string | undefined;
 }
 
-/** Unlike for BODYSTRUCTURE the last field of a kind counts, and an encoding is its first word. */
+/**
+ * Unlike for BODYSTRUCTURE the last field of a kind counts, of Content-Type for the type but not
+ * for the charset, and a parameter may follow the encoding.
+ */
 function decodingOf(bytes: Buffer, { header }: Part): Decoding {
-  const decoding: Decoding = {};
+  const decoding: Decoding = { isText: true };
+  let isFirst = true;
   for (const field of fieldsIn(bytes, header))
-    if (field.name === 'content-type') decoding.type = parseContentType(unfoldedValue(bytes, field));
-    else if (field.name === 'content-transfer-encoding')
-      decoding.encoding = firstToken(unfoldedValue(bytes, field));
+    if (field.name === 'content-type') {
+      const { type, subtype, parameters } = parseContentType(unfoldedValue(bytes, field));
+      decoding.isText = /^(?:text|message)$/i.test(type) && subtype !== '';
+      if (isFirst) decoding.charset = parameters.find(([name]) => name.toLowerCase() === 'charset')?.[1];
+      isFirst = false;
+    } else if (field.name === 'content-transfer-encoding')
+      decoding.encoding = encodingFrom(unfoldedValue(bytes, field));
   return decoding;
 }
 
@@ -137,12 +146,10 @@ function decodingOf(bytes: Buffer, { header }: Part): Decoding {
 const PIECE_BYTES = 1 << 20;
 
 function isInBody(bytes: Buffer, part: Part, sought: string): boolean {
-  const { type, encoding } = decodingOf(bytes, part);
-  if (type !== undefined && !/^(?:text|message)$/i.test(type.type)) return false;
-  if (type?.subtype === '') return false;
+  const { isText, charset, encoding } = decodingOf(bytes, part);
+  if (!isText) return false;
   const body = decodedTransfer(bytes.subarray(part.body.start, part.body.end), encoding);
   if (body === undefined) return false;
-  const charset = type?.parameters.find(([name]) => name.toLowerCase() === 'charset')?.[1];
   const decoder = charsetDecoder(charset);
   let before = '';
   for (let at = 0; at <= body.length; at += PIECE_BYTES) {

@@ -12,7 +12,7 @@ export function decodedTransfer(body: Buffer, encoding: string | undefined): Buf
     case 'binary':
       return body;
     case 'base64':
-      return fromBase64(body);
+      return fromBase64(body.toString('latin1'));
     case 'quoted-printable':
       return fromQuotedPrintable(body);
     default:
@@ -20,8 +20,8 @@ export function decodedTransfer(body: Buffer, encoding: string | undefined): Buf
   }
 }
 
-function fromBase64(body: Buffer): Buffer {
-  const text = body.toString('latin1');
+/** Of what is not base64 nothing more is decoded. */
+export function fromBase64(text: string): Buffer {
   const end = text.search(/[^A-Za-z0-9+/\s]/);
   return Buffer.from(end === -1 ? text : text.slice(0, end), 'base64');
 }
