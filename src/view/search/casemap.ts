@@ -9,8 +9,8 @@ const BEYOND_ASCII = /\P{ASCII}/u;
 const RUNS_BEYOND_ASCII = /\P{ASCII}+/gu;
 const HANGUL = /^[\uac00-\ud7a3]$/;
 
-/** What becomes of a letter, by its code: for those below U+10000 it is found once. */
-const KNOWN: (string | undefined)[] = new Array(0x10000);
+/** What becomes of a letter: for those below U+10000 it is found once. */
+const KNOWN = new Map<string, string>();
 
 /** Returns what is equal for texts that are to be taken for equal. Line ends are LF. */
 export function casemapped(text: string): string {
@@ -23,9 +23,8 @@ export function casemapped(text: string): string {
 
 function known(letter: string): string {
   if (letter.length > 1) return mapped(letter);
-  const code = letter.charCodeAt(0);
-  const found = KNOWN[code] ?? mapped(letter);
-  KNOWN[code] = found;
+  const found = KNOWN.get(letter) ?? mapped(letter);
+  KNOWN.set(letter, found);
   return found;
 }
 

@@ -48,7 +48,18 @@ export function textIn(bytes: Uint8Array, charset: string | undefined): string {
   return decoder.decode(bytes) + decoder.decode(undefined);
 }
 
+/** By labels that were asked for: a header may have a hundred thousand of one that is not known. */
+const LABELS = new Map<string, string>();
+const MOST_LABELS = 1000;
+
 function knownLabel(name = 'utf-8'): string {
+  const known = LABELS.get(name) ?? encodingOf(name);
+  if (LABELS.size >= MOST_LABELS) LABELS.clear();
+  LABELS.set(name, known);
+  return known;
+}
+
+function encodingOf(name: string): string {
   try {
     return new TextDecoder(name).encoding;
   } catch {
