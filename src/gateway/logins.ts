@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
-import { canonicalAddress, parseAddress } from '../core/address.ts';
+import { canonicalAddress, parseAddress, pathSegment } from '../core/address.ts';
 import type { Say } from '../core/events.ts';
 import type { GatewayMeter } from '../core/gatewaymeter.ts';
 import { Semaphore, TooBusyError } from '../core/semaphore.ts';
@@ -92,7 +92,7 @@ export class Logins {
   async #login(claim: Claim, judge: Judge): Promise<Refusal | UserSession> {
     const { settings, say } = this.#parts;
     const address = canonicalOf(claim.user, settings);
-    if (address === undefined) return this.#wrong(claim, claim.user.toLowerCase());
+    if (address === undefined) return this.#wrong(claim, shortened(claim.user).toLowerCase());
     try {
       const outcome = await this.#judged(address, claim, judge);
       if (outcome === 'wrong') return this.#wrong(claim, address);
@@ -134,12 +134,26 @@ export class Logins {
   }
 
   #wrong({ peer, user }: Claim, address: string): Refusal {
-    this.#parts.say('warn', 'gateway login refused', { client: peer, address: user });
+    this.#parts.say('warn', 'gateway login refused', { client: peer, address: shortened(user) });
     return { why: 'wrong', holdMs: this.#delays.wrong(networkOf(peer), address) };
   }
 }
 
+/** A local part has 64 octets, and a domain 255 (RFC 5321 §4.5.3.1). */
+const MOST_NAME = 320;
+/** Of the name of a file, in bytes. */
+const MOST_SEGMENT = 255;
+
+/** Returns undefined for what is no address, or is too long for the name of a wrapped file. */
 function canonicalOf(user: string, settings: Settings): string | undefined {
+  if (user.length > MOST_NAME) return undefined;
   const address = parseAddress(user);
-  return address && canonicalAddress(address, addressRules(settings));
+  const canonical = address && canonicalAddress(address, addressRules(settings));
+  const isTooLong = canonical !== undefined && Buffer.byteLength(pathSegment(canonical)) > MOST_SEGMENT;
+  return isTooLong ? undefined : canonical;
+}
+
+/** For the log, and what is remembered of those who guess. */
+function shortened(user: string): string {
+  return user.length > MOST_NAME ? `${user.slice(0, MOST_NAME)}…` : user;
 }

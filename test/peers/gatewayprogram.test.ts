@@ -17,6 +17,7 @@ import { connectImap, fetchMessage, select } from '../support/imapclient.ts';
 import { testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { childrenWith } from '../support/proc.ts';
+import { connectImap as connectRaw } from '../support/rawimap.ts';
 import { makeKey, readSealed } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
@@ -121,6 +122,25 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     );
     assert.ok(refused.every(({ client }) => client === '127.0.0.1'));
     await until('it is so', () => processes().length === 1);
+  });
+
+  test('names too long for any user are wrong like others, held back, and short in the log', async () => {
+    const login = async (user: string) => {
+      const imap = await connectRaw(gateway.port);
+      await assert.rejects(
+        imap.command(`LOGIN "${user}" guess`),
+        /NO \[AUTHENTICATIONFAILED\]/,
+        user.slice(0, 20),
+      );
+    };
+    const before = gateway.logged('gateway login refused').length;
+    const long = 'l'.repeat(7000);
+    const users = [`${'l'.repeat(250)}@example.com`, `${long}@example.com`, `@${long}:${ALICE}`, long];
+    for (const user of [...users, `${'/'.repeat(90)}@example.com`]) await login(user);
+    const refused = gateway.logged('gateway login refused').slice(before);
+    assert.equal(refused.length, users.length + 1);
+    for (const { address } of refused) assert.ok(String(address).length <= 321, `${String(address).length}`);
+    assert.deepEqual(gateway.logged('gateway session'), []);
   });
 
   test('a slot that is revoked opens nothing, while others and sessions go on', async () => {
