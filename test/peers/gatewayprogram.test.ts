@@ -190,6 +190,18 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     await until('their processes have ended', () => processes().length === 1);
   });
 
+  test('and so does whoever was right there before, with a password', async () => {
+    await (await connect(gateway.secrets.password)).logout();
+    const guesses = Array.from({ length: 60 }, (_, n) =>
+      guess(gateway, `127.0.${n}.1`, `new${n}@example.com`),
+    );
+    await until('some are told to come later', () => guesses.some(({ said }) => /UNAVAILABLE/.test(said())));
+    const imap = await connect(gateway.secrets.password);
+    await imap.logout();
+    for (const { socket } of guesses) socket.destroy();
+    await until('their processes have ended', () => processes().length === 1);
+  });
+
   test('after a logout no process has a password, a code or a body', needs('root'), async () => {
     const { password, recovery } = gateway.secrets;
     const secrets = [password, recovery, recovery.replaceAll('-', ''), 'sent-canary']
