@@ -22,7 +22,7 @@ export function networkOf(peer: string): string | undefined {
   return `${groups.slice(0, NETWORK_GROUPS).join(':')}::/64`;
 }
 
-/** Returns the /48 of a network of IPv6, since one machine may have all addresses of it; '' for this machine. */
+/** Returns the /48 of a network of IPv6, all of which one machine may have; '' for this machine. */
 export function siteOf(network: string | undefined): string {
   return (network ?? '').split(':').slice(0, SITE_GROUPS).join(':');
 }

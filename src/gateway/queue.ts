@@ -43,7 +43,7 @@ class Place {
     return next;
   }
 
-  /** Takes out who has to give way to somebody new, where others have more places than they: if anybody has. */
+  /** Takes out who gives way to somebody new: one of those who have more places than they, if any have. */
   yielding([narrower, ...rest]: Whence): Waiting | undefined {
     if (narrower === undefined) return undefined;
     const theirs = this.#within.get(narrower);
