@@ -18,7 +18,8 @@ const AT_ONCE_BYTES = 64 * 1024;
 
 /**
  * Resolves when the process of the user has ended the session, or the client is gone; both are closed then. A
- * client that has only said its last word still gets its answers (RFC 9293 §3.6). One that reads nothing of what there is for `patienceMs` is gone.
+ * client that has only said its last word still gets its answers (RFC 9293 §3.6). One that reads nothing of
+ * what there is for `patienceMs` is gone.
  */
 export async function relay(client: Side, user: Side, patienceMs = PATIENCE_MS): Promise<void> {
   void pass(client.input, user.stream).then(() => user.stream.end());

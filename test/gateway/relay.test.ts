@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { relay } from '../../src/gateway/relay.ts';
 import { Input } from '../../src/imap/input.ts';
 
-/** A side that says this, and then nothing until it is ended; `isReading` tells whether it takes what comes. */
+/** A side that says this, and then nothing until it is ended. It takes what comes only if `isReading`. */
 function sideOf(says: string, isReading: boolean) {
   let heard = '';
   const stream = new Duplex({
