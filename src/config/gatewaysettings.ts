@@ -104,7 +104,7 @@ export const gatewaySettings = {
   'gateway.cache_size': {
     kind: size,
     default: '64MiB',
-    doc: 'How much of opened messages the process of each user holds in memory.',
+    doc: 'How much of opened messages the process of each user keeps in memory, beside what is being written to clients: that has twice gateway.max_message_size, or one message.',
     restart: true,
   },
 } as const satisfies Record<string, Setting>;

@@ -21,7 +21,7 @@ export class Delays {
   readonly #world: Pick<World, 'now'>;
   readonly #networks = new Map<string, Wrong>();
   readonly #users = new Map<string, Wrong>();
-  /** Networks, each with a user who has logged in from there. */
+  /** Networks and this machine, each with a user who has logged in from there. */
   readonly #known = new Map<string, true>();
 
   constructor(world: Pick<World, 'now'>) {
@@ -37,12 +37,16 @@ export class Delays {
 
   /** Notes who has logged in from where. What else was wrong there is not forgotten. */
   right(network: string | undefined, user: string): void {
-    if (network !== undefined) remember(this.#known, `${network} ${user}`, true);
+    remember(this.#known, `${network ?? ''} ${user}`, true);
   }
 
-  /** Whether somebody has been wrong lately, there or about this user, unless they have been right before. */
+  /** Whether this user was right before, from there. */
+  isKnown(network: string | undefined, user: string): boolean {
+    return this.#known.has(`${network ?? ''} ${user}`);
+  }
+
+  /** Whether somebody has been wrong lately, there or about this user. */
   isDoubtful(network: string | undefined, user: string): boolean {
-    if (network !== undefined && this.#known.has(`${network} ${user}`)) return false;
     const ofNetwork = network === undefined ? undefined : this.#networks.get(network);
     return this.#isRecent(ofNetwork) || this.#isRecent(this.#users.get(user));
   }

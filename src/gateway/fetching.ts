@@ -158,18 +158,22 @@ async function fetchSealed(
   messages: readonly Numbered[],
 ): Promise<void> {
   const fromMetadata = items.every(isInMetadata);
-  const known = new Map<number, Known>();
   const uids = new Map(messages.map(({ number, uid }) => [number, uid]));
-  for (const { number, uid } of messages) {
-    const found = knownOf(selected, uid, fromMetadata);
-    if (found !== undefined) known.set(number, found);
-  }
+  const isKnown = ({ uid }: Numbered) => knownOf(selected, uid, fromMetadata) !== undefined;
+  const known = new Set(messages.filter(isKnown).map(({ number }) => number));
   const more = [...besideContent(items), ...(marksSeen(items) ? ['BODY[]<0.1>'] : [])].join(' ');
-  for (const set of setsOf(known.keys()))
+  for (const set of setsOf(known))
     await selected.fetch(`${set} (${more})`, async (fetched) => {
-      const found = known.get(fetched.number);
-      if (found === undefined || uidOf(fetched) === undefined) return false;
-      await answer(selected, items, fetched, found);
+      const { number } = fetched;
+      const uid = uidOf(fetched);
+      if (!known.has(number) || uid === undefined) return false;
+      const found = knownOf(selected, uid, fromMetadata);
+      if (found !== undefined) await answer(selected, items, fetched, found);
+      else {
+        known.delete(number); // it is not kept any more, and opened below
+        if (itemOf(fetched, 'FLAGS') !== undefined)
+          await selected.client.add(`* ${number} FETCH (FLAGS `, storedItem(fetched, 'FLAGS'), ')\r\n');
+      }
       return true;
     });
   const failed: Numbered[] = [];
@@ -219,16 +223,21 @@ async function answer(
     await selected.client.add(...pieces);
     [pieces, bytes] = [[], 0];
   };
-  for (const item of items) {
-    const shown = shownItem(item, metadata, view);
-    if (shown !== undefined) await add(...shown);
-    else if (item.kind === 'word') await add(`${item.word} `, storedItem(fetched, item.word));
+  const release = view && selected.opening.caches.held.hold(view);
+  try {
+    for (const item of items) {
+      const shown = shownItem(item, metadata, view);
+      if (shown !== undefined) await add(...shown);
+      else if (item.kind === 'word') await add(`${item.word} `, storedItem(fetched, item.word));
+    }
+    // a message that was marked as seen by this command
+    const asksForFlags = items.some((each) => each.kind === 'word' && each.word === 'FLAGS');
+    if (!asksForFlags && itemOf(fetched, 'FLAGS') !== undefined)
+      await add('FLAGS ', storedItem(fetched, 'FLAGS'));
+    await selected.client.add(...pieces, ')\r\n');
+  } finally {
+    release?.();
   }
-  // a message that was marked as seen by this command
-  const asksForFlags = items.some((each) => each.kind === 'word' && each.word === 'FLAGS');
-  if (!asksForFlags && itemOf(fetched, 'FLAGS') !== undefined)
-    await add('FLAGS ', storedItem(fetched, 'FLAGS'));
-  await selected.client.add(...pieces, ')\r\n');
 }
 
 /** Flags, dates and numbers, as the server behind has written them. */

@@ -3,7 +3,7 @@
  * a user. Passwords are buffers here, and whoever gets one overwrites it.
  */
 import { type Command, CommandFault, readCommand } from '../imap/command.ts';
-import type { Input } from '../imap/input.ts';
+import { type Input, TooLongError } from '../imap/input.ts';
 import { SyntaxFault, ValueReader } from '../imap/values.ts';
 import { bytesOfBase64 } from './base64.ts';
 import type { Output } from './output.ts';
@@ -20,15 +20,20 @@ const CAPABILITIES = 'IMAP4rev1 LITERAL+ SASL-IR AUTH=PLAIN ID';
 /** A line of base64 with the longest name and password. */
 const MOST_LINE_BYTES = 8192;
 const SP = 0x20;
+/** Of commands that are no login. Programs send three or four of them. */
+const MOST_COMMANDS = 20;
 const LIMITS = { lineBytes: MOST_LINE_BYTES, literalBytes: 2048 };
 
 export function greeting(hostname: string): string {
   return `* OK [CAPABILITY ${CAPABILITIES}] ${hostname} is ready`;
 }
 
-/** Resolves to what the client logs in with; undefined if it has logged out. Throws what Input throws. */
+/**
+ * Resolves to what the client logs in with; undefined if it has logged out. Throws what Input throws, and
+ * TooLongError after many other commands: nobody may keep the front busy without a login.
+ */
 export async function readLogin(input: Input, client: Output): Promise<Credentials | undefined> {
-  for (;;) {
+  for (let others = 0; others < MOST_COMMANDS; others++) {
     try {
       const command = await readCommand(input, () => client.line('+ OK'), LIMITS);
       switch (command.name) {
@@ -48,6 +53,7 @@ export async function readLogin(input: Input, client: Output): Promise<Credentia
       await client.line(`${error.tag} BAD ${error.message}`);
     }
   }
+  throw new TooLongError('too many commands before a login');
 }
 
 async function answer({ tag, name }: Command, client: Output): Promise<void> {

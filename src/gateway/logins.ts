@@ -6,17 +6,18 @@ import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { addressRules } from '../config/rules.ts';
 import type { Settings } from '../config/settings.ts';
-import { canonicalAddress, parseAddress } from '../core/address.ts';
+import { canonicalAddress, parseAddress, pathSegment } from '../core/address.ts';
 import type { Say } from '../core/events.ts';
 import type { GatewayMeter } from '../core/gatewaymeter.ts';
-import { Semaphore, TooBusyError } from '../core/semaphore.ts';
+import { TooBusyError } from '../core/semaphore.ts';
 import type { World } from '../core/world.ts';
 import { placeOf, readWrapped } from '../custody/place.ts';
 import { pathsOf } from '../site.ts';
 import type { Refusal } from './connection.ts';
 import { Delays } from './delays.ts';
 import type { Verdict } from './handover.ts';
-import { networkOf } from './peer.ts';
+import { networkOf, siteOf } from './peer.ts';
+import { Queue, type Whence } from './queue.ts';
 import { type Judge, LeftError, type UserSession, type Users } from './users.ts';
 
 export interface LoginsParts {
@@ -39,38 +40,17 @@ export interface Claim {
 }
 
 /** Each login that is looked at takes a core and 128 MiB for a while. */
-const PATIENCE_MS = 20_000;
 const CORES = availableParallelism();
-const WAITING_FOR_EACH = 16;
-const BUSY: Refusal = { why: 'busy', holdMs: 0 };
-
-/** Logins that take turns with each other; who would have to wait for too long is told to come later. */
-class Queue {
-  readonly #turns: Semaphore;
-  readonly #most: number;
-  #count = 0;
-
-  constructor(atOnce: number) {
-    this.#turns = new Semaphore(atOnce, PATIENCE_MS);
-    this.#most = atOnce * (1 + WAITING_FOR_EACH);
-  }
-
-  async run<T>(work: () => Promise<T>): Promise<T | 'busy'> {
-    if (this.#count >= this.#most) return 'busy';
-    this.#count++;
-    try {
-      return await this.#turns.run(work);
-    } finally {
-      this.#count--;
-    }
-  }
-}
+/** Held back as well: whoever guesses would be told again and again, and hope for a place. */
+const BUSY: Refusal = { why: 'busy', holdMs: 1000 };
 
 export class Logins {
   readonly #parts: LoginsParts;
   readonly #delays: Delays;
   /** Of those who have named a slot: no guess keeps an owner with a code from their turn. */
   readonly #codes = new Queue(Math.max(1, CORES - 1));
+  /** Of those who were right before, from there. */
+  readonly #known = new Queue(Math.max(1, Math.floor(CORES / 2)));
   readonly #others = new Queue(Math.max(1, Math.floor(CORES / 2)));
   /** Of those who may be guessing: one of them at a time waits among the others. */
   readonly #doubtful = new Queue(1);
@@ -92,7 +72,7 @@ export class Logins {
   async #login(claim: Claim, judge: Judge): Promise<Refusal | UserSession> {
     const { settings, say } = this.#parts;
     const address = canonicalOf(claim.user, settings);
-    if (address === undefined) return this.#wrong(claim, claim.user.toLowerCase());
+    if (address === undefined) return this.#wrong(claim, shortened(claim.user).toLowerCase());
     try {
       const outcome = await this.#judged(address, claim, judge);
       if (outcome === 'wrong') return this.#wrong(claim, address);
@@ -121,9 +101,12 @@ export class Logins {
       if (claim.hasLeft()) throw new LeftError();
       return users.login(address, judge, true);
     };
-    if (await this.#namesSlot(address, claim)) return this.#codes.run(login);
-    if (!this.#delays.isDoubtful(networkOf(claim.peer), address)) return this.#others.run(login);
-    return this.#doubtful.run(() => this.#others.run(login));
+    const network = networkOf(claim.peer);
+    const whence: Whence = [siteOf(network), network ?? '', address];
+    if (await this.#namesSlot(address, claim)) return this.#codes.run(whence, login);
+    if (this.#delays.isKnown(network, address)) return this.#known.run(whence, login);
+    if (!this.#delays.isDoubtful(network, address)) return this.#others.run(whence, login);
+    return this.#doubtful.run(whence, () => this.#others.run(whence, login));
   }
 
   /** Nobody guesses the 32 bits by which a code names its slot: its owner knows them, or who has the file. */
@@ -134,12 +117,26 @@ export class Logins {
   }
 
   #wrong({ peer, user }: Claim, address: string): Refusal {
-    this.#parts.say('warn', 'gateway login refused', { client: peer, address: user });
+    this.#parts.say('warn', 'gateway login refused', { client: peer, address: shortened(user) });
     return { why: 'wrong', holdMs: this.#delays.wrong(networkOf(peer), address) };
   }
 }
 
+/** A local part has 64 octets, and a domain 255 (RFC 5321 §4.5.3.1). */
+const MOST_NAME = 320;
+/** Of the name of a file, in bytes. */
+const MOST_SEGMENT = 255;
+
+/** Returns undefined for what is no address, or is too long for the name of a wrapped file. */
 function canonicalOf(user: string, settings: Settings): string | undefined {
+  if (user.length > MOST_NAME) return undefined;
   const address = parseAddress(user);
-  return address && canonicalAddress(address, addressRules(settings));
+  const canonical = address && canonicalAddress(address, addressRules(settings));
+  const isTooLong = canonical !== undefined && Buffer.byteLength(pathSegment(canonical)) > MOST_SEGMENT;
+  return isTooLong ? undefined : canonical;
+}
+
+/** For the log, and what is remembered of those who guess. */
+function shortened(user: string): string {
+  return user.length > MOST_NAME ? `${user.slice(0, MOST_NAME)}…` : user;
 }

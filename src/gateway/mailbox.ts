@@ -7,6 +7,7 @@
 import { Semaphore } from '../core/semaphore.ts';
 import type { MessageView } from '../view/view.ts';
 import type { Counts } from './counts.ts';
+import { HeldViews } from './heldviews.ts';
 import { bytesOf, type Metadata } from './shown.ts';
 
 /** `unopened`: it says that it is sealed, and does not open. */
@@ -62,6 +63,8 @@ export interface Caches {
   readonly large: Semaphore;
   /** So are those that were collected, which may be large inside. */
   readonly collected: Semaphore;
+  /** Those that are being written to clients. */
+  readonly held: HeldViews;
   /** Bytes of messages that are being stored. */
   appending: number;
   /** Resolves when what was kept over logins is there, and never rejects. */
@@ -76,18 +79,26 @@ export interface Caches {
 export interface CacheLimits {
   readonly openedBytes: number;
   readonly metadataBytes: number;
+  /** Of messages that are being written: where there are as many, no other one is opened. */
+  readonly heldBytes: number;
 }
 
-export const CACHE_LIMITS: CacheLimits = { openedBytes: 64 * 1024 * 1024, metadataBytes: 64 * 1024 * 1024 };
+const MIB = 1024 * 1024;
+export const CACHE_LIMITS: CacheLimits = {
+  openedBytes: 64 * MIB,
+  metadataBytes: 64 * MIB,
+  heldBytes: 100 * MIB,
+};
 
 export function newCaches(
-  { openedBytes, metadataBytes }: CacheLimits = CACHE_LIMITS,
+  { openedBytes, metadataBytes, heldBytes }: CacheLimits = CACHE_LIMITS,
   counts?: Counts,
 ): Caches {
   return {
     ...(counts && { counts }),
     opened: new Recent(openedBytes, ({ bytes }) => bytes.buffer.byteLength),
     metadata: new Recent(metadataBytes, bytesOf),
+    held: new HeldViews(heldBytes),
     appending: 0,
     large: new Semaphore(1, Number.POSITIVE_INFINITY),
     collected: new Semaphore(1, Number.POSITIVE_INFINITY),

@@ -8,13 +8,16 @@ import { EndedError } from '../imap/input.ts';
 import { type Fetched, fetchedOf, type Response } from '../imap/response.ts';
 import type { Segments } from '../imap/values.ts';
 import { setsOf } from '../imap/write.ts';
-import { NotOpenedError, type Opener } from '../keys/opening.ts';
+import { NotOpenedError } from '../keys/opening.ts';
+import type { Caches } from './mailbox.ts';
 import { type OpenedMessage, openComing, openMessage } from './openmessage.ts';
 import { OnceMoreError } from './openstored.ts';
 import { MOST_STORED_BYTES, type Selected } from './selected.ts';
 
 /** What is stored with fewer bytes is collected first. */
 export const LARGE_BYTES = 1024 * 1024;
+/** Large ones while they come, or all of them when they are there. */
+type How = 'coming' | 'collected';
 const WHOLE = /BODY\[\] $/i;
 
 export interface Opening {
@@ -42,34 +45,58 @@ type Open = () => Promise<OpenedMessage>;
 async function openAs(
   selected: Selected,
   { uids, beside, use, take }: Opening,
-  how: 'coming' | 'collected',
+  how: How,
 ): Promise<ReadonlyMap<number, number>> {
   const onceMore = new Map<number, number>();
   for (const set of setsOf(uids.keys()))
     await selected.ask([Buffer.from(`FETCH ${set} (${beside} BODY.PEEK[])`)], async (response) => {
       if (response.word !== 'FETCH' || response.number === undefined) return selected.pass(response);
       const begun = performance.now();
-      const { segments, open: large } = await received(selected, response, how);
-      const fetched = fetchedOf(segments, response.number);
-      const uid = uids.get(fetched.number);
-      const stored = wholeOf(fetched);
-      if (uid === undefined || stored === undefined) return selected.passSegments(segments);
-      const { opener, caches } = selected.opening;
-      const collected = () => openCollected(stored, opener);
-      const inTurn = how === 'coming' ? () => caches.collected.run(collected) : collected;
-      const open = large ?? inTurn;
-      const opened = await remembered(selected, { uid, use, begun }, open);
-      if (opened === 'once more') onceMore.set(fetched.number, uid);
-      else await take(fetched, opened);
+      const held = new Held(selected.opening.caches);
+      try {
+        const { segments, open: large } = await received(selected, response, how, held);
+        const fetched = fetchedOf(segments, response.number);
+        const uid = uids.get(fetched.number);
+        const stored = wholeOf(fetched);
+        if (uid === undefined || stored === undefined) return await selected.passSegments(segments);
+        const open = large ?? (() => openCollected(stored, selected.opening, how, held));
+        const opened = await remembered(selected, { uid, use, begun }, open);
+        if (opened === 'once more') onceMore.set(fetched.number, uid);
+        else await take(fetched, opened);
+      } finally {
+        held.release();
+      }
     });
   return onceMore;
+}
+
+/** A message from when there is room for it until its answer is written. */
+class Held {
+  readonly #caches: Caches;
+  #release: (() => void) | undefined;
+
+  constructor(caches: Caches) {
+    this.#caches = caches;
+  }
+
+  async open(open: Open): Promise<OpenedMessage> {
+    await this.#caches.held.room();
+    const opened = await open();
+    this.#release = this.#caches.held.hold(opened.view);
+    return opened;
+  }
+
+  release(): void {
+    this.#release?.();
+  }
 }
 
 /** Collects an answer, but for a large message that is opened while it comes. */
 async function received(
   { opening: { opener, caches } }: Selected,
   response: Response,
-  how: 'coming' | 'collected',
+  how: How,
+  held: Held,
 ): Promise<{ segments: Segments; open: Open | undefined }> {
   let open: Open | undefined;
   const segments = await response.segments(MOST_STORED_BYTES, (text, bytes, pieces) => {
@@ -79,7 +106,8 @@ async function received(
       return skip(pieces());
     }
     if (how === 'collected') return undefined;
-    const opened = caches.large.run(() => openComing({ pieces: pieces(), bytes }, opener));
+    const coming = () => openComing({ pieces: pieces(), bytes }, opener);
+    const opened = caches.large.run(() => held.open(coming));
     open = () => opened;
     return opened.then(
       () => undefined,
@@ -91,10 +119,19 @@ async function received(
   return { segments, open };
 }
 
-async function openCollected(stored: Buffer, opener: Opener): Promise<OpenedMessage> {
-  const opened = await openMessage(stored, opener);
-  releaseMemory(stored);
-  return opened;
+async function openCollected(
+  stored: Buffer,
+  { opener, caches }: Selected['opening'],
+  how: How,
+  held: Held,
+): Promise<OpenedMessage> {
+  const open = () =>
+    held.open(async () => {
+      const opened = await openMessage(stored, opener);
+      releaseMemory(stored);
+      return opened;
+    });
+  return how === 'coming' ? caches.collected.run(open) : open(); // which has its turn already
 }
 
 async function remembered(

@@ -4,6 +4,8 @@ import { isIPv6 } from 'node:net';
 const GROUPS = 8;
 /** Of an IPv6 address, those that a provider gives one customer. */
 const NETWORK_GROUPS = 4;
+/** And those that one who has many networks is given. */
+const SITE_GROUPS = 3;
 
 /**
  * Returns what counts as one place: an IPv4 address, or a network of IPv6 (/64). Undefined for this machine:
@@ -18,4 +20,9 @@ export function networkOf(peer: string): string | undefined {
   const zeros = Array.from({ length: GROUPS - front.length - (back?.length ?? 0) }, () => '0');
   const groups = back === undefined ? [...front] : [...front, ...zeros, ...back];
   return `${groups.slice(0, NETWORK_GROUPS).join(':')}::/64`;
+}
+
+/** Returns the /48 of a network of IPv6, all of which one machine may have; '' for this machine. */
+export function siteOf(network: string | undefined): string {
+  return (network ?? '').split(':').slice(0, SITE_GROUPS).join(':');
 }

@@ -27,6 +27,8 @@ export interface UserParts {
 }
 
 const SETTLE_MS = 1000;
+/** What is written to clients has so many times the bytes of the largest message, as what they store has. */
+const MOST_HELD = 2;
 /** Of one user at a time; the front has the limit for all. */
 const DERIVATIONS = { atOnce: 1, waiting: 8, patienceMs: 20_000 };
 
@@ -40,7 +42,9 @@ export function userParts(
   const { gateway, lmtp, store } = settings;
   const rules = { rules: keyRulesOf(settings, world), world };
   const keys = keySourceOf(settings, world);
-  const caches: Caches = newCaches({ ...CACHE_LIMITS, openedBytes: gateway.cache_size }, counts);
+  const { metadataBytes } = CACHE_LIMITS;
+  const [openedBytes, heldBytes] = [gateway.cache_size, MOST_HELD * gateway.max_message_size];
+  const caches: Caches = newCaches({ openedBytes, metadataBytes, heldBytes }, counts);
   const unlocking = new Unlocking({
     ...rules,
     place: placeOf(pathsOf(settings).gateway, address),

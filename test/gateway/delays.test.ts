@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Delays } from '../../src/gateway/delays.ts';
-import { networkOf } from '../../src/gateway/peer.ts';
+import { networkOf, siteOf } from '../../src/gateway/peer.ts';
 
 function delaysAt(start = 0) {
   let now = start;
@@ -34,14 +34,22 @@ test('many names do not drive out what is known of a network', () => {
   assert.equal(delays.wrong('192.0.2.1', 'one-more@example.com'), 15_000);
 });
 
-test('an owner is not doubtful where they have logged in before, and everybody is forgotten in the end', () => {
+test('an owner is known where they have logged in before; who was wrong is forgotten in the end', () => {
   const { delays, pass } = delaysAt();
   delays.right('192.0.2.7', 'a@example.com');
+  delays.right(undefined, 'b@example.com');
   delays.wrong('198.51.100.1', 'a@example.com');
-  assert.equal(delays.isDoubtful('192.0.2.7', 'a@example.com'), false);
+  const known = (network: string | undefined) =>
+    ['a@example.com', 'b@example.com'].map((user) => delays.isKnown(network, user));
+  assert.deepEqual(['192.0.2.7', undefined, '198.51.100.1'].map(known), [
+    [true, false],
+    [false, true],
+    [false, false],
+  ]);
   assert.equal(delays.isDoubtful('203.0.113.1', 'a@example.com'), true);
   assert.equal(delays.isDoubtful(undefined, 'a@example.com'), true);
   assert.equal(delays.isDoubtful('198.51.100.1', 'b@example.com'), true);
+  assert.equal(delays.isDoubtful('203.0.113.1', 'b@example.com'), false);
   pass(15 * 60_000 + 1);
   assert.equal(delays.isDoubtful('203.0.113.1', 'a@example.com'), false);
   assert.equal(delays.wrong('198.51.100.1', 'a@example.com'), 250);
@@ -54,4 +62,9 @@ test('a network is an IPv4 address or a /64 of IPv6; this machine is none', () =
   assert.deepEqual(new Set(same.map(networkOf)), new Set(['2001:db8:1:2::/64']));
   assert.equal(networkOf('2001:db8::5'), '2001:db8:0:0::/64');
   assert.notEqual(networkOf('2001:db8:1:3::1'), networkOf('2001:db8:1:2::1'));
+  assert.deepEqual(['2001:db8:1:2::/64', '192.0.2.1', undefined].map(siteOf), [
+    '2001:db8:1',
+    '192.0.2.1',
+    '',
+  ]);
 });

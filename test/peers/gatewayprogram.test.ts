@@ -9,14 +9,17 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import type { ImapFlow } from 'imapflow';
+import * as openpgp from 'openpgp';
 import { without } from '../../src/custody/change.ts';
 import { parseWrappedFile, textOf } from '../../src/custody/wrappedfile.ts';
 import { COMPLAINTS, DOVECOT_VERSIONS, needsDovecot } from '../support/dovecot.ts';
+import { pgpMime } from '../support/encrypted.ts';
 import { ALICE, connectTlsTo, type GatewayProgram, startGatewayProgram } from '../support/gatewayprogram.ts';
 import { connectImap, fetchMessage, select } from '../support/imapclient.ts';
 import { testLong } from '../support/long.ts';
 import { needs } from '../support/peers.ts';
 import { childrenWith } from '../support/proc.ts';
+import { connectImap as connectRaw } from '../support/rawimap.ts';
 import { makeKey, readSealed } from '../support/testkeys.ts';
 import { until } from '../support/until.ts';
 
@@ -123,6 +126,25 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     await until('it is so', () => processes().length === 1);
   });
 
+  test('names too long for any user are wrong like others, held back, and short in the log', async () => {
+    const login = async (user: string) => {
+      const imap = await connectRaw(gateway.port);
+      await assert.rejects(
+        imap.command(`LOGIN "${user}" guess`),
+        /NO \[AUTHENTICATIONFAILED\]/,
+        user.slice(0, 20),
+      );
+    };
+    const before = gateway.logged('gateway login refused').length;
+    const long = 'l'.repeat(7000);
+    const users = [`${'l'.repeat(250)}@example.com`, `${long}@example.com`, `@${long}:${ALICE}`, long];
+    for (const user of [...users, `${'/'.repeat(90)}@example.com`]) await login(user);
+    const refused = gateway.logged('gateway login refused').slice(before);
+    assert.equal(refused.length, users.length + 1);
+    for (const { address } of refused) assert.ok(String(address).length <= 321, `${String(address).length}`);
+    assert.deepEqual(gateway.logged('gateway session'), []);
+  });
+
   test('a slot that is revoked opens nothing, while others and sessions go on', async () => {
     const imap = await connect(gateway.secrets.device);
     const file = parseWrappedFile(readFileSync(gateway.wrapped, 'utf8'));
@@ -165,6 +187,18 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
     );
     await until('some are told to come later', () => guesses.some(({ said }) => /UNAVAILABLE/.test(said())));
     const imap = await connect(gateway.secrets.recovery);
+    await imap.logout();
+    for (const { socket } of guesses) socket.destroy();
+    await until('their processes have ended', () => processes().length === 1);
+  });
+
+  test('and so does whoever was right there before, with a password', async () => {
+    await (await connect(gateway.secrets.password)).logout();
+    const guesses = Array.from({ length: 60 }, (_, n) =>
+      guess(gateway, `127.0.${n}.1`, `new${n}@example.com`),
+    );
+    await until('some are told to come later', () => guesses.some(({ said }) => /UNAVAILABLE/.test(said())));
+    const imap = await connect(gateway.secrets.password);
     await imap.logout();
     for (const { socket } of guesses) socket.destroy();
     await until('their processes have ended', () => processes().length === 1);
@@ -267,6 +301,29 @@ describe('sealdir gateway', { ...(await needsDovecot('2.3')), timeout: 240_000 }
 });
 
 /** A connection with one wrong password. */
+/** Ticks of CPU time of a process. */
+function cpuOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/stat`, 'latin1').split(' ').slice(13, 15).join(' ');
+}
+
+/** Bytes of memory of a process. */
+function residentOf(pid: number): number {
+  const [, kib] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
+  return Number(kib) * 1024;
+}
+
+/** A message whose text compresses well, as somebody encrypts it to alice. */
+async function encryptedTo({ key }: GatewayProgram, text: string): Promise<Buffer> {
+  const encrypted = await openpgp.encrypt({
+    message: await openpgp.createMessage({
+      text: `Content-Type: text/plain\r\n\r\n${text.replace(/.{72}/g, '$&\r\n')}`,
+    }),
+    encryptionKeys: await openpgp.readKey({ armoredKey: key.certificate.toString() }),
+    config: { preferredCompressionAlgorithm: openpgp.enums.compression.zlib },
+  });
+  return pgpMime(encrypted);
+}
+
 function guess({ port }: GatewayProgram, localAddress: string, user: string) {
   const socket = connectTcp({ host: '127.0.0.1', port, localAddress });
   let said = '';
@@ -313,6 +370,63 @@ function isInMemoryOf(pid: number, texts: readonly Buffer[]): boolean {
     closeSync(fd);
   }
 }
+
+test('sessions that do not read large messages hold a few of them, and all get theirs in the end', {
+  ...(await needsDovecot('2.3', 'root')),
+  timeout: 240_000,
+}, async () => {
+  const sessions = 12;
+  const MIB = 1024 * 1024;
+  const gateway = await startGatewayProgram('user', '2.3', {
+    settings: 'max_message_size = "10MiB"\ncache_size = "10MiB"',
+  });
+  try {
+    const [count, stored] = [24 * MIB, await encryptedTo(gateway, 'x'.repeat(24 * MIB))];
+    assert.ok(stored.length < MIB);
+    for (let n = 0; n < sessions; n++)
+      writeFileSync(gateway.mailbox(`new/${2_000_000_000 + n}.M1P1.host`), stored);
+    await gateway.dovecot.adopt(gateway.mailbox('new'));
+    const first = await connectRaw(gateway.port);
+    await first.login(ALICE, gateway.secrets.password); // before the others, which need no derivation then
+    const clients = Array.from({ length: sessions }, (_, n) => {
+      const socket = connectTcp({ host: '127.0.0.1', port: gateway.port });
+      socket.on('error', () => undefined);
+      const commands = [
+        `LOGIN ${ALICE} "${gateway.secrets.password}"`,
+        'SELECT INBOX',
+        `FETCH ${n + 1} BODY.PEEK[]`,
+      ];
+      socket.write(`${commands.map((each, m) => `a${m} ${each}\r\n`).join('')}`);
+      return socket;
+    });
+    const users = childrenWith(gateway.running.pid, 'bundle/userprocess');
+    let before = '';
+    await until('nothing is opened any more', async () => {
+      const former = before;
+      await pause(1000);
+      before = users.map(cpuOf).join();
+      return before === former;
+    });
+    const held = Math.max(...users.map(residentOf));
+    let whole = 0;
+    await Promise.all(
+      clients.map(async (socket) => {
+        let bytes = 0;
+        let end = '';
+        for await (const piece of socket) {
+          bytes += piece.length;
+          end = `${end}${piece.toString('latin1', Math.max(0, piece.length - 100))}`.slice(-100);
+          if (end.includes('a2 OK')) break;
+        }
+        if (bytes > count) whole++;
+      }),
+    );
+    assert.equal(whole, sessions);
+    assert.ok(held < 280 * MIB, `${held / MIB} MiB`);
+  } finally {
+    await gateway.stop();
+  }
+});
 
 test('beyond gateway.max_users who is new is told to try later, until somebody has logged out', {
   ...(await needsDovecot('2.3')),
