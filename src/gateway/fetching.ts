@@ -3,7 +3,7 @@
  * hold, and all else by the server behind. One command goes there for all messages that have to be opened.
  */
 import { type FetchCommand, type FetchItem, isOfContent } from '../imap/fetch.ts';
-import { type Fetched, fetchedOf, itemOf } from '../imap/response.ts';
+import { type Fetched, itemOf } from '../imap/response.ts';
 import { SyntaxFault, type Value, wordOf } from '../imap/values.ts';
 import { segmentsOf, setsOf } from '../imap/write.ts';
 import type { MessageView } from '../view/view.ts';
@@ -53,7 +53,8 @@ function readMessage(
   const uid = number === undefined ? undefined : mailbox.uidOf(number);
   if (number === undefined || uid === undefined) return undefined;
   const known = knownOf(selected, uid, false);
-  return known && { fetched: fetchedOf([Buffer.from(`* ${number} FETCH (UID ${uid})`)], number), known };
+  const [name, value] = ['UID', `${uid}`].map((text): Value => ({ kind: 'atom', text }));
+  return known && name && value && { fetched: { number, items: [{ name, value }] }, known };
 }
 
 /**

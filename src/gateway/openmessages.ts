@@ -56,9 +56,10 @@ async function openAs(
       try {
         const { segments, open: large } = await received(selected, response, how, held);
         const fetched = fetchedOf(segments, response.number);
-        const uid = uids.get(fetched.number);
-        const stored = wholeOf(fetched);
-        if (uid === undefined || stored === undefined) return await selected.passSegments(segments);
+        const uid = uids.get(response.number);
+        const stored = fetched && wholeOf(fetched);
+        if (fetched === undefined || uid === undefined || stored === undefined)
+          return await selected.passSegments(segments);
         const open = large ?? (() => openCollected(stored, selected.opening, how, held));
         const opened = await remembered(selected, { uid, use, begun }, open);
         if (opened === 'once more') onceMore.set(fetched.number, uid);

@@ -71,14 +71,15 @@ export class Selected {
   }
 
   /**
-   * Asks for items of messages. `take` is told whether it wants an answer: false for what has come unasked,
-   * which is for the client.
+   * Asks for items of messages. `take` tells whether it wants an answer: false for what has come unasked,
+   * which is for the client, as is what has a form that nobody knows.
    */
   async fetch(what: string, take: (fetched: Fetched) => Promise<boolean>): Promise<void> {
     await this.ask([Buffer.from(`FETCH ${what}`)], async (response) => {
       if (response.word !== 'FETCH' || response.number === undefined) return this.pass(response);
       const segments = await response.segments(MOST_STORED_BYTES);
-      if (!(await take(fetchedOf(segments, response.number)))) await this.passSegments(segments);
+      const fetched = fetchedOf(segments, response.number);
+      if (fetched === undefined || !(await take(fetched))) await this.passSegments(segments);
     });
   }
 

@@ -155,7 +155,7 @@ export class Session {
   }
 
   async #fetch(command: Command): Promise<Answer> {
-    const parsed = fetchOf(command.values());
+    const parsed = fetchOf(command.segments, command.argumentsAt);
     const selected = this.#selected;
     if (selected === undefined || !asksForContent(parsed)) return this.#relay(command);
     await fetchOpened(selected, parsed, command.name === 'FETCH' ? 'number' : 'uid');

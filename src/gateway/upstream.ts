@@ -6,7 +6,7 @@
  * commands: Dovecot says BAD to the flags of an APPEND, and goes on at the first line of the message.
  */
 import type { Duplex } from 'node:stream';
-import { EndedError, Input } from '../imap/input.ts';
+import { EndedError, Input, TooLongError } from '../imap/input.ts';
 import { type Response, readResponse } from '../imap/response.ts';
 import type { Segments } from '../imap/values.ts';
 import { Output } from './output.ts';
@@ -24,6 +24,8 @@ export interface Answer {
 interface Waiting {
   readonly tag: string;
   readonly sink: Sink;
+  /** What the sink has thrown: the command has failed, once its answer has come. */
+  fault: Error | undefined;
   answered(answer: Answer): void;
   failed(error: Error): void;
   /** The server asks for what follows. */
@@ -106,7 +108,7 @@ export class Upstream {
   ): Promise<Answer> {
     if (this.#failure !== undefined) throw this.#failure;
     const { promise, resolve, reject } = settled<Answer>();
-    const waiting: Waiting = { tag, sink, answered: resolve, failed: reject, asked };
+    const waiting: Waiting = { tag, sink, answered: resolve, failed: reject, asked, fault: undefined };
     this.#waiting = waiting;
     let isAnswered = false;
     const answer = promise.finally(() => {
@@ -154,12 +156,24 @@ export class Upstream {
     } else if (response.tag === '+') {
       waiting?.asked?.(response);
     } else if (response.isUntagged) {
-      await (waiting?.sink ?? this.#unasked)(response);
+      await this.#give(response, waiting);
     } else if (waiting !== undefined && response.tag === waiting.tag) {
       this.#waiting = undefined;
       const word = (['OK', 'NO', 'BAD'] as const).find((each) => each === response.word) ?? 'BAD';
-      waiting.answered({ word, text: response.text });
+      if (waiting.fault !== undefined) waiting.failed(waiting.fault);
+      else waiting.answered({ word, text: response.text });
     } else throw new EndedError('the server behind answers what nobody has asked');
+  }
+
+  /** A fault of whoever reads an answer is one of their command, and not of the connection. */
+  async #give(response: Response, waiting: Waiting | undefined): Promise<void> {
+    try {
+      await (waiting?.sink ?? this.#unasked)(response);
+    } catch (error) {
+      const isOfConnection = error instanceof EndedError || error instanceof TooLongError;
+      if (isOfConnection || waiting === undefined || !response.canFinish) throw error;
+      waiting.fault ??= error instanceof Error ? error : new Error(String(error));
+    }
   }
 }
 

@@ -1,7 +1,15 @@
 /** What a client asks of messages with FETCH (RFC 3501 §6.4.5), and how an answer names it. */
 
 import type { Partial, Section } from '../core/section.ts';
-import { type Section as Bracketed, bytesOf, SyntaxFault, type Value, wordOf } from './values.ts';
+import {
+  type Section as Bracketed,
+  bytesOf,
+  type Segments,
+  SyntaxFault,
+  type Value,
+  ValueReader,
+  wordOf,
+} from './values.ts';
 import { checkedSet } from './write.ts';
 
 export type FetchItem =
@@ -40,8 +48,9 @@ const OLD: Readonly<Record<string, Pick<Section, 'kind'> & { readonly isPeek: bo
   'RFC822.TEXT': { kind: 'text', isPeek: false },
 };
 
-/** Throws SyntaxFault. */
-export function fetchOf([set, what, ...modifiers]: readonly Value[]): FetchCommand {
+/** Reads what stands from a byte of the first line on. Throws SyntaxFault. */
+export function fetchOf(segments: Segments, at = 0): FetchCommand {
+  const [set, what, ...modifiers] = new ValueReader(segments, at, 'sections').rest();
   if (set?.kind !== 'atom' || what === undefined) throw new SyntaxFault('FETCH needs messages and items');
   return { set: checkedSet(set.text), items: itemsOf(what), modifiers };
 }

@@ -3,7 +3,7 @@
  * is either collected or passed on as it comes, so that a large message needs no memory on its way through.
  */
 import { announcedBy, type Input, TooLongError } from './input.ts';
-import { type Segments, type Value, ValueReader } from './values.ts';
+import { type Segments, SyntaxFault, type Value, ValueReader } from './values.ts';
 
 const HEAD = /^(\+|\*|[^ ]{1,120})(?: (\d{1,10})(?= ))?(?: ([A-Za-z-]{1,40}))?/;
 /** After these there is text, in which braces mean nothing. */
@@ -32,6 +32,7 @@ export class Response {
   readonly line: Buffer;
   readonly #input: Input;
   #isTaken = false;
+  #isRead = false;
 
   constructor(line: Buffer, input: Input) {
     const [, tag = '', number, word = ''] = HEAD.exec(line.toString('latin1', 0, 200)) ?? [];
@@ -59,6 +60,7 @@ export class Response {
   async segments(mostBytes: number, take?: TakeLiteral): Promise<Segments> {
     if (this.#isTextual || announcedBy(this.line) === undefined) {
       this.#isTaken = true;
+      this.#isRead = true;
       return [this.line];
     }
     const segments: Buffer[] = [];
@@ -90,6 +92,11 @@ export class Response {
     }
   }
 
+  /** Tells whether what comes next in the input is another response, once this one is finished. */
+  get canFinish(): boolean {
+    return this.#isRead || !this.#isTaken;
+  }
+
   /** Reads what nobody wanted. */
   async finish(): Promise<void> {
     if (!this.#isTaken) for await (const piece of this.raw()) void piece;
@@ -100,8 +107,9 @@ export class Response {
     for (let line = this.line; ; line = await this.#input.line(MOST_LINE_BYTES)) {
       const announced = this.#isTextual ? undefined : announcedBy(line);
       yield { line, text: announced?.text ?? line, literal: announced?.bytes };
-      if (announced === undefined) return;
+      if (announced === undefined) break;
     }
+    this.#isRead = true;
   }
 
   get #isTextual(): boolean {
@@ -120,10 +128,10 @@ export interface Fetched {
   readonly items: readonly { readonly name: Value; readonly value: Value }[];
 }
 
-/** Reads `* 5 FETCH (...)`. Throws SyntaxFault. */
-export function fetchedOf(segments: Segments, number: number): Fetched {
-  const reader = new ValueReader(segments, `* ${number} FETCH`.length);
-  const list = reader.next();
+/** Reads `* 5 FETCH (...)`. Returns undefined if it has another form. */
+export function fetchedOf(segments: Segments, number: number): Fetched | undefined {
+  const list = listOf(segments, `* ${number} FETCH`.length);
+  if (list === undefined) return undefined;
   const items: { name: Value; value: Value }[] = [];
   if (list.kind !== 'list') return { number, items };
   for (let n = 0; n + 1 < list.items.length; n += 2) {
@@ -133,14 +141,18 @@ export function fetchedOf(segments: Segments, number: number): Fetched {
   return { number, items };
 }
 
+function listOf(segments: Segments, at: number): Value | undefined {
+  try {
+    return new ValueReader(segments, at, 'sections').next();
+  } catch (error) {
+    if (error instanceof SyntaxFault) return undefined;
+    throw error;
+  }
+}
+
 /** Returns the value of an item such as `UID`, or undefined. */
 export function itemOf({ items }: Fetched, name: string): Value | undefined {
   return items.find((each) => each.name.kind === 'atom' && each.name.text.toUpperCase() === name)?.value;
-}
-
-/** Returns the value of the first `BODY[...]` item that stands for a section, or undefined. */
-export function sectionOf({ items }: Fetched): Value | undefined {
-  return items.find((each) => each.name.kind === 'section')?.value;
 }
 
 /** Returns the numbers of `* SEARCH 1 2 3`. */

@@ -27,6 +27,8 @@ export class SyntaxFault extends Error {}
 
 /** How deep lists may stand in lists. */
 const MOST_DEPTH = 250;
+/** Sections name what FETCH asks for and answers: alone, or in its list. */
+const MOST_SECTION_DEPTH = 1;
 const SECTION_NAME = /^(?:BODY|BODY\.PEEK|BINARY|BINARY\.PEEK|BINARY\.SIZE)$/i;
 
 const SP = 0x20;
@@ -41,13 +43,15 @@ const CLOSE_BRACKET = 0x5d;
 
 export class ValueReader {
   readonly #segments: Segments;
+  readonly #hasSections: boolean;
   #segment = 0;
   #at: number;
 
-  /** Begins at a byte of the first line. */
-  constructor(segments: Segments, at = 0) {
+  /** Begins at a byte of the first line. Only FETCH has sections: elsewhere keywords are called `BODY[x`. */
+  constructor(segments: Segments, at = 0, has: 'sections' | 'no sections' = 'no sections') {
     this.#segments = segments;
     this.#at = at;
+    this.#hasSections = has === 'sections';
   }
 
   get isAtEnd(): boolean {
@@ -180,8 +184,10 @@ export class ValueReader {
       const byte = text[at] ?? 0;
       if (!isOfAtom(byte)) break;
       if (byte === CLOSE_BRACKET && depth > 0 && this.#isInSection) break;
-      if (byte === OPEN_BRACKET && SECTION_NAME.test(text.toString('latin1', start, at)))
-        return this.#section(text.toString('latin1', start, at), at, depth);
+      if (byte === OPEN_BRACKET && this.#mayBegin(depth)) {
+        const name = text.toString('latin1', start, at);
+        if (SECTION_NAME.test(name)) return this.#section(name, at, depth);
+      }
     }
     if (at === start) throw new SyntaxFault('a character is not allowed where it is');
     this.#at = at;
@@ -189,6 +195,10 @@ export class ValueReader {
   }
 
   #isInSection = false;
+
+  #mayBegin(depth: number): boolean {
+    return this.#hasSections && (depth <= MOST_SECTION_DEPTH || this.#isInSection);
+  }
 
   #section(name: string, bracket: number, depth: number): Value {
     if (this.#isInSection) throw new SyntaxFault('a section stands in a section');

@@ -129,8 +129,43 @@ describe('a selected mailbox', { timeout: 60_000 }, () => {
         ? [head, ...Array(513).fill(piece), ')\r\n']
         : '* 1 FETCH (UID 1)\r\n';
     };
-    await withSelected(answer, (selected) => fetchOpened(selected, fetchOf(read('1 BODY.PEEK[]')), 'number'));
+    await withSelected(answer, (selected) =>
+      fetchOpened(selected, fetchOf([Buffer.from('1 BODY.PEEK[]')]), 'number'),
+    );
     assert.deepEqual(asked.slice(-2), ['FETCH 1 (UID BODY.PEEK[])', 'FETCH 1 (BODY.PEEK[])']);
+  });
+
+  test('a keyword that looks like a section, and an answer that nobody can read, end nothing', async () => {
+    const list = (keyword: string) => `(\\Seen ${keyword})`;
+    const answers = [list('BODY[x'), list('BODY['), list('BINARY['), '(\\Seen', list('a]')];
+    const answer = () =>
+      answers.map((flags, n) => `* ${n + 1} FETCH (UID ${n + 1} FLAGS ${flags})\r\n`).join('');
+    await withSelected(answer, async (selected, client, caches) => {
+      const metadata = metadataOf(openView(Buffer.from('Subject: x\r\n\r\n')));
+      for (const n of answers.keys()) caches.metadata.set(selected.mailbox.keyOf(n + 1), metadata);
+      await fetchOpened(selected, fetchOf([Buffer.from('1:5 (FLAGS RFC822.SIZE)')]), 'number');
+      await turn();
+      const shown = (n: number) =>
+        n === 3 ? `UID 4 FLAGS ${answers[n]}` : `FLAGS ${answers[n]} RFC822.SIZE ${metadata.size}`;
+      assert.equal(
+        String(client.read()),
+        answers.map((_, n) => `* ${n + 1} FETCH (${shown(n)})\r\n`).join(''),
+      );
+    });
+  });
+
+  test('a fault of whoever reads an answer fails the command, and the connection goes on', async () => {
+    const answer = () => '* 1 FETCH (UID 1 X {3}\r\nabc)\r\n* 2 FETCH (UID 2)\r\n';
+    await withSelected(answer, async (selected) => {
+      const read: number[] = [];
+      const faulty = selected.fetch('1:2 (UID)', async ({ number }) => {
+        read.push(number);
+        throw new RangeError(`fault ${number}`);
+      });
+      await assert.rejects(faulty, /fault 1/);
+      assert.deepEqual(read, [1, 2]);
+      assert.equal((await selected.numbered('2', ' ')).length, 2);
+    });
   });
 
   test('an answer waits for a client that does not read, whatever it has asked for', async () => {
@@ -140,7 +175,7 @@ describe('a selected mailbox', { timeout: 60_000 }, () => {
       () => '* 1 FETCH (UID 1)\r\n',
       async (selected, client, caches) => {
         caches.metadata.set(selected.mailbox.keyOf(1), metadataOf(openView(Buffer.from(header))));
-        const command = fetchOf(read(`1 (${Array(items).fill('BODY.PEEK[HEADER]').join(' ')})`));
+        const command = fetchOf([Buffer.from(`1 (${Array(items).fill('BODY.PEEK[HEADER]').join(' ')})`)]);
         const answered = fetchOpened(selected, command, 'number');
         while (!client.writableNeedDrain) await turn();
         for (let n = 0; n < 20; n++) await turn();

@@ -10,7 +10,9 @@ import { segmentsOf } from '../../src/imap/write.ts';
 
 const read = (text: string, ...more: string[]) =>
   new ValueReader([text, ...more].map((each) => Buffer.from(each, 'latin1'))).rest();
-const items = (text: string) => fetchOf(read(`1:* ${text}`)).items;
+const fetch = (text: string, ...more: string[]) =>
+  fetchOf([text, ...more].map((each) => Buffer.from(each, 'latin1')));
+const items = (text: string) => fetch(`1:* ${text}`).items;
 const labels = (text: string) =>
   items(text).map((each: FetchItem) =>
     each.kind === 'word' ? each.word : `${each.label}${each.isPeek ? '' : ' seen'}`,
@@ -31,7 +33,7 @@ test('items of FETCH are named as an answer names them', () => {
     'RFC822.HEADER',
     'RFC822.TEXT seen',
   ]);
-  const [literal] = fetchOf(read('1 BODY[HEADER.FIELDS (', 'X-A', ')]')).items;
+  const [literal] = fetch('1 BODY[HEADER.FIELDS (', 'X-A', ')]').items;
   assert.deepEqual(literal?.kind === 'section' && literal.section.names, ['X-A']);
 });
 
@@ -56,7 +58,7 @@ test('what is nothing to fetch is refused', () => {
     'X[]',
   ])
     assert.throws(() => items(text), SyntaxFault, text);
-  for (const set of ['1:', '$', '(1)']) assert.throws(() => fetchOf(read(`${set} FLAGS`)), SyntaxFault, set);
+  for (const set of ['1:', '$', '(1)']) assert.throws(() => fetch(`${set} FLAGS`), SyntaxFault, set);
 });
 
 const tree = (text: string, ...more: string[]) => searchOf(read(text, ...more)).tree;

@@ -22,7 +22,7 @@ const section = fc
     names: fc.option(fc.array(text, { minLength: 1, maxLength: 3 }), { nil: undefined }),
     partial: fc.option(fc.constantFrom('0', '0.17'), { nil: undefined }),
   })
-  .map(({ name, names, partial }): Value => {
+  .map(({ name, names, partial }): Value & { kind: 'section' } => {
     const list: Value[] =
       names === undefined
         ? []
@@ -37,7 +37,6 @@ const { values } = fc.letrec<{ values: Value[]; value: Value }>((tie) => ({
     { maxDepth: 4, withCrossShrink: true },
     atom,
     text,
-    section,
     tie('values').map((items): Value => ({ kind: 'list', items })),
   ),
   values: fc.array(tie('value'), { maxLength: 4 }),
@@ -67,9 +66,11 @@ test('a command is read as it was written, cut anywhere, with literals that are 
   await fc.assert(
     fc.asyncProperty(
       values,
+      fc.array(fc.oneof(section, atom), { maxLength: 3 }),
       sizes,
       fc.constantFrom('+' as const, '' as const),
-      async (written, cuts, plus) => {
+      async (others, items, cuts, plus) => {
+        const written: Value[] = [...others, ...items.slice(1), { kind: 'list', items }];
         const segments = segmentsOf([
           { kind: 'atom', text: 'a1' },
           { kind: 'atom', text: 'uid' },
@@ -82,7 +83,10 @@ test('a command is read as it was written, cut anywhere, with literals that are 
         );
         const command = await readCommand(input, async () => void asked++);
         assert.deepEqual([command.tag, command.name], ['a1', 'UID STORE']);
-        assert.deepEqual(command.values(), written);
+        const reader = new ValueReader(command.segments, command.argumentsAt, 'sections');
+        assert.deepEqual(reader.rest(), written);
+        const hasSections = items.some(({ kind }) => kind === 'section');
+        if (!hasSections) assert.deepEqual(command.values(), written);
         assert.equal(asked, plus === '' ? (segments.length - 1) / 2 : 0);
         assert.equal((await input.line(100)).toString(), 'next');
         await assert.rejects(input.line(100), EndedError);
@@ -94,22 +98,22 @@ test('a command is read as it was written, cut anywhere, with literals that are 
 
 test('a response is read as it was written, and passed on byte for byte', async () => {
   await fc.assert(
-    fc.asyncProperty(values, sizes, async (written, cuts) => {
+    fc.asyncProperty(values, sizes, section, async (written, cuts, last) => {
       const items: Value[] = written.flatMap((value, n) => [{ kind: 'atom', text: `ITEM${n}` }, value]);
+      items.push(last, { kind: 'atom', text: 'NIL' });
       const wire = Buffer.concat([Buffer.from('* 7 FETCH '), wireOf(segmentsOf([{ kind: 'list', items }]))]);
       const twice = new Input(chunked(Buffer.concat([wire, wire, Buffer.from('* 9 EXISTS\r\n')]), cuts));
       const first = await readResponse(twice);
       const fetched = fetchedOf(await first.segments(10_000), first.number ?? 0);
-      assert.deepEqual(
-        fetched.items.map(({ value }) => value),
-        written,
-      );
+      assert.ok(fetched);
+      const read = fetched.items.flatMap(({ name, value }) => [name, value]);
+      assert.deepEqual(read, items);
       if (written.length > 0) assert.deepEqual(itemOf(fetched, 'ITEM0'), written[0]);
       const raw: Buffer[] = [];
       for await (const piece of (await readResponse(twice)).raw()) raw.push(piece);
       assert.deepEqual(Buffer.concat(raw), wire);
-      const last = await readResponse(twice);
-      assert.deepEqual([last.number, last.word], [9, 'EXISTS']);
+      const next = await readResponse(twice);
+      assert.deepEqual([next.number, next.word], [9, 'EXISTS']);
     }),
     { numRuns },
   );
@@ -158,7 +162,23 @@ test('random bytes are a command, or a fault that is known', async () => {
 
 test('lists that stand too deep in lists, and quotes without an end, are refused', () => {
   for (const text of ['('.repeat(100_000), '(a', '"a', 'a)', 'BODY[BODY[]]', 'BODY[]<1'])
-    assert.throws(() => new ValueReader([Buffer.from(text)]).rest(), SyntaxFault, text.slice(0, 20));
+    assert.throws(
+      () => new ValueReader([Buffer.from(text)], 0, 'sections').rest(),
+      SyntaxFault,
+      text.slice(0, 20),
+    );
+});
+
+test('what looks like a section is a word where no section can be', async () => {
+  for (const word of ['BODY[x', 'BODY[', 'BINARY[1]', 'body[]<0>']) {
+    const atom: Value = { kind: 'atom', text: word };
+    const [flags] = new ValueReader([Buffer.from(`((${word}))`)], 0, 'sections').rest();
+    assert.deepEqual(flags, { kind: 'list', items: [{ kind: 'list', items: [atom] }] });
+    const command = `a append x (${word}) {5+}\r\n`;
+    const read = await readCommand(new Input(chunked(Buffer.from(command), [9])), async () => undefined);
+    assert.deepEqual(read.values().at(-1), { kind: 'list', items: [atom] });
+    assert.equal(read.message?.bytes, 5);
+  }
 });
 
 test('a mailbox may begin with a bracket, and a quoted string has its backslashes taken away', () => {
