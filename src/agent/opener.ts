@@ -3,7 +3,14 @@
  * public keys, of a file or of gpg. Nobody is asked twice for the same key in vain.
  */
 import { findPublicKeys } from '../keys/keypackets.ts';
-import { listOf, MOST_TRIES, NotOpenedError, type Opener, type SessionKey } from '../keys/opening.ts';
+import {
+  listOf,
+  MOST_TRIES,
+  NotNowError,
+  NotOpenedError,
+  type Opener,
+  type SessionKey,
+} from '../keys/opening.ts';
 import { openSealedKey, readSealedKey, type SealedKey } from '../openpgp/openpkesk.ts';
 import { type PublicKey, readPublicKey } from '../openpgp/publickey.ts';
 import type { Agent, KeyState } from './agent.ts';
@@ -68,7 +75,7 @@ export class AgentOpener implements Opener {
       if (typeof opened !== 'string') return opened;
       why = opened;
     }
-    throw new NotOpenedError(why);
+    throw new NotNowError(why);
   }
 
   /** Returns those that the agent has keys for: first the ones that nobody is asked about. */
@@ -80,7 +87,7 @@ export class AgentOpener implements Opener {
     const there = [...inState('ready'), ...inState('there')];
     if (there.length > 0) return there;
     const ids = new Set(pairs.map(({ key }) => key.keyId));
-    throw new NotOpenedError(`gpg-agent does not have the secret key of ${[...ids].join(', ')}`);
+    throw new NotNowError(`gpg-agent does not have the secret key of ${[...ids].join(', ')}`);
   }
 
   /** Resolves to a session key, or to why there is none. */

@@ -59,6 +59,8 @@ export class Recent<T> {
 export interface Caches {
   readonly opened: Recent<MessageView>;
   readonly metadata: Recent<Metadata>;
+  /** Which program finds out what does not open: another version may open it. */
+  readonly version: string;
   /** Large messages are opened one at a time. */
   readonly large: Semaphore;
   /** So are those that were collected, which may be large inside. */
@@ -93,16 +95,43 @@ export const CACHE_LIMITS: CacheLimits = {
 export function newCaches(
   { openedBytes, metadataBytes, heldBytes }: CacheLimits = CACHE_LIMITS,
   counts?: Counts,
+  version = '',
 ): Caches {
   return {
     ...(counts && { counts }),
     opened: new Recent(openedBytes, ({ bytes }) => bytes.buffer.byteLength),
     metadata: new Recent(metadataBytes, bytesOf),
     held: new HeldViews(heldBytes),
+    version,
     appending: 0,
     large: new Semaphore(1, Number.POSITIVE_INFINITY),
     collected: new Semaphore(1, Number.POSITIVE_INFINITY),
   };
+}
+
+const NOTHING = Buffer.alloc(0);
+const NO_METADATA: Metadata = {
+  size: 0,
+  envelope: NOTHING,
+  bodyStructure: NOTHING,
+  body: NOTHING,
+  header: NOTHING,
+};
+
+/** Remembers that a message does not open: anybody can send such that take a second to find that out. */
+export function noteUnopened(caches: Caches, key: string): void {
+  const name = unopenedName(caches, key);
+  caches.metadata.set(name, NO_METADATA);
+  caches.remember?.(name, NO_METADATA);
+}
+
+export function isUnopened(caches: Caches, key: string): boolean {
+  return caches.metadata.get(unopenedName(caches, key)) !== undefined;
+}
+
+/** The key of a message begins with a number. */
+function unopenedName({ version }: Caches, key: string): string {
+  return `unopened ${version}/${key}`;
 }
 
 /** Nobody reads more messages at a time. */

@@ -8,8 +8,8 @@ import { EndedError } from '../imap/input.ts';
 import { type Fetched, fetchedOf, type Response } from '../imap/response.ts';
 import type { Segments } from '../imap/values.ts';
 import { setsOf } from '../imap/write.ts';
-import { NotOpenedError } from '../keys/opening.ts';
-import type { Caches } from './mailbox.ts';
+import { NotNowError, NotOpenedError } from '../keys/opening.ts';
+import { type Caches, noteUnopened } from './mailbox.ts';
 import { type OpenedMessage, openComing, openMessage } from './openmessage.ts';
 import { OnceMoreError } from './openstored.ts';
 import { MOST_STORED_BYTES, type Selected } from './selected.ts';
@@ -155,6 +155,7 @@ async function remembered(
     if (error instanceof OnceMoreError) return 'once more';
     // one message must not keep its owner from the others
     if (!(error instanceof NotOpenedError)) complain('command', error);
+    else if (!(error instanceof NotNowError)) noteUnopened(caches, key);
     caches.counts?.add('unopened');
     mailbox.setKind(uid, 'unopened');
     return undefined;

@@ -8,7 +8,7 @@ import { type Segments, type Value, wordOf } from '../imap/values.ts';
 import { segmentsOf, setsOf } from '../imap/write.ts';
 import type { Opener } from '../keys/opening.ts';
 import type { MessageView } from '../view/view.ts';
-import type { Caches, Mailbox } from './mailbox.ts';
+import { type Caches, isUnopened, type Mailbox } from './mailbox.ts';
 import type { Output } from './output.ts';
 import type { Metadata } from './shown.ts';
 import type { Answer, Sink, Upstream } from './upstream.ts';
@@ -109,7 +109,10 @@ export class Selected {
   /** Finds out which messages are sealed, as far as it is not known. */
   async classify(messages: readonly Numbered[]): Promise<void> {
     const { mailbox } = this;
-    for (const { uid } of messages) if (this.metadataOf(uid) !== undefined) mailbox.setKind(uid, 'sealed');
+    for (const { uid } of messages)
+      if (this.metadataOf(uid) !== undefined) mailbox.setKind(uid, 'sealed');
+      else if (mailbox.kindOf(uid) === undefined && isUnopened(this.#parts.caches, mailbox.keyOf(uid)))
+        mailbox.setKind(uid, 'unopened');
     const unknown = messages.filter(({ uid }) => mailbox.kindOf(uid) === undefined);
     const uids = new Map(unknown.map(({ number, uid }) => [number, uid]));
     for (const set of setsOf(uids.keys()))

@@ -10,6 +10,7 @@ import { within } from '../core/deadline.ts';
 import type { World } from '../core/world.ts';
 import { Derivations } from '../custody/kdf.ts';
 import { placeOf } from '../custody/place.ts';
+import { buildOf } from '../edge/build.ts';
 import { keyRulesOf, keySourceOf, pathsOf } from '../site.ts';
 import { type Account, sealingAccount } from './account.ts';
 import { KEEPALIVE_MS } from './connection.ts';
@@ -44,7 +45,7 @@ export function userParts(
   const keys = keySourceOf(settings, world);
   const { metadataBytes } = CACHE_LIMITS;
   const [openedBytes, heldBytes] = [gateway.cache_size, MOST_HELD * gateway.max_message_size];
-  const caches: Caches = newCaches({ openedBytes, metadataBytes, heldBytes }, counts);
+  const caches: Caches = newCaches({ openedBytes, metadataBytes, heldBytes }, counts, buildOf().version);
   const unlocking = new Unlocking({
     ...rules,
     place: placeOf(pathsOf(settings).gateway, address),

@@ -4,6 +4,9 @@ import { readSealedHead } from '../openpgp/openpkesk.ts';
 /** Says why a message cannot be opened, in the end of a sentence for the terminal. */
 export class NotOpenedError extends Error {}
 
+/** Whoever has the key refuses, or has not got it at the moment: the message may open later. */
+export class NotNowError extends NotOpenedError {}
+
 /** Session keys that are tried with a key: a message may have any number of them that name nobody. */
 export const MOST_TRIES = 256;
 

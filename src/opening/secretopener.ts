@@ -3,7 +3,14 @@
  * library. Nothing that the server imports may import this file, since the server never has a private key.
  */
 import { createHmac } from 'node:crypto';
-import { listOf, MOST_TRIES, NotOpenedError, type Opener, type SessionKey } from '../keys/opening.ts';
+import {
+  listOf,
+  MOST_TRIES,
+  NotNowError,
+  NotOpenedError,
+  type Opener,
+  type SessionKey,
+} from '../keys/opening.ts';
 import type { SecretKeys, SecretPacket } from '../keys/secretfile.ts';
 import { openByLibrary, unlock } from '../keys/secretkeys.ts';
 import { decryptingKeyOf, eraseNumbers, hashOfNumbers } from '../keys/secretnumbers.ts';
@@ -160,12 +167,11 @@ export class SecretOpener implements Opener {
     }
     const secret = await this.#passphrase();
     if (secret === undefined)
-      throw new NotOpenedError('the secret key it needs is locked: give --passphrase-file');
+      throw new NotNowError('the secret key it needs is locked: give --passphrase-file');
     for (const key of locked)
       if (!this.#refused.has(key) && !(await unlock(key.packet, secret))) this.#refused.add(key);
     const opened = closed.filter(({ key }) => locked.has(key) && !this.#refused.has(key));
-    if (opened.length === 0)
-      throw new NotOpenedError('the passphrase does not unlock the secret key it needs');
+    if (opened.length === 0) throw new NotNowError('the passphrase does not unlock the secret key it needs');
     return opened;
   }
 }

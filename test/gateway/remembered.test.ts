@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { isUnopened, newCaches, noteUnopened } from '../../src/gateway/mailbox.ts';
 import { Remembered } from '../../src/gateway/remembered.ts';
 import { type Metadata, metadataOf } from '../../src/gateway/shown.ts';
 import { openView } from '../../src/view/view.ts';
@@ -90,6 +91,24 @@ describe('what is remembered of messages', () => {
     writeFileSync(path, bytes);
     assert.deepEqual(await namesIn(path, randomBytes(32)), []);
     assert.equal(statSync(path).size, 0);
+  });
+
+  test('what does not open is remembered for the version that has tried', async () => {
+    const path = fresh();
+    const { remembered } = await read(path);
+    const [before, same, other] = ['1.0', '1.0', '1.1'].map((version) =>
+      newCaches(undefined, undefined, version),
+    );
+    assert.ok(before && same && other);
+    before.remember = (key, value) => remembered.add(key, value);
+    noteUnopened(before, '1/7/INBOX');
+    await remembered.flush();
+    for (const [key, value] of (await read(path)).found)
+      for (const caches of [same, other]) caches.metadata.set(key, value);
+    const states = [before, same, other].map((caches) => isUnopened(caches, '1/7/INBOX'));
+    assert.deepEqual(states, [true, true, false]);
+    assert.equal(isUnopened(same, '1/17/INBOX'), false);
+    assert.equal(same.metadata.get('1/7/INBOX'), undefined);
   });
 
   test('a file that is too large begins anew, and a link is not followed', async () => {

@@ -25,6 +25,8 @@ describe('a session at the gateway', { ...(await needsDovecot('2.3')), timeout: 
   let gateway: TestGateway;
   let imap: ImapClient;
   let isUnfit = false;
+  /** How often a session key was looked for. */
+  let asked = 0;
   before(async () => {
     gateway = await startGateway({
       account: (_, own) => ({
@@ -32,6 +34,12 @@ describe('a session at the gateway', { ...(await needsDovecot('2.3')), timeout: 
         keys: async () => {
           if (isUnfit) throw new SealingError('the key has expired');
           return own.keys();
+        },
+        opener: {
+          sessionKeyOf(sealed) {
+            asked++;
+            return own.opener?.sessionKeyOf(sealed) ?? assert.fail();
+          },
         },
       }),
     });
@@ -122,9 +130,19 @@ describe('a session at the gateway', { ...(await needsDovecot('2.3')), timeout: 
     for (const message of odd) {
       await gateway.storeAsIs(message);
       const number = await last();
-      for (const _ of ['tried', 'remembered']) {
+      let tried = asked;
+      for (const how of ['tried', 'remembered', 'selected again', 'in another session']) {
+        if (how === 'selected again') await last();
+        if (how === 'in another session') {
+          await imap.logout();
+          imap = await connectImap(gateway.port);
+          await imap.login(ALICE, PASSWORD);
+          await last();
+        }
         assert.equal((await fetch(number, 'BODY.PEEK[]')).bytes, crlf(message.replaceAll('\r\n', '\n')));
         assert.match((await fetch(number, 'BODYSTRUCTURE')).text, /"encrypted"/i);
+        if (how === 'tried') tried = asked;
+        assert.equal(asked, tried, how);
       }
     }
   });
