@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { releaseMemory } from '../core/releasememory.ts';
 import { EndedError } from '../imap/input.ts';
 import { type Fetched, fetchedOf, type Response } from '../imap/response.ts';
-import type { Segments } from '../imap/values.ts';
+import { isNil, type Segments, type Value } from '../imap/values.ts';
 import { setsOf } from '../imap/write.ts';
 import { NotNowError, NotOpenedError } from '../keys/opening.ts';
 import { type Caches, noteUnopened } from './mailbox.ts';
@@ -57,9 +57,11 @@ async function openAs(
         const { segments, open: large } = await received(selected, response, how, held);
         const fetched = fetchedOf(segments, response.number);
         const uid = uids.get(response.number);
-        const stored = fetched && wholeOf(fetched);
-        if (fetched === undefined || uid === undefined || stored === undefined)
+        const whole = fetched && wholeOf(fetched);
+        if (fetched === undefined || uid === undefined || whole === undefined)
           return await selected.passSegments(segments);
+        if (whole.kind !== 'string') return; // it is gone: another session has removed it
+        const stored = whole.bytes;
         const open = large ?? (() => openCollected(stored, selected.opening, how, held));
         const opened = await remembered(selected, { uid, use, begun }, open);
         if (opened === 'once more') onceMore.set(fetched.number, uid);
@@ -166,10 +168,10 @@ async function skip(pieces: AsyncIterable<Buffer>): Promise<void> {
   for await (const piece of pieces) void piece;
 }
 
-/** Returns the whole stored message of an answer. */
-function wholeOf({ items }: Fetched): Buffer | undefined {
+/** Returns the whole stored message of an answer, or NIL; undefined for an answer to something else. */
+function wholeOf({ items }: Fetched): Value | undefined {
   const value = items.find(
     ({ name }) => name.kind === 'section' && name.inside.length === 0 && name.partial === undefined,
   )?.value;
-  return value?.kind === 'string' ? value.bytes : undefined;
+  return value?.kind === 'string' || isNil(value) ? value : undefined;
 }

@@ -45,6 +45,7 @@ export const MOST_STORED_BYTES = 512 * 1024 * 1024;
 export class Selected {
   readonly mailbox: Mailbox;
   readonly #parts: SelectedParts;
+  #told: Answer | undefined;
 
   constructor(mailbox: Mailbox, parts: SelectedParts) {
     this.mailbox = mailbox;
@@ -63,10 +64,19 @@ export class Selected {
     return this.#parts.pass;
   }
 
+  /**
+   * How a command of the client has ended: in the words of the server behind if they have a code, such as
+   * EXPUNGEISSUED (RFC 5530).
+   */
+  completed(name: string): Answer {
+    return this.#told ?? { word: 'OK', text: `OK ${name} completed` };
+  }
+
   /** Sends a command of ours. Throws RefusedError unless the answer is OK. */
   async ask(segments: Segments, sink: Sink): Promise<Answer> {
     const answer = await this.#parts.upstream.command(segments, sink);
     if (answer.word !== 'OK') throw new RefusedError(answer);
+    if (answer.text.startsWith('OK [')) this.#told ??= answer;
     return answer;
   }
 

@@ -159,7 +159,7 @@ export class Session {
     const selected = this.#selected;
     if (selected === undefined || !asksForContent(parsed)) return this.#relay(command);
     await fetchOpened(selected, parsed, command.name === 'FETCH' ? 'number' : 'uid');
-    return { word: 'OK', text: 'OK FETCH completed' };
+    return selected.completed('FETCH');
   }
 
   async #search(command: Command): Promise<Answer> {
@@ -168,7 +168,7 @@ export class Session {
     if (selected === undefined || !isAboutText(parsed.tree)) return this.#relay(command);
     const by = command.name === 'SEARCH' ? 'number' : 'uid';
     await searchOpened(selected, parsed, by);
-    return { word: 'OK', text: 'OK SEARCH completed' };
+    return selected.completed('SEARCH');
   }
 
   async #select(command: Command): Promise<Answer> {

@@ -26,6 +26,7 @@ describe('a selected mailbox', { timeout: 60_000 }, () => {
   async function withSelected(
     answer: (command: string) => string | readonly (string | Buffer)[],
     use: (selected: Selected, client: PassThrough, caches: ReturnType<typeof newCaches>) => Promise<void>,
+    tagged: (command: string) => string = () => 'OK done',
   ): Promise<void> {
     const serve = (socket: Socket) => {
       let text = '';
@@ -35,7 +36,8 @@ describe('a selected mailbox', { timeout: 60_000 }, () => {
         const lines = text.split('\r\n');
         text = lines.pop() ?? '';
         for (const line of lines)
-          for (const piece of [answer(line), `${line.split(' ')[0]} OK done\r\n`].flat()) socket.write(piece);
+          for (const piece of [answer(line), `${line.split(' ')[0]} ${tagged(line)}\r\n`].flat())
+            socket.write(piece);
       });
     };
     const server = createServer(serve).listen(0, '127.0.0.1');
@@ -165,6 +167,31 @@ describe('a selected mailbox', { timeout: 60_000 }, () => {
       await assert.rejects(faulty, /fault 1/);
       assert.deepEqual(read, [1, 2]);
       assert.equal((await selected.numbered('2', ' ')).length, 2);
+    });
+  });
+
+  test('a message that another session has removed has no answer, and its code is passed on', async () => {
+    const gone = 'OK [EXPUNGEISSUED] Some messages were already expunged';
+    const isWhole = (line: string) => line.includes('BODY.PEEK[]');
+    const answer = (line: string) => {
+      if (line.includes('SEARCH')) return '* SEARCH 1\r\n';
+      if (line.includes('STRUCTURE')) return '* 1 FETCH (BODYSTRUCTURE (("A" "B")("A" "B") "ENCRYPTED"))\r\n';
+      return `* 1 FETCH (UID 1${isWhole(line) ? ' BODY[] NIL' : ''})\r\n`;
+    };
+    const tagged = (line: string) => (isWhole(line) ? gone : 'OK done');
+    const use = async (selected: Selected, client: PassThrough) => {
+      await fetchOpened(selected, fetchOf([Buffer.from('1 BODY.PEEK[TEXT]')]), 'number');
+      await turn();
+      assert.equal(client.read(), null);
+      assert.equal(selected.completed('FETCH').text, gone);
+      await searchOpened(selected, searchOf(read('BODY x')), 'number');
+      await turn();
+      assert.equal(String(client.read()), '* SEARCH\r\n');
+    };
+    await withSelected(answer, use, tagged);
+    await withSelected(answer, async (selected) => {
+      await selected.numbered('1');
+      assert.equal(selected.completed('FETCH').text, 'OK FETCH completed');
     });
   });
 
