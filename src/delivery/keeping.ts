@@ -14,8 +14,8 @@ export interface Arriving {
   readonly header: HeaderBlock;
   /** Its first bytes, as many as have come. */
   readonly seen: Buffer;
-  /** Returns the trace fields of a copy. */
-  fields(destination: Destination): Buffer;
+  /** Returns the trace fields of a copy, or those of one that is stored as it came. */
+  fields(destination: Destination, how?: 'kept'): Buffer;
 }
 
 /** Tells whether a message that is encrypted to `keyIds` is for the recipient who has these keys. */
@@ -61,7 +61,7 @@ export class Keeping {
 
   #begin(keyIds: ReadonlySet<string>): KeptFile[] {
     const addressed = this.#destinations.filter(({ copy, keys }) => !copy.failed && isFor(keys, keyIds));
-    return addressed.map((each) => each.copy.keep(this.#message.fields(each)));
+    return addressed.map((each) => each.copy.keep(this.#message.fields(each, 'kept')));
   }
 
   async #giveUp(): Promise<void> {

@@ -128,8 +128,8 @@ export class Transaction {
     const owners = this.#copies().map(({ account }) => account);
     const sent = { header: this.#scanner.seen, sender: this.#sender.sender, owners };
     const folders = new Folders(Object.assign({ waitMs: limits.stallMs / 2 }, this.#parts.folders, sent));
-    const fields = ({ copy, path }: Destination) =>
-      copy.nextHop === undefined ? traceFields(trace, path) : passedOnFields(trace, path);
+    const fields = ({ copy, path }: Destination, how?: 'kept') =>
+      copy.nextHop === undefined ? traceFields(trace, path, how) : passedOnFields(trace, path, how);
     const arriving = { header, seen: this.#scanner.seen, hop: this.#replies.hop, fields };
     this.#framed = framedByPolicy(arriving, this.#admission.destinations, this.#parts);
     const begin = async (destination: Destination, framed: Framed) => {

@@ -9,6 +9,7 @@ import { NotOpenedError, type Opener } from '../keys/opening.ts';
 import { fieldsOf, type HeaderScan, HeaderScanner, type RawField } from '../mime/header.ts';
 import { isOfInsertions, withoutInsertions } from '../mime/insertions.ts';
 import { SEALED_FIELD, SEALED_LATER_FIELD } from '../mime/sealedfield.ts';
+import { saysKept } from '../mime/trace.ts';
 import { type Opened, openPackets } from '../opening/open.ts';
 import { packetsIn } from '../opening/source.ts';
 
@@ -119,12 +120,14 @@ function headerOf(message: Buffer): RawField[] {
  * Tells whether a message was sealed here. Where nothing was put into it, its literal packet has no name, and
  * our field stands outside. Else the name is ours, and our field is inside. A sender can write all of these,
  * but the mail servers on the way put their fields above them, and in what we write there is one Received at
- * most above: that of the delivery.
+ * most above: that of the delivery. Where none of them has written one, the delivery's says that the message
+ * is stored as it came.
  */
 function isOurs(fields: readonly RawField[], literalName: string): boolean {
   if (literalName !== '' && !isOfInsertions(literalName)) return false; // gpg's is that of a file
   const at = fields.findIndex(({ name }) => (literalName === '' ? OURS.has(name) : name === 'content-type'));
-  return at !== -1 && fields.slice(0, at).filter(({ name }) => name === 'received').length <= 1;
+  const above = fields.slice(0, at).filter(({ name }) => name === 'received');
+  return at !== -1 && above.length <= 1 && !above.some(({ bytes }) => saysKept(bytes));
 }
 
 function withFieldsOf(outer: readonly RawField[], inside: Buffer): Buffer {

@@ -18,29 +18,39 @@ export interface Trace {
   readonly arrivedAt: number;
 }
 
+/** In a comment of Received, above all that is the sender's. */
+const KEPT = 'encrypted by its sender';
+const SAYS_KEPT = new RegExp(`\\sby \\S+ \\(${KEPT}\\) with `);
+
 /**
  * Returns Return-Path, Delivered-To and Received with LF line ends. `recipient`: the address of this copy.
+ * `kept`: it is stored as it came, and Received says so, since all below it is the sender's.
  */
-export function traceFields(trace: Trace, recipient: string): Buffer {
+export function traceFields(trace: Trace, recipient: string, how?: 'kept'): Buffer {
   return Buffer.concat([
     Buffer.from('Return-Path: <'),
     trace.sender,
     Buffer.from('>\n'),
-    passedOnFields(trace, recipient),
+    passedOnFields(trace, recipient, how),
   ]);
 }
 
 /** Returns those of a copy that is passed on: whoever makes the final delivery writes Return-Path. */
-export function passedOnFields(trace: Trace, recipient: string): Buffer {
+export function passedOnFields(trace: Trace, recipient: string, how?: 'kept'): Buffer {
   const { client, host, id } = trace;
   const { name, address, tls } = client;
   const from = address === undefined ? 'local' : addressLiteral(address);
   const received =
     `Received: from ${headerSafe(name)} (${from})\n` +
     (tls === undefined ? '' : `\t(${tlsText(tls)})\n`) +
-    `\tby ${headerSafe(host)} with ${protocolOf(trace)} id ${id};\n` +
+    `\tby ${headerSafe(host)}${how === undefined ? '' : ` (${KEPT})`} with ${protocolOf(trace)} id ${id};\n` +
     `\t${mailDate(trace.arrivedAt)}\n`;
   return Buffer.from(`Delivered-To: ${recipient}\n${received}`);
+}
+
+/** Tells whether a Received field says that its message is stored as it came. */
+export function saysKept(received: Buffer): boolean {
+  return SAYS_KEPT.test(received.toString('latin1'));
 }
 
 /** Returns the protocol type of RFC 3848 and RFC 6531 §4.3. */

@@ -103,7 +103,7 @@ for (const [what, message] of Object.entries(KEPT))
       const trace = traceAbove(file.bytes, message);
       assert.match(
         trace,
-        /^Return-Path: <sender@example.org>\nDelivered-To: alice@example.com\nReceived: [^\n]+\n\t[^\n]+\n\t[^\n]+\n$/,
+        /^Return-Path: <sender@example.org>\nDelivered-To: alice@example.com\nReceived: [^\n]+\n\tby \S+ \(encrypted by its sender\) with [^\n]+\n\t[^\n]+\n$/,
       );
       const lines = file.bytes.toString('latin1').split('\n').length - 1;
       assert.ok(file.path.endsWith(`,S=${file.bytes.length},W=${file.bytes.length + lines}`), file.path);

@@ -3,12 +3,16 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import * as openpgp from 'openpgp';
 import { HEADER_POLICIES } from '../../src/core/headerpolicy.ts';
 import { UNMETERED } from '../../src/core/meter.ts';
 import { sealMessage } from '../../src/delivery/sealmessage.ts';
 import { type Account, accountOf } from '../../src/gateway/account.ts';
 import { openStored } from '../../src/gateway/openstored.ts';
 import { readTransferableKey } from '../../src/keys/transferable.ts';
+import { deliver, openSite } from '../support/delivery.ts';
+import { pgpMime, wire } from '../support/encrypted.ts';
+import { freshKey } from '../support/freshkey.ts';
 import { world } from '../support/gateway.ts';
 import { type GnupgHome, openGnupgHome } from '../support/gnupghome.ts';
 import { makeKey } from '../support/testkeys.ts';
@@ -102,5 +106,33 @@ ${armor}
         assert.match(bytes, /\r\n\r\ntext\r\n$/, name);
       }
     }
+  });
+
+  test('delivered without any Received but ours, it does so too', async (t) => {
+    const key = await freshKey('alice@example.com');
+    const own = await accountOf(
+      Buffer.from(key.secret.write()),
+      Buffer.from(key.secret.toPublic().write()),
+      RULES,
+    );
+    t.after(() => own.close());
+    const ours = 'Sealed-At-Delivery: by mx.example.com; hop=plain;\n Mon, 02 Nov 2026 10:00:00 +0000';
+    for (const filename of ['', 'sealdir-added:0+0', 'sealdir-added:0+24'])
+      for (const written of [[], [ours]]) {
+        const message = await openpgp.createMessage({ binary: Buffer.from(INNER), filename });
+        const armor = await openpgp.encrypt({ message, encryptionKeys: key.secret.toPublic() });
+        const site = await openSite(t, { keys: [key] });
+        const sent = Buffer.concat([
+          wire(written.map((field) => `${field}\n`).join('')),
+          pgpMime(armor.replaceAll('\r\n', '\n')),
+        ]);
+        const { replies } = await deliver(site.transaction(), ['alice@example.com'], sent);
+        assert.equal(replies[0]?.why, 'storedAsCame');
+        const [file] = await site.files();
+        assert.ok(file !== undefined && own.opener !== undefined);
+        const bytes = (await openStored(file.bytes, own.opener)).toString('latin1');
+        assert.match(bytes, /^From: a@example\.org$/m, filename);
+        assert.doesNotMatch(bytes, /boss@|Authentication-Results|multipart\/encrypted/, filename);
+      }
   });
 });
