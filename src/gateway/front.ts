@@ -18,6 +18,8 @@ import { relay, type Side } from './relay.ts';
 import { RoomySocket } from './roomysocket.ts';
 
 const HANDSHAKE_MS = 10_000;
+const BYE = '* BYE the connection ends here, please connect again\r\n';
+const LF = 0x0a;
 /** For a client that is gone. */
 const LEFT: Answer = { why: 'busy', holdMs: 0 };
 
@@ -27,6 +29,8 @@ export class Front {
   readonly #tls: TlsServer | undefined;
   readonly #waiting = new Map<number, (answer: Answer) => void>();
   readonly #connections = new Set<number>();
+  /** Who is served, and whether what they got last was a whole line. */
+  readonly #served = new Map<number, { readonly stream: Socket; isAtLine: boolean }>();
   /** Connections whose handshake is not done, by their two ends. */
   readonly #handshakes = new Map<string, number>();
 
@@ -67,7 +71,14 @@ export class Front {
     this.#waiting.delete(connection);
   }
 
+  /** Tells all clients that their connections end, but for those who wait for the rest of a line or more. */
+  sayBye(): void {
+    for (const { stream, isAtLine } of this.#served.values())
+      if (isAtLine && stream.writable && stream.writableLength === 0) stream.write(BYE);
+  }
+
   #serve(stream: Socket, connection: number): void {
+    this.#served.set(connection, { stream, isAtLine: true });
     const { hostname, loginMs, idleMs } = this.#options;
     stream.on('error', () => undefined);
     stream.setNoDelay();
@@ -84,6 +95,7 @@ export class Front {
       complain: (error) => this.#complain(error),
     }).finally(() => {
       clearTimeout(login);
+      this.#served.delete(connection);
       setImmediate(() => overwriteStack());
     });
   }
@@ -101,10 +113,14 @@ export class Front {
         );
         if (typeof judged !== 'string') {
           this.#tell({ connection, verdict: 'opened' });
+          const served = this.#served.get(connection);
+          const passes = (piece: Buffer) => {
+            if (served !== undefined) served.isAtLine = piece.at(-1) === LF;
+          };
           return {
             run(client) {
               client.stream.allowHalfOpen = true; // before, whoever has left is left alone
-              return relay(client, judged);
+              return relay(client, judged, undefined, passes);
             },
           };
         }

@@ -4,8 +4,14 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 
-/** Ends a process at once, as SIGKILL does, and is told from what the kernel does for want of memory. */
+/**
+ * Ends a process at once, but for a last word of the front. It is told from what the kernel does for want of
+ * memory.
+ */
 const ENDED_BY_US = 'SIGUSR2';
+
+/** Whoever has a last word has so long for it. */
+const LAST_WORD_MS = 1000;
 
 /** Begins a process with a module of this room. Throws if the system has none to give. */
 export function begin(
@@ -23,6 +29,7 @@ export function begin(
 
 export function end(child: ChildProcess): void {
   child.kill(ENDED_BY_US);
+  setTimeout(() => child.kill('SIGKILL'), LAST_WORD_MS).unref();
 }
 
 /** Calls `ended` if a process ends that nobody has ended. */
@@ -35,8 +42,25 @@ export function onLost(
   });
 }
 
-/** For the process itself: it ends with its parent, and with nothing else. */
-export function endWithParent(): void {
+/**
+ * For the process itself: it ends with its parent or by it, and with nothing else. `lastWord` is called
+ * before, and cannot wait for anything.
+ */
+export function endWithParent(lastWord?: () => void): void {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
-  process.once('disconnect', () => process.kill(process.pid, 'SIGKILL')); // at once: it holds what is secret
+  process.once('disconnect', () => {
+    try {
+      lastWord?.();
+    } finally {
+      process.kill(process.pid, 'SIGKILL'); // at once: it holds what is secret
+    }
+  });
+  if (lastWord === undefined) return;
+  process.once(ENDED_BY_US, () => {
+    try {
+      lastWord();
+    } finally {
+      process.kill(process.pid, ENDED_BY_US); // which nobody handles any more
+    }
+  });
 }

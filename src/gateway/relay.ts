@@ -16,22 +16,30 @@ export interface Side {
 const PATIENCE_MS = 60_000;
 const AT_ONCE_BYTES = 64 * 1024;
 
+type Passes = (piece: Buffer) => void;
+
 /**
  * Resolves when the process of the user has ended the session, or the client is gone; both are closed then. A
  * client that has only said its last word still gets its answers (RFC 9293 §3.6). One that reads nothing of
- * what there is for `patienceMs` is gone.
+ * what there is for `patienceMs` is gone. `passes` is told what the client gets.
  */
-export async function relay(client: Side, user: Side, patienceMs = PATIENCE_MS): Promise<void> {
+export async function relay(
+  client: Side,
+  user: Side,
+  patienceMs = PATIENCE_MS,
+  passes?: Passes,
+): Promise<void> {
   void pass(client.input, user.stream).then(() => user.stream.end());
   client.stream.once('close', () => user.stream.destroy());
-  await pass(user.input, client.stream, patienceMs);
+  await pass(user.input, client.stream, patienceMs, passes);
   for (const { stream } of [client, user]) closeSoon(stream);
 }
 
-async function pass(from: Input, to: Duplex, patienceMs?: number): Promise<void> {
+async function pass(from: Input, to: Duplex, patienceMs?: number, passes?: Passes): Promise<void> {
   try {
     for await (const piece of from.rest()) {
       try {
+        passes?.(piece);
         await written(piece, to, patienceMs);
       } finally {
         piece.fill(0);

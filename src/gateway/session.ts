@@ -8,6 +8,7 @@ import { type Command, CommandFault, readCommand } from '../imap/command.ts';
 import { fetchOf } from '../imap/fetch.ts';
 import { EndedError, type Input, TooLongError } from '../imap/input.ts';
 import { CharsetFault, isAboutText, searchOf } from '../imap/search.ts';
+import { checkStatus } from '../imap/status.ts';
 import { bytesOf, SyntaxFault, type Value, wordOf } from '../imap/values.ts';
 import type { Account } from './account.ts';
 import { type AppendOptions, appendSealed } from './appending.ts';
@@ -137,6 +138,7 @@ export class Session {
       case 'ENABLE':
         return this.#enable(command);
       default:
+        if (name === 'STATUS' || name === 'LIST') checkStatus(name, command.values());
         if (!PASSED.has(name)) throw new SyntaxFault('that command is not known here');
         if (name === 'CLOSE' || name === 'UNSELECT') this.#mailbox = undefined;
         return this.#relay(command);

@@ -92,6 +92,9 @@ describe('a session at the gateway', { ...(await needsDovecot('2.3')), timeout: 
       'SELECT INBOX (QRESYNC (1 2))',
       'SEARCH RETURN (COUNT) TEXT x',
       'NOTIFY NONE',
+      'STATUS INBOX (MESSAGES SIZE)',
+      'STATUS INBOX (X-SIZE)',
+      'LIST "" * RETURN (CHILDREN STATUS (UNSEEN SIZE))',
       'FETCH 0 FLAGS',
     ];
     for (const command of [
@@ -103,6 +106,12 @@ describe('a session at the gateway', { ...(await needsDovecot('2.3')), timeout: 
       'SEARCH SENTON 31-Feb-2026',
     ])
       await assert.rejects(imap.command(command), /: a\d+ (BAD|NO)/, command);
+    const told = await imap.command(
+      'STATUS INBOX (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ)',
+    );
+    assert.match(told[0]?.text ?? '', /^\* STATUS INBOX \(MESSAGES \d+ .*UNSEEN \d+/);
+    const listed = await imap.command('LIST "" (INBOX "no {}") RETURN (CHILDREN STATUS (UNSEEN))');
+    assert.ok(listed.some(({ text }) => /^\* STATUS INBOX \(UNSEEN \d+\)$/.test(text)));
     assert.ok((await last()) > 0);
   });
 

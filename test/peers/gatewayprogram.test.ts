@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs';
-import { connect as connectTcp } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -490,4 +490,36 @@ describe('sealdir gateway and its login behind', { timeout: 240_000 }, async () 
       }
     },
   );
+});
+
+test('when the gateway is stopped, all who are not in the middle of an answer hear BYE', {
+  ...(await needsDovecot('2.3')),
+  timeout: 240_000,
+}, async () => {
+  const gateway = await startGatewayProgram();
+  try {
+    const open = (socket: Socket, ...lines: readonly string[]) => {
+      let said = '';
+      socket.setEncoding('latin1').on('data', (piece) => {
+        said += piece;
+      });
+      for (const line of lines) socket.write(`${line}\r\n`);
+      return { said: () => said, ended: once(socket, 'close') };
+    };
+    const clear = () => connectTcp({ port: gateway.port, host: '127.0.0.1' });
+    const tls = () => connectTls({ port: gateway.tlsPort, host: '127.0.0.1', rejectUnauthorized: false });
+    const login = `a LOGIN "${ALICE}" "${gateway.secrets.device}"`;
+    const all = [open(tls()), open(tls(), login), open(clear(), login, 'b SELECT INBOX', 'c IDLE')];
+    const [greeted, loggedIn, idle] = all.map(({ said }) => said);
+    await until('the last answers are there', () =>
+      [greeted?.().includes('* OK'), loggedIn?.().includes('a OK'), idle?.().includes('+ idling')].every(
+        Boolean,
+      ),
+    );
+    await gateway.running.stop();
+    await Promise.all(all.map(({ ended }) => ended));
+    for (const { said } of all) assert.match(said(), /\r\n\* BYE the connection ends here[^\r\n]*\r\n$/);
+  } finally {
+    await gateway.stop();
+  }
 });
