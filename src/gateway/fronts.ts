@@ -110,8 +110,8 @@ export class Fronts {
   /** Ends all connections. */
   stop(): void {
     this.#isStopped = true;
+    for (const { child } of this.#all) end(child); // which says BYE, while the processes of users are there
     for (const each of this.#connections.values()) this.#over(each);
-    for (const { child } of this.#all) end(child);
   }
 
   /** Returns undefined if the system begins no process. */
