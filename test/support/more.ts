@@ -21,7 +21,7 @@ const MORE: Readonly<Record<string, string>> = {
   keys: 'collection effort largedirectory lastvalid wkdremote',
   maildir: 'links maildirsize',
   peers: `byteexact clients dovecotquota encryptedmail enrolled example forward forwardfaults forwardways gatewaybridge
-    gatewayclients gatewayclosed gatewaycorpus gatewaydisk gatewayimapc gatewaylogins gatewayprogram
+    gatewayclients gatewayclosed gatewaycorpus gatewaydisk gatewayimapc gatewaylimits gatewaylogins gatewayprogram
     gatewaythunderbird harness hosts hostsbalance hostsexim mailreaders migrate pipes postfix postfixrecipes
     postfixtls postfixtlsreport readers reseal rspamd sealfolders spam view`,
   recipients: 'sql',
